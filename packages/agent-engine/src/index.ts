@@ -1,0 +1,3 @@
+// The host side: registers workloads, keeps their SVIDs, supervises proxy and application.
+
+export {};

@@ -1,0 +1,3 @@
+// The control plane: store, registry, compile, distribute, authority, api.
+
+export {};

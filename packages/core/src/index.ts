@@ -1,0 +1,8 @@
+// L0: what every other package stands on. No I/O, no dependencies.
+
+export { Backoff, type BackoffOptions } from "./backoff.ts";
+export { ByteWriter } from "./byte-writer.ts";
+export { sleep, systemClock, type Clock, type Timer } from "./clock.ts";
+export { formatDurationMs, parseDurationMs } from "./duration.ts";
+export { defineError, RipstopError, type ErrorKind } from "./error-kind.ts";
+export { err, ok, type Result } from "./result.ts";

@@ -1,0 +1,3 @@
+// The config stream, proxy side.
+
+export type { ConfigClient, Subscription, Watcher } from "./config-client.ts";

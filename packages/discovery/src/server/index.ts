@@ -1,0 +1,3 @@
+// The config stream, control plane side.
+
+export type { ResourceSource, Subscriber, VersionedResource } from "./snapshot.ts";

@@ -1,0 +1,28 @@
+// What to send: the view of the compiled model that the stream server asks. How to send it is in the stream server.
+
+/** One encoded resource. */
+export interface VersionedResource {
+  readonly name: string;
+  /** Changes exactly when `bytes` changes (a content hash). */
+  readonly version: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Who asks: verified by mutual TLS and known to the registry. */
+export interface Subscriber {
+  readonly proxyId: string;
+  readonly identity: string;
+}
+
+/** The compiled model as a subscriber may see it. */
+export interface ResourceSource {
+  /**
+   * The resource now, or undefined when it does not exist or the subscriber may not know it. Must be cheap to call again.
+   * Makes the source compute it if it is computed on demand.
+   */
+  get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined;
+  /** Calls `changed` after resources of a type changed, with all their names; returns how to stop. */
+  watch(changed: (typeUrl: string, names: readonly string[], revision: number) => void): () => void;
+  /** The revision that `get` reflects. */
+  readonly revision: number;
+}

@@ -1,0 +1,13 @@
+// L0: HTTP semantics shared by both codecs and the engine.
+
+export { HeaderList } from "./header-list.ts";
+export { RequestHead, ResponseHead, UNKNOWN_LENGTH, type HttpVersion } from "./heads.ts";
+export {
+  StreamErrorCode,
+  type ClientStream,
+  type ClientStreamHandler,
+  type HttpStream,
+  type HttpStreamHandler,
+  type ServerStream,
+  type ServerStreamHandler,
+} from "./http-stream.ts";

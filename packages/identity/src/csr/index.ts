@@ -1,0 +1,3 @@
+// Keys and certificate signing requests (host side only).
+
+export {};

@@ -1,0 +1,178 @@
+// The REST API between the control plane and its clients (CLI, `ripstop run`, dashboard): JSON over HTTP/1.1 on the
+// Unix socket "control.sock" of the mesh home (mode 0600). The dashboard's loopback listener serves the GET routes only.
+//
+//   POST   /v1/apply                      ApplyRequest → ApplyResponse | 422 ApiError with violations
+//   GET    /v1/resources?kind=&namespace= → { resources: Resource[] }
+//   GET    /v1/resources/KIND/NS/NAME     → Resource        (NS is "-" for kinds without namespace)
+//   DELETE /v1/resources/KIND/NS/NAME     → ApplyResponse
+//   GET    /v1/revisions/N/live?waitMs=   → LiveStatus      (answers when live on all, or after waitMs)
+//   POST   /v1/workloads                  RegisterRequest → RegisterResponse
+//   PUT    /v1/workloads/NS/INSTANCE      WorkloadStatus → { leaseMs }   (also the heartbeat)
+//   POST   /v1/workloads/NS/INSTANCE/svid SvidRequest → SvidResponse
+//   DELETE /v1/workloads/NS/INSTANCE      → {}              (graceful leave)
+//   GET    /v1/workloads                  → { workloads: WorkloadView[] }
+//   GET    /v1/graph                      → Graph
+//   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
+//   GET    /v1/info                       → ControlInfo
+//   GET    /healthz, /metrics
+
+/** A file as the user gave it. The server parses it, so that all validation is in one place. */
+export interface ApplyRequest {
+  readonly documents: readonly { readonly file: string; readonly text: string }[];
+  readonly author: string;
+  readonly reason: string;
+  readonly dryRun: boolean;
+}
+
+/** What an apply or delete did. */
+export interface ApplyResponse {
+  /** Revision that now holds; 0 for a dry run. */
+  readonly revision: number;
+  readonly changes: readonly {
+    /** "HTTPRoute shop/catalog". */
+    readonly resource: string;
+    readonly action: "created" | "configured" | "unchanged" | "deleted";
+  }[];
+}
+
+/** Body of every answer with a status ≥ 400. */
+export interface ApiError {
+  readonly error: {
+    readonly code: string;
+    readonly title: string;
+    readonly message: string;
+    readonly remedy: string;
+    readonly violations?: readonly {
+      readonly resource: string;
+      readonly path: string;
+      readonly message: string;
+      readonly remedy: string;
+      readonly source?: { readonly file: string; readonly line: number; readonly column: number };
+    }[];
+  };
+}
+
+/** How far a revision has come. */
+export interface LiveStatus {
+  readonly revision: number;
+  /** Proxies that this revision concerns. */
+  readonly total: number;
+  readonly live: number;
+  /** Ids of the proxies that have not acknowledged yet. */
+  readonly pending: readonly string[];
+  /** Proxies that refused it, with their reason. */
+  readonly rejected: readonly { readonly proxyId: string; readonly reason: string }[];
+  /** From commit to the last acknowledgement, or until now. */
+  readonly elapsedMs: number;
+}
+
+/** A new workload asks to join. */
+export interface RegisterRequest {
+  readonly service: string;
+  readonly namespace: string;
+  /** Default: the service's name. */
+  readonly serviceAccount?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ports: readonly {
+    /** Workload port, the one the application listens on. */
+    readonly port: number;
+    /** Service port that clients name; default the same. */
+    readonly servicePort?: number;
+    /** "auto" detects. */
+    readonly protocol: "auto" | "http" | "http2" | "grpc" | "tcp" | "tls";
+    /** "HOST:PORT" of the application. */
+    readonly applicationAddress: string;
+  }[];
+  readonly csrPem: string;
+  /** Process id of the supervisor, for the table. */
+  readonly pid: number;
+}
+
+/** What the new workload needs to know. */
+export interface RegisterResponse {
+  /** "NAMESPACE/INSTANCE". */
+  readonly workloadId: string;
+  readonly spiffeId: string;
+  readonly trustDomain: string;
+  readonly svidChainPem: string;
+  readonly bundlePem: string;
+  readonly controlAddresses: readonly string[];
+  readonly controlIdentity: string;
+  readonly leaseMs: number;
+}
+
+/** Heartbeat and state. */
+export interface WorkloadStatus {
+  /** "HOST:PORT" of the proxy's inbound listener; "" before it listens. */
+  readonly inboundAddress: string;
+  /** The application accepts connections. */
+  readonly ready: boolean;
+}
+
+export interface SvidRequest {
+  readonly csrPem: string;
+}
+
+export interface SvidResponse {
+  readonly svidChainPem: string;
+  readonly bundlePem: string;
+  readonly notAfterMs: number;
+}
+
+/** A workload as tables show it. */
+export interface WorkloadView {
+  readonly id: string;
+  readonly service: string;
+  readonly namespace: string;
+  readonly version: string;
+  readonly spiffeId: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly applicationAddress: string;
+  readonly inboundAddress: string;
+  readonly ready: boolean;
+  readonly proxyConnected: boolean;
+  /** All inbound traffic of the last minute was mutual TLS; undefined without traffic. */
+  readonly mutualTls: boolean | undefined;
+  readonly requests: number;
+  readonly proxyResidentBytes: number;
+  readonly proxyPid: number;
+  readonly svidNotAfterMs: number;
+}
+
+/** The live graph of services. Rates are means over the last 10 s. */
+export interface Graph {
+  readonly timeMs: number;
+  readonly nodes: readonly {
+    /** "NAMESPACE/NAME". */
+    readonly service: string;
+    readonly versions: readonly string[];
+    readonly workloads: number;
+    readonly ready: number;
+  }[];
+  readonly edges: readonly {
+    readonly source: string;
+    readonly destination: string;
+    readonly protocol: string;
+    readonly mutualTls: boolean;
+    readonly requestsPerSecond: number;
+    /** 0 … 1, of requests that were not refused; 1 without traffic. */
+    readonly successRate: number;
+    readonly deniedPerSecond: number;
+    readonly p50Ms: number;
+    readonly p99Ms: number;
+    readonly requestsTotal: number;
+    readonly bytesPerSecond: number;
+    readonly byVersion: Readonly<Record<string, number>>;
+  }[];
+}
+
+/** About the control plane. */
+export interface ControlInfo {
+  readonly version: string;
+  readonly trustDomain: string;
+  readonly revision: number;
+  readonly proxies: number;
+  readonly dashboardUrl: string;
+  readonly streamAddress: string;
+  readonly startedMs: number;
+}

@@ -1,0 +1,89 @@
+// The contract between the host side (`ripstop run`, the agent) and the proxy process that it supervises:
+// the files in the proxy's state directory, and the messages on the process's IPC channel.
+
+/** Names of files in the state directory (mode 0700; every file 0600, replaced atomically by rename). */
+export const stateFiles = {
+  /** ProxyBootstrap as JSON, written by the supervisor before the proxy starts. */
+  bootstrap: "bootstrap.json",
+  /** The trust domain's roots, PEM: who may speak for the control plane and for peers until the stream says more. */
+  bundle: "bundle.pem",
+  /** The ports that the proxy took at its first start (ProxyPorts as JSON), so that a restart takes the same. Written by the proxy. */
+  ports: "ports.json",
+  /** Last good config, so that the proxy restarts without the control plane. Written by the proxy. */
+  cache: "config-cache.bin",
+  /** The proxy's admin socket. */
+  adminSocket: "admin.sock",
+} as const;
+
+/** Files of one workload's identity: leaf first, then intermediates (PEM); the key is PKCS #8 PEM. */
+export function identityFiles(workloadId: string): { readonly svid: string; readonly key: string } {
+  const base = workloadId.replace("/", "_");
+  return { svid: `${base}.svid.pem`, key: `${base}.key.pem` };
+}
+
+/** What a proxy is told at its start; everything else comes on the config stream. */
+export interface ProxyBootstrap {
+  readonly version: 1;
+  readonly trustDomain: string;
+  /** Unique name of this proxy; for a sidecar the id of its workload. */
+  readonly proxyId: string;
+  /** "HOST:PORT" of the control plane's stream endpoint (mutual TLS). Several are tried in turn. */
+  readonly controlAddresses: readonly string[];
+  /** SPIFFE id that the control plane must present. */
+  readonly controlIdentity: string;
+  readonly workloads: readonly BootstrapWorkload[];
+}
+
+/** One hosted workload. */
+export interface BootstrapWorkload {
+  /** "NAMESPACE/INSTANCE". */
+  readonly id: string;
+  readonly namespace: string;
+  readonly spiffeId: string;
+  /** Address that the inbound mutual-TLS listener binds and peers dial. */
+  readonly inboundHost: string;
+  /** Outbound listeners on loopback, one per declared upstream. */
+  readonly upstreams: readonly BootstrapUpstream[];
+}
+
+/** One declared upstream: a loopback port that leads to a service. */
+export interface BootstrapUpstream {
+  /** Host name as the application would write it: "stock", "stock.shop". */
+  readonly host: string;
+  /** Service port; 0 means the service's only (or first) port. */
+  readonly port: number;
+}
+
+/** The ports that a proxy listens on. */
+export interface ProxyPorts {
+  /** By workload id. */
+  readonly workloads: Readonly<
+    Record<
+      string,
+      {
+        /** Inbound mutual TLS. */
+        readonly inbound: number;
+        /** Outbound HTTP proxy on loopback. */
+        readonly httpProxy: number;
+        /** In the order of BootstrapWorkload.upstreams. */
+        readonly upstreams: readonly number[];
+      }
+    >
+  >;
+}
+
+/** Proxy → supervisor. */
+export type ProxyMessage =
+  /** Listeners are open (not yet serving); sent at once at start. */
+  | { readonly type: "listening"; readonly ports: ProxyPorts }
+  /** First complete config is in force: the application may start. */
+  | { readonly type: "ready"; readonly fromCache: boolean }
+  /** Drained after a "drain" message; the process exits next. */
+  | { readonly type: "drained" };
+
+/** Supervisor → proxy. */
+export type SupervisorMessage =
+  /** The SVID or bundle files of a workload were replaced: read them again. */
+  | { readonly type: "identity"; readonly workloadId: string }
+  /** Stop accepting inbound work, finish what is in flight, at most `deadlineMs`; outbound goes on until the channel closes. */
+  | { readonly type: "drain"; readonly deadlineMs: number };

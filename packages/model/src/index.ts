@@ -1,0 +1,43 @@
+// L1: the data-plane model, the wire messages and the bootstrap contract of the proxy process.
+
+export type {
+  ApiError,
+  ApplyRequest,
+  ApplyResponse,
+  ControlInfo,
+  Graph,
+  LiveStatus,
+  RegisterRequest,
+  RegisterResponse,
+  SvidRequest,
+  SvidResponse,
+  WorkloadStatus,
+  WorkloadView,
+} from "./api.ts";
+export {
+  identityFiles,
+  stateFiles,
+  type BootstrapUpstream,
+  type BootstrapWorkload,
+  type ProxyBootstrap,
+  type ProxyMessage,
+  type ProxyPorts,
+  type SupervisorMessage,
+} from "./bootstrap.ts";
+export * from "./generated/ripstop/model/v1/model.ts";
+export * as discovery from "./generated/envoy/service/discovery/v3/discovery.ts";
+export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
+export {
+  endpointsType,
+  hostBindingName,
+  hostBindingType,
+  policyType,
+  resourceTypes,
+  routesName,
+  routesType,
+  serviceType,
+  telemetryType,
+  trustBundleType,
+  workloadType,
+  type ResourceType,
+} from "./resource-types.ts";

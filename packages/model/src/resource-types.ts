@@ -1,0 +1,67 @@
+// The resource types of the config stream: type URL, message codec, and the resource's name in it.
+
+import {
+  Endpoints,
+  HostBinding,
+  Policy,
+  Routes,
+  Service,
+  Telemetry,
+  TrustBundle,
+  Workload,
+} from "./generated/ripstop/model/v1/model.ts";
+
+/** How one resource type travels. */
+export interface ResourceType<T> {
+  /** Short name, as in logs and counters. */
+  readonly name: string;
+  readonly typeUrl: string;
+  encode(resource: T): Uint8Array;
+  /** Throws on malformed bytes. Unknown fields are ignored. */
+  decode(bytes: Uint8Array): T;
+}
+
+interface Codec<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+function define<T>(name: string, codec: Codec<T>): ResourceType<T> {
+  return {
+    name,
+    typeUrl: `type.googleapis.com/ripstop.model.v1.${name}`,
+    encode: (resource) => codec.encode(resource).finish(),
+    decode: (bytes) => codec.decode(bytes),
+  };
+}
+
+export const workloadType: ResourceType<Workload> = define("Workload", Workload);
+export const policyType: ResourceType<Policy> = define("Policy", Policy);
+export const hostBindingType: ResourceType<HostBinding> = define("HostBinding", HostBinding);
+export const serviceType: ResourceType<Service> = define("Service", Service);
+export const endpointsType: ResourceType<Endpoints> = define("Endpoints", Endpoints);
+export const routesType: ResourceType<Routes> = define("Routes", Routes);
+export const trustBundleType: ResourceType<TrustBundle> = define("TrustBundle", TrustBundle);
+export const telemetryType: ResourceType<Telemetry> = define("Telemetry", Telemetry);
+
+/** Every type, in the order in which a proxy needs them. */
+export const resourceTypes: readonly ResourceType<unknown>[] = [
+  trustBundleType,
+  workloadType,
+  policyType,
+  hostBindingType,
+  serviceType,
+  endpointsType,
+  routesType,
+  telemetryType,
+] as readonly ResourceType<unknown>[];
+
+/** "NAMESPACE/NAME@CLIENT-NAMESPACE", the name of a Routes resource. */
+export function routesName(service: string, clientNamespace: string): string {
+  return `${service}@${clientNamespace}`;
+}
+
+/** "CLIENT-NAMESPACE~HOST", the name of a HostBinding. */
+export function hostBindingName(clientNamespace: string, host: string): string {
+  return `${clientNamespace}~${host}`;
+}

@@ -1,0 +1,59 @@
+// One byte connection, plain or TLS, whatever tier of the transport carries it.
+
+/** How a connection ended. */
+export interface CloseCause {
+  /** System or TLS error code ("ECONNRESET", "ERR_TLS_…"), or "" after a clean close. */
+  readonly code: string;
+  /** In plain words. */
+  readonly message: string;
+}
+
+/** What the owner of a connection hears. Set `conn.handler` in the same turn in which the connection is received. */
+export interface ConnHandler {
+  /** Received bytes `buf[start, end)`: valid only during the call, in memory shared by all connections. */
+  onBytes(buf: Buffer, start: number, end: number): void;
+  /** The peer sent FIN (or close_notify); writing is still possible. */
+  onEnd(): void;
+  /** `queuedBytes` is 0 again after a write that returned false. */
+  onDrain(): void;
+  /** The connection is gone; nothing follows. Always called exactly once. */
+  onClose(cause: CloseCause): void;
+}
+
+/** A connected byte stream. Reading starts when `handler` is set. */
+export interface Conn {
+  handler: ConnHandler | undefined;
+  /**
+   * Writes `buf[start, end)`. The caller may reuse `buf` on return: what the kernel did not take at once is copied.
+   * Returns false when bytes are queued: write no more than must be until `onDrain`.
+   */
+  write(buf: Buffer, start: number, end: number): boolean;
+  /** Bytes accepted by `write` and not yet taken by the kernel. */
+  readonly queuedBytes: number;
+  /** Stops `onBytes` (back-pressure). Bytes may still arrive once. */
+  pause(): void;
+  resume(): void;
+  /** Sends FIN after the queued bytes. */
+  end(): void;
+  /** Closes at once; with `reset`, by RST. */
+  destroy(reset?: boolean): void;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+  /** Present on TLS connections, complete before the connection is handed out. */
+  readonly tls: TlsInfo | undefined;
+}
+
+/** What the handshake established. */
+export interface TlsInfo {
+  /** "TLSv1.3". */
+  readonly version: string;
+  readonly cipher: string;
+  /** "" when none was negotiated. */
+  readonly alpn: string;
+  /** Server name that the client sent; "" when none. */
+  readonly serverName: string;
+  /** The peer's SPIFFE id, verified; "" when the connection asked for none. */
+  readonly peerId: string;
+  readonly resumed: boolean;
+}

@@ -1,0 +1,3 @@
+// L1: connections, listeners, TLS.
+
+export type { CloseCause, Conn, ConnHandler, TlsInfo } from "./conn.ts";

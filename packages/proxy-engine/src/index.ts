@@ -1,0 +1,3 @@
+// The data plane: accept, identify, detect, route, filter, balance, connect.
+
+export {};

@@ -1,0 +1,3 @@
+// Route matching: pure functions of (routes, request).
+
+export {};

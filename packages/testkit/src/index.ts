@@ -1,0 +1,3 @@
+// L0: fakes for tests.
+
+export { StoppedClock } from "./stopped-clock.ts";
