@@ -93,7 +93,7 @@ class Endpoint implements DiscoveryServer {
       "grpc.max_concurrent_streams": 16,
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 5_000,
-      "grpc.enable_channelz": 0,
+      // Channelz stays on: without it grpc-js 1.14 forgets its sessions, and a shutdown leaves them open.
     });
     this.#server.addService(aggregatedDiscoveryService, {
       deltaAggregatedResources: (call: ConfigCall) => this.#onConfigCall(call),
