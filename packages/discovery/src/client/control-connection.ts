@@ -57,6 +57,7 @@ export class ControlConnection {
   #ping: Timer | undefined;
   #isClosed = false;
   #lastProblem = "";
+  #hasReported = false;
 
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
@@ -78,6 +79,7 @@ export class ControlConnection {
   confirm(): void {
     this.#backoff.reset();
     this.#lastProblem = "";
+    this.#hasReported = false;
   }
 
   /** Ends the session and connects again after the backoff: a stream on it was refused. */
@@ -113,6 +115,7 @@ export class ControlConnection {
   }
 
   #connect(): void {
+    this.#hasReported = false;
     const { addresses, clock } = this.#options;
     const address = addresses[this.#next++ % Math.max(1, addresses.length)] ?? "";
     const colon = address.lastIndexOf(":");
@@ -196,6 +199,8 @@ export class ControlConnection {
   #onSocketClose(socket: TLSSocket): void {
     if (this.#socket !== socket) return;
     this.#deadline?.clear();
+    // A server that refuses the client's certificate just closes: in TLS 1.3 the handshake is over by then.
+    this.#report("the connection was closed; the control plane stopped, or refused the certificate of this proxy");
     this.#onLost();
     if (!this.#isClosed) this.#retryLater();
   }
@@ -230,9 +235,11 @@ export class ControlConnection {
     return this.#credentials;
   }
 
-  /** Logs a problem once, not at every attempt. */
+  /** Logs the first problem of an attempt, and only when it is another than that of the last attempt. */
   #report(problem: string): void {
-    if (this.#isClosed || problem === this.#lastProblem) return;
+    if (this.#isClosed || this.#hasReported) return;
+    this.#hasReported = true;
+    if (problem === this.#lastProblem) return;
     this.#lastProblem = problem;
     this.#options.logger?.warn("no connection to the control plane", { cause: problem });
   }
