@@ -1,3 +1,4 @@
 // L0: fakes for tests.
 
+export { fuzz, SeededRandom } from "./fuzz.ts";
 export { StoppedClock } from "./stopped-clock.ts";
