@@ -41,7 +41,7 @@ class FakeControl extends EventEmitter {
           record("control registered");
           this.emit("registered");
           return answer(200, {
-            workloadId: body.workloadId ?? "shop/web-1",
+            workloadId: `shop/${body.instance ?? "web-1"}`,
             spiffeId: "spiffe://shop.example/ns/shop/sa/web",
             trustDomain: "shop.example",
             svidChainPem: "CHAIN",
@@ -238,7 +238,7 @@ describe("WorkloadRun", () => {
     const again = once(control, "registered");
     run.signal("SIGTERM");
     await again;
-    assert.equal(control.registered[1]?.workloadId, "shop/web-1");
+    assert.equal(control.registered[1]?.instance, "web-1");
     assert.equal(await ended, 7);
   });
 

@@ -224,7 +224,7 @@ export class WorkloadRun {
       ports: port === undefined ? [] : [{ ...port, applicationAddress: `127.0.0.1:${port.port}` }],
       csrPem,
       pid: process.pid,
-      ...(this.#workloadId === "" ? {} : { workloadId: this.#workloadId }),
+      ...(this.#workloadId === "" ? {} : { instance: this.#workloadId.slice(namespace.length + 1) }),
     };
   }
 

@@ -88,8 +88,6 @@ export interface RegisterRequest {
   readonly csrPem: string;
   /** Process id of the supervisor, for the table. */
   readonly pid: number;
-  /** "NAMESPACE/INSTANCE" that this workload had before, when the control plane forgot it: it gets the same id again, so that its proxy goes on. */
-  readonly workloadId?: string;
 }
 
 /** What the new workload needs to know. */
