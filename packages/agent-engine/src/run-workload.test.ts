@@ -57,6 +57,7 @@ class FakeControl extends EventEmitter {
           this.statuses.push(status);
           record(`control ready=${status.ready} at ${status.inboundAddress}`);
           this.emit(status.ready ? "ready" : "unready");
+          this.emit("report");
           return answer(200, { leaseMs: 60_000 });
         }
         if (request.method === "DELETE") {
@@ -214,7 +215,7 @@ describe("WorkloadRun", () => {
     const run = await create({}, { FAKE_PROXY: "dies-once" });
     const ended = run.run();
     await once(control, "ready");
-    while (!events().includes("proxy start again")) await once(control, "unready");
+    while (!events().includes("proxy start again")) await once(control, "report");
     run.signal("SIGTERM");
     assert.equal(await ended, 7);
     assert.equal(events().filter((line) => line.startsWith("app start")).length, 1);
@@ -224,7 +225,7 @@ describe("WorkloadRun", () => {
     const run = await create();
     const ended = run.run();
     if (!events().includes("control svid")) await once(control, "svid");
-    while (!events().includes("control ready=true at 127.0.0.1:15001")) await once(control, "ready");
+    while (!events().includes("control ready=true at 127.0.0.1:15001")) await once(control, "report");
     run.signal("SIGTERM");
     await ended;
     assert.ok(events().includes("proxy identity"));

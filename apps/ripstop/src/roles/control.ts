@@ -7,7 +7,7 @@ import type { HomeOption } from "../options.ts";
 export interface ControlOptions extends HomeOption {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
-  readonly endWithParent?: boolean;
+  readonly endWithParent: boolean;
 }
 
 /** Runs the control plane to the end; the exit code. */
