@@ -166,3 +166,14 @@ export const listenFailed: ErrorKind = defineError({
   cause: "The address is taken or not this machine's, or the path of the socket is too long",
   remedy: "Free the address, or choose another",
 });
+
+/** The authority refused to sign. */
+export const csrRefused: ErrorKind = defineError({
+  code: "RS3019",
+  name: "csr_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "The certificate signing request was refused",
+  cause: "It is malformed, too weak, or asks for another identity than the workload's",
+  remedy: "Make the request for exactly the SPIFFE id of the workload, with an EC P-256 key",
+});

@@ -21,7 +21,11 @@ export interface ResourceSource {
    * Makes the source compute it if it is computed on demand.
    */
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined;
-  /** Calls `changed` after resources of a type changed, with all their names; returns how to stop. */
+  /**
+   * Calls `changed` after resources of a type changed, with all their names; returns how to stop. `revision` is the one
+   * that changed them and is followed until every proxy concerned has it; 0 for a change that belongs to none (an
+   * endpoint came or went), which nobody waits for.
+   */
   watch(changed: (typeUrl: string, names: readonly string[], revision: number) => void): () => void;
   /** The revision that `get` reflects. */
   readonly revision: number;
