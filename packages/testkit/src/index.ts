@@ -1,3 +1,4 @@
 // L0: fakes for tests.
 
 export { StoppedClock } from "./stopped-clock.ts";
+export { TestAuthority, type TestKeyType, type TestLeafOptions, type TestSvid } from "./test-authority.ts";
