@@ -227,6 +227,17 @@ describe("the distributor", () => {
     assert.deepEqual(distributor.live(revision), { revision, total: 0, live: 0, pending: [], rejected: [], elapsedMs: 0 });
   });
 
+  it("does not wait for a proxy that gave the resource up", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "a", policy("new"));
+    assert.deepEqual(distributor.live(revision).pending, ["web"]);
+    proxy.stream.onRequest(request(policyType, { resourceNamesUnsubscribe: ["a"] }));
+    assert.deepEqual(distributor.live(revision).pending, []);
+  });
+
   it("lets a newer stream of the same proxy replace the older", () => {
     const older = new FakeProxy(distributor, "web");
     older.subscribe(policyType, ["a"]);

@@ -101,7 +101,10 @@ export class SubscriberStream {
       this.#types.set(request.typeUrl, state);
     }
     if (request.responseNonce !== "") this.#onAnswer(request, state);
+    const dirtyBefore = state.dirty.size;
     for (const name of unsubscribe) this.#unsubscribe(request.typeUrl, state, name);
+    // What was given up no longer keeps a revision from being live.
+    if (state.dirty.size < dirtyBefore) this.#events.onAnswered(request.typeUrl, undefined, 0);
     const problem = this.#subscribe(request, state);
     if (problem !== undefined) return problem;
     if (state.dirty.size > 0 && !state.outstanding) this.#events.onDirty(request.typeUrl);
@@ -187,8 +190,7 @@ export class SubscriberStream {
       state.subscribed.set(name, had);
       const now = had === undefined ? undefined : this.#source.get(request.typeUrl, name, this.subscriber)?.version;
       if (had !== undefined && had !== ABSENT && had === now) {
-        state.dirty.delete(name);
-        resumed++;
+        if (!state.dirty.has(name)) resumed++;
       } else {
         markDirty(state, name, 0);
       }
