@@ -8,7 +8,7 @@ export const csrMalformed: ErrorKind = defineError({
   status: 400,
   grpcStatus: 3,
   title: "The certificate signing request cannot be read",
-  cause: "It is not one PEM block \"CERTIFICATE REQUEST\" that holds a PKCS #10 request (RFC 2986).",
+  cause: 'It is not one PEM block "CERTIFICATE REQUEST" that holds a PKCS #10 request (RFC 2986).',
   remedy: "Make the request with `ripstop run`, or with any PKCS #10 tool, and send the PEM text unchanged.",
 });
 
