@@ -52,12 +52,3 @@ export const cacheUnusable: ErrorKind = defineError({
   cause: "The disk was full, or the file was changed by another program.",
   remedy: "Nothing: it is written anew as soon as the control plane is reached.",
 });
-
-/** Every error kind of this package. */
-export const discoveryErrors: readonly ErrorKind[] = [
-  streamNotAuthorized,
-  streamLimitExceeded,
-  streamPeerRefused,
-  streamListenFailed,
-  cacheUnusable,
-];

@@ -111,18 +111,3 @@ export const authorityExpired: ErrorKind = defineError({
   cause: "It has expired, or the clock of the control plane is wrong.",
   remedy: "Check the clock. If the root has really expired, a new one is needed.",
 });
-
-/** Every error kind of this package. */
-export const identityErrors: readonly ErrorKind[] = [
-  csrMalformed,
-  csrTooLarge,
-  csrSignatureInvalid,
-  csrKeyRefused,
-  csrOtherIdentity,
-  csrAsksForMore,
-  identityNotIssuable,
-  ttlOutOfRange,
-  issuanceNotLogged,
-  authorityUnusable,
-  authorityExpired,
-];
