@@ -43,7 +43,11 @@ export function toLoosePath(path: string): string {
   if (isPlain(path)) return path;
   let loose = path.replace(/;[^/]*/g, "");
   loose = loose.replace(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
-  loose = loose.replace(/\\/g, "/").replace(/;[^/]*/g, "").replace(/\/{2,}/g, "/").toLowerCase();
+  loose = loose
+    .replace(/\\/g, "/")
+    .replace(/;[^/]*/g, "")
+    .replace(/\/{2,}/g, "/")
+    .toLowerCase();
   return loose.length > 1 && loose.endsWith("/") ? loose.slice(0, -1) : loose;
 }
 

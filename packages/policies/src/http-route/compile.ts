@@ -13,7 +13,13 @@ import {
 import type { Resource } from "@ripstop/resources";
 
 import { compareMatches, type RankedMatch } from "./precedence.ts";
-import { attachedPorts, backendReference, parentNamespace, type ResolveBackend, type RouteService } from "./references.ts";
+import {
+  attachedPorts,
+  backendReference,
+  parentNamespace,
+  type ResolveBackend,
+  type RouteService,
+} from "./references.ts";
 import type { HeaderModifierSpec, HttpRouteRule, HttpRouteSpec, NamedMatch } from "./spec.ts";
 
 /** A Service and whose view of it is wanted. */
