@@ -134,6 +134,13 @@ export class FakeSource implements ResourceSource {
 
   /** Sets or (with undefined) removes a resource under a new revision, which it returns. */
   put<T>(type: ResourceType<T>, name: string, resource: T | undefined): number {
+    this.revision++;
+    this.change(type, name, resource, this.revision);
+    return this.revision;
+  }
+
+  /** Sets or removes a resource; says that the change belongs to `revision` (0 = none). */
+  change<T>(type: ResourceType<T>, name: string, resource: T | undefined, revision: number): void {
     const key = `${type.typeUrl} ${name}`;
     if (resource === undefined) {
       this.#resources.delete(key);
@@ -142,9 +149,7 @@ export class FakeSource implements ResourceSource {
       const version = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
       this.#resources.set(key, { name, version, bytes });
     }
-    this.revision++;
-    for (const watcher of this.#watchers) watcher(type.typeUrl, [name], this.revision);
-    return this.revision;
+    for (const watcher of this.#watchers) watcher(type.typeUrl, [name], revision);
   }
 }
 

@@ -16,16 +16,17 @@ export interface ConnHandler {
   onEnd(): void;
   /** `queuedBytes` is 0 again after a write that returned false. */
   onDrain(): void;
-  /** The connection is gone; nothing follows. Always called exactly once. */
+  /** The connection is gone; nothing follows. Always called exactly once, never from within a call to `conn`. */
   onClose(cause: CloseCause): void;
 }
 
-/** A connected byte stream. Reading starts when `handler` is set. */
+/** A connected byte stream. Reading starts when `handler` is set; it may be replaced at any time. */
 export interface Conn {
   handler: ConnHandler | undefined;
   /**
    * Writes `buf[start, end)`. The caller may reuse `buf` on return: what the kernel did not take at once is copied.
-   * Returns false when bytes are queued: write no more than must be until `onDrain`.
+   * Returns false when bytes are queued: write no more than must be until `onDrain`. (TLS completes every write in a
+   * later turn, so there "queued" means more than 64 KiB.) After `end` or `destroy` it does nothing and returns true.
    */
   write(buf: Buffer, start: number, end: number): boolean;
   /** Bytes accepted by `write` and not yet taken by the kernel. */
@@ -37,7 +38,9 @@ export interface Conn {
   end(): void;
   /** Closes at once; with `reset`, by RST. */
   destroy(reset?: boolean): void;
+  /** "" for Unix sockets. */
   readonly remoteAddress: string;
+  /** 0 for Unix sockets. */
   readonly remotePort: number;
   readonly localPort: number;
   /** Present on TLS connections, complete before the connection is handed out. */

@@ -1,3 +1,16 @@
 // L1: connections, listeners, TLS.
 
 export type { CloseCause, Conn, ConnHandler, TlsInfo } from "./conn.ts";
+export { CLEAN_CLOSE, CLOSED_HERE, causeOf, closeCause } from "./close-cause.ts";
+export { dial, type DialEvents, type DialOptions } from "./dial.ts";
+export * from "./errors.ts";
+export { listen, type Listener, type ListenOptions } from "./listen.ts";
+export { publicTier } from "./tiers/public-tier.ts";
+export type { Connecting, Tier, TierName } from "./tiers/tier.ts";
+export { currentTier, useTier } from "./transport.ts";
+export { IdentityTable, type TlsIdentity } from "./tls/identity-table.ts";
+export { meshServerName, parseMeshServerName, type MeshServerName } from "./tls/mesh-server-name.ts";
+export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";
+export { TlsDialer, type DialTlsOptions } from "./tls/tls-client.ts";
+export { createTlsObserver, type TlsObserver, type TlsRefusal } from "./tls/tls-observer.ts";
+export { listenTls, type ListenTlsOptions } from "./tls/tls-server.ts";

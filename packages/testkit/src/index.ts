@@ -2,3 +2,4 @@
 
 export { fuzz, SeededRandom } from "./fuzz.ts";
 export { StoppedClock } from "./stopped-clock.ts";
+export { TestAuthority, type TestKeyType, type TestLeafOptions, type TestSvid } from "./test-authority.ts";

@@ -5,7 +5,7 @@ import type { PolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { HttpRouteSpec } from "@ripstop/policies/http-route";
 import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources";
 
-import type { RegisteredWorkload } from "../registry/registered-workload.ts";
+import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Revision, Store } from "../store/store.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
@@ -52,6 +52,20 @@ export class World {
     const names = new Set(this.#byService.keys());
     for (const { metadata } of this.#store.list("Service")) names.add(`${metadata.namespace}/${metadata.name}`);
     return [...names].sort();
+  }
+
+  /**
+   * The registered service that a name stands for: itself when workloads registered for it; for a Service whose
+   * workloads all registered for one other name (a version of it, say), that name.
+   */
+  canonicalService(serviceName: string): string {
+    if (this.#byService.count(serviceName) > 0) return serviceName;
+    const [namespace = "", name = ""] = serviceName.split("/");
+    const service = this.#service(namespace, name);
+    if (service === undefined) return serviceName;
+    const members = new Set(this.#members(service, false, () => {}).map(serviceOf));
+    const [only = serviceName] = members;
+    return members.size === 1 ? only : serviceName;
   }
 
   /** A view that hands the name of each read to `read`. */

@@ -65,6 +65,7 @@ interface TypeState {
 }
 
 const MAX_TYPES = 64;
+const MAX_TYPE_URL = 256;
 const MAX_REASON = 1000;
 
 /** The state of one stream. At most one response per type is unanswered; a change meanwhile replaces, never queues. */
@@ -95,7 +96,7 @@ export class SubscriberStream {
     let state = this.#types.get(request.typeUrl);
     if (!state) {
       if (this.#types.size >= MAX_TYPES) return `a stream has at most ${MAX_TYPES} types`;
-      if (request.typeUrl.length > this.#limits.nameLength) return "the type URL is too long";
+      if (request.typeUrl.length > MAX_TYPE_URL) return "the type URL is too long";
       state = { subscribed: new Map(), dirty: new Map(), outstanding: undefined, rejection: undefined };
       this.#types.set(request.typeUrl, state);
     }
