@@ -5,13 +5,14 @@ import { X509Certificate } from "node:crypto";
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { discovery, LiveStatus, telemetry } from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
-import { Metadata, Server, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { logVerbosity, Metadata, Server, setLogVerbosity, status, type ServerDuplexStream } from "@grpc/grpc-js";
 
 import { streamLimitExceeded, streamListenFailed, streamNotAuthorized, streamPeerRefused } from "../errors.ts";
 import type { PeerVerdict, PeerVerifier } from "../peer-verifier.ts";
 import { Distributor, type ProxyStreamStatus } from "./distributor.ts";
 import { aggregatedDiscoveryService, proxyIdMetadata, telemetryService } from "./grpc-services.ts";
 import { LiveCredentials, type ServerTls } from "./live-credentials.ts";
+import { RequestBudget } from "./request-budget.ts";
 import type { ResourceSource } from "./snapshot.ts";
 import type { StreamLimits, SubscriberStream } from "./subscriber-stream.ts";
 
@@ -69,6 +70,8 @@ const MAX_PROXY_ID = 512;
 
 /** Listens; fails with RS5304 when the address cannot be had. */
 export async function startDiscoveryServer(options: DiscoveryServerOptions): Promise<Result<DiscoveryServer, string>> {
+  // What it would print on standard error is in the results and in our own log.
+  setLogVerbosity(logVerbosity.NONE);
   const endpoint = new Endpoint(options);
   const listening = await endpoint.listen();
   return listening.ok ? ok(endpoint) : listening;
@@ -93,6 +96,8 @@ class Endpoint implements DiscoveryServer {
       "grpc.max_concurrent_streams": 16,
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 5_000,
+      // A connection without a stream is of no use to anyone.
+      "grpc.max_connection_idle_ms": 60_000,
       // Channelz stays on: without it grpc-js 1.14 forgets its sessions, and a shutdown leaves them open.
     });
     this.#server.addService(aggregatedDiscoveryService, {
@@ -171,6 +176,7 @@ class Endpoint implements DiscoveryServer {
     let stream: SubscriberStream | undefined;
     let proxyId = "";
     let isOver = false;
+    const budget = new RequestBudget(this.#options.clock);
     call.on("data", (request: discovery.DeltaDiscoveryRequest) => {
       if (isOver) return;
       if (!stream) {
@@ -178,7 +184,8 @@ class Endpoint implements DiscoveryServer {
         if (!this.#authorize(call, proxyId, peer.id)) return;
         stream = this.#openStream(call, proxyId, peer.id);
       }
-      const problem = stream.onRequest(request);
+      const names = request.resourceNamesSubscribe.length + request.resourceNamesUnsubscribe.length;
+      const problem = budget.spend(names) ? stream.onRequest(request) : "too many requests";
       if (problem !== undefined) {
         this.#options.logger?.warn("config stream ended: over its limits", { proxyId, problem });
         fail(call, status.RESOURCE_EXHAUSTED, `${streamLimitExceeded.code} ${streamLimitExceeded.title}: ${problem}`);
@@ -229,7 +236,7 @@ class Endpoint implements DiscoveryServer {
     this.#telemetryCalls.set(proxyId, sender);
     if (before) fail(before.call, status.ABORTED, "the proxy opened a newer stream");
     call.sendMetadata(new Metadata());
-    call.on("data", (report: telemetry.ProxyReport) => this.#options.onReport?.(proxyId, report));
+    call.on("data", (report: telemetry.ProxyReport) => this.#onReport(proxyId, report));
     const ended = (): void => {
       if (this.#telemetryCalls.get(proxyId) === sender) this.#telemetryCalls.delete(proxyId);
     };
@@ -241,6 +248,15 @@ class Endpoint implements DiscoveryServer {
     call.on("error", ended);
     call.on("close", ended);
     this.#options.onTelemetryOpen?.(proxyId);
+  }
+
+  /** A fault in what is done with telemetry must not touch the config streams. */
+  #onReport(proxyId: string, report: telemetry.ProxyReport): void {
+    try {
+      this.#options.onReport?.(proxyId, report);
+    } catch (error) {
+      this.#options.logger?.error("telemetry report failed", { proxyId, cause: String(error) });
+    }
   }
 
   #peerOf(call: ConfigCall | TelemetryCall): PeerVerdict {
