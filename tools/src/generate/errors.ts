@@ -106,7 +106,10 @@ function isUsed({ file, exportName }: DefinedError, sources: readonly SourceFile
   const word = new RegExp(`\\b${exportName}\\b`);
   return sources.some(
     ({ path, text }) =>
-      path !== file && !/\.(test|suite|testing|fuzz)\.tsx?$/.test(path) && !path.endsWith("/index.ts") && word.test(text),
+      path !== file &&
+      !/\.(test|suite|testing|fuzz)\.tsx?$/.test(path) &&
+      !path.endsWith("/index.ts") &&
+      word.test(text),
   );
 }
 

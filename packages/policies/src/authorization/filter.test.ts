@@ -153,7 +153,7 @@ describe("authorization", () => {
     }
 
     it("denies non-ASCII text however its octets are spelled", () => {
-      for (const path of ["/caf%c3%a9", "/caf%C3%A9", "/CAF%C3%A9/"])
+      for (const path of ["/caf%c3%a9", "/caf%C3%A9", "/CAF%C3%A9/", "/caf\u00c3\u00a9", "/caf\u00c3%A9"])
         assert.equal(passes(deny, request({ path })), false, path);
       assert.equal(passes(deny, request({ path: "/cafe" })), true);
     });

@@ -73,6 +73,8 @@ describe("validation of AuthorizationPolicy", () => {
     "/a%2Fb",
     "/a%5cb",
     "/a%00",
+    "/a%1f",
+    "/a%7F",
     "/a%zz",
     "/a\\\\b",
   ]) {

@@ -140,6 +140,11 @@ describe("compileRoutes", () => {
     ]);
   });
 
+  it("spells paths as the engine does, so that %7e and ~ are one path", () => {
+    const rules = "[{matches: [{path: {type: Exact, value: /%7euser/%c3%a9}}]}]";
+    assert.equal(view([route({ rules })], "shop")[0]?.http[0]?.path?.value, "/~user/%C3%A9");
+  });
+
   it("takes a timeout of 0s for none", () => {
     const rule = view([route({ rules: "[{timeouts: {request: 0s, backendRequest: 2s}}]" })], "shop")[0]?.http[0];
     assert.equal(rule?.requestTimeoutMs, 0);
