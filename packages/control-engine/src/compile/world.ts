@@ -118,6 +118,7 @@ export class World {
       if (before !== undefined) this.#indexWorkload(before, false);
       if (after !== undefined) this.#indexWorkload(after, true);
       const onlyState = before !== undefined && after !== undefined && sameShape(before, after);
+      if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
       for (const workload of [before, after]) {
         if (workload === undefined) continue;
         for (const label of labelKeys(workload)) {
