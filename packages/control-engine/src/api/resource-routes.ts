@@ -23,7 +23,7 @@ export interface ResourceRoutesOptions {
   waitLive(revision: number, waitMs: number): Promise<LiveStatus>;
 }
 
-const MAX_APPLY_BYTES = 32 * 1024 * 1024;
+const MAX_APPLY_BYTES = 8 * 1024 * 1024;
 const MAX_WAIT_MS = 300_000;
 
 /** Routes for resources. */

@@ -298,6 +298,15 @@ describe("Compiler", () => {
     ]);
   });
 
+  it("forgets what nobody subscribes to, and computes it again when asked", async () => {
+    await bench.register("a");
+    bench.get(serviceType, "shop/catalog");
+    const { remembered } = bench.compiler.statistics;
+    bench.compiler.release(serviceType.typeUrl, "shop/catalog");
+    assert.equal(bench.compiler.statistics.remembered, remembered - 1);
+    assert.ok(bench.get(serviceType, "shop/catalog"));
+  });
+
   it("equals a compile from scratch after each of 1,000 random edits, and reports exactly what changed", async () => {
     const random = new SeededRandom(20_26);
     const pick = <T>(values: readonly T[]): T => random.pick(values);
