@@ -144,16 +144,24 @@ type Compile = (view: WorldView, name: string, options: CompilerOptions) => Uint
 const compilers = new Map<string, Compile>([
   define(workloadType, (view, name) => compileWorkload(view, name)),
   define(policyType, (view, name, options) => compilePolicy(view, name, options)),
-  define(serviceType, (view, name) => withService(name, (namespace, service) => compileService(view, namespace, service))),
-  define(endpointsType, (view, name) => withService(name, (namespace, service) => compileEndpoints(view, namespace, service))),
+  define(serviceType, (view, name) =>
+    withService(name, (namespace, service) => compileService(view, namespace, service)),
+  ),
+  define(endpointsType, (view, name) =>
+    withService(name, (namespace, service) => compileEndpoints(view, namespace, service)),
+  ),
   define(hostBindingType, (view, name) => {
     const [clientNamespace = "", host = "", ...more] = name.split("~");
-    return more.length > 0 || !isDnsLabel(clientNamespace) ? undefined : compileHostBinding(view, clientNamespace, host);
+    return more.length > 0 || !isDnsLabel(clientNamespace)
+      ? undefined
+      : compileHostBinding(view, clientNamespace, host);
   }),
   define(routesType, (view, name) => {
     const [target = "", clientNamespace = "", ...more] = name.split("@");
     if (more.length > 0 || !isDnsLabel(clientNamespace)) return undefined;
-    return withService(target, (namespace, service) => compileRoutes(view, { namespace, name: service }, clientNamespace));
+    return withService(target, (namespace, service) =>
+      compileRoutes(view, { namespace, name: service }, clientNamespace),
+    );
   }),
   define(trustBundleType, (_view, name, options) => {
     if (name !== options.trustDomain) return undefined;

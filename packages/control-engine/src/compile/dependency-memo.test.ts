@@ -7,7 +7,10 @@ import { DependencyMemo } from "./dependency-memo.ts";
 
 describe("DependencyMemo", () => {
   it("computes once, and again only after something that was read changed", () => {
-    const world = new Map([["a", 1], ["b", 2]]);
+    const world = new Map([
+      ["a", 1],
+      ["b", 2],
+    ]);
     const memo = new DependencyMemo<number>(() => 0);
     const sum = (): number =>
       memo.get("sum", (read) => {
@@ -22,7 +25,11 @@ describe("DependencyMemo", () => {
   });
 
   it("follows dependencies that change with what was read", () => {
-    const world = new Map([["which", "x"], ["x", "1"], ["y", "2"]]);
+    const world = new Map([
+      ["which", "x"],
+      ["x", "1"],
+      ["y", "2"],
+    ]);
     const memo = new DependencyMemo<string | undefined>(() => undefined);
     memo.get("value", (read) => {
       read("which");

@@ -53,7 +53,12 @@ function edge(change: Partial<telemetry.EdgeStats>): telemetry.EdgeStats {
 }
 
 function report(...edges: telemetry.EdgeStats[]): telemetry.ProxyReport {
-  return { edges, taps: [], tapsDropped: 0, proxy: { residentBytes: 5, openConnections: 0, uptimeMs: 0, version: "", pid: 77 } };
+  return {
+    edges,
+    taps: [],
+    tapsDropped: 0,
+    proxy: { residentBytes: 5, openConnections: 0, uptimeMs: 0, version: "", pid: 77 },
+  };
 }
 
 describe("Collector", () => {
@@ -77,7 +82,10 @@ describe("Collector", () => {
   });
 
   it("shows every registered service, and an edge for traffic", () => {
-    collector.onReport("shop/web-1", report(edge({ requests: 100, failures: 10, bytesSent: 1_000, latencyCounts: [0, 0, 100] })));
+    collector.onReport(
+      "shop/web-1",
+      report(edge({ requests: 100, failures: 10, bytesSent: 1_000, latencyCounts: [0, 0, 100] })),
+    );
     const graph = collector.graph();
     assert.deepEqual(graph.nodes, [
       { service: "shop/catalog", versions: ["v1"], workloads: 1, ready: 1 },
@@ -103,7 +111,10 @@ describe("Collector", () => {
   });
 
   it("counts a request that both ends report once, with the refusals of its destination", () => {
-    collector.onReport("shop/web-1", report(edge({ requests: 50, destinationService: "shop/catalog-v1", destinationVersion: "v1" })));
+    collector.onReport(
+      "shop/web-1",
+      report(edge({ requests: 50, destinationService: "shop/catalog-v1", destinationVersion: "v1" })),
+    );
     collector.onReport("shop/catalog-1", report(edge({ reporter: DESTINATION, requests: 50, denied: 20 })));
     const { edges } = collector.graph();
     assert.equal(edges.length, 1);
@@ -132,7 +143,10 @@ describe("Collector", () => {
   });
 
   it("shows callers that it does not know as outside, and counts TCP connections", () => {
-    collector.onReport("shop/stock-1", report(edge({ reporter: DESTINATION, sourceService: "", connections: 3, protocol: "tcp" })));
+    collector.onReport(
+      "shop/stock-1",
+      report(edge({ reporter: DESTINATION, sourceService: "", connections: 3, protocol: "tcp" })),
+    );
     const [only] = collector.graph().edges;
     assert.equal(only?.source, "outside");
     assert.equal(only?.destination, "shop/stock");
@@ -142,7 +156,10 @@ describe("Collector", () => {
   it("does not let a proxy speak for another service, nor an unknown proxy at all", () => {
     collector.onReport("shop/web-1", report(edge({ sourceService: "shop/bank", requests: 1 })));
     collector.onReport("shop/ghost", report(edge({ requests: 1 })));
-    assert.deepEqual(collector.graph().edges.map(({ source }) => source), ["shop/web"]);
+    assert.deepEqual(
+      collector.graph().edges.map(({ source }) => source),
+      ["shop/web"],
+    );
   });
 
   it("tells a workload's inbound requests, and whether the last minute was all mutual TLS", () => {
@@ -171,12 +188,18 @@ describe("Collector", () => {
       collector.onReport("shop/web-1", report(edge({ destinationService: `shop/d${index}`, requests: 1 })));
       clock.advance(1_000);
     }
-    assert.deepEqual(collector.graph().edges.map(({ destination }) => destination), ["shop/d2", "shop/d3", "shop/d4"]);
+    assert.deepEqual(
+      collector.graph().edges.map(({ destination }) => destination),
+      ["shop/d2", "shop/d3", "shop/d4"],
+    );
     assert.equal(collector.edgesDropped, 2);
   });
 
   it("takes numbers that are none as nothing", () => {
-    collector.onReport("shop/web-1", report(edge({ requests: 1, latencyCounts: [Number.NaN, -5, 1], bytesSent: Number.POSITIVE_INFINITY })));
+    collector.onReport(
+      "shop/web-1",
+      report(edge({ requests: 1, latencyCounts: [Number.NaN, -5, 1], bytesSent: Number.POSITIVE_INFINITY })),
+    );
     const [only] = collector.graph().edges;
     assert.equal(only?.bytesPerSecond, 0);
     assert.equal(only?.p50Ms, 3.5);

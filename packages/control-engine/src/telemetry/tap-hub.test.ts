@@ -11,7 +11,15 @@ const { SOURCE, DESTINATION } = telemetry.EdgeStats_Reporter;
 const ALL: TapFilter = { source: undefined, destination: undefined, path: undefined, minStatus: undefined };
 
 function event(change: Partial<telemetry.TapEvent> = {}): telemetry.TapEvent {
-  return { ...telemetry.TapEvent.decode(new Uint8Array()), reporter: DESTINATION, sourceService: "shop/web", destinationService: "shop/catalog", path: "/a/b", status: 200, ...change };
+  return {
+    ...telemetry.TapEvent.decode(new Uint8Array()),
+    reporter: DESTINATION,
+    sourceService: "shop/web",
+    destinationService: "shop/catalog",
+    path: "/a/b",
+    status: 200,
+    ...change,
+  };
 }
 
 describe("TapHub", () => {
@@ -79,8 +87,18 @@ describe("TapHub", () => {
     let changes = 0;
     hub.onChange(() => changes++);
     assert.deepEqual(hub.command(), { taps: [] });
-    const tap = hub.open({ filter: { source: "shop/web", destination: "catalog", path: "/a", minStatus: 500 }, onEvent: () => true });
-    const base = { id: "1", sourceService: "shop/web", destinationService: "", pathPrefix: "/a", minStatus: 500, maxPerSecond: 500 };
+    const tap = hub.open({
+      filter: { source: "shop/web", destination: "catalog", path: "/a", minStatus: 500 },
+      onEvent: () => true,
+    });
+    const base = {
+      id: "1",
+      sourceService: "shop/web",
+      destinationService: "",
+      pathPrefix: "/a",
+      minStatus: 500,
+      maxPerSecond: 500,
+    };
     assert.deepEqual(hub.command().taps, [base]);
     tap?.close();
     tap?.close();
