@@ -10,6 +10,11 @@ export class HeaderList {
   length = 0;
   readonly names: string[] = [];
   readonly values: string[] = [];
+  /**
+   * Names whose fields must never be put into a compression table, as a sender asked (RFC 7541 §6.2.3, §7.1.3);
+   * usually empty. Codecs fill and obey it; it passes on with the fields.
+   */
+  readonly neverIndexed: string[] = [];
 
   /** Adds a field at the end, whether or not the name is there already. `name` must be lower case. */
   append(name: string, value: string): void {
@@ -66,12 +71,14 @@ export class HeaderList {
   /** Forgets all fields; keeps the memory. */
   clear(): void {
     this.length = 0;
+    if (this.neverIndexed.length > 0) this.neverIndexed.length = 0;
   }
 
   /** Becomes a copy of `other`. */
   copyFrom(other: HeaderList): void {
-    this.length = 0;
+    this.clear();
     for (let at = 0; at < other.length; at++) this.append(other.nameAt(at), other.valueAt(at));
+    for (const name of other.neverIndexed) this.neverIndexed.push(name);
   }
 
   #removeFrom(name: string, from: number): void {

@@ -2,3 +2,4 @@
 
 export { CLOCK_TOLERANCE_MS, createPeerVerification } from "./peer-verification.ts";
 export { controlSpiffeId, parseSpiffeId, workloadOf, workloadSpiffeId, type SpiffeId } from "./spiffe-id.ts";
+export { derToPem, pemToDer, sameRoots, type TrustBundleRoots } from "./trust-bundle.ts";

@@ -1,4 +1,5 @@
 // L0: fakes for tests.
 
+export { fuzz, SeededRandom } from "./fuzz.ts";
 export { StoppedClock } from "./stopped-clock.ts";
 export { TestAuthority, type TestKeyType, type TestLeafOptions, type TestSvid } from "./test-authority.ts";

@@ -1,0 +1,57 @@
+// What the page asks of the control plane: three GET routes, once a second, and a stream of requests while it is watched.
+
+import type { ControlInfo, Graph, WorkloadView } from "@ripstop/model";
+
+/** One answer to all three questions. */
+export interface Snapshot {
+  readonly info: ControlInfo;
+  readonly graph: Graph;
+  readonly workloads: readonly WorkloadView[];
+}
+
+/** One request as a tap shows it: the fields that the page uses. */
+export interface TapLine {
+  readonly timeUnixMs: number;
+  readonly sourceService: string;
+  readonly destinationService: string;
+  readonly sourceIdentity: string;
+  readonly protocol: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly grpcStatus: number;
+  readonly latencyUs: number;
+  readonly tlsVersion: string;
+  readonly errorCode: string;
+  readonly errorCause: string;
+}
+
+async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
+  const response = await fetch(path, { signal, cache: "no-store" });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return (await response.json()) as T;
+}
+
+/** Asks for everything that the page shows. Rejects when the control plane does not answer within 3 s. */
+export async function fetchSnapshot(): Promise<Snapshot> {
+  const signal = AbortSignal.timeout(3000);
+  const [info, graph, { workloads }] = await Promise.all([
+    getJson<ControlInfo>("./v1/info", signal),
+    getJson<Graph>("./v1/graph", signal),
+    getJson<{ workloads: WorkloadView[] }>("./v1/workloads", signal),
+  ]);
+  return { info, graph, workloads };
+}
+
+/** Calls `onLine` for every request seen until `signal` is aborted or the stream ends. */
+export async function streamTap(signal: AbortSignal, onLine: (line: TapLine) => void): Promise<void> {
+  const response = await fetch("./v1/tap", { signal, cache: "no-store" });
+  if (!response.ok || !response.body) throw new Error(`the tap answered ${response.status}`);
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") onLine(JSON.parse(line) as TapLine);
+  }
+}

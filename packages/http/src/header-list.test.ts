@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { HeaderList } from "./header-list.ts";
+
+function fields(list: HeaderList): [string, string][] {
+  return Array.from({ length: list.length }, (_, at) => [list.nameAt(at), list.valueAt(at)]);
+}
+
+describe("HeaderList", () => {
+  it("keeps fields in order, repeated names included", () => {
+    const list = new HeaderList();
+    list.append("a", "1");
+    list.append("b", "2");
+    list.append("a", "3");
+    assert.deepEqual(list.getAll("a"), ["1", "3"]);
+    assert.equal(list.get("a"), "1");
+    assert.equal(list.get("c"), undefined);
+  });
+
+  it("set replaces every field of the name by one, at the place of the first", () => {
+    const list = new HeaderList();
+    for (const [name, value] of [["a", "1"], ["b", "2"], ["a", "3"], ["c", "4"]] as const) list.append(name, value);
+    list.set("a", "new");
+    assert.deepEqual(fields(list), [["a", "new"], ["b", "2"], ["c", "4"]]);
+    list.set("d", "5");
+    assert.deepEqual(fields(list).at(-1), ["d", "5"]);
+  });
+
+  it("remove takes out all of a name, and a cleared list holds nothing of the old message", () => {
+    const list = new HeaderList();
+    for (const [name, value] of [["a", "1"], ["b", "2"], ["a", "3"]] as const) list.append(name, value);
+    list.remove("a");
+    assert.deepEqual(fields(list), [["b", "2"]]);
+    list.clear();
+    assert.equal(list.get("b"), undefined);
+    assert.equal(list.length, 0);
+  });
+
+  it("becomes an independent copy", () => {
+    const from = new HeaderList();
+    from.append("a", "1");
+    const to = new HeaderList();
+    to.append("x", "y");
+    to.copyFrom(from);
+    from.set("a", "2");
+    assert.deepEqual(fields(to), [["a", "1"]]);
+  });
+});

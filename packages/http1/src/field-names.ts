@@ -1,0 +1,109 @@
+// Header field names as constants: a known name costs no string, a custom one is remembered for a while.
+
+import { TOKEN_LOWER } from "./characters.ts";
+
+/** What a codec does with a field; everything above ORDINARY never reaches the HeaderList as it is. */
+export const FieldRole = {
+  ORDINARY: 0,
+  HOST: 1,
+  CONTENT_LENGTH: 2,
+  TRANSFER_ENCODING: 3,
+  CONNECTION: 4,
+  UPGRADE: 5,
+  EXPECT: 6,
+  TE: 7,
+  /** Connection-specific and of no further use (RFC 9110 §7.6.1). */
+  DROPPED: 8,
+} as const;
+
+/** A field name in lower case with its role. */
+export interface FieldName {
+  readonly name: string;
+  readonly role: number;
+}
+
+const SPECIAL: Readonly<Record<string, number>> = {
+  host: FieldRole.HOST,
+  "content-length": FieldRole.CONTENT_LENGTH,
+  "transfer-encoding": FieldRole.TRANSFER_ENCODING,
+  connection: FieldRole.CONNECTION,
+  upgrade: FieldRole.UPGRADE,
+  expect: FieldRole.EXPECT,
+  te: FieldRole.TE,
+  "keep-alive": FieldRole.DROPPED,
+  "proxy-connection": FieldRole.DROPPED,
+  "http2-settings": FieldRole.DROPPED,
+};
+
+const COMMON = `accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-credentials
+  access-control-allow-headers access-control-allow-methods access-control-allow-origin access-control-expose-headers
+  access-control-max-age access-control-request-headers access-control-request-method age allow alt-svc authorization
+  baggage cache-control content-disposition content-encoding content-language content-location content-range
+  content-security-policy content-type cookie date dnt early-data etag expires forwarded from grpc-accept-encoding
+  grpc-encoding grpc-message grpc-status grpc-timeout if-match if-modified-since if-none-match if-range
+  if-unmodified-since last-modified link location max-forwards origin permissions-policy pragma priority
+  proxy-authenticate proxy-authorization range referer referrer-policy retry-after sec-ch-ua sec-ch-ua-mobile
+  sec-ch-ua-platform sec-fetch-dest sec-fetch-mode sec-fetch-site sec-fetch-user sec-websocket-accept
+  sec-websocket-extensions sec-websocket-key sec-websocket-protocol sec-websocket-version server server-timing
+  set-cookie strict-transport-security timing-allow-origin traceparent tracestate trailer upgrade-insecure-requests
+  user-agent vary via warning www-authenticate x-api-key x-content-type-options x-correlation-id x-forwarded-for
+  x-forwarded-host x-forwarded-port x-forwarded-proto x-frame-options x-powered-by x-real-ip x-request-id
+  x-requested-with x-xss-protection`.split(/\s+/);
+
+const KNOWN_SLOTS = 2048;
+const LEARNED_SLOTS = 512;
+/** Longer names are not remembered, so that what strangers can make us keep is at most 32 KB. */
+const MAX_LEARNED_BYTES = 64;
+
+/** The hash that the head scanner computes on the way: h × 31 + lower-case byte, from 0. */
+function hashName(name: string): number {
+  let hash = 0;
+  for (let at = 0; at < name.length; at++) hash = (Math.imul(hash, 31) + name.charCodeAt(at)) | 0;
+  return hash;
+}
+
+function slotOf(hash: number, slots: number): number {
+  return (hash ^ (hash >>> 11) ^ (hash >>> 22)) & (slots - 1);
+}
+
+const known: (FieldName | undefined)[] = Array.from({ length: KNOWN_SLOTS });
+const learned: (FieldName | undefined)[] = Array.from({ length: LEARNED_SLOTS });
+
+// Property keys are internalized strings, which compare by address.
+for (const name of Object.keys({ ...SPECIAL, ...Object.fromEntries(COMMON.map((name) => [name, 0])) })) {
+  let slot = slotOf(hashName(name), KNOWN_SLOTS);
+  while (known[slot] !== undefined) slot = (slot + 1) & (KNOWN_SLOTS - 1);
+  known[slot] = { name, role: SPECIAL[name] ?? FieldRole.ORDINARY };
+}
+
+/**
+ * The field name in `buf[start, end)` (tchars in any case) whose hash the caller has computed.
+ * Learned names replace each other in a fixed table, so a stranger cannot make it grow.
+ */
+export function fieldNameAt(buf: Buffer, start: number, end: number, hash: number): FieldName {
+  let slot = slotOf(hash, KNOWN_SLOTS);
+  for (let entry = known[slot]; entry !== undefined; entry = known[slot]) {
+    if (sameName(entry.name, buf, start, end)) return entry;
+    slot = (slot + 1) & (KNOWN_SLOTS - 1);
+  }
+  const at = slotOf(hash, LEARNED_SLOTS);
+  const entry = learned[at];
+  if (entry !== undefined && sameName(entry.name, buf, start, end)) return entry;
+  const fresh = { name: buf.latin1Slice(start, end).toLowerCase(), role: FieldRole.ORDINARY };
+  if (end - start <= MAX_LEARNED_BYTES) learned[at] = fresh;
+  return fresh;
+}
+
+function sameName(name: string, buf: Buffer, start: number, end: number): boolean {
+  const length = end - start;
+  if (name.length !== length) return false;
+  for (let at = 0; at < length; at++) {
+    if (name.charCodeAt(at) !== TOKEN_LOWER[buf[start + at] ?? 0]) return false;
+  }
+  return true;
+}
+
+/** The role of `name` (lower case) when it is not an ordinary field. */
+export function roleOfName(name: string): number {
+  return Object.hasOwn(SPECIAL, name) ? (SPECIAL[name] ?? FieldRole.ORDINARY) : FieldRole.ORDINARY;
+}

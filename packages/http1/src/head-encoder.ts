@@ -1,0 +1,128 @@
+// Heads and trailers to bytes (RFC 9112 §3, §4 and §7.1.2). The text is made as one string and written at once; then
+// the bytes themselves are checked, so that nothing that would split a message ever leaves.
+
+import type { ByteWriter } from "@ripstop/core";
+import type { HeaderList, RequestHead, ResponseHead } from "@ripstop/http";
+import { CR, FIELD_VALUE, LF } from "./characters.ts";
+import { FieldRole, roleOfName } from "./field-names.ts";
+import { statusLine } from "./reason-phrases.ts";
+
+/** What the encoder adds to a head; bits that can be combined. */
+export const HeadFlag = {
+  /** content-length: the head's, or 0 when it has none. */
+  LENGTH: 1,
+  /** transfer-encoding: chunked. */
+  CHUNKED: 2,
+  /** connection: close. */
+  CLOSE: 4,
+  /** connection: keep-alive, for HTTP/1.0 peers. */
+  KEEP_ALIVE: 8,
+  /** connection: upgrade, and upgrade: the head's protocol. */
+  UPGRADE: 16,
+  /** The request target in absolute form, for forward proxies. */
+  ABSOLUTE_FORM: 32,
+} as const;
+
+/** Writes a request head. Returns false, with nothing written, when it holds what HTTP/1.1 cannot carry. */
+export function encodeRequestHead(out: ByteWriter, head: RequestHead, flags: number): boolean {
+  const { method, path, authority } = head;
+  if (method === "" || method.includes(" ") || path.includes(" ") || authority.includes(" ")) return false;
+  let target = path;
+  if (method === "CONNECT") target = authority;
+  else if ((flags & HeadFlag.ABSOLUTE_FORM) !== 0) {
+    target = `${head.scheme === "" ? "http" : head.scheme}://${authority}${path === "*" ? "" : path}`;
+  }
+  if (target === "") return false;
+  const start = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
+  const headers = head.headers;
+  const expect = head.expectsContinue ? "expect: 100-continue\r\n" : "";
+  const text =
+    start + connectionText(flags, head.protocol, headers) + lengthText(flags, head.contentLength) + expect;
+  return writeSection(out, text, headers);
+}
+
+/** Writes a response head. Returns false, with nothing written, when it holds what HTTP/1.1 cannot carry. */
+export function encodeResponseHead(out: ByteWriter, head: ResponseHead, flags: number): boolean {
+  const headers = head.headers;
+  const text =
+    statusLine(head.status) + connectionText(flags, head.protocol, headers) + lengthText(flags, head.contentLength);
+  return writeSection(out, text, headers);
+}
+
+/** Writes the last chunk and the trailer section. Returns false, with nothing written, when a field is unsafe. */
+export function encodeTrailers(out: ByteWriter, trailers: HeaderList): boolean {
+  return writeSection(out, "0\r\n", trailers);
+}
+
+function connectionText(flags: number, protocol: string, headers: HeaderList): string {
+  if ((flags & (HeadFlag.CLOSE | HeadFlag.KEEP_ALIVE | HeadFlag.UPGRADE)) === 0) {
+    return headers.indexOf("te", 0) < 0 ? "" : "connection: te\r\n";
+  }
+  if ((flags & HeadFlag.UPGRADE) !== 0) return `connection: upgrade\r\nupgrade: ${protocol}\r\n`;
+  return (flags & HeadFlag.CLOSE) !== 0 ? "connection: close\r\n" : "connection: keep-alive\r\n";
+}
+
+function lengthText(flags: number, contentLength: number): string {
+  if ((flags & HeadFlag.LENGTH) !== 0) return `content-length: ${contentLength < 0 ? 0 : contentLength}\r\n`;
+  return (flags & HeadFlag.CHUNKED) !== 0 ? "transfer-encoding: chunked\r\n" : "";
+}
+
+/** Writes `start`, the fields that are not connection-specific, and the empty line; rolls back when it is not safe. */
+function writeSection(out: ByteWriter, start: string, headers: HeaderList): boolean {
+  let text = start;
+  let lines = 0;
+  const count = headers.length;
+  const names = headers.names;
+  const values = headers.values;
+  for (let at = 0; at < count; at++) {
+    const name = names[at] ?? "";
+    if (mayBeSpecial(name) && isManaged(name)) continue;
+    text += name + ": " + (values[at] ?? "") + "\r\n";
+    lines++;
+  }
+  const from = out.length;
+  out.latin1(text + "\r\n");
+  // The start is ours but for protocol, path and authority: count its lines too.
+  for (let at = start.indexOf("\n"); at >= 0; at = start.indexOf("\n", at + 1)) lines++;
+  if (isSafe(out.buffer, from, out.length, lines + 1)) return true;
+  out.length = from;
+  return false;
+}
+
+const MANAGED_LENGTHS = bits([2, 4, 6, 7, 10, 14, 16, 17]);
+const MANAGED_INITIALS = bits([..."cehkptu"].map((letter) => letter.charCodeAt(0) & 31));
+
+function bits(positions: readonly number[]): number {
+  let mask = 0;
+  for (const position of positions) mask |= 1 << position;
+  return mask;
+}
+
+/** A cheap look at length and first letter, wrong only in that it may say yes too often. */
+function mayBeSpecial(name: string): boolean {
+  const length = name.length;
+  return (
+    length < 18 && ((MANAGED_LENGTHS >> length) & 1) !== 0 && ((MANAGED_INITIALS >> (name.charCodeAt(0) & 31)) & 1) !== 0
+  );
+}
+
+/** Whether the codec itself decides about `name`, so that a filter or another protocol cannot set it. */
+function isManaged(name: string): boolean {
+  const role = roleOfName(name);
+  return role !== FieldRole.ORDINARY && role !== FieldRole.TE;
+}
+
+/**
+ * Whether `buf[from, end)` holds exactly `lines` times CRLF and no other control character but HTAB. The bytes are
+ * looked at, not the text: characters above 255 were cut to a byte on the way.
+ */
+function isSafe(buf: Buffer, from: number, end: number, lines: number): boolean {
+  let seen = 0;
+  for (let at = from; at < end; at++) {
+    if (FIELD_VALUE[buf[at] ?? 0] !== 0) continue;
+    if (buf[at] !== CR || buf[at + 1] !== LF) return false;
+    seen++;
+    at++;
+  }
+  return seen === lines;
+}

@@ -1,0 +1,187 @@
+// The sending half of a connection: heads and body pieces of one turn gathered into one write, bodies framed, the
+// declared length enforced (RFC 9112 §6 and §7).
+
+import { ByteWriter } from "@ripstop/core";
+import type { HeaderList } from "@ripstop/http";
+import { encodeTrailers } from "./head-encoder.ts";
+
+/** What a connection writes to; a Conn of packages/net fits as it is. */
+export interface Http1Output {
+  /** Sends `buf[start, end)`; the caller may reuse `buf` on return. False: bytes are queued, wait for `writable`. */
+  write(buf: Buffer, start: number, end: number): boolean;
+  /** Stops receiving; bytes may still arrive once. */
+  pause(): void;
+  resume(): void;
+  /** Sends FIN after the queued bytes. The transport closes itself when both sides have ended. */
+  end(): void;
+  /** Closes at once. */
+  destroy(): void;
+}
+
+/** Something that has gathered bytes to write. */
+export interface Flushable {
+  flush(): void;
+}
+
+/** Calls `flush` once, soon: at the latest at the end of the event-loop turn. */
+export interface FlushScheduler {
+  schedule(target: Flushable): void;
+}
+
+const dirty: Flushable[] = [];
+
+function flushDirty(): void {
+  for (let at = 0; at < dirty.length; at++) dirty[at]?.flush();
+  dirty.length = 0;
+}
+
+/** Flushes when the callback that is running now returns to the event loop: no wait, no closure. */
+export const callbackEndScheduler: FlushScheduler = {
+  schedule(target) {
+    if (dirty.push(target) === 1) queueMicrotask(flushDirty);
+  },
+};
+
+const INITIAL_CAPACITY = 16 * 1024;
+const MAX_KEPT_CAPACITY = 256 * 1024;
+const MAX_KEPT_WRITERS = 16;
+/** Body pieces up to this size are copied behind what is gathered; larger ones are written from where they are. */
+const MAX_COPIED_BYTES = 16 * 1024;
+/** In a chunked body, up to this size, so that size line, data and CRLF leave as one. */
+const MAX_COPIED_CHUNK_BYTES = 64 * 1024;
+/** More than this is not gathered. */
+const MAX_GATHERED_BYTES = 64 * 1024;
+
+/** Writers at rest: a connection holds one only between its first byte of a turn and the flush. */
+const restingWriters: ByteWriter[] = [];
+
+/** How the body being sent is framed. */
+export const SendFraming = {
+  /** No body: bytes are dropped (HEAD, 204, 304). */
+  NONE: 0,
+  LENGTH: 1,
+  CHUNKED: 2,
+  /** Raw bytes until the connection ends: HTTP/1.0 bodies and tunnels. */
+  RAW: 3,
+} as const;
+
+/** Sends messages to one output. */
+export class MessageSender implements Flushable {
+  /** The last write was not taken whole; cleared by `unblock`. */
+  isBlocked = false;
+  readonly #output: Http1Output;
+  readonly #scheduler: FlushScheduler;
+  #writer: ByteWriter | undefined = undefined;
+  #isScheduled = false;
+  #isClosed = false;
+  #framing: number = SendFraming.NONE;
+  #remaining = 0;
+
+  constructor(output: Http1Output, scheduler: FlushScheduler) {
+    this.#output = output;
+    this.#scheduler = scheduler;
+  }
+
+  /** Where to write a head. It leaves with the first body bytes, or at the next flush. */
+  writer(): ByteWriter {
+    let writer = this.#writer;
+    if (writer === undefined) {
+      writer = restingWriters.pop() ?? new ByteWriter(INITIAL_CAPACITY);
+      this.#writer = writer;
+    }
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      this.#scheduler.schedule(this);
+    }
+    return writer;
+  }
+
+  /** The body that follows is framed so; `length` counts for LENGTH only. */
+  beginBody(framing: number, length: number): void {
+    this.#framing = framing;
+    this.#remaining = framing === SendFraming.LENGTH ? length : 0;
+  }
+
+  /** Whether the bytes declared so far were all sent. */
+  get isSatisfied(): boolean {
+    return this.#remaining === 0;
+  }
+
+  /**
+   * Sends body bytes. Returns false when the output is congested. Bytes beyond the declared length are dropped
+   * (they would be read as another message).
+   */
+  body(buf: Buffer, start: number, end: number): boolean {
+    switch (this.#framing) {
+      case SendFraming.LENGTH: {
+        const stop = Math.min(end, start + this.#remaining);
+        this.#remaining -= stop - start;
+        this.#raw(buf, start, stop, MAX_COPIED_BYTES);
+        break;
+      }
+      case SendFraming.CHUNKED:
+        if (end > start) {
+          this.writer().latin1(`${(end - start).toString(16)}\r\n`);
+          this.#raw(buf, start, end, MAX_COPIED_CHUNK_BYTES);
+          this.writer().latin1("\r\n");
+        }
+        break;
+      case SendFraming.RAW:
+        this.#raw(buf, start, end, MAX_COPIED_BYTES);
+        break;
+      default:
+    }
+    return !this.isBlocked;
+  }
+
+  /** Ends the body, with `trailers` when its framing can carry them. Returns false when declared bytes are missing. */
+  endBody(trailers: HeaderList | undefined): boolean {
+    const isSatisfied = this.#remaining === 0;
+    if (this.#framing === SendFraming.CHUNKED) {
+      const writer = this.writer();
+      if (trailers === undefined || !encodeTrailers(writer, trailers)) writer.latin1("0\r\n\r\n");
+    }
+    this.#framing = SendFraming.NONE;
+    this.#remaining = 0;
+    this.writeGathered();
+    return isSatisfied;
+  }
+
+  /** For the scheduler: writes what is gathered. */
+  flush(): void {
+    this.#isScheduled = false;
+    this.writeGathered();
+  }
+
+  /** Writes what is gathered now, without waiting for the scheduler. */
+  writeGathered(): void {
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    this.#writer = undefined;
+    if (writer.length > 0 && !this.#isClosed && !this.#output.write(writer.buffer, 0, writer.length)) {
+      this.isBlocked = true;
+    }
+    writer.clear();
+    if (restingWriters.length < MAX_KEPT_WRITERS && writer.buffer.length <= MAX_KEPT_CAPACITY) {
+      restingWriters.push(writer);
+    }
+  }
+
+  /** The output is gone: nothing more is written. */
+  close(): void {
+    this.#isClosed = true;
+    this.writeGathered();
+  }
+
+  #raw(buf: Buffer, start: number, end: number, maxCopied: number): void {
+    if (end <= start) return;
+    const gathered = this.#writer?.length ?? 0;
+    if (end - start <= maxCopied && gathered + end - start <= MAX_GATHERED_BYTES + maxCopied) {
+      this.writer().bytes(buf, start, end);
+      if (gathered + end - start >= MAX_GATHERED_BYTES) this.writeGathered();
+      return;
+    }
+    this.writeGathered();
+    if (!this.#isClosed && !this.#output.write(buf, start, end)) this.isBlocked = true;
+  }
+}

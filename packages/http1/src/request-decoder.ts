@@ -1,0 +1,145 @@
+// Bytes to requests (RFC 9112 §3): the server role.
+
+import type { ErrorKind } from "@ripstop/core";
+import { RequestHead } from "@ripstop/http";
+import { canonicalAuthority } from "./authority.ts";
+import { http1Errors } from "./errors.ts";
+import { isToken, trimOws, type FieldFacts } from "./field-facts.ts";
+import { ScanStart, type HeadScanner } from "./head-scanner.ts";
+import { DEFAULT_HTTP1_LIMITS, type Http1Limits } from "./limits.ts";
+import { BodyFraming, MessageDecoder, type Http1BodySink } from "./message-decoder.ts";
+import { applyTarget } from "./request-target.ts";
+
+/** What a request decoder tells. The head is the decoder's own and is reused for the next request. */
+export interface Http1RequestSink extends Http1BodySink {
+  /** A request head; with `end` no body follows. For CONNECT and upgrades `end` is true: what follows is not HTTP yet. */
+  onRequest(head: RequestHead, end: boolean): void;
+}
+
+const METHODS: ReadonlyMap<string, string> = new Map(
+  ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"].map((name) => [name, name]),
+);
+
+/**
+ * Decodes one request at a time: after each complete one `decode` takes nothing until `next`, so that the bytes
+ * behind an Upgrade or CONNECT are not read as HTTP before the answer is known.
+ */
+export class Http1RequestDecoder extends MessageDecoder {
+  readonly head: RequestHead = new RequestHead();
+  /** Whether the client lets the connection live after the current request (RFC 9112 §9.3). */
+  keepAlive = false;
+  readonly #sink: Http1RequestSink;
+  #hostSeen = "";
+  #hostCanonical = "";
+
+  constructor(sink: Http1RequestSink, limits: Http1Limits = DEFAULT_HTTP1_LIMITS) {
+    super(sink, limits, ScanStart.REQUEST);
+    this.#sink = sink;
+  }
+
+  /** The current request has been answered: the next one may be decoded. */
+  next(): void {
+    this.restart();
+  }
+
+  protected override expectsMessage(): boolean {
+    return false;
+  }
+
+  protected override declaredLength(): number {
+    return this.head.contentLength;
+  }
+
+  protected override announce(_framing: number, end: boolean): void {
+    this.#sink.onRequest(this.head, end);
+  }
+
+  protected override startMessage(text: string, scanner: HeadScanner, facts: FieldFacts): number | ErrorKind {
+    const head = this.head;
+    head.version = scanner.version === 10 ? 10 : 11;
+    head.scheme = "";
+    head.authority = "";
+    head.protocol = "";
+    const method = text.substring(scanner.methodStart, scanner.methodEnd);
+    head.method = METHODS.get(method) ?? method;
+    const error =
+      applyTarget(head, text.substring(scanner.methodEnd + 1, scanner.targetEnd)) ??
+      facts.collect(scanner, text, head.headers) ??
+      this.#applyHost(facts) ??
+      checkFraming(head, facts);
+    if (error !== undefined) return error;
+    head.contentLength = facts.contentLength;
+    this.keepAlive = head.version === 11 ? !facts.close : facts.keepAlive && !facts.close;
+    if (facts.upgrade !== "") {
+      const upgradeError = applyUpgrade(head, facts);
+      if (upgradeError !== undefined) return upgradeError;
+    }
+    const hasBody = facts.isChunked || facts.contentLength > 0;
+    head.expectsContinue = hasBody && head.version === 11 && facts.expect !== "";
+    if (facts.isChunked) return BodyFraming.CHUNKED;
+    return hasBody ? BodyFraming.LENGTH : BodyFraming.NONE;
+  }
+
+  /** RFC 9112 §3.2: exactly one valid Host (HTTP/1.0: at most one), equal to the host of an absolute target. */
+  #applyHost(facts: FieldFacts): ErrorKind | undefined {
+    const head = this.head;
+    if (facts.hostCount !== 1) {
+      if (facts.hostCount > 1) return http1Errors.hostDuplicate;
+      return head.version === 11 ? http1Errors.hostMissing : undefined;
+    }
+    const canonical = this.#canonicalHost(facts.host);
+    if (canonical === undefined) return http1Errors.hostInvalid;
+    if (head.authority === "") {
+      head.authority = canonical;
+      return undefined;
+    }
+    return sameAuthority(head, canonical) ? undefined : http1Errors.hostMismatch;
+  }
+
+  #canonicalHost(host: string): string | undefined {
+    if (host === this.#hostSeen) return this.#hostCanonical;
+    const canonical = canonicalAuthority(host);
+    if (canonical === undefined) return undefined;
+    this.#hostSeen = host;
+    this.#hostCanonical = canonical;
+    return canonical;
+  }
+}
+
+/** Equal, or equal but for the scheme's default port on one side. CONNECT clients often leave the port out of Host. */
+function sameAuthority(head: RequestHead, host: string): boolean {
+  const authority = head.authority;
+  if (authority === host) return true;
+  if (head.method === "CONNECT") return authority.startsWith(`${host}:`) && !host.endsWith(":");
+  const defaultPort = head.scheme === "https" ? ":443" : ":80";
+  return authority === host + defaultPort || authority + defaultPort === host;
+}
+
+function checkFraming(head: RequestHead, facts: FieldFacts): ErrorKind | undefined {
+  if (facts.isChunked && head.version === 10) return http1Errors.transferEncodingInHttp10;
+  if (head.method === "CONNECT" && (facts.isChunked || facts.contentLength > 0)) return http1Errors.connectWithBody;
+  if (facts.expect !== "" && head.version === 11 && facts.expect.toLowerCase() !== "100-continue") {
+    return http1Errors.expectationUnknown;
+  }
+  return undefined;
+}
+
+/**
+ * RFC 9110 §7.8. An upgrade is ignored, as a server may, when Connection does not nominate it, in HTTP/1.0, on a
+ * request with a body, and to h2c, which is agreed on between neighbours and not passed on.
+ */
+function applyUpgrade(head: RequestHead, facts: FieldFacts): ErrorKind | undefined {
+  let protocol = "";
+  for (const item of facts.upgrade.toLowerCase().split(",")) {
+    const candidate = trimOws(item);
+    if (candidate === "") continue;
+    const slash = candidate.indexOf("/");
+    const isValid =
+      slash < 0 ? isToken(candidate) : isToken(candidate.substring(0, slash)) && isToken(candidate.substring(slash + 1));
+    if (!isValid) return http1Errors.connectionFieldInvalid;
+    if (protocol === "" && candidate !== "h2c") protocol = candidate;
+  }
+  const hasBody = facts.isChunked || facts.contentLength > 0;
+  if (facts.connectionUpgrade && head.version === 11 && !hasBody && head.method !== "CONNECT") head.protocol = protocol;
+  return undefined;
+}

@@ -1,0 +1,57 @@
+// Request heads, response heads and trailers to header blocks (RFC 9113 §8.3).
+
+import type { HeaderList, RequestHead, ResponseHead } from "@ripstop/http";
+import type { ByteWriter } from "@ripstop/core";
+import type { HpackEncoder } from "./hpack/encoder.ts";
+
+/** Appends the header block of a request. `head.protocol` makes it an extended CONNECT (RFC 8441 §4). */
+export function writeRequestHead(encoder: HpackEncoder, out: ByteWriter, head: RequestHead): void {
+  encoder.begin(out);
+  if (head.protocol !== "") {
+    encoder.field(out, ":method", "CONNECT", false);
+    encoder.field(out, ":protocol", head.protocol, false);
+  } else {
+    encoder.field(out, ":method", head.method, false);
+  }
+  if (head.method !== "CONNECT") {
+    encoder.field(out, ":scheme", head.scheme === "" ? "http" : head.scheme, false);
+    encoder.field(out, ":path", head.path, false);
+  }
+  if (head.authority !== "") encoder.field(out, ":authority", head.authority, false);
+  if (head.contentLength >= 0) encoder.field(out, "content-length", decimal(head.contentLength), false);
+  if (head.expectsContinue) encoder.field(out, "expect", "100-continue", false);
+  writeFields(encoder, out, head.headers);
+}
+
+/** Appends the header block of a response whose status on the wire is `status`. */
+export function writeResponseHead(encoder: HpackEncoder, out: ByteWriter, head: ResponseHead, status: number): void {
+  encoder.begin(out);
+  encoder.field(out, ":status", decimal(status), false);
+  if (head.contentLength >= 0) encoder.field(out, "content-length", decimal(head.contentLength), false);
+  writeFields(encoder, out, head.headers);
+}
+
+/** Appends the header block of trailers. */
+export function writeTrailers(encoder: HpackEncoder, out: ByteWriter, trailers: HeaderList): void {
+  encoder.begin(out);
+  writeFields(encoder, out, trailers);
+}
+
+function writeFields(encoder: HpackEncoder, out: ByteWriter, fields: HeaderList): void {
+  const { names, values, neverIndexed, length } = fields;
+  if (neverIndexed.length === 0) {
+    for (let at = 0; at < length; at++) encoder.field(out, names[at] ?? "", values[at] ?? "", false);
+    return;
+  }
+  for (let at = 0; at < length; at++) {
+    const name = names[at] ?? "";
+    encoder.field(out, name, values[at] ?? "", neverIndexed.includes(name));
+  }
+}
+
+/** Texts of small numbers: statuses and short lengths cost no string. */
+const SMALL: readonly string[] = Array.from({ length: 1024 }, (_, value) => String(value));
+
+function decimal(value: number): string {
+  return SMALL[value] ?? String(value);
+}

@@ -1,0 +1,113 @@
+// Proves that the tests guard what they claim to guard: takes one enforcement out at a time, in a copy of the build, and
+// demands that a test fails. A test suite that stays green without peer verification is worth nothing.
+
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseSync, Visitor } from "oxc-parser";
+import { enforcements, type Enforcement } from "./enforcements.ts";
+import { root } from "./root.ts";
+
+/** A copy of the build in which files may be changed: packages with their dist, and links to everything installed. */
+function copyBuild(): string {
+  const copy = mkdtempSync(join(tmpdir(), "ripstop-enforcement-"));
+  for (const name of readdirSync(join(root, "packages"))) {
+    const from = join(root, "packages", name);
+    if (!existsSync(join(from, "package.json"))) continue;
+    mkdirSync(join(copy, "packages", name), { recursive: true });
+    for (const part of ["package.json", "dist", "testdata", "src"]) {
+      if (existsSync(join(from, part)))
+        cpSync(join(from, part), join(copy, "packages", name, part), { recursive: true });
+    }
+  }
+  mkdirSync(join(copy, "node_modules", "@ripstop"), { recursive: true });
+  for (const name of readdirSync(join(root, "node_modules"))) {
+    if (name === "@ripstop" || name.startsWith(".")) continue;
+    symlinkSync(realpathSync(join(root, "node_modules", name)), join(copy, "node_modules", name));
+  }
+  for (const name of readdirSync(join(copy, "packages")))
+    symlinkSync(join("../../packages", name), join(copy, "node_modules", "@ripstop", name));
+  return copy;
+}
+
+/** Where the body of a function or method ("name" or "Class.name") starts and ends, braces included. */
+function bodyOf(file: string, text: string, wanted: string): { readonly start: number; readonly end: number } {
+  const found: { start: number; end: number }[] = [];
+  let className = "";
+  const keep = (name: string, body: { start: number; end: number } | null | undefined): void => {
+    if (name === wanted && body) found.push({ start: body.start, end: body.end });
+  };
+  new Visitor({
+    FunctionDeclaration: (node) => keep(node.id?.name ?? "", node.body),
+    ClassDeclaration: (node) => {
+      className = node.id?.name ?? "";
+    },
+    MethodDefinition: (node) => {
+      const { key, value } = node;
+      const name = key.type === "Identifier" ? key.name : key.type === "PrivateIdentifier" ? `#${key.name}` : "";
+      keep(`${className}.${name}`, value.body);
+    },
+  }).visit(parseSync(file, text).program);
+  const [only, ...others] = found;
+  if (!only || others.length > 0)
+    throw new Error(
+      `${file}: ${found.length} functions called ${wanted}, expected one: correct tools/src/enforcements.ts`,
+    );
+  return only;
+}
+
+/** Whether the enforcement's tests pass in the copy. */
+function testsPass(copy: string, enforcement: Enforcement): boolean {
+  const files = enforcement.tests.map((test) => join(copy, test));
+  for (const file of files) if (!existsSync(file)) throw new Error(`no such test: ${file}`);
+  const { status } = spawnSync(process.execPath, ["--test", ...files], {
+    cwd: copy,
+    stdio: "ignore",
+    timeout: 120_000,
+  });
+  return status === 0;
+}
+
+const copy = copyBuild();
+let failures = 0;
+try {
+  for (const enforcement of enforcements) {
+    const file = join(copy, enforcement.file);
+    const text = readFileSync(file, "utf8");
+    if (!testsPass(copy, enforcement)) {
+      process.stdout.write(`FAIL ${enforcement.what}: its tests fail even with it in place\n`);
+      failures++;
+      continue;
+    }
+    const { start, end } = bodyOf(file, text, enforcement.function);
+    writeFileSync(file, `${text.slice(0, start)}{ ${enforcement.without} }${text.slice(end)}`);
+    const caught = !testsPass(copy, enforcement);
+    writeFileSync(file, text);
+    process.stdout.write(
+      `${caught ? "ok  " : "FAIL"} without ${enforcement.what} ${caught ? "a test fails" : "all tests still pass"}\n`,
+    );
+    if (!caught) failures++;
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+if (enforcements.length === 0) {
+  process.stdout.write("no enforcement is listed: that is a failure\n");
+  failures++;
+}
+process.stdout.write(
+  `${enforcements.length - failures} of ${enforcements.length} enforcements are guarded by a test\n`,
+);
+process.exit(failures === 0 ? 0 : 1);
