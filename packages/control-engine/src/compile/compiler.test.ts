@@ -113,7 +113,9 @@ describe("Compiler", () => {
   });
 
   it("implies a service for workloads that registered for a name without one", async () => {
-    await bench.register("a", { ports: [{ port: 9000, servicePort: 80, protocol: "http", applicationAddress: "127.0.0.1:9000" }] });
+    await bench.register("a", {
+      ports: [{ port: 9000, servicePort: 80, protocol: "http", applicationAddress: "127.0.0.1:9000" }],
+    });
     assert.deepEqual(bench.get(serviceType, "shop/catalog"), {
       namespace: "shop",
       name: "catalog",
@@ -131,7 +133,13 @@ describe("Compiler", () => {
 
   it("lets a declared service replace the implied one", async () => {
     await bench.register("a");
-    await bench.apply(service("catalog", { selector: { app: "other" }, clusterIP: "10.1.2.3", ports: [{ port: 7000, appProtocol: "grpc" }] }));
+    await bench.apply(
+      service("catalog", {
+        selector: { app: "other" },
+        clusterIP: "10.1.2.3",
+        ports: [{ port: 7000, appProtocol: "grpc" }],
+      }),
+    );
     const found = bench.get(serviceType, "shop/catalog");
     assert.deepEqual(found?.ports, [{ port: 7000, name: "", protocol: Protocol.GRPC }]);
     assert.deepEqual(found?.addresses, ["10.1.2.3"]);
@@ -144,13 +152,40 @@ describe("Compiler", () => {
     await bench.register("b", { labels: { version: "v2" } });
     await bench.register("c", { labels: { version: "v1" }, namespace: "other" });
     await bench.register("d", { labels: { version: "v1" }, service: "web" });
-    assert.deepEqual(bench.get(endpointsType, "shop/v1")?.endpoints.map(({ id, version }) => [id, version]), [["shop/a", "v1"]]);
+    assert.deepEqual(
+      bench.get(endpointsType, "shop/v1")?.endpoints.map(({ id, version }) => [id, version]),
+      [["shop/a", "v1"]],
+    );
   });
 
   for (const [name, port, ports, target] of [
-    ["the number that targetPort names", { port: 80, targetPort: 9090 }, [[8080, 80], [9090, 81]], 9090],
-    ["the port registered for that service port", { port: 81 }, [[8080, 80], [9090, 81]], 9090],
-    ["the port registered for the targetPort", { port: 5, targetPort: 81 }, [[8080, 80], [9090, 81]], 9090],
+    [
+      "the number that targetPort names",
+      { port: 80, targetPort: 9090 },
+      [
+        [8080, 80],
+        [9090, 81],
+      ],
+      9090,
+    ],
+    [
+      "the port registered for that service port",
+      { port: 81 },
+      [
+        [8080, 80],
+        [9090, 81],
+      ],
+      9090,
+    ],
+    [
+      "the port registered for the targetPort",
+      { port: 5, targetPort: 81 },
+      [
+        [8080, 80],
+        [9090, 81],
+      ],
+      9090,
+    ],
     ["the only port when the service does not say", { port: 5 }, [[8080, 80]], 8080],
     ["no port when none fits", { port: 5, targetPort: 6 }, [[8080, 80]], undefined],
   ] as const) {
@@ -180,7 +215,12 @@ describe("Compiler", () => {
     assert.equal(protocolOf(), Protocol.UNSPECIFIED);
     await bench.apply(service("s", { selector: { app: "catalog" }, ports: [{ port: 80, name: "http2-web" }] }));
     assert.equal(protocolOf(), Protocol.HTTP2);
-    await bench.apply(service("s", { selector: { app: "catalog" }, ports: [{ port: 80, name: "http2-web", appProtocol: "kubernetes.io/ws" }] }));
+    await bench.apply(
+      service("s", {
+        selector: { app: "catalog" },
+        ports: [{ port: 80, name: "http2-web", appProtocol: "kubernetes.io/ws" }],
+      }),
+    );
     assert.equal(protocolOf(), Protocol.HTTP1);
   });
 
@@ -189,7 +229,10 @@ describe("Compiler", () => {
     await bench.register("b");
     await bench.registry.heartbeat("shop/a", { inboundAddress: "10.0.0.1:1", ready: false });
     await bench.registry.heartbeat("shop/b", { inboundAddress: "", ready: false });
-    assert.deepEqual(bench.get(endpointsType, "shop/catalog")?.endpoints.map(({ id, healthy }) => [id, healthy]), [["shop/a", false]]);
+    assert.deepEqual(
+      bench.get(endpointsType, "shop/catalog")?.endpoints.map(({ id, healthy }) => [id, healthy]),
+      [["shop/a", false]],
+    );
   });
 
   it("binds host names to services as Kubernetes' DNS does", async () => {
@@ -199,7 +242,16 @@ describe("Compiler", () => {
       assert.equal(bind(`shop~${host}`), "shop/catalog", host);
     }
     assert.equal(bind("web~catalog.shop"), "shop/catalog");
-    for (const name of ["web~catalog", "shop~catalog.svc", "shop~catalog.web", "shop~a.catalog.shop", "shop~", "~catalog", "shop~catalog~x", "shop~CATALOG"]) {
+    for (const name of [
+      "web~catalog",
+      "shop~catalog.svc",
+      "shop~catalog.web",
+      "shop~a.catalog.shop",
+      "shop~",
+      "~catalog",
+      "shop~catalog~x",
+      "shop~CATALOG",
+    ]) {
       assert.equal(bind(name), undefined, name);
     }
   });
@@ -209,7 +261,11 @@ describe("Compiler", () => {
       service("catalog", { ports: [{ port: 80 }] }),
       service("mine", { ports: [{ port: 80 }] }, "web"),
       route("producer", { parent: { name: "catalog" }, backends: [{ name: "catalog", port: 80 }] }),
-      route("consumer", { parent: { name: "catalog", namespace: "shop" }, backends: [{ name: "mine", port: 80 }] }, "web"),
+      route(
+        "consumer",
+        { parent: { name: "catalog", namespace: "shop" }, backends: [{ name: "mine", port: 80 }] },
+        "web",
+      ),
     );
     const backend = (client: string): string | undefined =>
       bench.get(routesType, `shop/catalog@${client}`)?.ports[0]?.http[0]?.backends[0]?.service;
@@ -219,7 +275,10 @@ describe("Compiler", () => {
   });
 
   it("marks a backend that is not there, and mends it when it comes", async () => {
-    await bench.apply(service("catalog", { ports: [{ port: 80 }] }), route("r", { parent: { name: "catalog" }, backends: [{ name: "late", port: 80 }] }));
+    await bench.apply(
+      service("catalog", { ports: [{ port: 80 }] }),
+      route("r", { parent: { name: "catalog" }, backends: [{ name: "late", port: 80 }] }),
+    );
     const backend = (): unknown => bench.get(routesType, "shop/catalog@shop")?.ports[0]?.http[0]?.backends[0];
     assert.deepEqual(backend(), { service: "", port: 80, weight: 1, invalid: "there is no Service shop/late" });
     await bench.register("l", { service: "late" });
@@ -236,10 +295,10 @@ describe("Compiler", () => {
       policy("other", { action: "DENY", rules, selector: { matchLabels: { app: "web" } } }),
       policy("far", { action: "DENY", rules }, "web"),
     );
-    assert.deepEqual(bench.get(workloadType, id, id)?.policies.map(({ name }) => name), [
-      "AuthorizationPolicy/shop/all",
-      "AuthorizationPolicy/shop/one",
-    ]);
+    assert.deepEqual(
+      bench.get(workloadType, id, id)?.policies.map(({ name }) => name),
+      ["AuthorizationPolicy/shop/all", "AuthorizationPolicy/shop/one"],
+    );
     const compiled = bench.get(policyType, "AuthorizationPolicy/shop/one");
     assert.equal(compiled?.kind, "authorization");
     assert.ok((compiled?.config.length ?? 0) > 0);
@@ -273,10 +332,16 @@ describe("Compiler", () => {
       await change();
       return bench.compiler.statistics.computed - before;
     };
-    assert.equal(await counted(() => bench.registry.heartbeat("shop/w7", { inboundAddress: "10.0.0.1:6", ready: false })), 1);
+    assert.equal(
+      await counted(() => bench.registry.heartbeat("shop/w7", { inboundAddress: "10.0.0.1:6", ready: false })),
+      1,
+    );
     assert.equal(await counted(() => bench.registry.renewed("shop/w7", 5)), 0);
     await bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s4", port: 80 }] }));
-    assert.equal(await counted(() => bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s5", port: 80 }] }))), 1);
+    assert.equal(
+      await counted(() => bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s5", port: 80 }] }))),
+      1,
+    );
     const selector = { matchLabels: { app: "s9" } };
     assert.equal(await counted(() => bench.apply(policy("p", { action: "ALLOW", rules: [{}], selector }))), 1);
   });
@@ -286,7 +351,9 @@ describe("Compiler", () => {
     bench.get(endpointsType, "shop/catalog");
     bench.get(serviceType, "shop/catalog");
     const reported: unknown[] = [];
-    bench.compiler.watch((typeUrl, names, revision) => reported.push([typeUrl.split(".").at(-1), names, revision, bench.compiler.revision]));
+    bench.compiler.watch((typeUrl, names, revision) =>
+      reported.push([typeUrl.split(".").at(-1), names, revision, bench.compiler.revision]),
+    );
     await bench.registry.heartbeat("shop/a", { inboundAddress: "10.0.0.1:6", ready: true });
     assert.deepEqual(reported, []);
     await bench.registry.heartbeat("shop/a", { inboundAddress: "10.0.0.1:6", ready: false });
@@ -296,6 +363,15 @@ describe("Compiler", () => {
       ["Service", ["shop/catalog"], 1, 1],
       ["Endpoints", ["shop/catalog"], 1, 1],
     ]);
+  });
+
+  it("forgets what nobody subscribes to, and computes it again when asked", async () => {
+    await bench.register("a");
+    bench.get(serviceType, "shop/catalog");
+    const { remembered } = bench.compiler.statistics;
+    bench.compiler.release(serviceType.typeUrl, "shop/catalog");
+    assert.equal(bench.compiler.statistics.remembered, remembered - 1);
+    assert.ok(bench.get(serviceType, "shop/catalog"));
   });
 
   it("equals a compile from scratch after each of 1,000 random edits, and reports exactly what changed", async () => {
@@ -309,29 +385,58 @@ describe("Compiler", () => {
     const edits: (() => Promise<unknown>)[] = [
       () =>
         bench.apply(
-          service(pick(services), { selector: pick([{}, { app: pick(services) }, { app: pick(services), version: pick(versions) }]), ports: [{ port: pick([80, 81]), targetPort: pick([80, 8080]) }] }, pick(namespaces)),
+          service(
+            pick(services),
+            {
+              selector: pick([{}, { app: pick(services) }, { app: pick(services), version: pick(versions) }]),
+              ports: [{ port: pick([80, 81]), targetPort: pick([80, 8080]) }],
+            },
+            pick(namespaces),
+          ),
         ),
       () => bench.delete(`Service/${pick(namespaces)}/${pick(services)}`),
       () =>
         bench.apply(
-          route(pick(["r1", "r2"]), { parent: { name: pick(services), namespace: pick(namespaces) }, backends: [{ name: pick(services), port: 80, weight: pick([1, 2]) }] }, pick(namespaces)),
+          route(
+            pick(["r1", "r2"]),
+            {
+              parent: { name: pick(services), namespace: pick(namespaces) },
+              backends: [{ name: pick(services), port: 80, weight: pick([1, 2]) }],
+            },
+            pick(namespaces),
+          ),
         ),
       () => bench.delete(`HTTPRoute/${pick(namespaces)}/${pick(["r1", "r2"])}`),
       () =>
         bench.apply(
-          policy(pick(["p1", "p2"]), pick([
-            { action: pick(["ALLOW", "DENY"]), rules },
-            { action: "ALLOW", rules, targetRefs: [{ group: "", kind: "Service", name: pick(services) }] },
-            { action: "ALLOW", rules, selector: { matchLabels: { version: pick(versions) } } },
-          ]), pick(namespaces)),
+          policy(
+            pick(["p1", "p2"]),
+            pick([
+              { action: pick(["ALLOW", "DENY"]), rules },
+              { action: "ALLOW", rules, targetRefs: [{ group: "", kind: "Service", name: pick(services) }] },
+              { action: "ALLOW", rules, selector: { matchLabels: { version: pick(versions) } } },
+            ]),
+            pick(namespaces),
+          ),
         ),
       () => bench.delete(`AuthorizationPolicy/${pick(namespaces)}/${pick(["p1", "p2"])}`),
-      () => bench.register(pick(instances), { namespace: pick(namespaces), service: pick(services), serviceAccount: "x", labels: { version: pick(versions) } }),
+      () =>
+        bench.register(pick(instances), {
+          namespace: pick(namespaces),
+          service: pick(services),
+          serviceAccount: "x",
+          labels: { version: pick(versions) },
+        }),
       () => bench.registry.leave(`${pick(namespaces)}/${pick(instances)}`),
-      () => bench.registry.heartbeat(`${pick(namespaces)}/${pick(instances)}`, { inboundAddress: pick(["", "10.0.0.1:1"]), ready: pick([true, false]) }),
+      () =>
+        bench.registry.heartbeat(`${pick(namespaces)}/${pick(instances)}`, {
+          inboundAddress: pick(["", "10.0.0.1:1"]),
+          ready: pick([true, false]),
+        }),
     ];
     const universe: { typeUrl: string; name: string; proxyId: string }[] = [];
-    const add = (type: ResourceType<unknown>, name: string, proxyId = ""): void => void universe.push({ typeUrl: type.typeUrl, name, proxyId });
+    const add = (type: ResourceType<unknown>, name: string, proxyId = ""): void =>
+      void universe.push({ typeUrl: type.typeUrl, name, proxyId });
     for (const namespace of namespaces) {
       for (const name of services) {
         add(serviceType, `${namespace}/${name}`);
@@ -362,7 +467,8 @@ describe("Compiler", () => {
       const scratch = bench.fresh();
       assert.deepEqual(now, versionsNow(scratch), `edit ${edit}`);
       scratch.close();
-      for (const [key, version] of now) if (version !== before.get(key)) assert.ok(reported.has(key), `edit ${edit}: ${key} not reported`);
+      for (const [key, version] of now)
+        if (version !== before.get(key)) assert.ok(reported.has(key), `edit ${edit}: ${key} not reported`);
       before = now;
     }
   });

@@ -52,7 +52,9 @@ export function impliedService(namespace: string, name: string, workloads: Itera
     namespace,
     name,
     selector: { app: name },
-    ports: [...ports].sort((a, b) => a - b).map((port) => ({ port, name: "", targetPort: undefined, appProtocol: undefined })),
+    ports: [...ports]
+      .sort((a, b) => a - b)
+      .map((port) => ({ port, name: "", targetPort: undefined, appProtocol: undefined })),
     addresses: [],
   };
 }

@@ -88,7 +88,9 @@ export class World {
         read(`guards:${workload.id}`);
         const facts = this.#facts(workload);
         return this.#policyKinds.flatMap((policyKind) =>
-          [...this.#store.list(policyKind.kind.kind)].filter((policy) => policyKind.appliesTo(policy, facts)).map(resourceKey),
+          [...this.#store.list(policyKind.kind.kind)]
+            .filter((policy) => policyKind.appliesTo(policy, facts))
+            .map(resourceKey),
         );
       },
       resource: (key) => {
@@ -130,7 +132,8 @@ export class World {
         affected.add(`service:${workload.namespace}/${workload.service}`);
         affected.add(`guards:${workload.id}`);
         // An implied service may come or go, and with it the answer to "which services select me" of its other workloads.
-        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`)) affected.add(`guards:${other.id}`);
+        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`))
+          affected.add(`guards:${other.id}`);
       }
     }
     return affected;
@@ -143,7 +146,11 @@ export class World {
     return workloads.length > 0 ? impliedService(namespace, name, workloads) : undefined;
   }
 
-  #members(service: ServiceView, withState: boolean, read: (dependency: string) => void): readonly RegisteredWorkload[] {
+  #members(
+    service: ServiceView,
+    withState: boolean,
+    read: (dependency: string) => void,
+  ): readonly RegisteredWorkload[] {
     const labels = Object.entries(service.selector).map(([key, value]) => labelKey(service.namespace, key, value));
     const [rarest] = labels.sort((a, b) => this.#byLabel.count(a) - this.#byLabel.count(b));
     if (rarest === undefined) return [];
@@ -259,7 +266,13 @@ function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {
 
 /** Whether nothing changed but readiness, address and certificate. */
 function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
-  const shape = ({ inboundAddress: _address, ready: _ready, svidNotAfterMs: _svid, registeredMs: _time, pid: _pid, ...rest }: RegisteredWorkload): string =>
-    JSON.stringify(rest);
+  const shape = ({
+    inboundAddress: _address,
+    ready: _ready,
+    svidNotAfterMs: _svid,
+    registeredMs: _time,
+    pid: _pid,
+    ...rest
+  }: RegisteredWorkload): string => JSON.stringify(rest);
   return shape(a) === shape(b);
 }
