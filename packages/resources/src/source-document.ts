@@ -66,7 +66,7 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
   const violations: Violation[] = [];
   let count = 0;
   for (const document of new Composer({ lineCounter: lines, uniqueKeys: true, logLevel: "silent" }).compose(tokens)) {
-    count++;
+    if (document.contents !== null) count++;
     if (count > maxDocuments) {
       violations.push(
         ...refuse(`the file has more than ${maxDocuments} documents`, "split it into several files").violations,
