@@ -48,12 +48,16 @@ export function checkLinks(
  * Resources in `yaml` blocks that validation refuses. Blocks of files that are no resource, or of parts of one, are
  * marked `yaml fragment` and passed over.
  */
-export function checkResources(page: SourceFile, kinds: readonly Kind[]): { readonly problems: string[]; readonly seen: number } {
+export function checkResources(
+  page: SourceFile,
+  kinds: readonly Kind[],
+): { readonly problems: string[]; readonly seen: number } {
   const registry = new KindRegistry(kinds);
   const blocks = codeBlocksOf(page.text).filter(({ info }) => info === "yaml");
   const problems = blocks.flatMap(({ text, line }) =>
     validateAll([{ file: page.path, text }], { kinds: registry, current: NO_RESOURCES }).violations.map(
-      ({ path, message, remedy, source }) => `${page.path}:${line + (source?.line ?? 1) - 1}: ${path} — ${message}. ${remedy}`,
+      ({ path, message, remedy, source }) =>
+        `${page.path}:${line + (source?.line ?? 1) - 1}: ${path} — ${message}. ${remedy}`,
     ),
   );
   return { problems, seen: blocks.length };
@@ -62,7 +66,9 @@ export function checkResources(page: SourceFile, kinds: readonly Kind[]): { read
 /** The fenced code blocks of a Markdown text. */
 export function codeBlocksOf(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
-  let open: { readonly fence: string; readonly info: string; readonly line: number; readonly lines: string[] } | undefined;
+  let open:
+    | { readonly fence: string; readonly info: string; readonly line: number; readonly lines: string[] }
+    | undefined;
   for (const [at, line] of text.split("\n").entries()) {
     const fence = /^ *(`{3,}|~{3,})(.*)$/.exec(line);
     if (open === undefined) {

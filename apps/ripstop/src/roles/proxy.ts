@@ -13,6 +13,9 @@ import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
 import { readIdentity, readState } from "./state-directory.ts";
 
+/** A proxy that is not ready after this long says what it waits for. */
+const SAY_WHAT_IS_MISSING_MS = 3_000;
+
 /** Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. */
 export async function proxyRole(argv: readonly string[]): Promise<void> {
   const at = argv.indexOf("--state-dir");
@@ -83,6 +86,9 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   listening = true;
   tell({ type: "listening", ports: proxy.ports });
   sayReady();
+  systemClock.after(SAY_WHAT_IS_MISSING_MS, () => {
+    if (!ready) log.warn("not ready yet", { missing: proxy.missing, connected: client.connected });
+  });
 }
 
 /** What the running proxy does for its supervisor. */

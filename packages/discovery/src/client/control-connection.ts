@@ -145,7 +145,7 @@ export class ControlConnection {
     this.#deadline = clock.after(CONNECT_TIMEOUT_MS, () => {
       socket.destroy(new Error(`no connection to ${address} within ${CONNECT_TIMEOUT_MS} ms`));
     });
-    socket.on("error", (error) => this.#report(`${address}: ${error.message}`));
+    socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
     socket.on("close", () => this.#onSocketClose(socket));
   }
@@ -162,7 +162,7 @@ export class ControlConnection {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
     });
-    session.on("error", (error) => this.#report(error.message));
+    session.on("error", (error: Error) => this.#report(error.message));
     session.on("goaway", () => session.destroy());
     session.on("close", () => socket.destroy());
     this.#session = session;

@@ -40,14 +40,19 @@ describe("a gRPC stream", { timeout: 10_000 }, () => {
   function run(onMessage?: (text: string) => void): Promise<{ readonly messages: string[]; readonly end: string }> {
     return new Promise((resolve) => {
       const messages: string[] = [];
-      const stream = new GrpcStream(session, "/a.B/C", {}, {
-        onMessage: (bytes) => {
-          messages.push(bytes.toString());
-          onMessage?.(bytes.toString());
+      const stream = new GrpcStream(
+        session,
+        "/a.B/C",
+        {},
+        {
+          onMessage: (bytes) => {
+            messages.push(bytes.toString());
+            onMessage?.(bytes.toString());
+          },
+          onDrain: () => undefined,
+          onEnd: (status, message) => resolve({ messages, end: `${status} ${message}` }),
         },
-        onDrain: () => undefined,
-        onEnd: (status, message) => resolve({ messages, end: `${status} ${message}` }),
-      });
+      );
       stream.send(Buffer.from("hello"));
     });
   }

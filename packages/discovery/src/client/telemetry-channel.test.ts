@@ -26,7 +26,10 @@ describe("the telemetry channel", { timeout: 30_000 }, () => {
         },
       });
       await mesh.changes.until(() => seen.length === 32);
-      assert.deepEqual(seen, Array.from({ length: 32 }, (_, index) => index + 8));
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 32 }, (_, index) => index + 8),
+      );
     } finally {
       await mesh.close();
     }

@@ -64,19 +64,24 @@ export class TelemetryStream implements TelemetryChannel, SessionUser {
   }
 
   onSession(session: ClientHttp2Session): void {
-    const stream: GrpcStream = new GrpcStream(session, PATH, { "ripstop-proxy-id": this.#options.proxyId }, {
-      onMessage: (bytes) => this.onCommand?.(telemetry.ProxyCommand.decode(bytes)),
-      onDrain: () => {
-        this.#isFull = false;
-        this.#flush();
+    const stream: GrpcStream = new GrpcStream(
+      session,
+      PATH,
+      { "ripstop-proxy-id": this.#options.proxyId },
+      {
+        onMessage: (bytes) => this.onCommand?.(telemetry.ProxyCommand.decode(bytes)),
+        onDrain: () => {
+          this.#isFull = false;
+          this.#flush();
+        },
+        onEnd: (status, message) => {
+          if (this.#stream !== stream) return;
+          // Opened again with the next session: the config stream, which is refused for the same reasons, sees to that.
+          this.#stream = undefined;
+          this.#options.logger?.warn("telemetry stream ended", { status, cause: message });
+        },
       },
-      onEnd: (status, message) => {
-        if (this.#stream !== stream) return;
-        // Opened again with the next session: the config stream, which is refused for the same reasons, sees to that.
-        this.#stream = undefined;
-        this.#options.logger?.warn("telemetry stream ended", { status, cause: message });
-      },
-    });
+    );
     this.#stream = stream;
     this.#isFull = false;
     this.#flush();

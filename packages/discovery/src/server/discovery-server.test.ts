@@ -37,7 +37,7 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
     const session = connectHttp2(`https://${server.address}`, {
       cert: chainPem,
       key: keyPem,
-      ca: mesh.authority.bundle().pem,
+      ca: mesh.authority.bundlePem,
       checkServerIdentity: () => undefined,
     });
     session.on("error", () => undefined);
@@ -46,7 +46,11 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
   }
 
   /** Sends messages on a new stream; the status it ends with. */
-  function ends(on: ClientHttp2Session, messages: readonly Uint8Array[], headers: Record<string, string> = {}): Promise<string> {
+  function ends(
+    on: ClientHttp2Session,
+    messages: readonly Uint8Array[],
+    headers: Record<string, string> = {},
+  ): Promise<string> {
     return new Promise((resolve) => {
       const path = "ripstop-proxy-id" in headers ? TELEMETRY : ADS;
       const stream = new GrpcStream(on, path, headers, {
@@ -63,7 +67,13 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
     const [host, port] = server.address.split(":");
     return new Promise((resolve) => {
       let cause = "closed";
-      const socket = connectTls({ host, port: Number(port), ca: mesh.authority.bundle().pem, checkServerIdentity: () => undefined, ...options });
+      const socket = connectTls({
+        host,
+        port: Number(port),
+        ca: mesh.authority.bundlePem,
+        checkServerIdentity: () => undefined,
+        ...options,
+      });
       socket.on("error", (error) => (cause = error.message));
       socket.on("close", () => resolve(cause));
       // Bytes of a client that was let in would be answered by the HTTP/2 preface and never closed.
@@ -116,7 +126,10 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
     assert.match(await ends(on, [Buffer.alloc(5 * 1024 * 1024)]), /^8 /);
     mesh.source.put(policyType, "a", { name: "a", kind: "authorization", config: Buffer.from("y") });
     await mesh.changes.until(() => view.current?.config.toString() === "y");
-    assert.deepEqual(server.proxies().map(({ proxyId }) => proxyId), ["web"]);
+    assert.deepEqual(
+      server.proxies().map(({ proxyId }) => proxyId),
+      ["web"],
+    );
   });
 
   it("ends a stream of malformed messages", async () => {

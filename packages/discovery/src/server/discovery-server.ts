@@ -274,7 +274,10 @@ class Endpoint implements DiscoveryServer {
     const shownId = proxyId.slice(0, MAX_PROXY_ID);
     this.#options.logger?.warn("stream refused", { code: streamNotAuthorized.code, proxyId: shownId, identity });
     this.#options.metrics
-      ?.counter("ripstop_config_streams_refused_total", "Streams refused, because the identity does not own the proxy id")
+      ?.counter(
+        "ripstop_config_streams_refused_total",
+        "Streams refused, because the identity does not own the proxy id",
+      )
       .add(1);
     const message = `${streamNotAuthorized.code} ${streamNotAuthorized.title}: ${identity} does not own ${JSON.stringify(shownId)}`;
     fail(call, status.PERMISSION_DENIED, message);

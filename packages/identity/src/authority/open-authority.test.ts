@@ -59,7 +59,10 @@ describe("the authority", () => {
     assert.equal(leaf.subjectAltName, `URI:${ID}`);
     assert.equal(leaf.ca, false);
     assert.deepEqual(leaf.keyUsage, ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]);
-    assert.equal(new ParsedCertificate(leafPem!).getExtension(KeyUsagesExtension)?.usages, KeyUsageFlags.digitalSignature);
+    assert.equal(
+      new ParsedCertificate(leafPem!).getExtension(KeyUsagesExtension)?.usages,
+      KeyUsageFlags.digitalSignature,
+    );
     assert.equal(leaf.verify(intermediate.publicKey), true);
     assert.equal(intermediate.verify(root.publicKey), true);
     assert.equal(intermediate.ca && root.ca, true);
@@ -99,7 +102,10 @@ describe("the authority", () => {
     assert.ok(issued.ok);
     const lines = (await readFile(join(directory, "ca", "issued.jsonl"), "utf8")).trimEnd().split("\n");
     const records = lines.map((line): Record<string, unknown> => JSON.parse(line));
-    assert.deepEqual(records.map(({ kind }) => kind), ["root", "intermediate", "svid"]);
+    assert.deepEqual(
+      records.map(({ kind }) => kind),
+      ["root", "intermediate", "svid"],
+    );
     assert.equal(records[2]?.["serialNumber"], issued.value.serialNumber);
     assert.equal(records[2]?.["spiffeId"], ID);
     assert.equal(records[2]?.["notAfterMs"], clock.nowMs() + 60_000);
@@ -124,7 +130,9 @@ describe("the authority", () => {
     clock.advance(46 * DAY);
     const after = await authority.issue(csrPem, ID);
     assert.ok(before.ok && after.ok);
-    const [old, fresh] = [before, after].map(({ value }) => new X509Certificate(value.chainPem.split(/(?=-----BEGIN)/)[1]!));
+    const [old, fresh] = [before, after].map(
+      ({ value }) => new X509Certificate(value.chainPem.split(/(?=-----BEGIN)/)[1]!),
+    );
     assert.notEqual(old!.serialNumber, fresh!.serialNumber);
     assert.equal(fresh!.verify(new X509Certificate(authority.bundle().pem).publicKey), true);
     assert.equal(Date.parse(fresh!.validTo), clock.nowMs() + 90 * DAY);

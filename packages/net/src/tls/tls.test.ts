@@ -30,11 +30,15 @@ class Outcomes implements TlsObserver {
 
   accepted(side: "client" | "server", resumed: boolean): void {
     this.accepts.push(`${side} ${resumed ? "resumed" : "full"}`);
-    for (const check of this.#waiting) check();
+    this.poke();
   }
 
   refused(refusal: TlsRefusal): void {
     this.refusals.push(refusal);
+    this.poke();
+  }
+
+  poke(): void {
     for (const check of this.#waiting) check();
   }
 
@@ -96,6 +100,7 @@ async function world(options: Partial<ListenTlsOptions> & { clientAuthority?: Te
       const recorder = new Recorder();
       conn.handler = recorder;
       accepted.push({ conn, recorder });
+      outcomes.poke();
     },
     ...listenOptions,
   });

@@ -201,7 +201,8 @@ function checkFilters(filters: readonly HttpRouteFilterSpec[], path: string, fou
       });
     }
     seen.add(filter.type);
-    const modifier = filter.type === "RequestHeaderModifier" ? filter.requestHeaderModifier : filter.responseHeaderModifier;
+    const modifier =
+      filter.type === "RequestHeaderModifier" ? filter.requestHeaderModifier : filter.responseHeaderModifier;
     if (modifier === undefined) {
       found.push({ path: place, message: `${own} is missing`, remedy: `give ${own} with set, add or remove` });
     } else {
