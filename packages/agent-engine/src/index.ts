@@ -1,3 +1,10 @@
-// The host side: registers workloads, keeps their SVIDs, supervises proxy and application.
+// L4: the host side: registers workloads, keeps their SVIDs, supervises proxy and application.
 
-export {};
+export { exitCodeOf, startApplication, type Application, type ApplicationEnd } from "./application.ts";
+export { ControlApi, describeFailure, type ApiFailure, type LineStream } from "./control-api.ts";
+export { applicationEnvironment, environmentName, type OutboundPorts } from "./environment.ts";
+export { freePort } from "./free-port.ts";
+export { isAlive, meshHome, sweepStateDirectories, type MeshHome } from "./mesh-home.ts";
+export type { ProxyCommand } from "./proxy-supervisor.ts";
+export { RUN_FAILED_EXIT_CODE, WorkloadRun, type RunDependencies, type RunOptions, type RunPort } from "./run-workload.ts";
+export type { KeyAndCsr, KeyAndCsrMaker } from "./svid-keeper.ts";

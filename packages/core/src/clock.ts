@@ -38,3 +38,9 @@ export const systemClock: Clock = {
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => clock.after(delayMs, resolve));
 }
+
+/** Keeps the process alive until cleared: timers of a Clock do not, so a role holds its process while it waits for one. */
+export function holdProcess(): Timer {
+  const handle = setInterval(() => {}, 2 ** 31 - 1);
+  return { clear: () => clearInterval(handle) };
+}

@@ -1,3 +1,4 @@
 // L3: what every role knows of identity. The authority and CSR making are separate entries, so that the proxy loads neither.
 
 export { controlSpiffeId, parseSpiffeId, workloadOf, workloadSpiffeId, type SpiffeId } from "./spiffe-id.ts";
+export { derToPem, pemToDer, sameRoots, type TrustBundleRoots } from "./trust-bundle.ts";

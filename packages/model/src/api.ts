@@ -72,6 +72,8 @@ export interface RegisterRequest {
   readonly namespace: string;
   /** Default: the service's name. */
   readonly serviceAccount?: string;
+  /** Instance name to take again, after the control plane lost this workload; default: a new one is chosen. */
+  readonly instance?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly {
     /** Workload port, the one the application listens on. */

@@ -37,14 +37,26 @@ export interface Denial {
   readonly policy: string;
   /** The deciding clause: "spec.rules[1].from", or "no rule matched". */
   readonly clause: string;
-  /** One plain sentence for the caller. */
+  /** One plain sentence for the caller: names policy and clause, but not what the clause would accept. */
   readonly message: string;
+  /** The same for the operator (log, tap, admin), with what the clause wants. Never sent to the caller. */
+  readonly detail?: string;
+}
+
+/** A request that passed and that a policy wants on record. */
+export interface AuditRecord {
+  /** "NAMESPACE/NAME" of the policy. */
+  readonly policy: string;
+  /** The clause that matched: "spec.rules[1]". */
+  readonly clause: string;
 }
 
 /** A policy in force on one workload. Pure: same request and state, same verdict; never throws. */
 export interface Filter {
   /** Undefined lets the request pass. Called once per request, or once per TCP connection. */
   onRequest(request: RequestInfo): Denial | undefined;
+  /** The first policy that wants this request, which passed, on record. Absent when no policy ever does. */
+  audit?(request: RequestInfo): AuditRecord | undefined;
 }
 
 /** One compiled policy as received. */

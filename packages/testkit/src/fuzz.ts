@@ -1,6 +1,6 @@
 // A time-boxed fuzzer for `*.fuzz.ts` files. Every input follows from one seed, and a failure prints that seed.
 
-import { performance } from "node:perf_hooks";
+import { systemClock } from "@ripstop/core";
 
 /** Random numbers that follow from a seed (mulberry32). */
 export class SeededRandom {
@@ -45,7 +45,7 @@ export class SeededRandom {
 export function fuzz(name: string, body: (random: SeededRandom) => void): void {
   const once = process.env["RIPSTOP_FUZZ_SEED"];
   const seconds = Number(process.env["RIPSTOP_FUZZ_SECONDS"] ?? "5");
-  const end = performance.now() + seconds * 1000;
+  const end = systemClock.monotonicMs() + seconds * 1000;
   let seed = once === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(once);
   let runs = 0;
   do {
@@ -57,6 +57,6 @@ export function fuzz(name: string, body: (random: SeededRandom) => void): void {
     }
     runs++;
     seed++;
-  } while (once === undefined && performance.now() < end);
+  } while (once === undefined && systemClock.monotonicMs() < end);
   process.stdout.write(`${name}: ${runs} inputs, no finding\n`);
 }

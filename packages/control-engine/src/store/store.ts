@@ -23,7 +23,7 @@ export interface Transaction {
   readonly author: string;
   readonly reason: string;
   readonly puts: readonly Resource[];
-  /** Keys ("KIND/NAMESPACE/NAME"). */
+  /** Keys ("KIND/NAMESPACE/NAME"). Those that do not exist are left out. */
   readonly deletes: readonly string[];
   /** Key → resourceVersion it must still have ("" = must not exist). */
   readonly expect?: Readonly<Record<string, string>>;
@@ -36,16 +36,39 @@ export interface Conflict {
   readonly actual: string;
 }
 
+/** Revisions that were asked for are gone from the log: read the whole state, then watch from its revision. */
+export interface Compacted {
+  /** The oldest revision that `watch` can start after. */
+  readonly oldest: number;
+}
+
+/** A small durable map beside the resources, for what is no resource: not part of revisions. Values are plain JSON data. */
+export interface Table<T> {
+  get(key: string): T | undefined;
+  entries(): Iterable<readonly [string, T]>;
+  /** Durable when the promise is kept. */
+  put(key: string, value: T): Promise<void>;
+  remove(key: string): Promise<void>;
+}
+
 /** Transactional, ordered, durable: what `commit` acknowledged survives kill -9 and power loss. */
 export interface Store {
   get(key: string): Resource | undefined;
   /** All resources of a kind, in key order. */
   list(kind: string): Iterable<Resource>;
-  /** All or nothing. Puts that change nothing are left out; when nothing is left, the current revision number is returned with no changes. */
+  /**
+   * All or nothing. Puts that change nothing are left out; when nothing is left, a revision with the current number
+   * and no changes is returned. Rejects with a RipstopError (RS3002) when the disk refuses.
+   */
   commit(transaction: Transaction): Promise<Result<Revision, Conflict>>;
   /** The last revision's number; 0 when empty. */
   readonly revision: number;
   /** Committed revisions after `after`, in order, then every further one, without a gap. Returns how to stop. */
-  watch(after: number, onRevision: (revision: Revision) => void): () => void;
+  watch(after: number, onRevision: (revision: Revision) => void): Result<() => void, Compacted>;
+  /** The table of that name. The values' type is the caller's to keep. */
+  table<T>(name: TableName): Table<T>;
   close(): Promise<void>;
 }
+
+/** The tables that exist. */
+export type TableName = "workloads" | "conditions";

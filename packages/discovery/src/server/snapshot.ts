@@ -21,8 +21,14 @@ export interface ResourceSource {
    * Makes the source compute it if it is computed on demand.
    */
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined;
-  /** Calls `changed` after resources of a type changed, with all their names; returns how to stop. */
+  /**
+   * Calls `changed` after resources of a type changed, with all their names; returns how to stop. `revision` is the one
+   * that changed them and is followed until every proxy concerned has it; 0 for a change that belongs to none (an
+   * endpoint came or went), which nobody waits for.
+   */
   watch(changed: (typeUrl: string, names: readonly string[], revision: number) => void): () => void;
-  /** The revision that `get` reflects. */
+  /** Nobody subscribes to that name any more: what was remembered for it may be forgotten. */
+  release?(typeUrl: string, name: string): void;
+  /** The revision that `get` reflects. It grows in the turn in which `watch` reports what the revision changed. */
   readonly revision: number;
 }

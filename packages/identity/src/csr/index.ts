@@ -1,3 +1,3 @@
 // Keys and certificate signing requests (host side only).
 
-export {};
+export { createKeyAndCsr, type KeyAndCsr } from "./create-key-and-csr.ts";

@@ -1,0 +1,64 @@
+// The command line: commands, help and what is said about mistakes. Each command loads its own code when it is used.
+
+import { Command } from "commander";
+import { applyCommand } from "./commands/apply/index.ts";
+import { controlCommand } from "./commands/control/index.ts";
+import { deleteCommand } from "./commands/delete/index.ts";
+import { describeCommand } from "./commands/describe/index.ts";
+import { getCommand } from "./commands/get/index.ts";
+import { proxyCommand } from "./commands/proxy/index.ts";
+import { runCommand } from "./commands/run/index.ts";
+import { statusCommand } from "./commands/status/index.ts";
+import { tapCommand } from "./commands/tap/index.ts";
+import { upCommand } from "./commands/up/index.ts";
+import { versionCommand } from "./commands/version/index.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { packageVersion } from "./package-version.ts";
+
+const FOOTER = `
+First steps:
+  ripstop up                                                  a mesh on this machine
+  ripstop run --service hello --port 8080 -- node hello.js    an application in it
+  ripstop status                                              what runs
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 violations (nothing applied), 4 the control plane does not answer.`;
+
+/** Runs the command that `argv` (as process.argv) names. Sets process.exitCode. */
+export async function commandLine(argv: readonly string[]): Promise<void> {
+  const program = createProgram();
+  await program.parseAsync([...argv]);
+}
+
+/** All commands. */
+export function createProgram(): Command {
+  const program = new Command("ripstop")
+    .description("Ripstop, a service mesh: identity, mutual TLS, routing, resilience, authorization and observation")
+    .version(packageVersion, "-V, --version")
+    .enablePositionalOptions()
+    .showHelpAfterError("(add --help for usage and examples)")
+    .addHelpText("after", FOOTER);
+  const commands = [
+    upCommand(),
+    runCommand(),
+    applyCommand(),
+    getCommand(),
+    describeCommand(),
+    deleteCommand(),
+    statusCommand(),
+    tapCommand(),
+    controlCommand(),
+    proxyCommand(),
+    versionCommand(),
+  ];
+  for (const command of commands) {
+    command.copyInheritedSettings(program);
+    program.addCommand(command);
+  }
+  for (const command of [program, ...commands]) {
+    command.exitOverride((error) => {
+      // oxlint-disable-next-line unicorn/no-process-exit -- commander has printed the reason; help and version are code 0
+      process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.usage);
+    });
+  }
+  return program;
+}

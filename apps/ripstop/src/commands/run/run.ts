@@ -1,0 +1,70 @@
+// From command line options to a WorkloadRun, and from signals of this process to it.
+
+import { freePort, meshHome, WorkloadRun, type RunPort } from "@ripstop/agent-engine";
+import { holdProcess, systemClock } from "@ripstop/core";
+import { createKeyAndCsr } from "@ripstop/identity/csr";
+import type { HomeOption, UpstreamOption } from "../../options.ts";
+import { proxyCommand } from "../../proxy-command.ts";
+
+/** Options of `ripstop run`. */
+export interface RunCommandOptions extends HomeOption {
+  readonly service: string;
+  readonly namespace: string;
+  readonly serviceAccount?: string;
+  readonly port?: number | "auto";
+  readonly servicePort?: number;
+  readonly protocol: RunPort["protocol"];
+  readonly label: Readonly<Record<string, string>>;
+  readonly upstream: readonly UpstreamOption[];
+  readonly drain: number;
+  readonly waitTimeout: number;
+  readonly endWithParent: boolean;
+}
+
+/** Service port of an application that takes any port. */
+const AUTO_SERVICE_PORT = 80;
+
+/** Runs to the end; the exit code. */
+export async function run(command: readonly string[], options: RunCommandOptions): Promise<number> {
+  const workload = new WorkloadRun(
+    {
+      home: meshHome(options.home, process.env),
+      service: options.service,
+      namespace: options.namespace,
+      serviceAccount: options.serviceAccount,
+      labels: options.label,
+      port: await portOf(options),
+      upstreams: options.upstream,
+      drainMs: options.drain,
+      waitTimeoutMs: options.waitTimeout,
+      command,
+    },
+    {
+      clock: systemClock,
+      createKeyAndCsr,
+      proxyCommand: proxyCommand(),
+      env: process.env,
+      report: (line) => process.stderr.write(`${line}\n`),
+    },
+  );
+  // Signals stay handled until the process is gone: a late one must not cut the clean-up short.
+  process.on("SIGTERM", () => workload.signal("SIGTERM"));
+  process.on("SIGHUP", () => workload.signal("SIGHUP"));
+  // A terminal sends Ctrl-C to the whole foreground group, the application included.
+  process.on("SIGINT", () => workload.signal("SIGINT", process.stdin.isTTY));
+  if (options.endWithParent) process.on("disconnect", () => workload.signal("SIGTERM"));
+  const hold = holdProcess();
+  try {
+    return await workload.run();
+  } finally {
+    hold.clear();
+    if (process.connected) process.disconnect();
+  }
+}
+
+async function portOf(options: RunCommandOptions): Promise<RunPort | undefined> {
+  if (options.port === undefined) return undefined;
+  const auto = options.port === "auto";
+  const port = options.port === "auto" ? await freePort() : options.port;
+  return { port, servicePort: options.servicePort ?? (auto ? AUTO_SERVICE_PORT : port), protocol: options.protocol };
+}

@@ -1,0 +1,44 @@
+// Prints the control plane's facts and the table of workloads.
+
+import type { WorkloadView } from "@ripstop/model";
+import { controlApi } from "../../api.ts";
+import { exitCodes } from "../../exit-codes.ts";
+import type { HomeOption, OutputOption } from "../../options.ts";
+import { printFailure } from "../../output/failure.ts";
+import { formatOutput } from "../../output/format.ts";
+import { formatTable } from "../../output/table.ts";
+
+/** Prints; the exit code. */
+export async function status(options: HomeOption & OutputOption): Promise<number> {
+  const api = controlApi(options);
+  const [info, workloads] = await Promise.all([
+    api.info(),
+    api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
+  ]);
+  if (!info.ok) return printFailure(info.error);
+  if (!workloads.ok) return printFailure(workloads.error);
+  const rows = workloads.value.workloads;
+  const { version, trustDomain, revision, proxies, dashboardUrl } = info.value;
+  const text = (): string =>
+    `control plane ${version}, trust domain ${trustDomain}, revision ${revision}, ${proxies} proxies connected\n` +
+    `dashboard ${dashboardUrl}\n\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows)}`;
+  process.stdout.write(await formatOutput(options.output, { control: info.value, workloads: rows }, text));
+  return exitCodes.done;
+}
+
+/** The table of `ripstop up` and `ripstop status`. */
+export function workloadTable(rows: readonly WorkloadView[]): string {
+  return formatTable(
+    [
+      { title: "service", cell: (row: WorkloadView) => `${row.namespace}/${row.service}` },
+      { title: "version", cell: (row) => (row.version === "" ? "-" : row.version) },
+      { title: "identity", cell: (row) => row.spiffeId },
+      { title: "address", cell: (row) => (row.applicationAddress === "" ? "-" : row.applicationAddress) },
+      { title: "ready", cell: (row) => (row.ready ? "yes" : "no") },
+      // oxlint-disable-next-line no-nested-ternary -- three states, three words
+      { title: "mutual TLS", cell: (row) => (row.mutualTls === undefined ? "no traffic" : row.mutualTls ? "yes" : "NO") },
+      { title: "requests", cell: (row) => String(row.requests), right: true },
+    ],
+    rows,
+  );
+}

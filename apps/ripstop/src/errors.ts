@@ -1,0 +1,47 @@
+// The errors of the command line (RS41xx).
+
+import { defineError, type ErrorKind } from "@ripstop/core";
+
+/** A file to apply cannot be read. */
+export const fileUnreadable: ErrorKind = defineError({
+  code: "RS4101",
+  name: "file_unreadable",
+  status: 400,
+  grpcStatus: 3,
+  title: "A file could not be read",
+  cause: "It does not exist, or this user may not read it, or a directory has no .yaml, .yml or .json file.",
+  remedy: "Check the path.",
+});
+
+/** An option has a value that it cannot have. */
+export const optionInvalid: ErrorKind = defineError({
+  code: "RS4102",
+  name: "option_invalid",
+  status: 400,
+  grpcStatus: 3,
+  title: "An option has a value that it cannot have",
+  cause: "A number is out of range, or a text does not have the form that the option asks for.",
+  remedy: "See --help of the command.",
+});
+
+/** The demo shop's files are not there. */
+export const shopMissing: ErrorKind = defineError({
+  code: "RS4103",
+  name: "shop_missing",
+  status: 404,
+  grpcStatus: 5,
+  title: "The demo shop is not here",
+  cause: "The shop is part of the repository, not of the package.",
+  remedy: "Run `npm start` in a clone of the repository, or give the folder: `ripstop up --shop DIR`.",
+});
+
+/** A proxy is started by hand without its state directory, or with one that is not complete. */
+export const stateDirectoryInvalid: ErrorKind = defineError({
+  code: "RS4104",
+  name: "state_directory_invalid",
+  status: 400,
+  grpcStatus: 9,
+  title: "The proxy's state directory cannot be used",
+  cause: "The proxy was started by hand; `ripstop run` makes the directory and starts the proxy.",
+  remedy: "Use `ripstop run`, or give --state-dir the directory that it made.",
+});

@@ -1,0 +1,73 @@
+// Options that several commands share, and parsers of option values.
+
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseDurationMs } from "@ripstop/core";
+import type { OutputFormat } from "./output/format.ts";
+
+/** What every command that talks to the mesh has. */
+export interface HomeOption {
+  readonly home?: string;
+}
+
+/** What commands with structured output have. */
+export interface OutputOption {
+  readonly output: OutputFormat;
+}
+
+/** Adds --home. */
+export function withHome(command: Command): Command {
+  return command.addOption(new Option("--home <dir>", "the mesh home").env("RIPSTOP_HOME").default(undefined, "~/.ripstop"));
+}
+
+/** Adds -o. */
+export function withOutput(command: Command, formats: readonly OutputFormat[] = ["table", "json", "yaml"]): Command {
+  return command.addOption(new Option("-o, --output <format>", "output format").choices(formats).default("table"));
+}
+
+/** A duration option's value in milliseconds. */
+export function durationOption(text: string): number {
+  const parsed = parseDurationMs(text);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
+  return parsed.value;
+}
+
+/** A TCP port. */
+export function portOption(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new InvalidArgumentError("a port is a number from 1 to 65535.");
+  return port;
+}
+
+/** "auto" or a TCP port. */
+export function portOrAutoOption(text: string): number | "auto" {
+  return text === "auto" ? "auto" : portOption(text);
+}
+
+/** Collects "key=value" texts. */
+export function labelOption(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new InvalidArgumentError('a label has the form key=value, for example "version=v2".');
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+/** An upstream as the user names it. */
+export interface UpstreamOption {
+  readonly host: string;
+  /** 0: the service's only port. */
+  readonly port: number;
+}
+
+/** Collects "HOST[:PORT]" texts. */
+export function upstreamOption(text: string, before: readonly UpstreamOption[]): readonly UpstreamOption[] {
+  const match = /^([A-Za-z0-9][A-Za-z0-9.-]{0,252})(?::([0-9]{1,5}))?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('an upstream has the form HOST or HOST:PORT, for example "stock" or "stock.shop:4000".');
+  const [, host = "", port] = match;
+  return [...before, { host: host.toLowerCase(), port: port === undefined ? 0 : portOption(port) }];
+}
+
+/** An integer ≥ 0. */
+export function countOption(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError("give a whole number that is not negative.");
+  return value;
+}

@@ -1,0 +1,190 @@
+// Client of the control plane's REST API (packages/model/src/api.ts) over the mesh home's Unix socket.
+
+import { request, type IncomingMessage } from "node:http";
+import { err, ok, type Result } from "@ripstop/core";
+import type {
+  ApiError,
+  ControlInfo,
+  RegisterRequest,
+  RegisterResponse,
+  SvidRequest,
+  SvidResponse,
+  WorkloadStatus,
+} from "@ripstop/model";
+import { controlUnreachable } from "./errors.ts";
+
+/** Longest answer that is read (a list of a large mesh's resources). */
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+/** Longest line of a stream. */
+const MAX_LINE_CHARS = 1024 * 1024;
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Why a call gave no answer of its kind. */
+export interface ApiFailure {
+  /** Of the answer; 0 when there was none. */
+  readonly status: number;
+  readonly error: ApiError["error"];
+}
+
+/** A stream of lines that goes on until either side closes it. */
+export interface LineStream {
+  /** Stops reading; `done` is then kept with undefined. */
+  close(): void;
+  /** Kept when the stream ends: undefined for a regular end, else the failure. */
+  readonly done: Promise<ApiFailure | undefined>;
+}
+
+/** Calls the API; stateless, so that a restart of the control plane needs no reconnecting. */
+export class ControlApi {
+  readonly socketPath: string;
+
+  constructor(socketPath: string) {
+    this.socketPath = socketPath;
+  }
+
+  /** GET /v1/info. */
+  info(): Promise<Result<ControlInfo, ApiFailure>> {
+    return this.call("GET", "/v1/info");
+  }
+
+  /** POST /v1/workloads. */
+  register(body: RegisterRequest): Promise<Result<RegisterResponse, ApiFailure>> {
+    return this.call("POST", "/v1/workloads", body);
+  }
+
+  /** PUT /v1/workloads/ID: state and heartbeat. */
+  report(workloadId: string, body: WorkloadStatus): Promise<Result<{ readonly leaseMs: number }, ApiFailure>> {
+    return this.call("PUT", `/v1/workloads/${workloadId}`, body, 3_000);
+  }
+
+  /** POST /v1/workloads/ID/svid. */
+  renew(workloadId: string, body: SvidRequest): Promise<Result<SvidResponse, ApiFailure>> {
+    return this.call("POST", `/v1/workloads/${workloadId}/svid`, body);
+  }
+
+  /** DELETE /v1/workloads/ID: a graceful leave. */
+  leave(workloadId: string): Promise<Result<unknown, ApiFailure>> {
+    return this.call("DELETE", `/v1/workloads/${workloadId}`, undefined, 2_000);
+  }
+
+  /** Any route. `Answer` is what the route is documented to answer; both sides are of one version or neighbouring ones. */
+  call<Answer>(method: string, path: string, body?: unknown, timeoutMs: number = DEFAULT_TIMEOUT_MS): Promise<Result<Answer, ApiFailure>> {
+    return new Promise((resolve) => {
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const outgoing = request({
+        socketPath: this.socketPath,
+        method,
+        path,
+        agent: false,
+        timeout: timeoutMs,
+        headers: {
+          host: "ripstop.local",
+          accept: "application/json",
+          ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
+        },
+      });
+      outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+      outgoing.on("error", (cause) => resolve(err(this.#unreachable(cause))));
+      outgoing.on("response", (incoming) => {
+        readAll(incoming, (answer) => resolve(answer.ok ? parseAnswer<Answer>(incoming.statusCode ?? 0, answer.value) : answer));
+      });
+      outgoing.end(text);
+    });
+  }
+
+  /** A GET route that answers line by line. */
+  lines(path: string, onLine: (line: string) => void): LineStream {
+    const outgoing = request({ socketPath: this.socketPath, method: "GET", path, agent: false, headers: { host: "ripstop.local" } });
+    let closed = false;
+    const done = new Promise<ApiFailure | undefined>((resolve) => {
+      outgoing.on("error", (cause) => resolve(closed ? undefined : this.#unreachable(cause)));
+      outgoing.on("response", (incoming) => {
+        if (incoming.statusCode !== 200) {
+          readAll(incoming, (answer) => {
+            const failed = answer.ok ? parseAnswer(incoming.statusCode ?? 0, answer.value) : answer;
+            resolve(failed.ok ? undefined : failed.error);
+          });
+          return;
+        }
+        let rest = "";
+        incoming.setEncoding("utf8");
+        incoming.on("data", (text: string) => {
+          const parts = (rest + text).split("\n");
+          rest = parts.pop() ?? "";
+          if (rest.length > MAX_LINE_CHARS) rest = "";
+          for (const line of parts) if (line !== "") onLine(line);
+        });
+        incoming.on("error", (cause) => resolve(closed ? undefined : this.#unreachable(cause)));
+        incoming.on("end", () => resolve(undefined));
+      });
+      outgoing.end();
+    });
+    return {
+      close() {
+        closed = true;
+        outgoing.destroy();
+      },
+      done,
+    };
+  }
+
+  #unreachable(cause: Error): ApiFailure {
+    const reason =
+      "code" in cause && (cause.code === "ENOENT" || cause.code === "ECONNREFUSED")
+        ? `nothing listens on ${this.socketPath}`
+        : "code" in cause && cause.code === "EACCES"
+          ? `this user may not open ${this.socketPath}`
+          : `${this.socketPath}: ${cause.message}`;
+    return {
+      status: 0,
+      error: { code: controlUnreachable.code, title: controlUnreachable.title, message: reason, remedy: controlUnreachable.remedy },
+    };
+  }
+}
+
+/** One line that tells the failure and what to do about it. */
+export function describeFailure(failure: ApiFailure): string {
+  const { code, title, message, remedy } = failure.error;
+  return `${title} (${code}): ${message}. ${remedy}`.replaceAll("..", ".");
+}
+
+function readAll(incoming: IncomingMessage, done: (answer: Result<string, ApiFailure>) => void): void {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  incoming.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) incoming.destroy(new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`));
+    else chunks.push(chunk);
+  });
+  incoming.on("error", (cause) => done(err(malformed(incoming.statusCode ?? 0, cause.message))));
+  incoming.on("end", () => done(ok(Buffer.concat(chunks).toString("utf8"))));
+}
+
+function parseAnswer<Answer>(status: number, text: string): Result<Answer, ApiFailure> {
+  let value: unknown;
+  try {
+    value = text === "" ? {} : JSON.parse(text);
+  } catch {
+    return err(malformed(status, "the answer is not JSON"));
+  }
+  // The route documents this type; the version of the other side is the same or a neighbouring one.
+  if (status >= 200 && status < 300) return ok(value as Answer);
+  if (isApiError(value)) return err({ status, error: value.error });
+  return err(malformed(status, `status ${status} without an error body`));
+}
+
+function isApiError(value: unknown): value is ApiError {
+  return typeof value === "object" && value !== null && "error" in value && typeof value.error === "object" && value.error !== null;
+}
+
+function malformed(status: number, message: string): ApiFailure {
+  return {
+    status,
+    error: {
+      code: controlUnreachable.code,
+      title: "The control plane's answer could not be read",
+      message,
+      remedy: "Check that the program on the socket is Ripstop and of about this version.",
+    },
+  };
+}

@@ -1,0 +1,368 @@
+// `ripstop run`: one application with its mesh side. Joins the mesh, holds the application until the proxy has its first
+// complete config, keeps lease, SVID and proxy alive beside it, and takes all of it down in the order that loses nothing.
+
+import { join } from "node:path";
+import { RipstopError, sleep, type Clock, type ErrorKind } from "@ripstop/core";
+import { workloadSpiffeId } from "@ripstop/identity";
+import {
+  identityFiles,
+  stateFiles,
+  type BootstrapUpstream,
+  type ProxyBootstrap,
+  type ProxyPorts,
+  type RegisterRequest,
+  type RegisterResponse,
+  type SvidResponse,
+} from "@ripstop/model";
+import { startApplication, type Application, type ApplicationEnd } from "./application.ts";
+import { writeFileAtomically } from "./atomic-file.ts";
+import { ControlApi, describeFailure, type ApiFailure } from "./control-api.ts";
+import { applicationEnvironment } from "./environment.ts";
+import { configNotReceived, controlUnreachable, proxyFailed, registrationRefused } from "./errors.ts";
+import { Latch } from "./latch.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { createStateDirectory, supervisorPidFile, sweepStateDirectories, type MeshHome } from "./mesh-home.ts";
+import { ProxySupervisor, type ProxyCommand } from "./proxy-supervisor.ts";
+import { ReadinessProbe } from "./readiness-probe.ts";
+import { removeDirectory } from "./remove-directory.ts";
+import { SvidKeeper, svidNotAfterMs, type KeyAndCsrMaker } from "./svid-keeper.ts";
+
+/** Exit code of failures of the mesh side itself; the application's own codes pass through (as `docker run` and `env` do). */
+export const RUN_FAILED_EXIT_CODE = 125;
+
+/** Waits between two questions whether the control plane is there. */
+const ASK_AGAIN_MS = 250;
+/** After this long a wait is worth a sentence. */
+const SAY_SO_AFTER_MS = 1_000;
+/** Endpoint changes reach the callers within this time; until then they may still open connections. */
+const LEAVE_GRACE_MS = 100;
+
+/** What to run, and as whom. */
+export interface RunOptions {
+  readonly home: MeshHome;
+  readonly service: string;
+  readonly namespace: string;
+  /** Default: the service's name. */
+  readonly serviceAccount: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The port that the application listens on; undefined for one that only calls others. */
+  readonly port: RunPort | undefined;
+  readonly upstreams: readonly BootstrapUpstream[];
+  /** Longest time for inbound work to finish at the end. */
+  readonly drainMs: number;
+  /** Longest wait for the control plane and the first config. */
+  readonly waitTimeoutMs: number;
+  readonly command: readonly string[];
+}
+
+/** The port of the application. */
+export interface RunPort {
+  readonly port: number;
+  readonly servicePort: number;
+  readonly protocol: RegisterRequest["ports"][number]["protocol"];
+}
+
+/** What the run needs from the process around it. */
+export interface RunDependencies {
+  readonly clock: Clock;
+  readonly createKeyAndCsr: KeyAndCsrMaker;
+  readonly proxyCommand: ProxyCommand;
+  readonly env: NodeJS.ProcessEnv;
+  /** Takes one line for the user (stderr). */
+  readonly report: (line: string) => void;
+}
+
+/** Why the application was not started, or had to be left. */
+type Failure = { readonly error: RipstopError };
+
+/** What joining the mesh gave. */
+interface Joined {
+  readonly registration: RegisterResponse;
+  readonly keyPem: string;
+}
+
+/** One run of `ripstop run`. */
+export class WorkloadRun {
+  readonly #options: RunOptions;
+  readonly #dependencies: RunDependencies;
+  readonly #api: ControlApi;
+  readonly #stopRequested = new Latch<NodeJS.Signals>();
+  readonly #ready = new Latch<void>();
+  readonly #listening = new Latch<ProxyPorts>();
+  readonly #failed = new Latch<Failure>();
+  #application: Application | undefined;
+  #supervisor: ProxySupervisor | undefined;
+  #lease: LeaseKeeper | undefined;
+  #svid: SvidKeeper | undefined;
+  #probe: ReadinessProbe | undefined;
+  #stateDirectory: string | undefined;
+  #workloadId = "";
+  #joining: Promise<Failure | Joined> | undefined;
+  #signals = 0;
+
+  constructor(options: RunOptions, dependencies: RunDependencies) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#api = new ControlApi(options.home.apiSocket);
+  }
+
+  /** Runs to the end; the exit code for this process. Call once. */
+  async run(): Promise<number> {
+    sweepStateDirectories(this.#options.home);
+    try {
+      const outcome = await Promise.race([
+        this.#start(),
+        this.#failed.opened,
+        this.#stopRequested.opened.then((signal) => ({ signal })),
+      ]);
+      if ("error" in outcome) {
+        this.#say(`${outcome.error.kind.title} (${outcome.error.kind.code}): ${outcome.error.message}. ${outcome.error.kind.remedy}`);
+        return RUN_FAILED_EXIT_CODE;
+      }
+      if ("signal" in outcome && this.#application === undefined) return outcome.signal === "SIGINT" ? 130 : 143;
+      const application = "application" in outcome ? outcome.application : this.#application;
+      if (application === undefined) return RUN_FAILED_EXIT_CODE;
+      const end = await application.ended;
+      return this.#applicationEnded(end);
+    } finally {
+      await this.#cleanUp();
+    }
+  }
+
+  /**
+   * A signal for the application. The first one takes the workload out of the mesh and drains it before it is passed on;
+   * a second SIGINT kills. `alreadyDelivered`: the terminal sent it to the application too, so that it is not passed on.
+   */
+  signal(name: NodeJS.Signals, alreadyDelivered: boolean = false): void {
+    this.#signals++;
+    if (this.#signals > 1) {
+      this.#application?.signal(name === "SIGINT" ? "SIGKILL" : name);
+      return;
+    }
+    this.#stopRequested.open(name);
+    if (this.#application !== undefined) void this.#leave(this.#application, alreadyDelivered ? undefined : name);
+  }
+
+  /** From nothing to a started application. */
+  async #start(): Promise<Failure | { readonly application: Application }> {
+    const { clock, env } = this.#dependencies;
+    const options = this.#options;
+    this.#joining = this.#join();
+    const joined = await this.#joining;
+    if ("error" in joined) return joined;
+    if (this.#stopRequested.isOpen) return stopped();
+    const { registration, keyPem } = joined;
+    this.#workloadId = registration.workloadId;
+    const directory = createStateDirectory(options.home, registration.workloadId);
+    if (!directory.ok) return { error: directory.error };
+    this.#stateDirectory = directory.value;
+    this.#writeBootstrap(registration);
+    this.#writeIdentity(keyPem, registration.svidChainPem, registration.bundlePem);
+
+    this.#lease = this.#createLease(registration);
+    this.#svid = this.#createSvidKeeper(registration);
+    this.#svid.schedule(svidNotAfterMs(registration.svidChainPem) ?? clock.nowMs());
+    this.#supervisor = this.#createSupervisor(directory.value);
+    this.#supervisor.start();
+
+    const ports = await this.#listening.opened;
+    const late = clock.after(SAY_SO_AFTER_MS * 2, () => this.#say("waiting for the first config from the control plane …"));
+    const deadline = clock.after(options.waitTimeoutMs, () =>
+      this.#failed.open({ error: new RipstopError(configNotReceived, `waited ${options.waitTimeoutMs} ms`) }),
+    );
+    await this.#ready.opened;
+    late.clear();
+    deadline.clear();
+    if (this.#stopRequested.isOpen || this.#failed.isOpen) return stopped();
+
+    const own = ports.workloads[registration.workloadId];
+    const appEnv = applicationEnvironment(env, options.port?.port, options.upstreams, own ?? { httpProxy: 0, upstreams: [] });
+    this.#application = startApplication(options.command, appEnv);
+    this.#watchReadiness();
+    return { application: this.#application };
+  }
+
+  /** Waits for the control plane, makes key and CSR, registers. */
+  async #join(): Promise<Failure | Joined> {
+    const options = this.#options;
+    const { clock, createKeyAndCsr } = this.#dependencies;
+    const startMs = clock.monotonicMs();
+    let said = false;
+    for (;;) {
+      // oxlint-disable no-await-in-loop -- one attempt after the other
+      const info = await this.#api.info();
+      let failure: ApiFailure;
+      if (info.ok) {
+        const spiffeId = workloadSpiffeId(info.value.trustDomain, options.namespace, options.serviceAccount ?? options.service);
+        const made = await createKeyAndCsr(spiffeId);
+        const registered = await this.#api.register(this.#registration(made.csrPem));
+        if (registered.ok) return { registration: registered.value, keyPem: made.keyPem };
+        failure = registered.error;
+        if (failure.status >= 400 && failure.status < 500) return failed(registrationRefused, failure);
+      } else {
+        failure = info.error;
+      }
+      const waitedMs = clock.monotonicMs() - startMs;
+      if (waitedMs >= options.waitTimeoutMs) return failed(controlUnreachable, failure);
+      if (!said && waitedMs >= SAY_SO_AFTER_MS) {
+        said = true;
+        this.#say(`waiting for the control plane: ${failure.error.message} (start it with \`ripstop up\`)`);
+      }
+      await sleep(clock, ASK_AGAIN_MS);
+      // oxlint-enable no-await-in-loop
+      if (this.#stopRequested.isOpen) return failed(controlUnreachable, failure);
+    }
+  }
+
+  #registration(csrPem: string): RegisterRequest {
+    const { service, namespace, serviceAccount, labels, port } = this.#options;
+    return {
+      service,
+      namespace,
+      ...(serviceAccount === undefined ? {} : { serviceAccount }),
+      labels,
+      ports: port === undefined ? [] : [{ ...port, applicationAddress: `127.0.0.1:${port.port}` }],
+      csrPem,
+      pid: process.pid,
+      ...(this.#workloadId === "" ? {} : { instance: this.#workloadId.slice(namespace.length + 1) }),
+    };
+  }
+
+  #writeBootstrap(registration: RegisterResponse): void {
+    const bootstrap: ProxyBootstrap = {
+      version: 1,
+      trustDomain: registration.trustDomain,
+      proxyId: registration.workloadId,
+      controlAddresses: registration.controlAddresses,
+      controlIdentity: registration.controlIdentity,
+      workloads: [
+        {
+          id: registration.workloadId,
+          namespace: this.#options.namespace,
+          spiffeId: registration.spiffeId,
+          inboundHost: "127.0.0.1",
+          upstreams: this.#options.upstreams,
+        },
+      ],
+    };
+    this.#write(supervisorPidFile, `${process.pid}\n`);
+    this.#write(stateFiles.bootstrap, `${JSON.stringify(bootstrap, undefined, 2)}\n`);
+  }
+
+  #writeIdentity(keyPem: string, chainPem: string, bundlePem: string): void {
+    const files = identityFiles(this.#workloadId);
+    this.#write(files.key, keyPem);
+    this.#write(files.svid, chainPem);
+    this.#write(stateFiles.bundle, bundlePem);
+  }
+
+  #write(name: string, text: string): void {
+    if (this.#stateDirectory !== undefined) writeFileAtomically(join(this.#stateDirectory, name), text);
+  }
+
+  #createSupervisor(stateDirectory: string): ProxySupervisor {
+    const { clock, proxyCommand } = this.#dependencies;
+    return new ProxySupervisor(proxyCommand, stateDirectory, clock, {
+      onListening: (ports) => {
+        const inbound = ports.workloads[this.#workloadId]?.inbound;
+        if (inbound !== undefined) void this.#lease?.update({ inboundAddress: `127.0.0.1:${inbound}` });
+        this.#listening.open(ports);
+      },
+      onReady: () => this.#ready.open(),
+      onDied: (description, restartInMs) => this.#say(`the proxy ended: ${description}; it starts again in ${restartInMs} ms`),
+      onFailed: (description) => this.#failed.open({ error: new RipstopError(proxyFailed, description) }),
+    });
+  }
+
+  #createLease(registration: RegisterResponse): LeaseKeeper {
+    return new LeaseKeeper(this.#api, registration.workloadId, registration.leaseMs, this.#dependencies.clock, {
+      onForgotten: () => this.#registerAgain(registration.spiffeId),
+      onReachable: (reachable, failure) => {
+        if (reachable) this.#say("the control plane is back");
+        else this.#say(`the control plane does not answer (${failure?.error.message ?? "unknown"}); traffic goes on with the last config`);
+      },
+    });
+  }
+
+  async #registerAgain(spiffeId: string): Promise<boolean> {
+    const made = await this.#dependencies.createKeyAndCsr(spiffeId);
+    const answer = await this.#api.register(this.#registration(made.csrPem));
+    if (!answer.ok || answer.value.workloadId !== this.#workloadId || answer.value.spiffeId !== spiffeId) return false;
+    this.#identityRenewed(made.keyPem, answer.value);
+    this.#svid?.schedule(svidNotAfterMs(answer.value.svidChainPem) ?? this.#dependencies.clock.nowMs());
+    return true;
+  }
+
+  #createSvidKeeper(registration: RegisterResponse): SvidKeeper {
+    const { clock, createKeyAndCsr } = this.#dependencies;
+    return new SvidKeeper({ api: this.#api, createKeyAndCsr, clock }, registration, {
+      onRenewed: (keyPem, answer) => this.#identityRenewed(keyPem, answer),
+      onFailing: (failure, notAfterMs) => {
+        const left = Math.max(0, Math.round((notAfterMs - clock.nowMs()) / 1000));
+        this.#say(`the SVID could not be renewed (${failure.error.message}); the current one is valid for ${left} s more, trying again`);
+      },
+    });
+  }
+
+  #identityRenewed(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem">): void {
+    this.#writeIdentity(keyPem, answer.svidChainPem, answer.bundlePem);
+    this.#supervisor?.identityChanged(this.#workloadId);
+  }
+
+  #watchReadiness(): void {
+    const { port } = this.#options;
+    if (port === undefined) {
+      void this.#lease?.update({ ready: true });
+      return;
+    }
+    this.#probe = new ReadinessProbe({ host: "127.0.0.1", port: port.port }, this.#dependencies.clock, (ready) => {
+      void this.#lease?.update({ ready });
+    });
+    this.#probe.start();
+  }
+
+  /** Out of the endpoints, inbound work finished, then the signal. */
+  async #leave(application: Application, signal: NodeJS.Signals | undefined): Promise<void> {
+    const { clock } = this.#dependencies;
+    // A job at a terminal decides by itself what Ctrl-C means.
+    if (this.#options.port === undefined && signal === undefined) return;
+    this.#probe?.close();
+    if (this.#options.port !== undefined) {
+      await Promise.race([this.#lease?.update({ ready: false }), sleep(clock, 1_000), application.ended]);
+      await Promise.race([sleep(clock, Math.min(LEAVE_GRACE_MS, this.#options.drainMs)), application.ended]);
+      await Promise.race([this.#supervisor?.drain(this.#options.drainMs), application.ended]);
+    }
+    application.signal(signal ?? "SIGTERM");
+  }
+
+  #applicationEnded(end: ApplicationEnd): number {
+    if (end.error !== undefined) this.#say(`${end.error.kind.title}: ${end.error.message}. ${end.error.kind.remedy}`);
+    return end.exitCode;
+  }
+
+  async #cleanUp(): Promise<void> {
+    this.#probe?.close();
+    this.#svid?.close();
+    this.#lease?.close();
+    const joined = await this.#joining;
+    // The proxy first: a caller that comes now is refused before it has sent anything, and tries another endpoint.
+    await this.#supervisor?.stop();
+    if (joined !== undefined && "registration" in joined) await this.#api.leave(joined.registration.workloadId);
+    if (this.#stateDirectory !== undefined) removeDirectory(this.#stateDirectory);
+  }
+
+  #say(line: string): void {
+    this.#dependencies.report(`ripstop: ${line}`);
+  }
+}
+
+/** The run was ended before the application started; told by its exit code. */
+function stopped(): Failure {
+  return { error: new RipstopError(configNotReceived, "the run was ended before the application started") };
+}
+
+function failed(kind: ErrorKind, failure: ApiFailure): Failure {
+  const violations = (failure.error.violations ?? []).map((one) => `${one.path} ${one.message}`).join("; ");
+  const detail = kind === controlUnreachable ? failure.error.message : describeFailure(failure);
+  return { error: new RipstopError(kind, violations === "" ? detail : `${detail} (${violations})`) };
+}

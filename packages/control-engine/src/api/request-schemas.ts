@@ -1,0 +1,90 @@
+// Schemas of the API's request bodies (types in packages/model/src/api.ts).
+
+import { compileSchema, type SchemaChecker } from "@ripstop/resources";
+
+const dnsLabel = { type: "string", format: "dns-label" };
+const address = {
+  type: "string",
+  pattern: "^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}$",
+  "x-remedy": 'write "HOST:PORT"',
+};
+const csrPem = { type: "string", minLength: 1, maxLength: 16_384 };
+const port = { type: "integer", minimum: 1, maximum: 65535 };
+
+/** ApplyRequest. */
+export const applyRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["documents"],
+  properties: {
+    documents: {
+      type: "array",
+      maxItems: 10_000,
+      items: {
+        type: "object",
+        required: ["file", "text"],
+        properties: { file: { type: "string", maxLength: 4096 }, text: { type: "string" } },
+      },
+    },
+    author: { type: "string", maxLength: 256, default: "" },
+    reason: { type: "string", maxLength: 4096, default: "" },
+    dryRun: { type: "boolean", default: false },
+  },
+});
+
+/** RegisterRequest. */
+export const registerRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["service", "namespace", "ports", "csrPem"],
+  properties: {
+    service: dnsLabel,
+    namespace: dnsLabel,
+    serviceAccount: dnsLabel,
+    instance: dnsLabel,
+    labels: {
+      type: "object",
+      maxProperties: 64,
+      propertyNames: {
+        pattern: "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+      },
+      additionalProperties: {
+        type: "string",
+        pattern: "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$",
+        "x-remedy": "use at most 63 of letters, digits, -, _ and .",
+      },
+      default: {},
+    },
+    ports: {
+      type: "array",
+      maxItems: 64,
+      items: {
+        type: "object",
+        required: ["port", "applicationAddress"],
+        properties: {
+          port,
+          servicePort: port,
+          protocol: { type: "string", enum: ["auto", "http", "http2", "grpc", "tcp", "tls"], default: "auto" },
+          applicationAddress: address,
+        },
+      },
+    },
+    csrPem,
+    pid: { type: "integer", minimum: 0, default: 0 },
+  },
+});
+
+/** WorkloadStatus. */
+export const workloadStatus: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["inboundAddress", "ready"],
+  properties: {
+    inboundAddress: { ...address, pattern: `^$|${address.pattern}` },
+    ready: { type: "boolean" },
+  },
+});
+
+/** SvidRequest. */
+export const svidRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["csrPem"],
+  properties: { csrPem },
+});

@@ -1,0 +1,114 @@
+// Service, HostBinding and Endpoints of the data-plane model.
+
+import {
+  Endpoint_Reach,
+  Protocol,
+  type Endpoint,
+  type Endpoints,
+  type HostBinding,
+  type Service,
+} from "@ripstop/model";
+import { isDnsLabel } from "@ripstop/resources";
+
+import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
+import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
+import type { ServicePortView, ServiceView } from "./service-view.ts";
+import type { WorldView } from "./world.ts";
+
+const CLUSTER_SUFFIX = ".svc.cluster.local";
+
+/** The Service "NAMESPACE/NAME", or undefined when there is none. */
+export function compileService(view: WorldView, namespace: string, name: string): Service | undefined {
+  const service = view.service(namespace, name);
+  if (service === undefined) return undefined;
+  const members = view.members(service, false);
+  return {
+    namespace,
+    name,
+    hostnames: [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}${CLUSTER_SUFFIX}`],
+    addresses: [...service.addresses],
+    ports: service.ports.map((port) => ({ port: port.port, name: port.name, protocol: portProtocol(port, members) })),
+    resilience: undefined,
+  };
+}
+
+/** The instances of a service; empty when none is registered, undefined when there is no such service. */
+export function compileEndpoints(view: WorldView, namespace: string, name: string): Endpoints | undefined {
+  const service = view.service(namespace, name);
+  if (service === undefined) return undefined;
+  const endpoints: Endpoint[] = [];
+  for (const workload of view.members(service, true)) {
+    const targetPorts = targetPortsOf(service, workload);
+    if (workload.inboundAddress === "" || targetPorts === undefined) continue;
+    endpoints.push({
+      id: workload.id,
+      reach: Endpoint_Reach.MESH,
+      address: workload.inboundAddress,
+      spiffeId: workload.spiffeId,
+      weight: 1,
+      healthy: workload.ready,
+      locality: undefined,
+      targetPorts,
+      version: workload.labels["version"] ?? "",
+    });
+  }
+  return { service: `${namespace}/${name}`, endpoints };
+}
+
+/**
+ * What `host` stands for to clients of a namespace: "svc" (their own namespace), "svc.ns", "svc.ns.svc" and
+ * "svc.ns.svc.cluster.local". Undefined for a name that the mesh does not know.
+ */
+export function compileHostBinding(view: WorldView, clientNamespace: string, host: string): HostBinding | undefined {
+  const named = parseServiceHost(clientNamespace, host);
+  if (named === undefined || view.service(named.namespace, named.name) === undefined) return undefined;
+  return { name: `${clientNamespace}~${host}`, service: `${named.namespace}/${named.name}` };
+}
+
+/** Namespace and name of the service that a host name can only mean. */
+export function parseServiceHost(
+  clientNamespace: string,
+  host: string,
+): { readonly namespace: string; readonly name: string } | undefined {
+  const short = host.endsWith(CLUSTER_SUFFIX) ? host.slice(0, -CLUSTER_SUFFIX.length) : host.replace(/\.svc$/, "");
+  const [name = "", namespace, ...more] = short.split(".");
+  if (more.length > 0 || (namespace === undefined && short !== host)) return undefined;
+  if (!isDnsLabel(name) || !isDnsLabel(namespace ?? clientNamespace)) return undefined;
+  return { namespace: namespace ?? clientNamespace, name };
+}
+
+/** Declared on the service, else what all its workloads agree on. */
+function portProtocol(port: ServicePortView, members: readonly RegisteredWorkload[]): Protocol {
+  const declared = protocolOfAppProtocol(port.appProtocol);
+  if (declared !== Protocol.UNSPECIFIED) return declared;
+  const registered = new Set<Protocol>();
+  for (const member of members) {
+    const target = targetPortOf(port, member);
+    if (target !== undefined) registered.add(protocolOfRegistration(target.protocol));
+  }
+  const [only = Protocol.UNSPECIFIED] = registered;
+  return registered.size === 1 ? only : Protocol.UNSPECIFIED;
+}
+
+function targetPortsOf(service: ServiceView, workload: RegisteredWorkload): Record<number, number> | undefined {
+  const targets: Record<number, number> = {};
+  for (const port of service.ports) {
+    const target = targetPortOf(port, workload);
+    if (target !== undefined) targets[port.port] = target.port;
+  }
+  return Object.keys(targets).length > 0 ? targets : undefined;
+}
+
+/**
+ * The workload's port behind a service port: the one that targetPort numbers, else the one registered for that number
+ * as its service port (an application's own port may be chosen at its start), else the only one when the service does
+ * not say.
+ */
+function targetPortOf({ port, targetPort }: ServicePortView, workload: RegisteredWorkload): WorkloadPort | undefined {
+  const { ports } = workload;
+  const number = typeof targetPort === "number" ? targetPort : port;
+  const found =
+    ports.find((candidate) => candidate.port === number) ?? ports.find(({ servicePort }) => servicePort === number);
+  if (found !== undefined) return found;
+  return typeof targetPort !== "number" && ports.length === 1 ? ports[0] : undefined;
+}

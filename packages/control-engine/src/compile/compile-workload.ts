@@ -1,0 +1,45 @@
+// Workload and Policy of the data-plane model.
+
+import type { PolicyKind } from "@ripstop/policy-api/control";
+import type { Policy, Workload } from "@ripstop/model";
+
+import { serviceOf } from "../registry/registered-workload.ts";
+import { protocolOfRegistration } from "./protocols.ts";
+import type { WorldView } from "./world.ts";
+
+/** The workload with that id, with the policies that guard it. */
+export function compileWorkload(view: WorldView, id: string): Workload | undefined {
+  const workload = view.workload(id);
+  if (workload === undefined) return undefined;
+  const { namespace, serviceAccount, spiffeId, labels, ports } = workload;
+  return {
+    id,
+    namespace,
+    serviceAccount,
+    spiffeId,
+    // In one order, so that the same labels are always the same bytes.
+    labels: Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))),
+    ports: ports.map(({ port, protocol, applicationAddress }) => ({
+      port,
+      protocol: protocolOfRegistration(protocol),
+      name: "",
+      applicationAddress,
+    })),
+    policies: view.policiesGuarding(workload).map((name) => ({ name })),
+    locality: undefined,
+    service: serviceOf(workload),
+  };
+}
+
+/** The policy with that key ("KIND/NAMESPACE/NAME"). */
+export function compilePolicy(
+  view: WorldView,
+  key: string,
+  context: { readonly policyKinds: readonly PolicyKind[]; readonly trustDomain: string },
+): Policy | undefined {
+  const resource = view.resource(key);
+  const policyKind = context.policyKinds.find(({ kind }) => kind.kind === resource?.kind);
+  if (resource === undefined || policyKind === undefined) return undefined;
+  const config = Buffer.from(policyKind.compile(resource, { trustDomain: context.trustDomain }));
+  return { name: key, kind: policyKind.name, config };
+}

@@ -1,0 +1,105 @@
+// Status conditions of HTTPRoutes as the Gateway API has them, with the time at which each last changed. Computed by
+// dependency like everything else; the times are durable, so that a restart does not seem to change anything.
+
+import type { Clock } from "@ripstop/core";
+import type { RouteCondition, RouteParentStatus } from "@ripstop/policies/http-route";
+import { resourceKey, type Resource } from "@ripstop/resources";
+
+import type { Store, Table } from "../store/store.ts";
+import { compileRouteStatus } from "./compile-routes.ts";
+import type { Compiler } from "./compiler.ts";
+import { DependencyMemo } from "./dependency-memo.ts";
+
+/** Parent and type of a condition → its status and since when. */
+export type ConditionTimes = Readonly<Record<string, { readonly status: string; readonly sinceMs: number }>>;
+
+/** What is needed to follow conditions. */
+export interface ConditionsOptions {
+  readonly store: Store;
+  readonly compiler: Compiler;
+  readonly table: Table<ConditionTimes>;
+  readonly clock: Clock;
+}
+
+type ParentStatuses = readonly RouteParentStatus[] | undefined;
+
+/** Follows the conditions of every HTTPRoute. */
+export class Conditions {
+  readonly #options: ConditionsOptions;
+  readonly #memo = new DependencyMemo<ParentStatuses>(() => undefined);
+  readonly #times = new Map<string, ConditionTimes>();
+  readonly #stop: () => void;
+
+  constructor(options: ConditionsOptions) {
+    this.#options = options;
+    for (const [key, times] of options.table.entries()) this.#times.set(key, times);
+    for (const route of options.store.list("HTTPRoute")) this.#follow(resourceKey(route));
+    this.#stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
+  }
+
+  /** The resource with its status, for those kinds that have one. */
+  withStatus(resource: Resource): Resource {
+    if (resource.kind !== "HTTPRoute") return resource;
+    const key = resourceKey(resource);
+    const times = this.#times.get(key) ?? {};
+    const parents = (this.#follow(key) ?? []).map(({ controllerName, parentRef, conditions }, index) => ({
+      parentRef,
+      controllerName,
+      conditions: conditions.map((condition) => ({
+        ...condition,
+        lastTransitionTime: new Date(times[timeKey(index, condition)]?.sinceMs ?? 0)
+          .toISOString()
+          .replace(/\.\d+Z$/, "Z"),
+      })),
+    }));
+    return { ...resource, status: { parents } };
+  }
+
+  /** Stops following. */
+  close(): void {
+    this.#stop();
+  }
+
+  #follow(key: string): ParentStatuses {
+    const status = this.#memo.get(key, (read) => compileRouteStatus(this.#options.compiler.world.view(read), key));
+    this.#recordTimes(key, status);
+    return status;
+  }
+
+  #onAffected(affected: ReadonlySet<string>): void {
+    for (const { key, after } of this.#memo.invalidate(affected)) {
+      this.#recordTimes(key, after);
+      if (after === undefined) this.#memo.delete(key);
+    }
+    for (const name of affected) {
+      const key = name.slice("resource:".length);
+      if (name.startsWith("resource:HTTPRoute/") && this.#options.store.get(key) !== undefined) this.#follow(key);
+    }
+  }
+
+  #recordTimes(key: string, status: ParentStatuses): void {
+    const { table, clock } = this.#options;
+    const before = this.#times.get(key);
+    if (status === undefined) {
+      if (this.#times.delete(key)) void table.remove(key);
+      return;
+    }
+    const times: Record<string, { status: string; sinceMs: number }> = {};
+    let isChanged = before === undefined;
+    for (const [index, { conditions }] of status.entries()) {
+      for (const condition of conditions) {
+        const name = timeKey(index, condition);
+        const known = before?.[name];
+        if (known?.status !== condition.status) isChanged = true;
+        times[name] = known?.status === condition.status ? known : { status: condition.status, sinceMs: clock.nowMs() };
+      }
+    }
+    if (!isChanged) return;
+    this.#times.set(key, times);
+    void table.put(key, times);
+  }
+}
+
+function timeKey(index: number, { type }: RouteCondition): string {
+  return `${index} ${type}`;
+}

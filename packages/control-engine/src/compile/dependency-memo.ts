@@ -1,0 +1,105 @@
+// Remembers computed values together with what they were computed from, so that a change recomputes its dependents
+// and nothing else.
+
+/** Computes the value of a key; names everything it reads. */
+export type Compute<T> = (read: (dependency: string) => void) => T;
+
+/** A value that changed. */
+export interface Recomputed<T> {
+  readonly key: string;
+  readonly before: T;
+  readonly after: T;
+}
+
+interface Entry<T> {
+  value: T;
+  dependencies: ReadonlySet<string>;
+  readonly compute: Compute<T>;
+}
+
+/** Memoised values with dependencies tracked at run time. */
+export class DependencyMemo<T> {
+  readonly #entries = new Map<string, Entry<T>>();
+  readonly #dependents = new Map<string, Set<string>>();
+  readonly #onFailure: (key: string, error: unknown) => T;
+  #computed = 0;
+
+  /** `onFailure` gives the value of a key whose first computation threw; later ones keep the last good value. */
+  constructor(onFailure: (key: string, error: unknown) => T) {
+    this.#onFailure = onFailure;
+  }
+
+  /** How often a value was computed. */
+  get computed(): number {
+    return this.#computed;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The value of `key`, computed when it is not known yet. */
+  get(key: string, compute: Compute<T>): T {
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known.value;
+    const { value, dependencies } = this.#compute(key, compute, undefined);
+    this.#entries.set(key, { value, dependencies, compute });
+    this.#link(key, dependencies);
+    return value;
+  }
+
+  /** Computes again what was computed from any of `dependencies`; returns those, changed or not. */
+  invalidate(dependencies: Iterable<string>): readonly Recomputed<T>[] {
+    const keys = new Set<string>();
+    for (const dependency of dependencies) for (const key of this.#dependents.get(dependency) ?? []) keys.add(key);
+    const recomputed: Recomputed<T>[] = [];
+    for (const key of keys) {
+      const entry = this.#entries.get(key);
+      if (entry === undefined) continue;
+      const before = entry.value;
+      this.#unlink(key, entry.dependencies);
+      const { value, dependencies: fresh } = this.#compute(key, entry.compute, entry);
+      entry.value = value;
+      entry.dependencies = fresh;
+      this.#link(key, fresh);
+      recomputed.push({ key, before, after: value });
+    }
+    return recomputed;
+  }
+
+  /** Forgets a key. */
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#unlink(key, entry.dependencies);
+    this.#entries.delete(key);
+  }
+
+  #compute(key: string, compute: Compute<T>, known: Entry<T> | undefined): { value: T; dependencies: Set<string> } {
+    this.#computed++;
+    const dependencies = new Set<string>();
+    try {
+      return { value: compute((dependency) => dependencies.add(dependency)), dependencies };
+    } catch (error) {
+      const fallback = this.#onFailure(key, error);
+      for (const dependency of known?.dependencies ?? []) dependencies.add(dependency);
+      return { value: known === undefined ? fallback : known.value, dependencies };
+    }
+  }
+
+  #link(key: string, dependencies: ReadonlySet<string>): void {
+    for (const dependency of dependencies) {
+      const keys = this.#dependents.get(dependency);
+      if (keys === undefined) this.#dependents.set(dependency, new Set([key]));
+      else keys.add(key);
+    }
+  }
+
+  #unlink(key: string, dependencies: ReadonlySet<string>): void {
+    for (const dependency of dependencies) {
+      const keys = this.#dependents.get(dependency);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#dependents.delete(dependency);
+    }
+  }
+}

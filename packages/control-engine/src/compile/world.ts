@@ -1,0 +1,278 @@
+// What the compiler reads: the store and the registry behind indices, with every read named, so that a change of either
+// can be turned into the names of the reads that it affects.
+
+import type { PolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
+import type { HttpRouteSpec } from "@ripstop/policies/http-route";
+import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources";
+
+import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
+import type { Registry, WorkloadChange } from "../registry/registry.ts";
+import type { Revision, Store } from "../store/store.ts";
+import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
+
+/** Reads that are recorded as dependencies of what is being computed. */
+export interface WorldView {
+  service(namespace: string, name: string): ServiceView | undefined;
+  workload(id: string): RegisteredWorkload | undefined;
+  /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
+  members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
+  /** HTTPRoutes that name the service as a parent. */
+  routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
+  /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
+  policiesGuarding(workload: RegisteredWorkload): readonly string[];
+  /** A resource by its key. */
+  resource(key: string): Resource | undefined;
+}
+
+/** Indices over store and registry. */
+export class World {
+  readonly #store: Store;
+  readonly #registry: Registry;
+  readonly #policyKinds: readonly PolicyKind[];
+  /** "NS/KEY=VALUE" → workloads with that label. */
+  readonly #byLabel = new MultiMap<RegisteredWorkload>();
+  /** "NS/SERVICE" → workloads that registered for it. */
+  readonly #byService = new MultiMap<RegisteredWorkload>();
+  /** Namespace → declared Services. */
+  readonly #services = new MultiMap<Resource<ServiceSpec>>();
+  /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
+  readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
+
+  constructor(store: Store, registry: Registry, policyKinds: readonly PolicyKind[]) {
+    this.#store = store;
+    this.#registry = registry;
+    this.#policyKinds = policyKinds;
+    for (const resource of store.list("Service")) this.#indexResource(resource, true);
+    for (const resource of store.list("HTTPRoute")) this.#indexResource(resource, true);
+    for (const workload of registry.list()) this.#indexWorkload(workload, true);
+  }
+
+  /** Names of every service, declared or implied: "NAMESPACE/NAME", sorted. */
+  serviceNames(): readonly string[] {
+    const names = new Set(this.#byService.keys());
+    for (const { metadata } of this.#store.list("Service")) names.add(`${metadata.namespace}/${metadata.name}`);
+    return [...names].sort();
+  }
+
+  /**
+   * The registered service that a name stands for: itself when workloads registered for it; for a Service whose
+   * workloads all registered for one other name (a version of it, say), that name.
+   */
+  canonicalService(serviceName: string): string {
+    if (this.#byService.count(serviceName) > 0) return serviceName;
+    const [namespace = "", name = ""] = serviceName.split("/");
+    const service = this.#service(namespace, name);
+    if (service === undefined) return serviceName;
+    const members = new Set(this.#members(service, false, () => {}).map(serviceOf));
+    const [only = serviceName] = members;
+    return members.size === 1 ? only : serviceName;
+  }
+
+  /** A view that hands the name of each read to `read`. */
+  view(read: (dependency: string) => void): WorldView {
+    return {
+      service: (namespace, name) => {
+        read(`service:${namespace}/${name}`);
+        return this.#service(namespace, name);
+      },
+      workload: (id) => {
+        read(`workload:${id}`);
+        return this.#registry.get(id);
+      },
+      members: (service, withState) => this.#members(service, withState, read),
+      routesOf: (namespace, name) => {
+        read(`routes:${namespace}/${name}`);
+        return this.#routes.sorted(`${namespace}/${name}`);
+      },
+      policiesGuarding: (workload) => {
+        read(`guards:${workload.id}`);
+        const facts = this.#facts(workload);
+        return this.#policyKinds.flatMap((policyKind) =>
+          [...this.#store.list(policyKind.kind.kind)]
+            .filter((policy) => policyKind.appliesTo(policy, facts))
+            .map(resourceKey),
+        );
+      },
+      resource: (key) => {
+        read(`resource:${key}`);
+        return this.#store.get(key);
+      },
+    };
+  }
+
+  /** Takes over a committed revision; returns the names of the reads it affects. */
+  onRevision(revision: Revision): ReadonlySet<string> {
+    const affected = new Set<string>();
+    for (const change of revision.changes) {
+      const before = change.before;
+      const after = change.type === "put" ? change.resource : undefined;
+      if (before !== undefined) this.#indexResource(before, false);
+      if (after !== undefined) this.#indexResource(after, true);
+      for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
+    }
+    return affected;
+  }
+
+  /** Takes over changes of workloads; returns the names of the reads they affect. */
+  onWorkloads(changes: readonly WorkloadChange[]): ReadonlySet<string> {
+    const affected = new Set<string>();
+    for (const { before, after } of changes) {
+      if (before !== undefined) this.#indexWorkload(before, false);
+      if (after !== undefined) this.#indexWorkload(after, true);
+      const onlyState = before !== undefined && after !== undefined && sameShape(before, after);
+      if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
+      for (const workload of [before, after]) {
+        if (workload === undefined) continue;
+        for (const label of labelKeys(workload)) {
+          affected.add(`state:${label}`);
+          if (!onlyState) affected.add(`members:${label}`);
+        }
+        if (onlyState) continue;
+        affected.add(`workload:${workload.id}`);
+        affected.add(`service:${workload.namespace}/${workload.service}`);
+        affected.add(`guards:${workload.id}`);
+        // An implied service may come or go, and with it the answer to "which services select me" of its other workloads.
+        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`))
+          affected.add(`guards:${other.id}`);
+      }
+    }
+    return affected;
+  }
+
+  #service(namespace: string, name: string): ServiceView | undefined {
+    const declared = this.#store.get(`Service/${namespace}/${name}`);
+    if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
+    const workloads = this.#byService.get(`${namespace}/${name}`);
+    return workloads.length > 0 ? impliedService(namespace, name, workloads) : undefined;
+  }
+
+  #members(
+    service: ServiceView,
+    withState: boolean,
+    read: (dependency: string) => void,
+  ): readonly RegisteredWorkload[] {
+    const labels = Object.entries(service.selector).map(([key, value]) => labelKey(service.namespace, key, value));
+    const [rarest] = labels.sort((a, b) => this.#byLabel.count(a) - this.#byLabel.count(b));
+    if (rarest === undefined) return [];
+    // Whoever the service selects has this label: no change of the set passes this name by.
+    read(`${withState ? "state" : "members"}:${rarest}`);
+    return this.#byLabel.sorted(rarest).filter(({ labels: has }) => selects(service.selector, has));
+  }
+
+  #facts(workload: RegisteredWorkload): WorkloadFacts {
+    const { id, namespace, serviceAccount, labels } = workload;
+    const services = this.#servicesSelecting(workload);
+    return { id, namespace, serviceAccount, labels, services };
+  }
+
+  /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
+  #servicesSelecting(workload: RegisteredWorkload): readonly string[] {
+    const { namespace, service, labels } = workload;
+    const names = this.#services
+      .get(namespace)
+      .filter(({ spec }) => selects(spec.selector, labels))
+      .map(({ metadata }) => `${namespace}/${metadata.name}`);
+    const own = `${namespace}/${service}`;
+    if (this.#store.get(`Service/${own}`) === undefined) names.push(own);
+    return names.sort();
+  }
+
+  #affectedByResource(resource: Resource, affected: Set<string>): void {
+    const { namespace, name } = resource.metadata;
+    affected.add(`resource:${resourceKey(resource)}`);
+    if (resource.kind === "Service") {
+      affected.add(`service:${namespace}/${name}`);
+      const { selector } = (resource as Resource<ServiceSpec>).spec;
+      const [first] = Object.entries(selector);
+      const selected = first === undefined ? [] : this.#byLabel.get(labelKey(namespace, first[0], first[1]));
+      for (const { id, labels } of selected) if (selects(selector, labels)) affected.add(`guards:${id}`);
+      for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
+      return;
+    }
+    if (resource.kind === "HTTPRoute") {
+      for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
+      return;
+    }
+    const policyKind = this.#policyKinds.find(({ kind }) => kind.kind === resource.kind);
+    if (policyKind === undefined) return;
+    for (const workload of this.#registry.list()) {
+      if (policyKind.appliesTo(resource, this.#facts(workload))) affected.add(`guards:${workload.id}`);
+    }
+  }
+
+  #indexResource(resource: Resource, add: boolean): void {
+    const key = resourceKey(resource);
+    if (resource.kind === "Service") {
+      this.#services.set(resource.metadata.namespace, key, add ? (resource as Resource<ServiceSpec>) : undefined);
+    } else if (resource.kind === "HTTPRoute") {
+      const route = resource as Resource<HttpRouteSpec>;
+      for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
+    }
+  }
+
+  #indexWorkload(workload: RegisteredWorkload, add: boolean): void {
+    const value = add ? workload : undefined;
+    for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
+    this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
+  }
+}
+
+/** Values in groups, each value under a key of its own in its group. */
+class MultiMap<T> {
+  readonly #groups = new Map<string, Map<string, T>>();
+
+  set(group: string, key: string, value: T | undefined): void {
+    const values = this.#groups.get(group);
+    if (value === undefined) {
+      values?.delete(key);
+      if (values?.size === 0) this.#groups.delete(group);
+    } else if (values === undefined) this.#groups.set(group, new Map([[key, value]]));
+    else values.set(key, value);
+  }
+
+  get(group: string): readonly T[] {
+    return [...(this.#groups.get(group)?.values() ?? [])];
+  }
+
+  /** In the order of their keys. */
+  sorted(group: string): readonly T[] {
+    return [...(this.#groups.get(group) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+  }
+
+  count(group: string): number {
+    return this.#groups.get(group)?.size ?? 0;
+  }
+
+  keys(): Iterable<string> {
+    return this.#groups.keys();
+  }
+}
+
+function labelKey(namespace: string, key: string, value: string): string {
+  return `${namespace}/${key}=${value}`;
+}
+
+function labelKeys({ namespace, labels }: RegisteredWorkload): string[] {
+  return Object.entries(labels).map(([key, value]) => labelKey(namespace, key, value));
+}
+
+function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {
+  const parents = new Set<string>();
+  for (const { group, kind, namespace, name } of route.spec.parentRefs ?? []) {
+    if (group === "" && kind === "Service") parents.add(`${namespace ?? route.metadata.namespace}/${name}`);
+  }
+  return [...parents];
+}
+
+/** Whether nothing changed but readiness, address and certificate. */
+function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
+  const shape = ({
+    inboundAddress: _address,
+    ready: _ready,
+    svidNotAfterMs: _svid,
+    registeredMs: _time,
+    pid: _pid,
+    ...rest
+  }: RegisteredWorkload): string => JSON.stringify(rest);
+  return shape(a) === shape(b);
+}

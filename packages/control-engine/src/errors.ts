@@ -1,0 +1,201 @@
+// Errors of the control plane that users can meet.
+
+import { defineError, type ErrorKind } from "@ripstop/core";
+
+/** A write met a newer version. */
+export const conflict: ErrorKind = defineError({
+  code: "RS3001",
+  name: "conflict",
+  status: 409,
+  grpcStatus: 10,
+  title: "The resource was changed by someone else meanwhile",
+  cause: "metadata.resourceVersion of the file is not the current one",
+  remedy: "Read the resource again, make the change on that, or leave metadata.resourceVersion out to overwrite",
+});
+
+/** The disk refused a write. */
+export const storeUnwritable: ErrorKind = defineError({
+  code: "RS3002",
+  name: "store_unwritable",
+  status: 507,
+  grpcStatus: 13,
+  title: "The store could not be written",
+  cause: "The disk is full, read-only or failing",
+  remedy: "Free space or repair the disk; nothing of this write was applied",
+});
+
+/** The store's files are of a newer version. */
+export const storeNewer: ErrorKind = defineError({
+  code: "RS3003",
+  name: "store_newer",
+  status: 500,
+  grpcStatus: 9,
+  title: "The store was written by a newer version of Ripstop",
+  cause: "An older control plane was started on the same mesh home",
+  remedy: "Start the version that wrote it, or a newer one",
+});
+
+/** No such route of the API. */
+export const noSuchRoute: ErrorKind = defineError({
+  code: "RS3010",
+  name: "no_such_route",
+  status: 404,
+  grpcStatus: 12,
+  title: "The API has no such route",
+  cause: "The client and the control plane are of different versions, or the address is mistyped",
+  remedy: "Use a ripstop command of the same version as the control plane",
+});
+
+/** The route exists, with other methods. */
+export const methodNotAllowed: ErrorKind = defineError({
+  code: "RS3011",
+  name: "method_not_allowed",
+  status: 405,
+  grpcStatus: 12,
+  title: "The route does not take this method here",
+  cause: "The dashboard's listener serves GET only; writes go to the Unix socket in the mesh home",
+  remedy: "Use a method that the Allow header names",
+});
+
+/** The request cannot be read. */
+export const badRequest: ErrorKind = defineError({
+  code: "RS3012",
+  name: "bad_request",
+  status: 400,
+  grpcStatus: 3,
+  title: "The request is not valid",
+  cause: "The body or a parameter does not have the form that the API takes",
+  remedy: "Correct what the message and its violations name",
+});
+
+/** The body is too large. */
+export const bodyTooLarge: ErrorKind = defineError({
+  code: "RS3013",
+  name: "body_too_large",
+  status: 413,
+  grpcStatus: 8,
+  title: "The request's body is too large",
+  cause: "More was sent than this route takes",
+  remedy: "Send it in several requests",
+});
+
+/** No such resource. */
+export const noSuchResource: ErrorKind = defineError({
+  code: "RS3014",
+  name: "no_such_resource",
+  status: 404,
+  grpcStatus: 5,
+  title: "There is no such resource",
+  cause: "The kind, namespace or name is mistyped, or it was deleted",
+  remedy: "List what there is with ripstop get KIND",
+});
+
+/** No such workload. */
+export const noSuchWorkload: ErrorKind = defineError({
+  code: "RS3015",
+  name: "no_such_workload",
+  status: 404,
+  grpcStatus: 5,
+  title: "The workload is not registered",
+  cause: "Its lease ran out, or it left",
+  remedy: "Register it again",
+});
+
+/** The registration cannot be taken. */
+export const registrationRefused: ErrorKind = defineError({
+  code: "RS3016",
+  name: "registration_refused",
+  status: 409,
+  grpcStatus: 9,
+  title: "The workload cannot be registered like this",
+  cause: "Another live workload has this instance name, or the mesh is full",
+  remedy: "Leave the instance name out, so that one is chosen",
+});
+
+/** A host name that is not this machine's. */
+export const foreignHost: ErrorKind = defineError({
+  code: "RS3017",
+  name: "foreign_host",
+  status: 421,
+  grpcStatus: 7,
+  title: "The Host header does not name this listener",
+  cause: "A web page tried to reach the dashboard under a name of its own (DNS rebinding), or a proxy rewrote the host",
+  remedy: "Open the dashboard by the address that ripstop printed",
+});
+
+/** A bug of ours. */
+export const internalError: ErrorKind = defineError({
+  code: "RS3018",
+  name: "internal_error",
+  status: 500,
+  grpcStatus: 13,
+  title: "The control plane failed to answer",
+  cause: "A bug in Ripstop",
+  remedy: "Please report it with the control plane's log",
+});
+
+/** Another control plane lives on the same home. */
+export const alreadyRunning: ErrorKind = defineError({
+  code: "RS3020",
+  name: "already_running",
+  status: 409,
+  grpcStatus: 6,
+  title: "A control plane is running on this mesh home already",
+  cause: "ripstop control or ripstop up was started before with the same --home",
+  remedy: "Use that one, stop it, or choose another --home",
+});
+
+/** The authority could not start. */
+export const authorityFailed: ErrorKind = defineError({
+  code: "RS3021",
+  name: "authority_failed",
+  status: 500,
+  grpcStatus: 13,
+  title: "The certificate authority could not start",
+  cause: "Its keys are missing, damaged, unreadable or expired",
+  remedy: "See the message for the file concerned",
+});
+
+/** The stream server could not listen. */
+export const listenFailed: ErrorKind = defineError({
+  code: "RS3022",
+  name: "listen_failed",
+  status: 500,
+  grpcStatus: 14,
+  title: "The control plane cannot listen",
+  cause: "The address is taken or not this machine's, or the path of the socket is too long",
+  remedy: "Free the address, or choose another",
+});
+
+/** The authority refused to sign. */
+export const csrRefused: ErrorKind = defineError({
+  code: "RS3019",
+  name: "csr_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "The certificate signing request was refused",
+  cause: "It is malformed, too weak, or asks for another identity than the workload's",
+  remedy: "Make the request for exactly the SPIFFE id of the workload, with an EC P-256 key",
+});
+
+/** Too many watch. */
+export const tooManyTaps: ErrorKind = defineError({
+  code: "RS3023",
+  name: "too_many_taps",
+  status: 429,
+  grpcStatus: 8,
+  title: "Too many taps are open",
+  cause: "Other terminals or pages are watching requests",
+  remedy: "Close one of them",
+});
+
+/** The home belongs to another trust domain. */
+export const trustDomainFixed: ErrorKind = defineError({
+  code: "RS3024",
+  name: "trust_domain_fixed",
+  status: 409,
+  grpcStatus: 9,
+  title: "The mesh home belongs to another trust domain",
+  cause: "The home was made with another --trust-domain; its certificates cannot change their domain",
+  remedy: "Leave --trust-domain out, or choose another --home",
+});

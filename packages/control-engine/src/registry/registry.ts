@@ -1,0 +1,223 @@
+// Which workloads there are. Each holds a lease that its heartbeats renew. The set is durable: a restarted control
+// plane comes back with the same workloads and the same ids, and the supervisors just go on with their heartbeats.
+
+import { randomInt } from "node:crypto";
+
+import { err, ok, type Clock, type Result } from "@ripstop/core";
+import { workloadSpiffeId } from "@ripstop/identity";
+import type { RegisterRequest, WorkloadStatus } from "@ripstop/model";
+
+import { noSuchWorkload, registrationRefused } from "../errors.ts";
+import type { Failure } from "../failure.ts";
+import type { Table } from "../store/store.ts";
+import { massExpiry } from "./mass-expiry.ts";
+import type { RegisteredWorkload } from "./registered-workload.ts";
+
+/** Settings of a Registry. */
+export interface RegistryOptions {
+  readonly clock: Clock;
+  readonly table: Table<RegisteredWorkload>;
+  readonly trustDomain: string;
+  /** A workload without heartbeat for this long is gone; default 10 000. */
+  readonly leaseMs?: number;
+  /** A held set of workloads (see mass-expiry.ts) is let go after this long; default 600 000. */
+  readonly holdMs?: number;
+  /** Most workloads; default 100 000. */
+  readonly maxWorkloads?: number;
+  /** Whether a process of this machine lives: one that does not is gone for certain. */
+  isProcessAlive(pid: number): boolean;
+}
+
+/** One change: a workload came (no `before`), changed, or went (no `after`). */
+export interface WorkloadChange {
+  readonly before: RegisteredWorkload | undefined;
+  readonly after: RegisteredWorkload | undefined;
+}
+
+interface Entry {
+  workload: RegisteredWorkload;
+  /** Monotonic time of the lease's end. */
+  deadlineMs: number;
+}
+
+const CHECK_MS = 1_000;
+
+/** The registered workloads. */
+export class Registry {
+  readonly leaseMs: number;
+  readonly #options: RegistryOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #listeners = new Set<(changes: readonly WorkloadChange[]) => void>();
+  readonly #timer: { clear(): void };
+  #held = 0;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.leaseMs = options.leaseMs ?? 10_000;
+    // After a restart everyone has a whole lease to say that it still lives.
+    const deadlineMs = options.clock.monotonicMs() + this.leaseMs;
+    for (const [id, workload] of options.table.entries()) this.#entries.set(id, { workload, deadlineMs });
+    this.#timer = options.clock.every(CHECK_MS, () => this.#expire());
+  }
+
+  /** Workloads whose lease ran out but which are kept because too many went silent at once. */
+  get held(): number {
+    return this.#held;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(id: string): RegisteredWorkload | undefined {
+    return this.#entries.get(id)?.workload;
+  }
+
+  /** All workloads, in the order of their ids. */
+  list(): readonly RegisteredWorkload[] {
+    return [...this.#entries.values()].map(({ workload }) => workload).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Who a registration would be: its id and identity, before anything is recorded. */
+  name(request: RegisterRequest): Result<{ readonly id: string; readonly spiffeId: string }, Failure> {
+    const { namespace, service, instance } = request;
+    const spiffeId = workloadSpiffeId(this.#options.trustDomain, namespace, request.serviceAccount ?? service);
+    if (this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
+      return err({
+        kind: registrationRefused,
+        message: `the mesh has ${this.#entries.size} workloads, which is its limit`,
+      });
+    }
+    if (instance === undefined) return ok({ id: this.#freeId(namespace, service), spiffeId });
+    const id = `${namespace}/${instance}`;
+    const entry = this.#entries.get(id);
+    const known = entry?.workload;
+    const samePid = known !== undefined && known.pid === request.pid;
+    if (known !== undefined && !samePid && (known.spiffeId !== spiffeId || this.#options.isProcessAlive(known.pid))) {
+      return err({
+        kind: registrationRefused,
+        message: `${id} is registered by process ${known.pid} as ${known.spiffeId}`,
+      });
+    }
+    return ok({ id, spiffeId });
+  }
+
+  /** Records a workload under the name that `name` gave; durable when the promise is kept. */
+  async register(
+    request: RegisterRequest,
+    named: { readonly id: string; readonly spiffeId: string; readonly svidNotAfterMs: number },
+  ): Promise<RegisteredWorkload> {
+    const before = this.#entries.get(named.id)?.workload;
+    const workload: RegisteredWorkload = {
+      id: named.id,
+      namespace: request.namespace,
+      service: request.service,
+      serviceAccount: request.serviceAccount ?? request.service,
+      spiffeId: named.spiffeId,
+      labels: { ...request.labels, app: request.service },
+      ports: request.ports.map(({ port, servicePort = port, protocol, applicationAddress }) => ({
+        port,
+        servicePort,
+        protocol,
+        applicationAddress,
+      })),
+      pid: request.pid,
+      registeredMs: this.#options.clock.nowMs(),
+      inboundAddress: before?.inboundAddress ?? "",
+      ready: before?.ready ?? false,
+      svidNotAfterMs: named.svidNotAfterMs,
+    };
+    await this.#keep(workload, before);
+    return workload;
+  }
+
+  /** Renews the lease and takes over the state. */
+  async heartbeat(id: string, status: WorkloadStatus): Promise<Result<{ readonly leaseMs: number }, Failure>> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return err(unknown(id));
+    this.#renew(entry);
+    const { inboundAddress, ready } = status;
+    const before = entry.workload;
+    if (before.inboundAddress !== inboundAddress || before.ready !== ready) {
+      await this.#keep({ ...before, inboundAddress, ready }, before);
+    }
+    return ok({ leaseMs: this.leaseMs });
+  }
+
+  /** Records a renewed SVID. */
+  async renewed(id: string, svidNotAfterMs: number): Promise<Result<undefined, Failure>> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return err(unknown(id));
+    this.#renew(entry);
+    await this.#keep({ ...entry.workload, svidNotAfterMs }, entry.workload);
+    return ok(undefined);
+  }
+
+  /** Graceful leave. */
+  async leave(id: string): Promise<Result<undefined, Failure>> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return err(unknown(id));
+    await this.#remove([entry.workload]);
+    return ok(undefined);
+  }
+
+  /** Calls `listener` after every change, with all the changes of one moment; returns how to stop. */
+  onChange(listener: (changes: readonly WorkloadChange[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Stops the lease check; what is registered stays in the table. */
+  close(): void {
+    this.#timer.clear();
+    this.#listeners.clear();
+  }
+
+  #renew(entry: Entry): void {
+    entry.deadlineMs = this.#options.clock.monotonicMs() + this.leaseMs;
+  }
+
+  #expire(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const silent = [...this.#entries.values()].filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    const { gone, held } = massExpiry(silent, {
+      total: this.#entries.size,
+      nowMs,
+      holdMs: this.#options.holdMs ?? 600_000,
+      isDead: ({ workload }) => workload.pid > 0 && !this.#options.isProcessAlive(workload.pid),
+    });
+    this.#held = held.length;
+    if (gone.length > 0) void this.#remove(gone.map(({ workload }) => workload));
+  }
+
+  async #keep(after: RegisteredWorkload, before: RegisteredWorkload | undefined): Promise<void> {
+    const deadlineMs = this.#options.clock.monotonicMs() + this.leaseMs;
+    this.#entries.set(after.id, { workload: after, deadlineMs });
+    this.#notify([{ before, after }]);
+    await this.#options.table.put(after.id, after);
+  }
+
+  async #remove(workloads: readonly RegisteredWorkload[]): Promise<void> {
+    for (const { id } of workloads) this.#entries.delete(id);
+    this.#notify(workloads.map((before) => ({ before, after: undefined })));
+    await Promise.all(workloads.map(({ id }) => this.#options.table.remove(id)));
+  }
+
+  #notify(changes: readonly WorkloadChange[]): void {
+    for (const listener of [...this.#listeners]) listener(changes);
+  }
+
+  #freeId(namespace: string, service: string): string {
+    for (;;) {
+      const suffix = randomInt(36 ** 5)
+        .toString(36)
+        .padStart(5, "0");
+      const id = `${namespace}/${service.slice(0, 57)}-${suffix}`;
+      if (!this.#entries.has(id)) return id;
+    }
+  }
+}
+
+function unknown(id: string): Failure {
+  return { kind: noSuchWorkload, message: `no workload ${id} is registered; its lease may have run out` };
+}

@@ -1,0 +1,169 @@
+// The embedded store: LMDB, a copy-on-write B+tree with real transactions. A commit is acknowledged after it was
+// flushed to the disk, so neither kill -9 nor a power cut loses what was acknowledged.
+
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { open, type Database, type RootDatabase } from "lmdb";
+
+import { err, ok, RipstopError, type Clock, type Result } from "@ripstop/core";
+import { resourceKey, type Resource } from "@ripstop/resources";
+
+import { storeNewer, storeUnwritable } from "../errors.ts";
+import { planCommit } from "./plan-commit.ts";
+import { ResourceIndex } from "./resource-index.ts";
+import type { Compacted, Conflict, Revision, Store, Table, TableName, Transaction } from "./store.ts";
+import { Watchers } from "./watchers.ts";
+
+/** Settings of a LmdbStore. */
+export interface LmdbStoreOptions {
+  /** Folder of the database, made (0700) when missing. */
+  readonly directory: string;
+  readonly clock: Clock;
+  /** Revisions kept in the log; default 1 000. */
+  readonly keepRevisions?: number;
+}
+
+const FORMAT = 1;
+const DEFAULT_KEEP_REVISIONS = 1_000;
+const TABLES: readonly TableName[] = ["workloads", "conditions"];
+
+/** Opens (or makes) the store in a folder. Throws a RipstopError when the folder was written by a newer version. */
+export function openLmdbStore(options: LmdbStoreOptions): Store {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const root: RootDatabase = open({
+    path: options.directory,
+    maxDbs: 16,
+    encoding: "json",
+    // A transaction's promise is kept when its pages are on the disk, not just visible.
+    overlappingSync: false,
+    noMemInit: false,
+  });
+  for (const file of ["data.mdb", "lock.mdb"]) chmodSync(join(options.directory, file), 0o600);
+  return new LmdbStore(root, options);
+}
+
+class LmdbStore implements Store {
+  readonly #options: LmdbStoreOptions;
+  readonly #root: RootDatabase;
+  readonly #meta: Database<number, string>;
+  readonly #resources: Database<Resource, string>;
+  readonly #log: Database<Revision, number>;
+  readonly #tables = new Map<TableName, Database<unknown, string>>();
+  readonly #index = new ResourceIndex();
+  readonly #watchers = new Watchers();
+  #revision: number;
+  /** The oldest revision in the log; one more than `#revision` when the log is empty. */
+  #oldest: number;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(root: RootDatabase, options: LmdbStoreOptions) {
+    this.#options = options;
+    this.#root = root;
+    this.#meta = root.openDB({ name: "meta", encoding: "json" });
+    this.#resources = root.openDB({ name: "resources", encoding: "json" });
+    this.#log = root.openDB({ name: "log", encoding: "json" });
+    for (const name of TABLES) this.#tables.set(name, root.openDB({ name: `table-${name}`, encoding: "json" }));
+    const format = this.#meta.get("format");
+    if (format !== undefined && format > FORMAT) {
+      void root.close();
+      throw new RipstopError(
+        storeNewer,
+        `the store in ${options.directory} has format ${format}; this version reads up to ${FORMAT}`,
+      );
+    }
+    if (format === undefined) this.#meta.putSync("format", FORMAT);
+    this.#revision = this.#meta.get("revision") ?? 0;
+    for (const { value } of this.#resources.getRange()) this.#index.put(value);
+    const [first] = this.#log.getKeys({ limit: 1 });
+    this.#oldest = first ?? this.#revision + 1;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get(key: string): Resource | undefined {
+    return this.#index.get(key);
+  }
+
+  list(kind: string): Iterable<Resource> {
+    return this.#index.list(kind);
+  }
+
+  commit(transaction: Transaction): Promise<Result<Revision, Conflict>> {
+    // One at a time: each is planned on the state that the one before left.
+    const committed = this.#tail.then(() => this.#commit(transaction));
+    this.#tail = committed.catch(() => undefined);
+    return committed;
+  }
+
+  watch(after: number, onRevision: (revision: Revision) => void): Result<() => void, Compacted> {
+    if (after < this.#oldest - 1) return err({ oldest: this.#oldest - 1 });
+    for (const { value } of this.#log.getRange({ start: after + 1, end: this.#revision + 1 })) onRevision(value);
+    return ok(this.#watchers.add(onRevision));
+  }
+
+  table<T>(name: TableName): Table<T> {
+    const database = this.#tables.get(name) as Database<T, string> | undefined;
+    if (database === undefined) throw new Error(`no table ${name}`);
+    return {
+      get: (key) => database.get(key),
+      *entries() {
+        for (const { key, value } of database.getRange()) yield [key, value] as const;
+      },
+      put: async (key, value) => {
+        await guard(this.#options.directory, () => database.put(key, value));
+      },
+      remove: async (key) => {
+        await guard(this.#options.directory, () => database.remove(key));
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#watchers.clear();
+    await this.#tail;
+    await this.#root.close();
+  }
+
+  async #commit(transaction: Transaction): Promise<Result<Revision, Conflict>> {
+    const planned = planCommit(transaction, {
+      revision: this.#revision,
+      timeMs: this.#options.clock.nowMs(),
+      get: (key) => this.#index.get(key),
+    });
+    if (!planned.ok || planned.value.changes.length === 0) return planned;
+    const revision = planned.value;
+    const keep = this.#options.keepRevisions ?? DEFAULT_KEEP_REVISIONS;
+    const oldest = Math.max(Math.min(this.#oldest, revision.number), revision.number - keep + 1);
+    await guard(this.#options.directory, () =>
+      this.#root.transaction(() => {
+        for (const change of revision.changes) {
+          if (change.type === "put") void this.#resources.put(resourceKey(change.resource), change.resource);
+          else void this.#resources.remove(change.key);
+        }
+        void this.#log.put(revision.number, revision);
+        for (let number = this.#oldest; number < oldest; number++) void this.#log.remove(number);
+        void this.#meta.put("revision", revision.number);
+      }),
+    );
+    for (const change of revision.changes) {
+      if (change.type === "put") this.#index.put(change.resource);
+      else this.#index.delete(change.key);
+    }
+    this.#revision = revision.number;
+    this.#oldest = oldest;
+    this.#watchers.notify(revision);
+    return planned;
+  }
+}
+
+async function guard(directory: string, write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new RipstopError(storeUnwritable, `the store in ${directory} could not be written: ${cause}`);
+  }
+}

@@ -1,0 +1,154 @@
+// The last good config on disk, so that a proxy restarts and serves while the control plane is away.
+//
+// File: "RSC1", SHA-256 of the rest (32 bytes), then per type a length (4 bytes, big-endian) and a
+// DeltaDiscoveryResponse: resources that exist with their versions, and the names known not to exist.
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
+
+import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
+import { discovery } from "@ripstop/model";
+import type { Logger } from "@ripstop/telemetry";
+
+import { cacheUnusable } from "../errors.ts";
+
+/** A resource as the stream last said; `bytes` undefined means that it does not exist. */
+export interface CachedResource {
+  readonly version: string;
+  readonly bytes: Buffer | undefined;
+}
+
+/** Type URL → name → resource. */
+export type CachedResources = ReadonlyMap<string, ReadonlyMap<string, CachedResource>>;
+
+const MAGIC: Buffer = Buffer.from("RSC1");
+const HASH_BYTES = 32;
+const HEADER_BYTES = MAGIC.length + HASH_BYTES;
+const DEBOUNCE_MS = 250;
+
+/** Encodes resources for the file. `owner` is the proxy id: another proxy's cache is not read. */
+export function encodeCache(owner: string, resources: CachedResources): Buffer {
+  const parts: Buffer[] = [];
+  for (const [typeUrl, byName] of resources) {
+    const message: discovery.DeltaDiscoveryResponse = {
+      systemVersionInfo: owner,
+      typeUrl,
+      nonce: "",
+      resources: [],
+      removedResources: [],
+    };
+    for (const [name, { version, bytes }] of byName) {
+      if (bytes) message.resources.push({ name, version, aliases: [], resource: { typeUrl, value: bytes } });
+      else message.removedResources.push(name);
+    }
+    const encoded = discovery.DeltaDiscoveryResponse.encode(message).finish();
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(encoded.length);
+    parts.push(length, Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength));
+  }
+  const payload = Buffer.concat(parts);
+  return Buffer.concat([MAGIC, createHash("sha256").update(payload).digest(), payload]);
+}
+
+/** Decodes a file; a sentence when it is damaged or another proxy's. */
+export function decodeCache(owner: string, file: Buffer): Result<Map<string, Map<string, CachedResource>>, string> {
+  if (file.length < HEADER_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC))
+    return err("it is not a config cache");
+  const payload = file.subarray(HEADER_BYTES);
+  if (!createHash("sha256").update(payload).digest().equals(file.subarray(MAGIC.length, HEADER_BYTES))) {
+    return err("its checksum is wrong");
+  }
+  const resources = new Map<string, Map<string, CachedResource>>();
+  try {
+    for (let at = 0; at < payload.length;) {
+      const end = at + 4 + payload.readUInt32BE(at);
+      if (end > payload.length) return err("it is cut off");
+      const message = discovery.DeltaDiscoveryResponse.decode(payload.subarray(at + 4, end));
+      if (message.systemVersionInfo !== owner) return err(`it belongs to ${message.systemVersionInfo}`);
+      const byName = new Map<string, CachedResource>();
+      for (const { name, version, resource } of message.resources) {
+        if (resource) byName.set(name, { version, bytes: Buffer.from(resource.value) });
+      }
+      for (const name of message.removedResources) byName.set(name, { version: "", bytes: undefined });
+      resources.set(message.typeUrl, byName);
+      at = end;
+    }
+  } catch (error) {
+    return err(error instanceof Error ? error.message : String(error));
+  }
+  return ok(resources);
+}
+
+/** How to keep the file. */
+export interface ConfigCacheOptions {
+  readonly path: string;
+  /** The proxy id. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+}
+
+/** Reads the file at start and writes it a quarter of a second after changes, atomically, mode 0600. */
+export class ConfigCache {
+  readonly #options: ConfigCacheOptions;
+  readonly #collect: () => CachedResources;
+  #timer: Timer | undefined;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: ConfigCacheOptions, collect: () => CachedResources) {
+    this.#options = options;
+    this.#collect = collect;
+  }
+
+  /** What the file holds; nothing when there is none, or when it is damaged, which is logged. */
+  read(): Map<string, Map<string, CachedResource>> {
+    const { path, owner, logger } = this.#options;
+    let file: Buffer;
+    try {
+      file = readFileSync(path);
+    } catch {
+      return new Map();
+    }
+    const decoded = decodeCache(owner, file);
+    if (decoded.ok) return decoded.value;
+    logger?.warn(cacheUnusable.title, { code: cacheUnusable.code, path, cause: decoded.error });
+    return new Map();
+  }
+
+  /** Something changed: the file is written soon. */
+  touch(): void {
+    this.#timer ??= this.#options.clock.after(DEBOUNCE_MS, () => {
+      this.#timer = undefined;
+      this.#writing = this.#writing.then(() => this.#write());
+    });
+  }
+
+  /** Writes what is due and waits for it. */
+  async flush(): Promise<void> {
+    if (this.#timer) {
+      this.#timer.clear();
+      this.#timer = undefined;
+      this.#writing = this.#writing.then(() => this.#write());
+    }
+    await this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { path, owner, logger } = this.#options;
+    try {
+      const temporary = `${path}.new`;
+      const file = await open(temporary, "w", 0o600);
+      try {
+        await file.chmod(0o600);
+        await file.writeFile(encodeCache(owner, this.#collect()));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      logger?.warn("config cache not written", { path, cause: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}

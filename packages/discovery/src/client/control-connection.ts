@@ -1,0 +1,246 @@
+// The proxy's connection to the control plane: HTTP/2 on TLS 1.3, both ends verified, made again for ever when lost.
+
+import { readFileSync } from "node:fs";
+import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+
+import { Backoff, type Clock, type Timer } from "@ripstop/core";
+import type { Logger } from "@ripstop/telemetry";
+
+import { streamPeerRefused } from "../errors.ts";
+import type { PeerVerifier } from "../peer-verifier.ts";
+
+/** Where the control plane is and who both ends are. */
+export interface ControlConnectionOptions {
+  /** "HOST:PORT", tried in turn. */
+  readonly addresses: readonly string[];
+  /** SPIFFE id that the control plane must present, exactly. */
+  readonly controlIdentity: string;
+  /** PEM files: read at every connect after `reload`. */
+  readonly files: { readonly svid: string; readonly key: string; readonly bundle: string };
+  readonly verifyPeer: PeerVerifier;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  /** Source of jitter; default Math.random. */
+  readonly random?: () => number;
+}
+
+/** Who uses the connection. */
+export interface SessionUser {
+  /** A verified session is up: open streams on it now. */
+  onSession(session: ClientHttp2Session): void;
+  /** The session is gone, and with it its streams. */
+  onSessionLost(): void;
+}
+
+interface Credentials {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const PING_PERIOD_MS = 10_000;
+const PING_TIMEOUT_MS = 5_000;
+
+/** Keeps one session up until closed. */
+export class ControlConnection {
+  readonly #options: ControlConnectionOptions;
+  readonly #users: SessionUser[] = [];
+  readonly #backoff: Backoff;
+  #credentials: Credentials | undefined;
+  #next = 0;
+  #socket: TLSSocket | undefined;
+  #session: ClientHttp2Session | undefined;
+  #retry: Timer | undefined;
+  #deadline: Timer | undefined;
+  #ping: Timer | undefined;
+  #isClosed = false;
+  #lastProblem = "";
+  #hasReported = false;
+
+  constructor(options: ControlConnectionOptions) {
+    this.#options = options;
+    const { random } = options;
+    this.#backoff = new Backoff({ initialMs: 100, maxMs: 10_000, ...(random ? { random } : {}) });
+  }
+
+  /** Adds a user; before `start`. */
+  use(user: SessionUser): void {
+    this.#users.push(user);
+  }
+
+  /** Connects, now and whenever the connection is lost. */
+  start(): void {
+    this.#connect();
+  }
+
+  /** The peer proved to be of use (it answered): the next loss is followed by a quick retry. */
+  confirm(): void {
+    this.#backoff.reset();
+    this.#lastProblem = "";
+    this.#hasReported = false;
+  }
+
+  /** Ends the session and connects again after the backoff: a stream on it was refused. */
+  fail(reason: string): void {
+    if (this.#isClosed) return;
+    this.#report(reason);
+    if (this.#session) this.#session.destroy();
+  }
+
+  /** Files were replaced: the next connection uses them. An open one lives on; a waiting one is made at once. */
+  reload(): void {
+    this.#credentials = undefined;
+    if (!this.#retry) return;
+    this.#retry.clear();
+    this.#retry = undefined;
+    this.#backoff.reset();
+    this.#connect();
+  }
+
+  /** True while a verified session is up. */
+  get isUp(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /** Ends the session and does not come back. */
+  close(): void {
+    this.#isClosed = true;
+    this.#retry?.clear();
+    this.#deadline?.clear();
+    this.#session?.destroy();
+    this.#socket?.destroy();
+    this.#onLost();
+  }
+
+  #connect(): void {
+    this.#hasReported = false;
+    const { addresses, clock } = this.#options;
+    const address = addresses[this.#next++ % Math.max(1, addresses.length)] ?? "";
+    const colon = address.lastIndexOf(":");
+    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+    const credentials = this.#load();
+    if (!credentials) {
+      this.#retryLater();
+      return;
+    }
+    let socket: TLSSocket;
+    try {
+      socket = connectTls({
+        host,
+        port: Number(address.slice(colon + 1)),
+        ...credentials,
+        minVersion: "TLSv1.3",
+        ALPNProtocols: ["h2"],
+        // The chain is checked by TLS; the name is a SPIFFE id, not a host, and is checked below before a byte is sent.
+        checkServerIdentity: () => undefined,
+      });
+    } catch (error) {
+      this.#report(error instanceof Error ? error.message : String(error));
+      this.#retryLater();
+      return;
+    }
+    this.#socket = socket;
+    this.#deadline = clock.after(CONNECT_TIMEOUT_MS, () => {
+      socket.destroy(new Error(`no connection to ${address} within ${CONNECT_TIMEOUT_MS} ms`));
+    });
+    socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
+    socket.on("secureConnect", () => this.#onSecure(socket));
+    socket.on("close", () => this.#onSocketClose(socket));
+  }
+
+  #onSecure(socket: TLSSocket): void {
+    this.#deadline?.clear();
+    const problem = this.#peerProblem(socket);
+    if (problem !== undefined) {
+      this.#report(`${streamPeerRefused.code} ${streamPeerRefused.title}: ${problem}`);
+      socket.destroy();
+      return;
+    }
+    const session = connectHttp2("https://control", {
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
+    });
+    session.on("error", (error: Error) => this.#report(error.message));
+    session.on("goaway", () => session.destroy());
+    session.on("close", () => socket.destroy());
+    this.#session = session;
+    this.#schedulePing(session);
+    for (const user of this.#users) user.onSession(session);
+  }
+
+  #peerProblem(socket: TLSSocket): string | undefined {
+    if (!socket.authorized) return "its certificate does not lead to a trusted root";
+    if (socket.alpnProtocol !== "h2") return "it does not speak HTTP/2";
+    const leaf = socket.getPeerX509Certificate();
+    if (!leaf) return "it showed no certificate";
+    const verdict = this.#options.verifyPeer(leaf);
+    if (!verdict.ok) return verdict.reason;
+    const { controlIdentity } = this.#options;
+    return verdict.id === controlIdentity ? undefined : `it is ${verdict.id}, and not ${controlIdentity}`;
+  }
+
+  #schedulePing(session: ClientHttp2Session): void {
+    const { clock } = this.#options;
+    this.#ping = clock.after(PING_PERIOD_MS, () => {
+      if (session.destroyed) return;
+      this.#ping = clock.after(PING_TIMEOUT_MS, () => {
+        this.#report("the control plane does not answer");
+        session.destroy();
+      });
+      session.ping((error) => {
+        this.#ping?.clear();
+        if (!error && this.#session === session) this.#schedulePing(session);
+      });
+    });
+  }
+
+  #onSocketClose(socket: TLSSocket): void {
+    if (this.#socket !== socket) return;
+    this.#deadline?.clear();
+    // A server that refuses the client's certificate just closes: in TLS 1.3 the handshake is over by then.
+    this.#report("the connection was closed; the control plane stopped, or refused the certificate of this proxy");
+    this.#onLost();
+    if (!this.#isClosed) this.#retryLater();
+  }
+
+  #onLost(): void {
+    this.#ping?.clear();
+    this.#socket = undefined;
+    if (!this.#session) return;
+    this.#session = undefined;
+    for (const user of this.#users) user.onSessionLost();
+  }
+
+  #retryLater(): void {
+    this.#retry = this.#options.clock.after(this.#backoff.next(), () => {
+      this.#retry = undefined;
+      this.#connect();
+    });
+  }
+
+  #load(): Credentials | undefined {
+    const { svid, key, bundle } = this.#options.files;
+    try {
+      // Synchronous, so that the three belong together; a few kilobytes at most.
+      this.#credentials ??= {
+        cert: readFileSync(svid, "utf8"),
+        key: readFileSync(key, "utf8"),
+        ca: readFileSync(bundle, "utf8"),
+      };
+    } catch (error) {
+      this.#report(error instanceof Error ? error.message : String(error));
+    }
+    return this.#credentials;
+  }
+
+  /** Logs the first problem of an attempt, and only when it is another than that of the last attempt. */
+  #report(problem: string): void {
+    if (this.#isClosed || this.#hasReported) return;
+    this.#hasReported = true;
+    if (problem === this.#lastProblem) return;
+    this.#lastProblem = problem;
+    this.#options.logger?.warn("no connection to the control plane", { cause: problem });
+  }
+}

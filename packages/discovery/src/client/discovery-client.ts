@@ -1,0 +1,98 @@
+// The proxy's side of the control plane in one piece: connection, config stream with its cache, telemetry stream.
+
+import type { Clock } from "@ripstop/core";
+import type { ResourceType } from "@ripstop/model";
+import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+
+import type { PeerVerifier } from "../peer-verifier.ts";
+import { ConfigCache } from "./config-cache.ts";
+import type { ConfigClient, Subscription, Watcher } from "./config-client.ts";
+import { ConfigStream } from "./config-stream.ts";
+import { ControlConnection } from "./control-connection.ts";
+import { TelemetryStream, type TelemetryChannel } from "./telemetry-channel.ts";
+
+/** How to reach the control plane, and as whom. */
+export interface DiscoveryClientOptions {
+  readonly proxyId: string;
+  /** "HOST:PORT", tried in turn. */
+  readonly controlAddresses: readonly string[];
+  /** SPIFFE id that the control plane must present, exactly. */
+  readonly controlIdentity: string;
+  /** Paths: the own SVID (leaf first) and key, the roots (all PEM), and the cache of the last good config. */
+  readonly files: { readonly svid: string; readonly key: string; readonly bundle: string; readonly cache: string };
+  readonly verifyPeer: PeerVerifier;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  readonly metrics?: MetricRegistry;
+  /** Source of jitter in [0, 1); default Math.random. */
+  readonly random?: () => number;
+}
+
+/** ConfigClient and TelemetryChannel over one connection. */
+export interface DiscoveryClient extends ConfigClient {
+  readonly telemetry: TelemetryChannel;
+  /** True when the disk held config at the start. */
+  readonly hasCache: boolean;
+  /** SVID or bundle files were replaced: the next connection uses them; the open one lives on. */
+  reloadIdentity(): void;
+}
+
+/** Reads the cache (synchronously: once, at the start) and begins to connect. */
+export function startDiscoveryClient(options: DiscoveryClientOptions): DiscoveryClient {
+  return new Client(options);
+}
+
+class Client implements DiscoveryClient {
+  readonly telemetry: TelemetryStream;
+  readonly hasCache: boolean;
+  readonly #connection: ControlConnection;
+  readonly #config: ConfigStream;
+  readonly #cache: ConfigCache;
+
+  constructor(options: DiscoveryClientOptions) {
+    const { proxyId, clock, logger, metrics, files } = options;
+    const observers = { ...(logger ? { logger } : {}), ...(metrics ? { metrics } : {}) };
+    const cacheOptions = { path: files.cache, owner: proxyId, clock, ...(logger ? { logger } : {}) };
+    this.#cache = new ConfigCache(cacheOptions, () => this.#config.snapshot());
+    const cached = this.#cache.read();
+    this.hasCache = cached.size > 0;
+    this.#connection = new ControlConnection({
+      addresses: options.controlAddresses,
+      controlIdentity: options.controlIdentity,
+      files,
+      verifyPeer: options.verifyPeer,
+      clock,
+      ...(logger ? { logger } : {}),
+      ...(options.random ? { random: options.random } : {}),
+    });
+    this.#config = new ConfigStream({
+      proxyId,
+      cached,
+      onAlive: () => this.#connection.confirm(),
+      onBroken: (reason) => this.#connection.fail(reason),
+      onChanged: () => this.#cache.touch(),
+      ...observers,
+    });
+    this.telemetry = new TelemetryStream({ proxyId, ...observers });
+    this.#connection.use(this.#config);
+    this.#connection.use(this.telemetry);
+    this.#connection.start();
+  }
+
+  get connected(): boolean {
+    return this.#config.connected;
+  }
+
+  watch<T>(type: ResourceType<T>, name: string, watcher: Watcher<T>): Subscription {
+    return this.#config.watch(type, name, watcher);
+  }
+
+  reloadIdentity(): void {
+    this.#connection.reload();
+  }
+
+  async close(): Promise<void> {
+    this.#connection.close();
+    await this.#cache.flush();
+  }
+}

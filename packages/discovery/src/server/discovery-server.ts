@@ -1,0 +1,317 @@
+// The control plane's stream endpoint: config (incremental xDS) and telemetry over gRPC on mutual TLS.
+
+import { X509Certificate } from "node:crypto";
+
+import { err, ok, type Clock, type Result } from "@ripstop/core";
+import type { discovery, LiveStatus, telemetry } from "@ripstop/model";
+import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import { logVerbosity, Metadata, Server, setLogVerbosity, status, type ServerDuplexStream } from "@grpc/grpc-js";
+
+import { streamLimitExceeded, streamListenFailed, streamNotAuthorized, streamPeerRefused } from "../errors.ts";
+import type { PeerVerdict, PeerVerifier } from "../peer-verifier.ts";
+import { Distributor, type ProxyStreamStatus } from "./distributor.ts";
+import { aggregatedDiscoveryService, proxyIdMetadata, telemetryService } from "./grpc-services.ts";
+import { LiveCredentials, type ServerTls } from "./live-credentials.ts";
+import { RequestBudget } from "./request-budget.ts";
+import type { ResourceSource } from "./snapshot.ts";
+import type { StreamLimits, SubscriberStream } from "./subscriber-stream.ts";
+
+/** How to start the endpoint. */
+export interface DiscoveryServerOptions {
+  readonly source: ResourceSource;
+  readonly tls: ServerTls;
+  /** The identity of a client, from a leaf that TLS has verified. */
+  readonly verifyPeer: PeerVerifier;
+  /** True when the proxy id is registered with exactly this SPIFFE id. */
+  authorize(proxyId: string, identity: string): boolean;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  readonly metrics?: MetricRegistry;
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 0: a free one. */
+  readonly port?: number;
+  readonly limits?: Partial<StreamLimits>;
+  /** A report of an authorized proxy. */
+  onReport?(proxyId: string, report: telemetry.ProxyReport): void;
+  /** A proxy's telemetry stream opened: the time to `send` what it should know. */
+  onTelemetryOpen?(proxyId: string): void;
+  onConnected?(proxyId: string): void;
+  onDisconnected?(proxyId: string): void;
+}
+
+/** The running endpoint. */
+export interface DiscoveryServer {
+  /** "HOST:PORT". */
+  readonly address: string;
+  readonly port: number;
+  /** Replaces certificates and roots for new connections. */
+  setTls(tls: ServerTls): void;
+  /** Sends a command on a proxy's telemetry stream; while the proxy is slow the newest replaces the one before. False when it has none open. */
+  send(proxyId: string, command: telemetry.ProxyCommand): boolean;
+  /** How far a revision has come on the connected proxies. */
+  live(revision: number): LiveStatus;
+  /** As `live`, after waiting up to `waitMs` for all answers. */
+  waitLive(revision: number, waitMs: number): Promise<LiveStatus>;
+  /** Every proxy with an open config stream. */
+  proxies(): readonly ProxyStreamStatus[];
+  isConnected(proxyId: string): boolean;
+  /** Ends a proxy's streams (it left, or was cut off). */
+  disconnect(proxyId: string, reason: string): void;
+  /** Ends every stream and stops listening. */
+  close(): Promise<void>;
+}
+
+type ConfigCall = ServerDuplexStream<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
+type TelemetryCall = ServerDuplexStream<telemetry.ProxyReport, telemetry.ProxyCommand>;
+
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const MAX_PROXY_ID = 512;
+
+/** Listens; fails with RS5304 when the address cannot be had. */
+export async function startDiscoveryServer(options: DiscoveryServerOptions): Promise<Result<DiscoveryServer, string>> {
+  // What it would print on standard error is in the results and in our own log.
+  setLogVerbosity(logVerbosity.NONE);
+  const endpoint = new Endpoint(options);
+  const listening = await endpoint.listen();
+  return listening.ok ? ok(endpoint) : listening;
+}
+
+class Endpoint implements DiscoveryServer {
+  port = 0;
+  readonly #options: DiscoveryServerOptions;
+  readonly #distributor: Distributor;
+  readonly #credentials: LiveCredentials;
+  readonly #server: Server;
+  readonly #configCalls = new Map<string, ConfigCall>();
+  readonly #telemetryCalls = new Map<string, TelemetrySender>();
+
+  constructor(options: DiscoveryServerOptions) {
+    this.#options = options;
+    this.#distributor = new Distributor(options);
+    this.#credentials = new LiveCredentials(options.tls);
+    this.#server = new Server({
+      "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+      "grpc.max_send_message_length": -1,
+      "grpc.max_concurrent_streams": 16,
+      "grpc.keepalive_time_ms": 10_000,
+      "grpc.keepalive_timeout_ms": 5_000,
+      // A connection without a stream is of no use to anyone.
+      "grpc.max_connection_idle_ms": 60_000,
+      // Channelz stays on: without it grpc-js 1.14 forgets its sessions, and a shutdown leaves them open.
+    });
+    this.#server.addService(aggregatedDiscoveryService, {
+      deltaAggregatedResources: (call: ConfigCall) => this.#onConfigCall(call),
+    });
+    this.#server.addService(telemetryService, { report: (call: TelemetryCall) => this.#onTelemetryCall(call) });
+  }
+
+  get address(): string {
+    return `${this.#host}:${this.port}`;
+  }
+
+  get #host(): string {
+    return this.#options.host ?? "127.0.0.1";
+  }
+
+  listen(): Promise<Result<undefined, string>> {
+    return new Promise((resolve) => {
+      this.#server.bindAsync(`${this.#host}:${this.#options.port ?? 0}`, this.#credentials, (error, port) => {
+        if (error) {
+          this.#distributor.stop();
+          resolve(err(`${streamListenFailed.title}: ${error.message}`));
+          return;
+        }
+        this.port = port;
+        resolve(ok(undefined));
+      });
+    });
+  }
+
+  setTls(tls: ServerTls): void {
+    this.#credentials.replace(tls);
+  }
+
+  send(proxyId: string, command: telemetry.ProxyCommand): boolean {
+    const sender = this.#telemetryCalls.get(proxyId);
+    sender?.send(command);
+    return sender !== undefined;
+  }
+
+  live(revision: number): LiveStatus {
+    return this.#distributor.live(revision);
+  }
+
+  waitLive(revision: number, waitMs: number): Promise<LiveStatus> {
+    return this.#distributor.waitLive(revision, waitMs);
+  }
+
+  proxies(): readonly ProxyStreamStatus[] {
+    return this.#distributor.statuses();
+  }
+
+  isConnected(proxyId: string): boolean {
+    return this.#distributor.isConnected(proxyId);
+  }
+
+  disconnect(proxyId: string, reason: string): void {
+    const config = this.#configCalls.get(proxyId);
+    if (config) fail(config, status.PERMISSION_DENIED, reason);
+    const sender = this.#telemetryCalls.get(proxyId);
+    if (sender) fail(sender.call, status.PERMISSION_DENIED, reason);
+  }
+
+  async close(): Promise<void> {
+    this.#distributor.stop();
+    this.#server.forceShutdown();
+    await Promise.resolve();
+  }
+
+  #onConfigCall(call: ConfigCall): void {
+    const peer = this.#peerOf(call);
+    if (!peer.ok) {
+      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
+      return;
+    }
+    let stream: SubscriberStream | undefined;
+    let proxyId = "";
+    let isOver = false;
+    const budget = new RequestBudget(this.#options.clock);
+    call.on("data", (request: discovery.DeltaDiscoveryRequest) => {
+      if (isOver) return;
+      if (!stream) {
+        proxyId = request.node?.id ?? "";
+        if (!this.#authorize(call, proxyId, peer.id)) return;
+        stream = this.#openStream(call, proxyId, peer.id);
+      }
+      const names = request.resourceNamesSubscribe.length + request.resourceNamesUnsubscribe.length;
+      const problem = budget.spend(names) ? stream.onRequest(request) : "too many requests";
+      if (problem !== undefined) {
+        this.#options.logger?.warn("config stream ended: over its limits", { proxyId, problem });
+        fail(call, status.RESOURCE_EXHAUSTED, `${streamLimitExceeded.code} ${streamLimitExceeded.title}: ${problem}`);
+      }
+    });
+    const ended = (): void => {
+      isOver = true;
+      if (stream) this.#distributor.close(stream);
+      stream = undefined;
+      if (proxyId !== "" && this.#configCalls.get(proxyId) === call) {
+        this.#configCalls.delete(proxyId);
+        this.#options.logger?.info("proxy disconnected", { proxyId });
+        this.#options.onDisconnected?.(proxyId);
+      }
+    };
+    call.on("end", () => {
+      ended();
+      call.end();
+    });
+    call.on("cancelled", ended);
+    call.on("error", ended);
+    call.on("close", ended);
+  }
+
+  #openStream(call: ConfigCall, proxyId: string, identity: string): SubscriberStream {
+    const before = this.#configCalls.get(proxyId);
+    this.#configCalls.set(proxyId, call);
+    if (before) fail(before, status.ABORTED, "the proxy opened a newer stream");
+    call.sendMetadata(new Metadata());
+    const stream = this.#distributor.open({ proxyId, identity }, (response) => {
+      if (!call.writableEnded && !call.destroyed) call.write(response);
+    });
+    this.#options.logger?.info("proxy connected", { proxyId, identity });
+    this.#options.onConnected?.(proxyId);
+    return stream;
+  }
+
+  #onTelemetryCall(call: TelemetryCall): void {
+    const peer = this.#peerOf(call);
+    if (!peer.ok) {
+      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
+      return;
+    }
+    const proxyId = String(call.metadata.get(proxyIdMetadata)[0] ?? "");
+    if (!this.#authorize(call, proxyId, peer.id)) return;
+    const before = this.#telemetryCalls.get(proxyId);
+    const sender = new TelemetrySender(call);
+    this.#telemetryCalls.set(proxyId, sender);
+    if (before) fail(before.call, status.ABORTED, "the proxy opened a newer stream");
+    call.sendMetadata(new Metadata());
+    call.on("data", (report: telemetry.ProxyReport) => this.#onReport(proxyId, report));
+    const ended = (): void => {
+      if (this.#telemetryCalls.get(proxyId) === sender) this.#telemetryCalls.delete(proxyId);
+    };
+    call.on("end", () => {
+      ended();
+      call.end();
+    });
+    call.on("cancelled", ended);
+    call.on("error", ended);
+    call.on("close", ended);
+    this.#options.onTelemetryOpen?.(proxyId);
+  }
+
+  /** A fault in what is done with telemetry must not touch the config streams. */
+  #onReport(proxyId: string, report: telemetry.ProxyReport): void {
+    try {
+      this.#options.onReport?.(proxyId, report);
+    } catch (error) {
+      this.#options.logger?.error("telemetry report failed", { proxyId, cause: String(error) });
+    }
+  }
+
+  #peerOf(call: ConfigCall | TelemetryCall): PeerVerdict {
+    const raw: unknown = call.getAuthContext().sslPeerCertificate?.raw;
+    if (!Buffer.isBuffer(raw)) return { ok: false, reason: "no client certificate" };
+    try {
+      return this.#options.verifyPeer(new X509Certificate(raw));
+    } catch {
+      return { ok: false, reason: "the client certificate cannot be read" };
+    }
+  }
+
+  #authorize(call: ConfigCall | TelemetryCall, proxyId: string, identity: string): boolean {
+    if (proxyId !== "" && proxyId.length <= MAX_PROXY_ID && this.#options.authorize(proxyId, identity)) return true;
+    const shownId = proxyId.slice(0, MAX_PROXY_ID);
+    this.#options.logger?.warn("stream refused", { code: streamNotAuthorized.code, proxyId: shownId, identity });
+    this.#options.metrics
+      ?.counter(
+        "ripstop_config_streams_refused_total",
+        "Streams refused, because the identity does not own the proxy id",
+      )
+      .add(1);
+    const message = `${streamNotAuthorized.code} ${streamNotAuthorized.title}: ${identity} does not own ${JSON.stringify(shownId)}`;
+    fail(call, status.PERMISSION_DENIED, message);
+    return false;
+  }
+}
+
+/** Writes commands one at a time; while one is on its way, only the newest further one is kept. */
+class TelemetrySender {
+  readonly call: TelemetryCall;
+  #isWriting = false;
+  #next: telemetry.ProxyCommand | undefined;
+
+  constructor(call: TelemetryCall) {
+    this.call = call;
+  }
+
+  send(command: telemetry.ProxyCommand): void {
+    if (this.#isWriting) {
+      this.#next = command;
+      return;
+    }
+    if (this.call.writableEnded || this.call.destroyed) return;
+    this.#isWriting = true;
+    this.call.write(command, () => {
+      this.#isWriting = false;
+      const next = this.#next;
+      this.#next = undefined;
+      if (next) this.send(next);
+    });
+  }
+}
+
+/** Ends a call with a gRPC status. */
+function fail(call: ConfigCall | TelemetryCall, code: status, details: string): void {
+  call.emit("error", { code, details });
+}

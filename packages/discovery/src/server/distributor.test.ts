@@ -1,0 +1,365 @@
+// What goes to whom and when, without sockets: a fake proxy that answers when the test says so.
+
+import assert from "node:assert/strict";
+import { beforeEach, describe, it } from "node:test";
+
+import { endpointsType, policyType, type discovery, type Policy, type ResourceType } from "@ripstop/model";
+import { StoppedClock } from "@ripstop/testkit";
+import fc from "fast-check";
+
+import { Changes, FakeMetrics, FakeSource } from "../stream-fixture.suite.ts";
+import { Distributor } from "./distributor.ts";
+import type { SubscriberStream } from "./subscriber-stream.ts";
+
+function policy(text: string): Policy {
+  return { name: "a", kind: "authorization", config: Buffer.from(text) };
+}
+
+function request(
+  type: ResourceType<unknown>,
+  parts: Partial<discovery.DeltaDiscoveryRequest> = {},
+): discovery.DeltaDiscoveryRequest {
+  return {
+    node: undefined,
+    typeUrl: type.typeUrl,
+    resourceNamesSubscribe: [],
+    resourceNamesUnsubscribe: [],
+    initialResourceVersions: {},
+    responseNonce: "",
+    errorDetail: undefined,
+    ...parts,
+  };
+}
+
+/** A proxy that keeps what it is sent, and holds its answers back. */
+class FakeProxy {
+  /** Name → version. */
+  readonly has = new Map<string, string>();
+  readonly responses: discovery.DeltaDiscoveryResponse[] = [];
+  unanswered: discovery.DeltaDiscoveryResponse[] = [];
+  readonly stream: SubscriberStream;
+  readonly #distributor: Distributor;
+
+  constructor(distributor: Distributor, proxyId: string) {
+    this.#distributor = distributor;
+    this.stream = distributor.open({ proxyId, identity: `spiffe://test.mesh/ns/shop/sa/${proxyId}` }, (response) => {
+      this.responses.push(response);
+      this.unanswered.push(response);
+      for (const { name, version } of response.resources) {
+        const key = `${response.typeUrl} ${name}`;
+        assert.notEqual(this.has.get(key), version, "sent what the proxy has");
+        this.has.set(key, version);
+      }
+      for (const name of response.removedResources) this.has.delete(`${response.typeUrl} ${name}`);
+    });
+  }
+
+  subscribe(
+    type: ResourceType<unknown>,
+    names: string[],
+    initialResourceVersions: Record<string, string> = {},
+  ): string | undefined {
+    return this.stream.onRequest(request(type, { resourceNamesSubscribe: names, initialResourceVersions }));
+  }
+
+  answer(reason?: string): void {
+    for (const { typeUrl, nonce } of this.unanswered.splice(0)) {
+      const errorDetail = reason === undefined ? undefined : { code: 3, message: reason };
+      this.stream.onRequest({ ...request(policyType), typeUrl, responseNonce: nonce, errorDetail });
+    }
+  }
+
+  close(): void {
+    this.#distributor.close(this.stream);
+  }
+}
+
+describe("the distributor", () => {
+  let clock: StoppedClock;
+  let source: FakeSource;
+  let metrics: FakeMetrics;
+  let distributor: Distributor;
+  beforeEach(() => {
+    clock = new StoppedClock();
+    source = new FakeSource();
+    metrics = new FakeMetrics(new Changes());
+    distributor = new Distributor({ source, clock, metrics });
+  });
+
+  it("sends a burst of changes as one response with the newest state", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a", "b"]);
+    clock.advance(5);
+    proxy.answer();
+    for (let index = 0; index < 100; index++)
+      source.put(policyType, index % 2 === 0 ? "a" : "b", policy(String(index)));
+    clock.advance(5);
+    assert.equal(proxy.responses.length, 2);
+    const texts = proxy.responses[1]!.resources.map(({ resource }) =>
+      policyType.decode(resource!.value).config.toString(),
+    );
+    assert.deepEqual(texts.toSorted(), ["98", "99"]);
+  });
+
+  it("gives a slow proxy the newest state and no queue, and does not hold up others", () => {
+    const slow = new FakeProxy(distributor, "slow");
+    const quick = new FakeProxy(distributor, "quick");
+    for (const proxy of [slow, quick]) proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    quick.answer();
+    for (let index = 0; index < 50; index++) {
+      source.put(policyType, "a", policy(String(index)));
+      clock.advance(5);
+      quick.answer();
+    }
+    assert.equal(slow.responses.length, 1);
+    assert.equal(quick.responses.length, 51);
+    slow.answer();
+    clock.advance(5);
+    assert.equal(slow.responses.length, 2);
+    assert.equal(slow.has.get(`${policyType.typeUrl} a`), quick.has.get(`${policyType.typeUrl} a`));
+  });
+
+  it("sends endpoints at once while a config response is unanswered", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    proxy.subscribe(endpointsType, ["shop/web"]);
+    clock.advance(5);
+    assert.deepEqual(
+      proxy.responses.map(({ typeUrl }) => typeUrl),
+      [endpointsType.typeUrl, policyType.typeUrl],
+    );
+    const first = proxy.unanswered.shift();
+    assert.ok(first);
+    proxy.stream.onRequest(request(endpointsType, { responseNonce: first.nonce }));
+    source.put(policyType, "a", policy("waits"));
+    source.put(endpointsType, "shop/web", { service: "shop/web", endpoints: [] });
+    clock.advance(0);
+    assert.equal(proxy.responses.at(-1)?.typeUrl, endpointsType.typeUrl);
+    assert.equal(proxy.responses.length, 3);
+  });
+
+  it("sends nothing when a resource changed and changed back", () => {
+    source.put(policyType, "a", policy("one"));
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const there = source.put(policyType, "a", policy("two"));
+    const back = source.put(policyType, "a", policy("one"));
+    clock.advance(5);
+    assert.equal(proxy.responses.length, 1);
+    assert.deepEqual(distributor.live(there).pending, []);
+    assert.equal(distributor.live(back).live, 1);
+  });
+
+  it("splits a large first sync into responses that wait for each other's answer", () => {
+    distributor = new Distributor({ source, clock, limits: { responseBytes: 10_000 } });
+    const names = Array.from({ length: 50 }, (_, index) => `p${index}`);
+    for (const name of names) source.put(policyType, name, policy("x".repeat(1000)));
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, names);
+    let responses = 0;
+    for (; proxy.has.size < names.length && responses < 50; responses++) {
+      clock.advance(5);
+      assert.equal(proxy.unanswered.length, 1);
+      proxy.answer();
+    }
+    assert.equal(proxy.has.size, names.length);
+    assert.ok(responses >= 5, `${responses} responses`);
+  });
+
+  it("refuses names beyond its limits", () => {
+    distributor = new Distributor({ source, clock, limits: { namesPerRequest: 3, subscriptions: 5, nameLength: 10 } });
+    const proxy = new FakeProxy(distributor, "web");
+    assert.match(proxy.subscribe(policyType, ["a", "b", "c", "d"]) ?? "", /at most 3 names/);
+    assert.match(proxy.subscribe(policyType, ["a".repeat(11)]) ?? "", /at most 10 characters/);
+    assert.equal(proxy.subscribe(policyType, ["a", "b", "c"]), undefined);
+    assert.match(proxy.subscribe(policyType, ["d", "e", "f"]) ?? "", /at most 5 subscriptions/);
+    const types = Array.from({ length: 70 }, (_, index) => ({ ...policyType, typeUrl: `t${index}` }));
+    assert.ok(types.some((type) => /types/.test(proxy.subscribe(type, []) ?? "")));
+  });
+
+  it("takes names that are JavaScript's own for names", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["__proto__", "constructor", "toString"]);
+    clock.advance(5);
+    assert.deepEqual(proxy.responses[0]?.removedResources, ["__proto__", "constructor", "toString"]);
+  });
+
+  it("ignores answers to anything but the last response", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    source.put(policyType, "a", policy("new"));
+    proxy.stream.onRequest(request(policyType, { responseNonce: "77" }));
+    clock.advance(5);
+    assert.equal(proxy.responses.length, 1);
+  });
+
+  it("does not wait for a proxy that went away", async () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "a", policy("new"));
+    assert.deepEqual(distributor.live(revision).pending, ["web"]);
+    const waiting = distributor.waitLive(revision, 1000);
+    proxy.close();
+    assert.deepEqual((await waiting).pending, []);
+    assert.equal(distributor.statuses().length, 0);
+  });
+
+  it("says who is missing when the wait is over", async () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "a", policy("new"));
+    const waiting = distributor.waitLive(revision, 1000);
+    clock.advance(1000);
+    const status = await waiting;
+    assert.deepEqual(status.pending, ["web"]);
+    assert.equal(status.elapsedMs, 1000);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("counts a change of no revision for nobody's wait", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "b", policy("concerns nobody"));
+    source.change(policyType, "a", policy("new"), 0);
+    clock.advance(5);
+    assert.equal(proxy.unanswered.length, 1);
+    assert.equal(distributor.live(0).total, 0);
+    assert.deepEqual(distributor.live(revision), {
+      revision,
+      total: 0,
+      live: 0,
+      pending: [],
+      rejected: [],
+      elapsedMs: 0,
+    });
+  });
+
+  it("does not wait for a proxy that gave the resource up", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "a", policy("new"));
+    assert.deepEqual(distributor.live(revision).pending, ["web"]);
+    proxy.stream.onRequest(request(policyType, { resourceNamesUnsubscribe: ["a"] }));
+    assert.deepEqual(distributor.live(revision).pending, []);
+  });
+
+  it("lets a newer stream of the same proxy replace the older", () => {
+    const older = new FakeProxy(distributor, "web");
+    older.subscribe(policyType, ["a"]);
+    const newer = new FakeProxy(distributor, "web");
+    newer.subscribe(policyType, ["a"]);
+    source.put(policyType, "a", policy("new"));
+    clock.advance(5);
+    assert.equal(older.responses.length, 0);
+    assert.equal(newer.responses.length, 1);
+    older.close();
+    assert.equal(distributor.isConnected("web"), true);
+  });
+
+  it("brings any proxy to the state of the source, whatever happens on the way, and sends nothing twice", () => {
+    const names = ["a", "b", "c", "d"];
+    const types: readonly ResourceType<unknown>[] = [policyType, endpointsType];
+    const step = fc.oneof(
+      fc.record({
+        do: fc.constant("put" as const),
+        name: fc.constantFrom(...names),
+        text: fc.constantFrom("1", "2", "3"),
+      }),
+      fc.record({ do: fc.constant("remove" as const), name: fc.constantFrom(...names) }),
+      fc.record({ do: fc.constantFrom("answer" as const, "refuse" as const, "tick" as const, "reconnect" as const) }),
+      fc.record({ do: fc.constantFrom("subscribe" as const, "unsubscribe" as const), name: fc.constantFrom(...names) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const own = new StoppedClock();
+        const model = new FakeSource();
+        const server = new Distributor({ source: model, clock: own });
+        let proxy = new FakeProxy(server, "web");
+        const wanted = new Set<string>();
+        for (const step of steps) {
+          switch (step.do) {
+            case "put":
+              model.put(policyType, step.name, policy(step.text));
+              model.put(endpointsType, step.name, { service: step.text, endpoints: [] });
+              break;
+            case "remove":
+              for (const type of types) model.put(type, step.name, undefined);
+              break;
+            case "answer":
+              proxy.answer();
+              break;
+            case "refuse":
+              proxy.answer("no");
+              break;
+            case "tick":
+              own.advance(5);
+              break;
+            case "subscribe":
+              if (wanted.has(step.name)) break;
+              wanted.add(step.name);
+              for (const type of types) proxy.subscribe(type, [step.name]);
+              break;
+            case "unsubscribe":
+              wanted.delete(step.name);
+              for (const type of types) {
+                proxy.stream.onRequest(request(type, { resourceNamesUnsubscribe: [step.name] }));
+                proxy.has.delete(`${type.typeUrl} ${step.name}`);
+              }
+              break;
+            case "reconnect": {
+              const has = new Map(proxy.has);
+              proxy.close();
+              proxy = new FakeProxy(server, "web");
+              for (const [key, version] of has) proxy.has.set(key, version);
+              for (const type of types) {
+                const versions = [...wanted].flatMap((name) => {
+                  const version = has.get(`${type.typeUrl} ${name}`);
+                  return version === undefined ? [] : [[name, version] as const];
+                });
+                proxy.subscribe(type, [...wanted], Object.fromEntries(versions));
+              }
+              break;
+            }
+          }
+          // One response per type may be unanswered.
+          const open = proxy.unanswered.map(({ typeUrl }) => typeUrl);
+          assert.equal(new Set(open).size, open.length);
+        }
+        for (let round = 0; round < 5; round++) {
+          own.advance(5);
+          proxy.answer();
+        }
+        assert.equal(proxy.stream.isBehind, false);
+        assert.equal(proxy.stream.oldestUnacknowledged, Infinity);
+        assert.deepEqual(server.live(model.revision).pending, []);
+        for (const type of types) {
+          for (const name of wanted) {
+            assert.equal(proxy.has.get(`${type.typeUrl} ${name}`), model.get(type.typeUrl, name)?.version);
+          }
+        }
+        assert.equal(
+          proxy.has.size,
+          types.length * [...wanted].filter((name) => model.get(policyType.typeUrl, name)).length,
+        );
+        // At rest, nothing more is sent.
+        const atRest = proxy.responses.length;
+        own.advance(1000);
+        assert.equal(proxy.responses.length, atRest);
+        proxy.close();
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

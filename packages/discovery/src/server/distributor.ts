@@ -1,0 +1,235 @@
+// Brings changes of the compiled model to the streams that subscribe to them: what a change costs depends on its
+// subscribers alone. No sockets here.
+
+import type { Clock, Timer } from "@ripstop/core";
+import { endpointsType, resourceTypes, type discovery, type LiveStatus } from "@ripstop/model";
+import type { Counter, Gauge, MetricRegistry } from "@ripstop/telemetry";
+
+import { LiveTracker } from "./live-tracker.ts";
+import type { ResourceSource, Subscriber } from "./snapshot.ts";
+import { defaultStreamLimits, SubscriberStream, type StreamLimits } from "./subscriber-stream.ts";
+
+/** How to distribute. */
+export interface DistributorOptions {
+  readonly source: ResourceSource;
+  readonly clock: Clock;
+  readonly metrics?: MetricRegistry;
+  readonly limits?: Partial<StreamLimits>;
+  /** Config changes within this time go out together; default 5 ms. Endpoints do not wait. */
+  readonly coalesceMs?: number;
+}
+
+/** A connected proxy, as tables show it. */
+export interface ProxyStreamStatus {
+  readonly proxyId: string;
+  readonly identity: string;
+  readonly subscriptions: number;
+  /** It has acknowledged everything. */
+  readonly synced: boolean;
+  /** Types whose last response it refused, with its reasons. */
+  readonly rejected: readonly { readonly type: string; readonly reason: string }[];
+}
+
+const DEFAULT_COALESCE_MS = 5;
+const POLL_MS = 10;
+
+/** Everything that all streams share: the index of subscribers, the counters, and the tracking of revisions. */
+export class Distributor {
+  readonly #options: DistributorOptions;
+  readonly #limits: StreamLimits;
+  readonly #live: LiveTracker;
+  readonly #streams = new Map<string, SubscriberStream>();
+  /** Type URL → name → streams. */
+  readonly #index = new Map<string, Map<string, Set<SubscriberStream>>>();
+  readonly #dirty = new Set<SubscriberStream>();
+  readonly #dirtyEndpoints = new Set<SubscriberStream>();
+  readonly #waiters = new Set<() => void>();
+  readonly #counters = new Map<string, Counter>();
+  readonly #connected: Gauge | undefined;
+  readonly #stopWatching: () => void;
+  #timer: Timer | undefined;
+  #endpointsTimer: Timer | undefined;
+
+  constructor(options: DistributorOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultStreamLimits, ...options.limits };
+    this.#live = new LiveTracker(options.clock);
+    this.#connected = options.metrics?.gauge("ripstop_config_streams", "Connected config streams");
+    this.#stopWatching = options.source.watch((typeUrl, names, revision) => this.#onChanged(typeUrl, names, revision));
+  }
+
+  /** A proxy connected. A stream that it still had is forgotten: the newest wins. */
+  open(subscriber: Subscriber, send: (response: discovery.DeltaDiscoveryResponse) => void): SubscriberStream {
+    const before = this.#streams.get(subscriber.proxyId);
+    if (before) this.close(before);
+    const stream: SubscriberStream = new SubscriberStream(
+      subscriber,
+      this.#options.source,
+      {
+        send,
+        onSubscribe: (typeUrl, name) => this.#addToIndex(typeUrl, name, stream),
+        onUnsubscribe: (typeUrl, name) => this.#removeFromIndex(typeUrl, name, stream),
+        onDirty: (typeUrl) => this.#schedule(stream, typeUrl),
+        onSent: (typeUrl, resources, removed) => {
+          this.#count("ripstop_config_resources_sent_total", "Resources sent to proxies", typeUrl, resources);
+          this.#count("ripstop_config_removals_sent_total", "Removals sent to proxies", typeUrl, removed);
+        },
+        onResumed: (typeUrl, resources) => {
+          const help = "Resources not sent again at a reconnect, because the proxy had them";
+          this.#count("ripstop_config_resources_resumed_total", help, typeUrl, resources);
+        },
+        onAnswered: (typeUrl, reason, revision) => {
+          if (reason !== undefined)
+            this.#count("ripstop_config_rejected_total", "Responses that proxies refused", typeUrl, 1);
+          this.#live.answered(
+            subscriber.proxyId,
+            stream.oldestUnacknowledged,
+            reason === undefined ? undefined : { reason, upToRevision: revision },
+          );
+          this.#wake();
+        },
+      },
+      this.#limits,
+    );
+    this.#streams.set(subscriber.proxyId, stream);
+    this.#connected?.set(this.#streams.size);
+    return stream;
+  }
+
+  /** A stream ended. */
+  close(stream: SubscriberStream): void {
+    stream.close();
+    this.#dirty.delete(stream);
+    this.#dirtyEndpoints.delete(stream);
+    const { proxyId } = stream.subscriber;
+    if (this.#streams.get(proxyId) !== stream) return;
+    this.#streams.delete(proxyId);
+    this.#connected?.set(this.#streams.size);
+    this.#live.forget(proxyId);
+    this.#wake();
+  }
+
+  /** How far a revision has come, now. */
+  live(revision: number): LiveStatus {
+    return this.#live.status(revision);
+  }
+
+  /** As `live`, but waits up to `waitMs` until the revision is compiled and every proxy it concerns has answered. */
+  waitLive(revision: number, waitMs: number): Promise<LiveStatus> {
+    return new Promise((resolve) => {
+      const { clock, source } = this.#options;
+      const timers: Timer[] = [];
+      const finish = (): void => {
+        for (const timer of timers) timer.clear();
+        this.#waiters.delete(check);
+        resolve(this.live(revision));
+      };
+      const check = (): void => {
+        if (source.revision >= revision && this.live(revision).pending.length === 0) finish();
+      };
+      timers.push(clock.after(waitMs, finish));
+      // A revision that concerns nobody is reached without any event of a stream.
+      timers.push(clock.every(POLL_MS, check));
+      this.#waiters.add(check);
+      check();
+    });
+  }
+
+  /** Every connected proxy. */
+  statuses(): readonly ProxyStreamStatus[] {
+    return [...this.#streams.values()].map((stream) => ({
+      proxyId: stream.subscriber.proxyId,
+      identity: stream.subscriber.identity,
+      subscriptions: stream.subscriptions,
+      synced: !stream.isBehind,
+      rejected: [...stream.rejections].map(([typeUrl, reason]) => ({ type: typeName(typeUrl), reason })),
+    }));
+  }
+
+  /** True while a proxy has its stream open. */
+  isConnected(proxyId: string): boolean {
+    return this.#streams.has(proxyId);
+  }
+
+  /** Stops watching the source and forgets every stream. */
+  stop(): void {
+    this.#stopWatching();
+    this.#timer?.clear();
+    this.#endpointsTimer?.clear();
+    for (const stream of this.#streams.values()) this.close(stream);
+    for (const wake of this.#waiters) wake();
+  }
+
+  #onChanged(typeUrl: string, names: readonly string[], revision: number): void {
+    const byName = this.#index.get(typeUrl);
+    if (!byName) return;
+    for (const name of names) {
+      for (const stream of byName.get(name) ?? []) {
+        if (revision > 0) this.#live.concern(revision, stream.subscriber.proxyId);
+        stream.markChanged(typeUrl, name, revision);
+      }
+    }
+  }
+
+  #schedule(stream: SubscriberStream, typeUrl: string): void {
+    const { clock, coalesceMs = DEFAULT_COALESCE_MS } = this.#options;
+    if (typeUrl === endpointsType.typeUrl) {
+      this.#dirtyEndpoints.add(stream);
+      this.#endpointsTimer ??= clock.after(0, () => {
+        this.#endpointsTimer = undefined;
+        flushAll(this.#dirtyEndpoints);
+      });
+      return;
+    }
+    this.#dirty.add(stream);
+    this.#timer ??= clock.after(coalesceMs, () => {
+      this.#timer = undefined;
+      flushAll(this.#dirty);
+    });
+  }
+
+  #addToIndex(typeUrl: string, name: string, stream: SubscriberStream): void {
+    let byName = this.#index.get(typeUrl);
+    if (!byName) this.#index.set(typeUrl, (byName = new Map<string, Set<SubscriberStream>>()));
+    const streams = byName.get(name);
+    if (streams) streams.add(stream);
+    else byName.set(name, new Set([stream]));
+  }
+
+  #removeFromIndex(typeUrl: string, name: string, stream: SubscriberStream): void {
+    const byName = this.#index.get(typeUrl);
+    const streams = byName?.get(name);
+    if (!byName || !streams?.delete(stream)) return;
+    if (streams.size === 0) {
+      byName.delete(name);
+      this.#options.source.release?.(typeUrl, name);
+    }
+    if (byName.size === 0) this.#index.delete(typeUrl);
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters) waiter();
+  }
+
+  #count(name: string, help: string, typeUrl: string, amount: number): void {
+    const { metrics } = this.#options;
+    if (!metrics || amount === 0) return;
+    const key = `${name} ${typeUrl}`;
+    let counter = this.#counters.get(key);
+    // Only known types become labels: a peer must not be able to grow the metrics.
+    if (!counter) this.#counters.set(key, (counter = metrics.counter(name, help, { type: typeName(typeUrl) })));
+    counter.add(amount);
+  }
+}
+
+function flushAll(streams: Set<SubscriberStream>): void {
+  const due = [...streams];
+  streams.clear();
+  for (const stream of due) stream.flush();
+}
+
+const names: ReadonlyMap<string, string> = new Map(resourceTypes.map((type) => [type.typeUrl, type.name]));
+
+function typeName(typeUrl: string): string {
+  return names.get(typeUrl) ?? "other";
+}

@@ -1,0 +1,192 @@
+// HTTPRoutes to the ordered rules of one Service, as the clients of one namespace see it (GEP-1294).
+
+import { parseDurationMs } from "@ripstop/core";
+import {
+  PathMatch_Type,
+  type Backend,
+  type HeaderModifier,
+  type HttpRouteFilter,
+  type HttpRule,
+  type PathMatch,
+  type PortRoutes,
+  type ValueMatch,
+} from "@ripstop/model";
+import type { Resource } from "@ripstop/resources";
+
+import { toCanonicalPath } from "../canonical-path.ts";
+import { compareMatches, type RankedMatch } from "./precedence.ts";
+import {
+  attachedPorts,
+  backendReference,
+  parentNamespace,
+  type ResolveBackend,
+  type RouteService,
+} from "./references.ts";
+import type { HeaderModifierSpec, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch } from "./spec.ts";
+
+/** A Service and whose view of it is wanted. */
+export interface RouteView {
+  readonly service: RouteService;
+  readonly clientNamespace: string;
+}
+
+/** A route and the ports that it attaches to; undefined means all. */
+interface Attachment {
+  readonly route: Resource<HttpRouteSpec>;
+  readonly ports: readonly number[] | undefined;
+}
+
+/**
+ * The rules for requests from clients in `view.clientNamespace` to `view.service`, in order of precedence; port 0
+ * stands for every port without an entry of its own. Empty when no route applies: requests then go to the service
+ * itself.
+ *
+ * A route of the service's own namespace (producer) is for all clients. A route of another namespace (consumer) is
+ * for the clients of that namespace only, and on its ports it replaces the producer's routes. `routes` may hold any
+ * routes; those that attach elsewhere are passed over.
+ */
+export function compileRoutes(
+  routes: readonly Resource<HttpRouteSpec>[],
+  view: RouteView,
+  resolveBackend: ResolveBackend,
+): PortRoutes[] {
+  const { service, clientNamespace } = view;
+  const producers: Attachment[] = [];
+  const consumers: Attachment[] = [];
+  for (const route of routes) {
+    const { namespace } = route.metadata;
+    if (namespace === service.namespace) producers.push(...attachments(route, service));
+    else if (namespace === clientNamespace) consumers.push(...attachments(route, service));
+  }
+  const compiled: PortRoutes[] = [];
+  for (const port of [0, ...namedPorts([...producers, ...consumers])]) {
+    const chosen = onPort(consumers, port);
+    const attached = chosen.length > 0 ? chosen : onPort(producers, port);
+    if (attached.length > 0) compiled.push({ port, http: compileRules(attached, resolveBackend) });
+  }
+  return compiled;
+}
+
+function attachments(route: Resource<HttpRouteSpec>, service: RouteService): Attachment[] {
+  const found: Attachment[] = [];
+  for (const parent of route.spec.parentRefs ?? []) {
+    if (parent.group !== "" || parent.kind !== "Service") continue;
+    if (parent.name !== service.name || parentNamespace(route, parent) !== service.namespace) continue;
+    found.push({ route, ports: attachedPorts(parent, service) });
+  }
+  return found;
+}
+
+/** Every port that some route names, ascending. */
+function namedPorts(attached: readonly Attachment[]): number[] {
+  return [...new Set(attached.flatMap(({ ports }) => ports ?? []))].toSorted((a, b) => a - b);
+}
+
+/** The routes for `port`, each once; port 0 stands for the ports that no route names. */
+function onPort(attached: readonly Attachment[], port: number): Resource<HttpRouteSpec>[] {
+  const routes = new Set<Resource<HttpRouteSpec>>();
+  for (const { route, ports } of attached) if (ports === undefined || ports.includes(port)) routes.add(route);
+  return [...routes];
+}
+
+function compileRules(routes: readonly Resource<HttpRouteSpec>[], resolveBackend: ResolveBackend): HttpRule[] {
+  const ranked: RankedMatch[] = [];
+  const actions = new Map<HttpRouteRule, Action>();
+  for (const route of routes) {
+    for (const [rule, ruleSpec] of route.spec.rules.entries()) {
+      actions.set(ruleSpec, compileAction(route, ruleSpec, resolveBackend));
+      for (const [match, spec] of ruleSpec.matches.entries()) ranked.push({ route, rule, match, spec });
+    }
+  }
+  ranked.sort(compareMatches);
+  return ranked.flatMap((entry) => {
+    const ruleSpec = entry.route.spec.rules[entry.rule];
+    const action = ruleSpec === undefined ? undefined : actions.get(ruleSpec);
+    return action === undefined ? [] : [compileMatch(entry, action)];
+  });
+}
+
+/** What all matches of a rule have in common. */
+type Action = Pick<HttpRule, "filters" | "backends" | "requestTimeoutMs" | "backendTimeoutMs">;
+
+function compileAction(route: Resource<HttpRouteSpec>, rule: HttpRouteRule, resolveBackend: ResolveBackend): Action {
+  const backends: Backend[] = [];
+  for (const backend of rule.backendRefs ?? []) {
+    if (backend.weight === 0) continue;
+    const resolved = resolveBackend(backendReference(route, backend));
+    backends.push(
+      resolved.ok
+        ? { service: resolved.value.service, port: resolved.value.port, weight: backend.weight, invalid: "" }
+        : { service: "", port: backend.port ?? 0, weight: backend.weight, invalid: resolved.error.message },
+    );
+  }
+  return {
+    filters: compileFilters(rule),
+    backends,
+    requestTimeoutMs: durationMs(rule.timeouts?.request),
+    backendTimeoutMs: durationMs(rule.timeouts?.backendRequest),
+  };
+}
+
+function compileMatch({ route, rule, match, spec }: RankedMatch, action: Action): HttpRule {
+  const { namespace, name } = route.metadata;
+  return {
+    source: `HTTPRoute ${namespace}/${name} rule ${rule} match ${match}`,
+    // GEP-1294: `hostnames` means nothing for a Service parent.
+    hostnames: [],
+    path: compilePath(spec),
+    method: spec.method ?? "",
+    headers: compileValues(spec.headers, true),
+    query: compileValues(spec.queryParams, false),
+    ...action,
+  };
+}
+
+function compilePath({ path }: HttpRouteMatch): PathMatch {
+  const value = path.type === "RegularExpression" ? path.value : toCanonicalPath(path.value);
+  return { type: PATH_TYPES[path.type], value };
+}
+
+const PATH_TYPES: Readonly<Record<"Exact" | "PathPrefix" | "RegularExpression", PathMatch_Type>> = {
+  Exact: PathMatch_Type.EXACT,
+  PathPrefix: PathMatch_Type.PREFIX,
+  RegularExpression: PathMatch_Type.REGEX,
+};
+
+/** Of entries with one name only the first counts; header names have no case. */
+function compileValues(entries: readonly NamedMatch[] | undefined, headers: boolean): ValueMatch[] {
+  const values = new Map<string, ValueMatch>();
+  for (const entry of entries ?? []) {
+    const name = headers ? entry.name.toLowerCase() : entry.name;
+    if (!values.has(name)) values.set(name, { name, value: entry.value, regex: entry.type === "RegularExpression" });
+  }
+  return [...values.values()];
+}
+
+function compileFilters(rule: HttpRouteRule): HttpRouteFilter[] {
+  const filters: HttpRouteFilter[] = [];
+  for (const { requestHeaderModifier, responseHeaderModifier } of rule.filters ?? []) {
+    if (requestHeaderModifier !== undefined) {
+      filters.push({ filter: { $case: "requestHeaders", value: compileModifier(requestHeaderModifier) } });
+    }
+    if (responseHeaderModifier !== undefined) {
+      filters.push({ filter: { $case: "responseHeaders", value: compileModifier(responseHeaderModifier) } });
+    }
+  }
+  return filters;
+}
+
+function compileModifier(modifier: HeaderModifierSpec): HeaderModifier {
+  return {
+    set: (modifier.set ?? []).map(({ name, value }) => ({ name: name.toLowerCase(), value })),
+    add: (modifier.add ?? []).map(({ name, value }) => ({ name: name.toLowerCase(), value })),
+    remove: (modifier.remove ?? []).map((name) => name.toLowerCase()),
+  };
+}
+
+/** 0 (no limit) for "0s", and for what validation would have refused. */
+function durationMs(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const parsed = parseDurationMs(text);
+  return parsed.ok ? parsed.value : 0;
+}

@@ -1,0 +1,87 @@
+// What a route names: parents and backends, looked up among the Services there are.
+
+import type { Result } from "@ripstop/core";
+import type { Resource } from "@ripstop/resources";
+
+import type { HttpBackendRef, HttpRouteSpec, ParentRef } from "./spec.ts";
+
+/** A Service as routes see it; declared by a resource, or implied by a registered workload. */
+export interface RouteService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly ports: readonly { readonly port: number; readonly name: string }[];
+}
+
+/** A reference to a backend with its namespace filled in. */
+export interface BackendReference {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number | undefined;
+}
+
+/** A Service that can take requests. */
+export interface ResolvedBackend {
+  /** "NAMESPACE/NAME". */
+  readonly service: string;
+  readonly port: number;
+}
+
+/** Why a reference cannot be used: the reason of the condition ResolvedRefs, and a plain sentence. */
+export interface BackendProblem {
+  readonly reason: "InvalidKind" | "BackendNotFound" | "RefNotPermitted" | "UnsupportedProtocol";
+  readonly message: string;
+}
+
+/** Finds the Service that a reference names. */
+export type ResolveBackend = (reference: BackendReference) => Result<ResolvedBackend, BackendProblem>;
+
+/** Finds a Service by namespace and name. */
+export type FindService = (namespace: string, name: string) => RouteService | undefined;
+
+/**
+ * The usual ResolveBackend: a Service of any namespace that has the port. Between the services of a mesh no
+ * ReferenceGrant is needed (GEP-1294).
+ */
+export function serviceBackends(findService: FindService): ResolveBackend {
+  return ({ group, kind, namespace, name, port }) => {
+    if (group !== "" || kind !== "Service") {
+      const what = group === "" ? kind : `${kind}.${group}`;
+      return { ok: false, error: { reason: "InvalidKind", message: `a backend of kind ${what} is not known` } };
+    }
+    const service = findService(namespace, name);
+    if (service === undefined) {
+      return { ok: false, error: { reason: "BackendNotFound", message: `there is no Service ${namespace}/${name}` } };
+    }
+    if (port === undefined || !service.ports.some((candidate) => candidate.port === port)) {
+      const ports = service.ports.map((candidate) => candidate.port).join(", ");
+      const message = `Service ${namespace}/${name} has no port ${port ?? ""}; it has ${ports === "" ? "none" : ports}`;
+      return { ok: false, error: { reason: "BackendNotFound", message } };
+    }
+    return { ok: true, value: { service: `${namespace}/${name}`, port } };
+  };
+}
+
+/** `backend` with the namespace filled in from its route. */
+export function backendReference(route: Resource<HttpRouteSpec>, backend: HttpBackendRef): BackendReference {
+  const { group, kind, name, port } = backend;
+  return { group, kind, name, port, namespace: backend.namespace ?? route.metadata.namespace };
+}
+
+/** The namespace of a parent. */
+export function parentNamespace(route: Resource<HttpRouteSpec>, parent: ParentRef): string {
+  return parent.namespace ?? route.metadata.namespace;
+}
+
+/**
+ * The ports of `service` that `parent` attaches to; undefined means all of them, empty means that it names a port
+ * that is not there. `parent` must name `service`.
+ */
+export function attachedPorts(parent: ParentRef, service: RouteService): readonly number[] | undefined {
+  if (parent.port === undefined && parent.sectionName === undefined) return undefined;
+  return service.ports
+    .filter(({ port }) => parent.port === undefined || parent.port === port)
+    .filter(({ name }) => parent.sectionName === undefined || parent.sectionName === name)
+    .map(({ port }) => port);
+}

@@ -1,0 +1,181 @@
+// Schema of HTTPRoute.spec: limits, patterns and defaults of the published CRD (Gateway API v1.6.1, standard channel).
+// Fields that Ripstop cannot do yet are in it, so that validation can say so rather than call them unknown.
+
+import type { JsonSchema } from "@ripstop/resources";
+
+import { filterTypes } from "./spec.ts";
+
+const LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const SUBDOMAIN = `${LABEL}(\\.${LABEL})*`;
+const TOKEN = "^[A-Za-z0-9!#$%&'*+\\-.^_`|~]+$";
+const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+const group: JsonSchema = { type: "string", maxLength: 253, pattern: `^$|^${SUBDOMAIN}$` };
+const kind: JsonSchema = {
+  type: "string",
+  minLength: 1,
+  maxLength: 63,
+  pattern: "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$",
+};
+const objectName: JsonSchema = { type: "string", minLength: 1, maxLength: 253 };
+const namespace: JsonSchema = { type: "string", minLength: 1, maxLength: 63, pattern: `^${LABEL}$` };
+const sectionName: JsonSchema = { type: "string", minLength: 1, maxLength: 253, pattern: `^${SUBDOMAIN}$` };
+const port: JsonSchema = { type: "integer", minimum: 1, maximum: 65_535 };
+const duration: JsonSchema = { type: "string", pattern: "^([0-9]{1,5}(h|m|s|ms)){1,4}$" };
+const fieldName: JsonSchema = { type: "string", minLength: 1, maxLength: 256, pattern: TOKEN };
+
+/** Accepted as it is; validate.ts refuses it as not supported yet. */
+const later: JsonSchema = { type: "object", additionalProperties: true };
+
+function namedMatch(maxValueLength: number): JsonSchema {
+  return {
+    type: "object",
+    additionalProperties: false,
+    required: ["name", "value"],
+    properties: {
+      type: { type: "string", enum: ["Exact", "RegularExpression"], default: "Exact" },
+      name: fieldName,
+      value: { type: "string", minLength: 1, maxLength: maxValueLength },
+    },
+  };
+}
+
+const headerValues: JsonSchema = {
+  type: "array",
+  maxItems: 16,
+  items: {
+    type: "object",
+    additionalProperties: false,
+    required: ["name", "value"],
+    properties: { name: fieldName, value: { type: "string", minLength: 1, maxLength: 4096 } },
+  },
+};
+
+const headerModifier: JsonSchema = {
+  type: "object",
+  description: "Header fields to set, add and remove.",
+  additionalProperties: false,
+  properties: {
+    set: headerValues,
+    add: headerValues,
+    remove: { type: "array", maxItems: 16, uniqueItems: true, items: { type: "string" } },
+  },
+};
+
+const filter: JsonSchema = {
+  type: "object",
+  description: "One step that a request or response goes through.",
+  additionalProperties: false,
+  required: ["type"],
+  properties: {
+    type: { type: "string", enum: [...filterTypes] },
+    requestHeaderModifier: headerModifier,
+    responseHeaderModifier: headerModifier,
+    requestMirror: later,
+    requestRedirect: later,
+    urlRewrite: later,
+    extensionRef: later,
+    cors: later,
+  },
+};
+
+const parentRef: JsonSchema = {
+  type: "object",
+  additionalProperties: false,
+  required: ["name"],
+  properties: {
+    group: { ...group, default: "gateway.networking.k8s.io", description: 'For a Service parent: "".' },
+    kind: { ...kind, default: "Gateway", description: "Service; Gateway is not supported yet." },
+    namespace: { ...namespace, description: "Default: the route's own." },
+    name: objectName,
+    sectionName: { ...sectionName, description: "Name of a port of the Service." },
+    port: { ...port, description: "Port of the Service. Default: all of them." },
+  },
+};
+
+const backendRef: JsonSchema = {
+  type: "object",
+  additionalProperties: false,
+  required: ["name"],
+  properties: {
+    group: { ...group, default: "" },
+    kind: { ...kind, default: "Service" },
+    namespace: { ...namespace, description: "Default: the route's own." },
+    name: objectName,
+    port: { ...port, description: "Port of the Service." },
+    weight: { type: "integer", minimum: 0, maximum: 1_000_000, default: 1, description: "Relative share; 0 is none." },
+    filters: { type: "array", maxItems: 16, items: filter },
+  },
+};
+
+const match: JsonSchema = {
+  type: "object",
+  description: "All of what is given must match.",
+  additionalProperties: false,
+  properties: {
+    path: {
+      type: "object",
+      additionalProperties: false,
+      default: { type: "PathPrefix", value: "/" },
+      properties: {
+        type: { type: "string", enum: ["Exact", "PathPrefix", "RegularExpression"], default: "PathPrefix" },
+        value: { type: "string", maxLength: 1024, default: "/" },
+      },
+    },
+    method: { type: "string", enum: METHODS },
+    headers: { type: "array", maxItems: 16, items: namedMatch(4096) },
+    queryParams: { type: "array", maxItems: 16, items: namedMatch(1024) },
+  },
+};
+
+const DEFAULT_MATCHES = [{ path: { type: "PathPrefix", value: "/" } }];
+
+const rule: JsonSchema = {
+  type: "object",
+  description: "Requests that match one of `matches` go through `filters` to one of `backendRefs`.",
+  additionalProperties: false,
+  properties: {
+    name: sectionName,
+    matches: { type: "array", maxItems: 64, default: DEFAULT_MATCHES, items: match },
+    filters: { type: "array", maxItems: 16, items: filter },
+    backendRefs: { type: "array", maxItems: 16, items: backendRef },
+    timeouts: {
+      type: "object",
+      additionalProperties: false,
+      properties: {
+        request: { ...duration, description: "For the whole request with its retries; 0s is no limit." },
+        backendRequest: { ...duration, description: "For each try; 0s is no limit." },
+      },
+    },
+    retry: later,
+    sessionPersistence: later,
+  },
+};
+
+/** Schema of HTTPRoute.spec. */
+export const httpRouteSchema: JsonSchema = {
+  type: "object",
+  description: "Where requests to a Service go, by path, method, header and query.",
+  additionalProperties: false,
+  properties: {
+    parentRefs: {
+      type: "array",
+      maxItems: 32,
+      items: parentRef,
+      description: "The Services whose requests it routes.",
+    },
+    hostnames: {
+      type: "array",
+      maxItems: 16,
+      description: "Means nothing for a Service parent.",
+      items: { type: "string", minLength: 1, maxLength: 253, pattern: `^(\\*\\.)?${SUBDOMAIN}$` },
+    },
+    rules: {
+      type: "array",
+      minItems: 1,
+      maxItems: 16,
+      default: [{ matches: DEFAULT_MATCHES }],
+      items: rule,
+    },
+  },
+};

@@ -1,0 +1,82 @@
+// HTTPRoute (gateway.networking.k8s.io/v1): the spec as it is after defaults. The schema is in schema.ts.
+
+/** Attaches rules to parents. */
+export interface HttpRouteSpec {
+  readonly parentRefs?: readonly ParentRef[];
+  /** Means nothing for a Service parent (GEP-1294 "hostnames field"). */
+  readonly hostnames?: readonly string[];
+  readonly rules: readonly HttpRouteRule[];
+}
+
+/** What a route attaches to. */
+export interface ParentRef {
+  readonly group: string;
+  readonly kind: string;
+  /** Default: the route's own. */
+  readonly namespace?: string;
+  readonly name: string;
+  /** Name of a port of the Service. */
+  readonly sectionName?: string;
+  readonly port?: number;
+}
+
+/** Requests that match one of `matches` go through `filters` to one of `backendRefs`. */
+export interface HttpRouteRule {
+  readonly name?: string;
+  readonly matches: readonly HttpRouteMatch[];
+  readonly filters?: readonly HttpRouteFilterSpec[];
+  readonly backendRefs?: readonly HttpBackendRef[];
+  readonly timeouts?: { readonly request?: string; readonly backendRequest?: string };
+}
+
+/** All of what is given must match. */
+export interface HttpRouteMatch {
+  readonly path: { readonly type: "Exact" | "PathPrefix" | "RegularExpression"; readonly value: string };
+  readonly method?: string;
+  readonly headers?: readonly NamedMatch[];
+  readonly queryParams?: readonly NamedMatch[];
+}
+
+/** A header or query parameter and the value that it must have. */
+export interface NamedMatch {
+  readonly type: "Exact" | "RegularExpression";
+  readonly name: string;
+  readonly value: string;
+}
+
+/** The filter types of the Gateway API; validation refuses those that Ripstop cannot do yet. */
+export const filterTypes = [
+  "RequestHeaderModifier",
+  "ResponseHeaderModifier",
+  "RequestMirror",
+  "RequestRedirect",
+  "URLRewrite",
+  "ExtensionRef",
+  "CORS",
+] as const;
+
+/** One step that a request or response goes through. */
+export interface HttpRouteFilterSpec {
+  readonly type: (typeof filterTypes)[number];
+  readonly requestHeaderModifier?: HeaderModifierSpec;
+  readonly responseHeaderModifier?: HeaderModifierSpec;
+}
+
+/** Header fields to set, add and remove; one action a name. */
+export interface HeaderModifierSpec {
+  readonly set?: readonly { readonly name: string; readonly value: string }[];
+  readonly add?: readonly { readonly name: string; readonly value: string }[];
+  readonly remove?: readonly string[];
+}
+
+/** A Service that takes a share of the requests. */
+export interface HttpBackendRef {
+  readonly group: string;
+  readonly kind: string;
+  /** Default: the route's own. */
+  readonly namespace?: string;
+  readonly name: string;
+  readonly port?: number;
+  /** 0 … 1 000 000, default 1. */
+  readonly weight: number;
+}

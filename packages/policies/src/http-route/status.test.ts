@@ -1,0 +1,74 @@
+// Conditions of an HTTPRoute.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { readResource } from "../fixtures.suite.ts";
+import { httpRouteStatus, kind, serviceBackends, type FindService, type RouteParentStatus } from "./index.ts";
+
+const findService: FindService = (namespace, name) =>
+  namespace === "shop" && name === "catalog" ? { namespace, name, ports: [{ port: 8080, name: "http" }] } : undefined;
+
+function statusOf(spec: string): RouteParentStatus[] {
+  const route = readResource(
+    kind,
+    `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r, namespace: shop}, spec: ${spec}}`,
+  );
+  const stored = { ...route, metadata: { ...route.metadata, generation: 7 } };
+  return httpRouteStatus(stored, findService, serviceBackends(findService));
+}
+
+const parent = '{group: "", kind: Service, name: catalog}';
+const conditions = (spec: string): string[] =>
+  statusOf(spec)
+    .flatMap((status) => status.conditions)
+    .map(({ type, status, reason }) => `${type}=${status} ${reason}`);
+
+describe("httpRouteStatus", () => {
+  it("has an entry for each parent, with the parentRef as the route has it and the generation it was judged by", () => {
+    const found = statusOf(`{parentRefs: [${parent}, {group: "", kind: Service, name: web, namespace: other}]}`);
+    assert.deepEqual(
+      found.map(({ parentRef }) => parentRef),
+      [
+        { group: "", kind: "Service", name: "catalog" },
+        { group: "", kind: "Service", name: "web", namespace: "other" },
+      ],
+    );
+    for (const { controllerName, conditions: list } of found) {
+      assert.equal(controllerName, "ripstop.mesh/control");
+      assert.deepEqual(
+        list.map(({ observedGeneration }) => observedGeneration),
+        [7, 7],
+      );
+    }
+  });
+
+  it("accepts a route whose Service is there, and not one whose Service or port is not", () => {
+    assert.deepEqual(conditions(`{parentRefs: [${parent}]}`), [
+      "Accepted=True Accepted",
+      "ResolvedRefs=True ResolvedRefs",
+    ]);
+    const missing = [
+      '{group: "", kind: Service, name: web}',
+      '{group: "", kind: Service, name: catalog, port: 1}',
+      '{group: "", kind: Service, name: catalog, sectionName: grpc}',
+    ];
+    for (const one of missing) assert.equal(conditions(`{parentRefs: [${one}]}`)[0], "Accepted=False NoMatchingParent");
+    const message = statusOf(`{parentRefs: [${missing[1]}]}`)[0]?.conditions[0]?.message;
+    assert.equal(message, "Service shop/catalog has no port 1; it has 8080 (http)");
+  });
+
+  it("judges backends apart from parents, and names the reference that does not resolve", () => {
+    const spec = (backend: string): string => `{parentRefs: [${parent}], rules: [{}, {backendRefs: [${backend}]}]}`;
+    assert.deepEqual(conditions(spec("{name: nowhere, port: 1}")), [
+      "Accepted=True Accepted",
+      "ResolvedRefs=False BackendNotFound",
+    ]);
+    assert.deepEqual(conditions(spec("{kind: Bucket, name: b}")), [
+      "Accepted=True Accepted",
+      "ResolvedRefs=False InvalidKind",
+    ]);
+    const message = statusOf(spec("{name: nowhere, port: 1}"))[0]?.conditions[1]?.message;
+    assert.equal(message, "spec.rules[1].backendRefs[0]: there is no Service shop/nowhere");
+  });
+});

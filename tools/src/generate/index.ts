@@ -1,0 +1,16 @@
+// Every generator, in the order in which they run.
+
+import { generateErrors } from "./errors.ts";
+import type { Generated } from "./generated.ts";
+import { generatePolicies } from "./policies.ts";
+import { generateProtos } from "./protos.ts";
+
+/** Runs one generator. */
+export type Generator = () => Generated | Promise<Generated>;
+
+/** All of them by name. */
+export const generators: Readonly<Record<string, Generator>> = {
+  protos: generateProtos,
+  policies: generatePolicies,
+  errors: generateErrors,
+};
