@@ -47,13 +47,6 @@ export class World {
     for (const workload of registry.list()) this.#indexWorkload(workload, true);
   }
 
-  /** Names of every service, declared or implied: "NAMESPACE/NAME", sorted. */
-  serviceNames(): readonly string[] {
-    const names = new Set(this.#byService.keys());
-    for (const { metadata } of this.#store.list("Service")) names.add(`${metadata.namespace}/${metadata.name}`);
-    return [...names].sort();
-  }
-
   /**
    * The registered service that a name stands for: itself when workloads registered for it; for a Service whose
    * workloads all registered for one other name (a version of it, say), that name.
@@ -142,8 +135,7 @@ export class World {
   #service(namespace: string, name: string): ServiceView | undefined {
     const declared = this.#store.get(`Service/${namespace}/${name}`);
     if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
-    const workloads = this.#byService.get(`${namespace}/${name}`);
-    return workloads.length > 0 ? impliedService(namespace, name, workloads) : undefined;
+    return impliedService(namespace, name, this.#byService.get(`${namespace}/${name}`));
   }
 
   #members(
@@ -173,6 +165,7 @@ export class World {
       .filter(({ spec }) => selects(spec.selector, labels))
       .map(({ metadata }) => `${namespace}/${metadata.name}`);
     const own = `${namespace}/${service}`;
+    // Implied services select by the registered name.
     if (this.#store.get(`Service/${own}`) === undefined) names.push(own);
     return names.sort();
   }
@@ -241,10 +234,6 @@ class MultiMap<T> {
 
   count(group: string): number {
     return this.#groups.get(group)?.size ?? 0;
-  }
-
-  keys(): Iterable<string> {
-    return this.#groups.keys();
   }
 }
 
