@@ -29,7 +29,13 @@ export interface Answer {
 export type Target = { readonly socketPath: string } | { readonly host: string; readonly port: number };
 
 /** Sends one request on a connection of its own. */
-export function send(target: Target, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+export function send(
+  target: Target,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ ...target, method, path, agent: false, headers }, (response) => {
       let text = "";
@@ -37,7 +43,12 @@ export function send(target: Target, method: string, path: string, body?: unknow
       response.on("data", (chunk: string) => (text += chunk));
       response.on("error", reject);
       response.on("end", () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: <T>() => JSON.parse(text) as T }),
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text,
+          json: <T>() => JSON.parse(text) as T,
+        }),
       );
     });
     request.on("error", reject);
@@ -201,12 +212,22 @@ export function resourceWhen<T>(
       resolve(resource);
       queueMicrotask(() => subscription.cancel());
     };
-    const subscription = client.watch<T>(wanted.type, wanted.name, { onResource: check, onRemoved: () => check(undefined) });
+    const subscription = client.watch<T>(wanted.type, wanted.name, {
+      onResource: check,
+      onRemoved: () => check(undefined),
+    });
   });
 }
 
 async function open(home: string, options: Partial<ControlOptions>): Promise<Control> {
-  const started = await startControl({ home, clock: systemClock, version: "0.0.0-test", metrics: new FakeMetrics(), verifyPeer, ...options });
+  const started = await startControl({
+    home,
+    clock: systemClock,
+    version: "0.0.0-test",
+    metrics: new FakeMetrics(),
+    verifyPeer,
+    ...options,
+  });
   if (!started.ok) throw new Error(`${started.error.kind.code} ${started.error.message}`);
   return started.value;
 }

@@ -1,6 +1,7 @@
 // The control plane as a whole, over its real Unix socket and its real config stream.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
@@ -70,11 +71,18 @@ describe("control plane", () => {
 
   it("removes its files when it ends", async () => {
     await mesh.control.close();
-    for (const name of ["control.json", "control.sock", "control.lock"]) assert.equal(existsSync(join(mesh.home, name)), false, name);
+    for (const name of ["control.json", "control.sock", "control.lock"])
+      assert.equal(existsSync(join(mesh.home, name)), false, name);
   });
 
   it("refuses to start beside a living one on the same home", async () => {
-    const second = await startControl({ home: mesh.home, clock: systemClock, version: "", metrics: new FakeMetrics(), verifyPeer });
+    const second = await startControl({
+      home: mesh.home,
+      clock: systemClock,
+      version: "",
+      metrics: new FakeMetrics(),
+      verifyPeer,
+    });
     assert.ok(!second.ok);
     assert.equal(second.error.kind.code, "RS3020");
     assert.match(second.error.message, new RegExp(`process ${process.pid} runs the control plane of`));
@@ -109,7 +117,10 @@ describe("control plane", () => {
     await new Promise<void>((resolve) => squatter.listen(port, "127.0.0.1", resolve));
     await mesh.restart();
     assert.notEqual(mesh.control.streamAddress, streamAddress);
-    assert.match(mesh.control.notices.join(), new RegExp(`^Port ${port} of the config stream is taken; it uses [0-9]+ instead\\.$`));
+    assert.match(
+      mesh.control.notices.join(),
+      new RegExp(`^Port ${port} of the config stream is taken; it uses [0-9]+ instead\\.$`),
+    );
     await new Promise((resolve) => squatter.close(resolve));
   });
 
@@ -130,24 +141,47 @@ describe("control plane", () => {
   });
 
   it("refuses a signing request for another identity, and registers nothing", async () => {
-    const csrPem = (await mesh.register("thief"), await import("@ripstop/identity/csr").then(({ createKeyAndCsr }) => createKeyAndCsr("spiffe://mesh.local/ns/shop/sa/bank"))).csrPem;
-    const answer = await mesh.send("POST", "/v1/workloads", { service: "catalog", namespace: "shop", ports: [], csrPem });
+    const csrPem = (await mesh.register("thief"),
+    await import("@ripstop/identity/csr").then(({ createKeyAndCsr }) =>
+      createKeyAndCsr("spiffe://mesh.local/ns/shop/sa/bank"),
+    )).csrPem;
+    const answer = await mesh.send("POST", "/v1/workloads", {
+      service: "catalog",
+      namespace: "shop",
+      ports: [],
+      csrPem,
+    });
     assert.equal(answer.status, 422);
     assert.equal(answer.json<ApiError>().error.code, "RS3019");
     const { workloads } = (await mesh.send("GET", "/v1/workloads")).json<{ workloads: WorkloadView[] }>();
-    assert.deepEqual(workloads.map(({ service }) => service), ["thief"]);
+    assert.deepEqual(
+      workloads.map(({ service }) => service),
+      ["thief"],
+    );
   });
 
   it("carries resources and workloads to a proxy, and the changes of both", async () => {
     const web = await mesh.register("web");
     await mesh.register("catalog", { labels: { version: "v1" } });
     const client = await mesh.client(web);
-    const own = await resourceWhen(client, { type: workloadType, name: web.workloadId }, (workload) => workload !== undefined);
+    const own = await resourceWhen(
+      client,
+      { type: workloadType, name: web.workloadId },
+      (workload) => workload !== undefined,
+    );
     assert.equal(own?.service, "shop/web");
-    const bundle = await resourceWhen(client, { type: trustBundleType, name: "mesh.local" }, (found) => found !== undefined);
+    const bundle = await resourceWhen(
+      client,
+      { type: trustBundleType, name: "mesh.local" },
+      (found) => found !== undefined,
+    );
     assert.equal(bundle?.x509Authorities.length, 1);
     for (const host of ["catalog", "catalog.shop", "catalog.shop.svc", "catalog.shop.svc.cluster.local"]) {
-      const binding = await resourceWhen(client, { type: hostBindingType, name: `shop~${host}` }, (found) => found !== undefined);
+      const binding = await resourceWhen(
+        client,
+        { type: hostBindingType, name: `shop~${host}` },
+        (found) => found !== undefined,
+      );
       assert.equal(binding?.service, "shop/catalog");
     }
     await resourceWhen(client, { type: hostBindingType, name: "shop~example.com" }, (found) => found === undefined);
@@ -159,7 +193,13 @@ describe("control plane", () => {
     const applied = await mesh.apply(`${SERVICES}---${route(90, 10)}`);
     assert.equal(applied.revision, 1);
     const backends = (await rerouted)?.ports[0]?.http[0]?.backends;
-    assert.deepEqual(backends?.map(({ service, weight }) => [service, weight]), [["shop/catalog-v1", 90], ["shop/catalog-v2", 10]]);
+    assert.deepEqual(
+      backends?.map(({ service, weight }) => [service, weight]),
+      [
+        ["shop/catalog-v1", 90],
+        ["shop/catalog-v2", 10],
+      ],
+    );
 
     const endpoints = { type: endpointsType, name: "shop/catalog-v2" };
     assert.deepEqual((await resourceWhen(client, endpoints, (found) => found !== undefined))?.endpoints, []);
@@ -187,11 +227,17 @@ describe("control plane", () => {
     const client = await mesh.client(web);
     const routes = { type: routesType, name: "shop/catalog@shop" };
     const seen: number[] = [];
-    client.watch(routesType, routes.name, { onResource: (found) => void seen.push(found.ports.length), onRemoved: () => {} });
+    client.watch(routesType, routes.name, {
+      onResource: (found) => void seen.push(found.ports.length),
+      onRemoved: () => {},
+    });
     await resourceWhen(client, routes, (found) => found !== undefined);
     const { revision } = await mesh.apply(`${SERVICES}---${route(50, 50)}`);
     const live = (await mesh.send("GET", `/v1/revisions/${revision}/live?waitMs=60000`)).json<LiveStatus>();
-    assert.deepEqual({ ...live, elapsedMs: 0 }, { revision, total: 1, live: 1, pending: [], rejected: [], elapsedMs: 0 });
+    assert.deepEqual(
+      { ...live, elapsedMs: 0 },
+      { revision, total: 1, live: 1, pending: [], rejected: [], elapsedMs: 0 },
+    );
     assert.deepEqual(seen, [0, 1]);
     assert.equal((await mesh.send("GET", "/v1/revisions/99/live")).status, 400);
   });
@@ -253,7 +299,10 @@ describe("API", () => {
     const answer = await mesh.send("POST", "/v1/apply", {
       documents: [
         { file: "a.yaml", text: SERVICES },
-        { file: "b.yaml", text: "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec:\n  ports:\n    - prt: 80\n" },
+        {
+          file: "b.yaml",
+          text: "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec:\n  ports:\n    - prt: 80\n",
+        },
         { file: "c.yaml", text: "kind: Nonsense\n" },
       ],
     });
@@ -261,7 +310,9 @@ describe("API", () => {
     const { error } = answer.json<ApiError>();
     assert.equal(error.code, "RS3101");
     assert.deepEqual(
-      error.violations?.map(({ source, path, remedy }) => `${source?.file}:${source?.line}:${source?.column} ${path} ${remedy}`),
+      error.violations?.map(
+        ({ source, path, remedy }) => `${source?.file}:${source?.line}:${source?.column} ${path} ${remedy}`,
+      ),
       [
         "b.yaml:6:7 spec.ports[0].port add port, a whole number",
         "b.yaml:6:7 spec.ports[0].prt did you mean port?",
@@ -272,7 +323,12 @@ describe("API", () => {
   });
 
   it("says what an apply did, and would do", async () => {
-    const dry = await mesh.send("POST", "/v1/apply", { documents: [{ file: "a", text: SERVICES }], author: "me", reason: "", dryRun: true });
+    const dry = await mesh.send("POST", "/v1/apply", {
+      documents: [{ file: "a", text: SERVICES }],
+      author: "me",
+      reason: "",
+      dryRun: true,
+    });
     assert.deepEqual(dry.json(), {
       revision: 0,
       changes: [
@@ -280,24 +336,42 @@ describe("API", () => {
         { resource: "Service shop/catalog-v2", action: "created" },
       ],
     });
-    assert.deepEqual((await mesh.apply(SERVICES)).changes.map(({ action }) => action), ["created", "created"]);
+    assert.deepEqual(
+      (await mesh.apply(SERVICES)).changes.map(({ action }) => action),
+      ["created", "created"],
+    );
     const changed = await mesh.apply(SERVICES.replace("version: v2", "version: v3"));
-    assert.deepEqual(changed.changes.map(({ action }) => action), ["unchanged", "configured"]);
+    assert.deepEqual(
+      changed.changes.map(({ action }) => action),
+      ["unchanged", "configured"],
+    );
     assert.equal(changed.revision, 2);
   });
 
   it("gives, filters and deletes resources under any name of their kind", async () => {
     await mesh.apply(SERVICES);
     const list = (await mesh.send("GET", "/v1/resources?kind=svc&namespace=shop")).json<{ resources: Resource[] }>();
-    assert.deepEqual(list.resources.map(({ metadata }) => metadata.name), ["catalog-v1", "catalog-v2"]);
+    assert.deepEqual(
+      list.resources.map(({ metadata }) => metadata.name),
+      ["catalog-v1", "catalog-v2"],
+    );
     assert.deepEqual((await mesh.send("GET", "/v1/resources?kind=svc&namespace=other")).json(), { resources: [] });
-    assert.equal((await mesh.send("GET", "/v1/resources/Service/shop/catalog-v1")).json<Resource>().metadata.generation, 1);
+    assert.equal(
+      (await mesh.send("GET", "/v1/resources/Service/shop/catalog-v1")).json<Resource>().metadata.generation,
+      1,
+    );
     const deleted = await mesh.send("DELETE", "/v1/resources/services/shop/catalog-v1");
-    assert.deepEqual(deleted.json(), { revision: 2, changes: [{ resource: "Service shop/catalog-v1", action: "deleted" }] });
+    assert.deepEqual(deleted.json(), {
+      revision: 2,
+      changes: [{ resource: "Service shop/catalog-v1", action: "deleted" }],
+    });
     const gone = await mesh.send("GET", "/v1/resources/Service/shop/catalog-v1");
     assert.equal(gone.status, 404);
     assert.equal(gone.json<ApiError>().error.message, "there is no Service shop/catalog-v1");
-    assert.match((await mesh.send("GET", "/v1/resources?kind=servce")).json<ApiError>().error.message, /did you mean Service\?/);
+    assert.match(
+      (await mesh.send("GET", "/v1/resources?kind=servce")).json<ApiError>().error.message,
+      /did you mean Service\?/,
+    );
   });
 
   it("refuses a write that is based on an older version", async () => {
@@ -313,7 +387,16 @@ describe("API", () => {
 
   it("shows the conditions of an HTTPRoute, and since when they hold", async () => {
     interface Status {
-      parents: { controllerName: string; conditions: { type: string; status: string; reason: string; observedGeneration: number; lastTransitionTime: string }[] }[];
+      parents: {
+        controllerName: string;
+        conditions: {
+          type: string;
+          status: string;
+          reason: string;
+          observedGeneration: number;
+          lastTransitionTime: string;
+        }[];
+      }[];
     }
     const conditions = async (): Promise<string[]> => {
       const answer = await mesh.send("GET", "/v1/resources/HTTPRoute/shop/catalog");
@@ -338,10 +421,16 @@ describe("API", () => {
     const broken = await mesh.send("POST", "/v1/apply", "{");
     assert.equal(broken.status, 400);
     const wrong = await mesh.send("POST", "/v1/apply", { documents: [{ file: 1, text: "", txt: "" }] });
-    assert.deepEqual(wrong.json<ApiError>().error.violations?.map(({ path }) => path), ["documents[0].txt", "documents[0].file"]);
+    assert.deepEqual(
+      wrong.json<ApiError>().error.violations?.map(({ path }) => path),
+      ["documents[0].txt", "documents[0].file"],
+    );
     const large = await mesh.send("PUT", "/v1/workloads/shop/x", "x".repeat(300 * 1024)).catch(() => undefined);
     assert.ok(large === undefined || large.status === 413);
-    assert.equal((await mesh.send("PUT", "/v1/workloads/shop/x", { inboundAddress: "nowhere", ready: true })).status, 400);
+    assert.equal(
+      (await mesh.send("PUT", "/v1/workloads/shop/x", { inboundAddress: "nowhere", ready: true })).status,
+      400,
+    );
     assert.equal((await mesh.send("GET", "/healthz")).status, 200);
   });
 
@@ -395,13 +484,53 @@ describe("API", () => {
     });
     await commanded;
     const event = {
-      timeUnixMs: 1, reporter: 1, sourceService: "shop/shopper", destinationService: "shop/web", sourceIdentity: "spiffe://a/b",
-      destinationIdentity: "", destinationWorkload: web.workloadId, protocol: "http", method: "GET", authority: "web", path: "/",
-      status: 200, grpcStatus: 0, latencyUs: 1, tlsVersion: "TLSv1.3", bytesSent: 1, bytesReceived: 1, traceId: "", requestId: "",
-      errorCode: "", errorCause: "", route: "", attempts: 1,
+      timeUnixMs: 1,
+      reporter: 1,
+      sourceService: "shop/shopper",
+      destinationService: "shop/web",
+      sourceIdentity: "spiffe://a/b",
+      destinationIdentity: "",
+      destinationWorkload: web.workloadId,
+      protocol: "http",
+      method: "GET",
+      authority: "web",
+      path: "/",
+      status: 200,
+      grpcStatus: 0,
+      latencyUs: 1,
+      tlsVersion: "TLSv1.3",
+      bytesSent: 1,
+      bytesReceived: 1,
+      traceId: "",
+      requestId: "",
+      errorCode: "",
+      errorCause: "",
+      route: "",
+      attempts: 1,
     } as const;
-    client.telemetry.send({ edges: [], taps: [{ ...event, destinationService: "shop/other" }, event], tapsDropped: 0, proxy: undefined });
+    client.telemetry.send({
+      edges: [],
+      taps: [{ ...event, destinationService: "shop/other" }, event],
+      tapsDropped: 0,
+      proxy: undefined,
+    });
     assert.deepEqual(JSON.parse(await line), event);
+  });
+});
+
+describe("tap", () => {
+  it("is asked of a proxy that connects while one is open", async () => {
+    const mesh = await TestControl.start();
+    const request = httpRequest({ ...mesh.socket, path: "/v1/tap", agent: false }, (response) => response.resume());
+    request.on("error", () => {});
+    request.end();
+    await once(request, "response");
+    const client = await mesh.client(await mesh.register("web"));
+    await new Promise<void>((resolve) => {
+      client.telemetry.onCommand = ({ taps }) => (taps.length === 1 ? resolve() : undefined);
+    });
+    request.destroy();
+    await mesh.close();
   });
 });
 
@@ -414,14 +543,22 @@ describe("dashboard", () => {
     await writeFile(join(directory, "index.html"), "<!doctype html>");
     await writeFile(join(directory, "assets", "app.js"), "1");
     const started = await startControl({
-      home: mesh.home, clock: systemClock, version: "", metrics: new FakeMetrics(), verifyPeer, dashboardDirectory: directory,
+      home: mesh.home,
+      clock: systemClock,
+      version: "",
+      metrics: new FakeMetrics(),
+      verifyPeer,
+      dashboardDirectory: directory,
     });
     assert.ok(started.ok);
     const target = { host: "127.0.0.1", port: Number(new URL(started.value.dashboardUrl).port) };
     const page = await send(target, "GET", "/");
     assert.equal(page.text, "<!doctype html>");
     assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
-    assert.equal((await send(target, "GET", "/assets/app.js")).headers["content-type"], "text/javascript; charset=utf-8");
+    assert.equal(
+      (await send(target, "GET", "/assets/app.js")).headers["content-type"],
+      "text/javascript; charset=utf-8",
+    );
     for (const path of ["/../control.json", "/assets/../../control.json", "/%2e%2e/control.json", "/control.json"]) {
       assert.equal((await send(target, "GET", path)).status, 404, path);
     }

@@ -3,7 +3,12 @@
 import { join } from "node:path";
 
 import { err, ok, type Clock, type Result } from "@ripstop/core";
-import { startDiscoveryServer, type DiscoveryServer, type PeerVerifier, type ServerTls } from "@ripstop/discovery/server";
+import {
+  startDiscoveryServer,
+  type DiscoveryServer,
+  type PeerVerifier,
+  type ServerTls,
+} from "@ripstop/discovery/server";
 import { controlSpiffeId, parseSpiffeId } from "@ripstop/identity";
 import { openAuthority, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
 import type { ControlInfo } from "@ripstop/model";
@@ -70,7 +75,7 @@ export async function startControl(options: ControlOptions): Promise<Result<Cont
   const lock = lockHome(options.home);
   if (!lock.ok) return lock;
   // Undone from the last to the first, at the end or when a later step fails.
-  const undo: (() => Promise<void> | void)[] = [lock.value.release];
+  const undo: (() => Promise<void> | void)[] = [() => lock.value.release()];
   const close = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
@@ -99,7 +104,13 @@ async function assemble(
 
   const store = openLmdbStore({ directory: join(home, "store"), clock });
   undo.push(() => store.close());
-  const opened = await openAuthority({ directory: join(home, "authority"), trustDomain: trustDomain.value, clock, metrics, ...given({ logger }) });
+  const opened = await openAuthority({
+    directory: join(home, "authority"),
+    trustDomain: trustDomain.value,
+    clock,
+    metrics,
+    ...given({ logger }),
+  });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
   const authority = opened.value;
   undo.push(() => authority.close());
@@ -108,9 +119,21 @@ async function assemble(
   if (!own.ok) return err({ kind: authorityFailed, message: `${own.error.code}: ${own.error.message}` });
   undo.push(() => own.value.close());
 
-  const registry = new Registry({ clock, trustDomain: trustDomain.value, table: store.table<RegisteredWorkload>("workloads"), isProcessAlive });
+  const registry = new Registry({
+    clock,
+    trustDomain: trustDomain.value,
+    table: store.table<RegisteredWorkload>("workloads"),
+    isProcessAlive,
+  });
   undo.push(() => registry.close());
-  const compiler = new Compiler({ store, registry, policyKinds, trustDomain: trustDomain.value, bundle: () => authority.bundle(), ...given({ logger }) });
+  const compiler = new Compiler({
+    store,
+    registry,
+    policyKinds,
+    trustDomain: trustDomain.value,
+    bundle: () => authority.bundle(),
+    ...given({ logger }),
+  });
   undo.push(() => compiler.close());
   const conditions = new Conditions({ store, compiler, clock, table: store.table<ConditionTimes>("conditions") });
   undo.push(() => conditions.close());
@@ -122,7 +145,8 @@ async function assemble(
   });
 
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
-  let running: DiscoveryServer | undefined;
+  // Filled in once the endpoint listens; its callbacks may be called from then on.
+  const endpoint: { server?: DiscoveryServer } = {};
   const wantedStream = options.streamPort ?? memory.streamPort ?? 0;
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
     const started = await startDiscoveryServer({
@@ -135,14 +159,14 @@ async function assemble(
       host: STREAM_HOST,
       port,
       onReport: (proxyId, report) => collector.onReport(proxyId, report),
-      onTelemetryOpen: (proxyId) => void running?.send(proxyId, collector.taps.command()),
+      onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
       ...given({ logger }),
     });
     return started.ok ? started : err({ kind: listenFailed, message: started.error });
   });
   if (!stream.ok) return stream;
   const discovery: DiscoveryServer = stream.value;
-  running = discovery;
+  endpoint.server = discovery;
   undo.push(() => discovery.close());
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
   undo.push(
@@ -186,12 +210,19 @@ async function assemble(
       controlAddresses: () => [discovery.address],
       isConnected: (id) => discovery.isConnected(id),
     }),
-    ...observeRoutes({ collector, metrics, info, beforeMetrics: gauges({ metrics, store, registry, compiler, collector, discovery }) }),
+    ...observeRoutes({
+      collector,
+      metrics,
+      info,
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, discovery }),
+    }),
   ];
   const api = { routes, logger };
   const files = options.dashboardDirectory === undefined ? undefined : new StaticFiles(options.dashboardDirectory);
   const wantedDashboard = options.dashboardPort ?? memory.dashboardPort ?? 0;
-  const dashboard = await onPort<ApiListener>(wantedDashboard, "dashboard", notices, (port) => listenOnLoopback(port, files, api));
+  const dashboard = await onPort<ApiListener>(wantedDashboard, "dashboard", notices, (port) =>
+    listenOnLoopback(port, files, api),
+  );
   if (!dashboard.ok) return dashboard;
   undo.push(() => dashboard.value.close());
   dashboardUrl = `http://127.0.0.1:${dashboard.value.port}/`;
@@ -200,18 +231,29 @@ async function assemble(
   if (!socket.ok) return socket;
   undo.push(() => socket.value.close());
 
-  writeMemory(home, { trustDomain: trustDomain.value, streamPort: discovery.port, dashboardPort: dashboard.value.port });
+  writeMemory(home, {
+    trustDomain: trustDomain.value,
+    streamPort: discovery.port,
+    dashboardPort: dashboard.value.port,
+  });
   const streamAddress = discovery.address;
   writeControlFile(home, { pid: process.pid, apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value });
   undo.push(() => removeControlFile(home));
-  logger?.info("control plane started", { home, trustDomain: trustDomain.value, streamAddress, dashboardUrl, revision: store.revision });
+  logger?.info("control plane started", {
+    home,
+    trustDomain: trustDomain.value,
+    streamAddress,
+    dashboardUrl,
+    revision: store.revision,
+  });
   return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {
   const chosen = trustDomain ?? memory.trustDomain ?? DEFAULT_TRUST_DOMAIN;
   const valid = parseSpiffeId(`spiffe://${chosen}`);
-  if (!valid.ok) return err({ kind: trustDomainFixed, message: `${JSON.stringify(chosen)} is no trust domain: ${valid.error}` });
+  if (!valid.ok)
+    return err({ kind: trustDomainFixed, message: `${JSON.stringify(chosen)} is no trust domain: ${valid.error}` });
   if (memory.trustDomain === undefined || memory.trustDomain === chosen) return ok(chosen);
   return err({ kind: trustDomainFixed, message: `${home} is of ${memory.trustDomain}, not ${chosen}` });
 }
@@ -242,12 +284,21 @@ interface Gauged {
 function gauges({ metrics, store, registry, compiler, collector, discovery }: Gauged): () => void {
   const revision = metrics.gauge("ripstop_control_revision", "Last committed revision");
   const workloads = metrics.gauge("ripstop_control_workloads", "Registered workloads");
-  const held = metrics.gauge("ripstop_control_workloads_held", "Workloads without a lease that are kept because too many fell silent at once");
+  const held = metrics.gauge(
+    "ripstop_control_workloads_held",
+    "Workloads without a lease that are kept because too many fell silent at once",
+  );
   const proxies = metrics.gauge("ripstop_control_proxies", "Proxies with an open config stream");
   const computed = metrics.counter("ripstop_control_compiled_total", "Data-plane resources computed");
   const remembered = metrics.gauge("ripstop_control_compiled_resources", "Data-plane resources remembered");
-  const tapsDropped = metrics.counter("ripstop_control_tap_events_dropped_total", "Tap events dropped because a watcher was slow");
-  const edgesDropped = metrics.counter("ripstop_control_edges_dropped_total", "Edges of the graph dropped because there were too many");
+  const tapsDropped = metrics.counter(
+    "ripstop_control_tap_events_dropped_total",
+    "Tap events dropped because a watcher was slow",
+  );
+  const edgesDropped = metrics.counter(
+    "ripstop_control_edges_dropped_total",
+    "Edges of the graph dropped because there were too many",
+  );
   return () => {
     revision.set(store.revision);
     workloads.set(registry.size);

@@ -43,7 +43,7 @@ export const noSuchRoute: ErrorKind = defineError({
   grpcStatus: 12,
   title: "The API has no such route",
   cause: "The client and the control plane are of different versions, or the address is mistyped",
-  remedy: "See docs/reference/api.md for the routes",
+  remedy: "Use a ripstop command of the same version as the control plane",
 });
 
 /** The route exists, with other methods. */

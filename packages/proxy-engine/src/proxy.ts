@@ -1,6 +1,6 @@
 // The proxy: listeners, hosted workloads, config, readiness, drain. Roles and tests start it; it knows nothing of processes.
 
-import { err, ok, type Clock, type Result, type RipstopError } from "@ripstop/core";
+import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import { telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
 import { createTlsObserver, IdentityTable, listen, listenTls, TlsDialer, type Listener, type TlsIdentity, type VerifyPeer } from "@ripstop/net";
@@ -78,7 +78,7 @@ const LOOPBACK = "127.0.0.1";
 const COUNT_BYTES_MS = 1_000;
 
 class RunningProxy implements Proxy {
-  readonly live: LiveCounts = { connections: 0, exchanges: 0, tunnels: 0 };
+  readonly live: LiveCounts = { exchanges: 0, tunnels: 0 };
   readonly workloads = new Map<string, HostedWorkload>();
   readonly #options: ProxyOptions;
   readonly #engine: Engine;
@@ -90,6 +90,7 @@ class RunningProxy implements Proxy {
   readonly #subscriptions: Subscription[] = [];
   readonly #startedMs: number;
   #ports: ProxyPorts = { workloads: {} };
+  #byteCount: Timer | undefined = undefined;
   #opened = false;
   #ready = false;
   #bundleKnown = false;
@@ -201,7 +202,7 @@ class RunningProxy implements Proxy {
       for (const port of [inbound.value.port, httpProxy.value.port, ...upstreams]) this.#ownPorts.add(port);
     }
     this.#ports = { workloads: ports };
-    clock.every(COUNT_BYTES_MS, () => {
+    this.#byteCount = clock.every(COUNT_BYTES_MS, () => {
       for (const workload of this.workloads.values()) workload.countBytes();
     });
     this.#opened = true;
@@ -231,6 +232,7 @@ class RunningProxy implements Proxy {
     for (const listener of [...this.#inbound, ...this.#outbound]) listener.close();
     for (const subscription of this.#subscriptions) subscription.cancel();
     for (const workload of this.workloads.values()) workload.close();
+    this.#byteCount?.clear();
     this.#engine.reporter.close();
     this.#engine.wheel.close();
   }

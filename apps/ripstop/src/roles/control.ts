@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { meshHome } from "@ripstop/agent-engine";
 import { startControl } from "@ripstop/control-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
-import { verifyPeer } from "@ripstop/identity";
-import { createLogger, createMetricRegistry } from "@ripstop/telemetry";
+import { createLogger, createMetricRegistry, verifyPeer } from "./interim.ts";
+
 import { exitCodes } from "../exit-codes.ts";
 import type { HomeOption } from "../options.ts";
 import { printError } from "../output/failure.ts";

@@ -4,14 +4,17 @@ import { join } from "node:path";
 import { writeFileAtomically } from "@ripstop/agent-engine/atomic-file";
 import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
-import { verifyPeer } from "@ripstop/identity";
+import { createLogger, createMetricRegistry, verifyPeer } from "./interim.ts";
 import { identityFiles, stateFiles, type ProxyMessage, type SupervisorMessage } from "@ripstop/model";
 import { filterFactories } from "@ripstop/policies/proxy";
 import { startProxy, type Proxy } from "@ripstop/proxy-engine";
-import { createLogger, createMetricRegistry, type Logger } from "@ripstop/telemetry";
+import type { Logger } from "@ripstop/telemetry";
 import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
 import { readIdentity, readState } from "./state-directory.ts";
+
+/** A proxy that is not ready after this long says what it waits for. */
+const SAY_WHAT_IS_MISSING_MS = 3_000;
 
 /** Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. */
 export async function proxyRole(argv: readonly string[]): Promise<void> {
@@ -83,6 +86,9 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   listening = true;
   tell({ type: "listening", ports: proxy.ports });
   sayReady();
+  systemClock.after(SAY_WHAT_IS_MISSING_MS, () => {
+    if (!ready) log.warn("not ready yet", { missing: proxy.missing, connected: client.connected });
+  });
 }
 
 /** What the running proxy does for its supervisor. */

@@ -34,11 +34,16 @@ const MAX_SOCKET_PATH = 107;
 /** Serves every route on a Unix socket (mode 0600). A socket file left by a dead process is replaced. */
 export async function listenOnSocket(path: string, options: ApiServerOptions): Promise<Result<ApiListener, Failure>> {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
-    return err({ kind: listenFailed, message: `${path} is longer than ${MAX_SOCKET_PATH} bytes; choose a shorter --home` });
+    return err({
+      kind: listenFailed,
+      message: `${path} is longer than ${MAX_SOCKET_PATH} bytes; choose a shorter --home`,
+    });
   }
   rmSync(path, { force: true });
   const router = new Router(options.routes);
-  const server = createServer((request, response) => void serve(router, { request, response, readOnly: false }, options.logger));
+  const server = createServer(
+    (request, response) => void serve(router, { request, response, readOnly: false }, options.logger),
+  );
   // The file must not be open to others for a moment between its making and its mode.
   const mask = process.umask(0o177);
   const listening = listen(server, { path });
@@ -84,8 +89,12 @@ interface Exchange {
   readonly files?: StaticFiles | undefined;
 }
 
-async function serve(router: Router, { request, response, readOnly, files }: Exchange, logger: Logger | undefined): Promise<void> {
-  const [path = "/", search = ""] = splitTarget(request.url ?? "/");
+async function serve(
+  router: Router,
+  { request, response, readOnly, files }: Exchange,
+  logger: Logger | undefined,
+): Promise<void> {
+  const [path, search] = splitTarget(request.url ?? "/");
   const method = request.method === "HEAD" ? "GET" : (request.method ?? "GET");
   response.on("error", () => undefined);
   const match = router.match(path);
@@ -97,7 +106,10 @@ async function serve(router: Router, { request, response, readOnly, files }: Exc
   const handler = match.handlers.get(method);
   if (handler === undefined) {
     response.setHeader("allow", [...match.handlers.keys()].join(", "));
-    answerFailure(response, { kind: methodNotAllowed, message: `${path.slice(0, 200)} takes ${[...match.handlers.keys()].join(", ")}${readOnly ? " here" : ""}` });
+    answerFailure(response, {
+      kind: methodNotAllowed,
+      message: `${path.slice(0, 200)} takes ${[...match.handlers.keys()].join(", ")}${readOnly ? " here" : ""}`,
+    });
     return;
   }
   try {
@@ -112,7 +124,11 @@ async function serve(router: Router, { request, response, readOnly, files }: Exc
       answerFailure(response, { kind: error.kind, message: error.message });
       return;
     }
-    logger?.error("request failed", { method, path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    logger?.error("request failed", {
+      method,
+      path,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
     answerFailure(response, { kind: internalError, message: `${method} ${path.slice(0, 200)} failed` });
   }
 }
@@ -126,13 +142,21 @@ function isOwnHost(host: string | undefined, port: number): boolean {
   return host === `127.0.0.1:${port}` || host === `localhost:${port}` || host === `[::1]:${port}`;
 }
 
-function listen(server: Server, where: { readonly path: string } | { readonly host: string; readonly port: number }): Promise<Result<undefined, Failure>> {
+function listen(
+  server: Server,
+  where: { readonly path: string } | { readonly host: string; readonly port: number },
+): Promise<Result<undefined, Failure>> {
   server.requestTimeout = 60_000;
   server.headersTimeout = 10_000;
   server.maxConnections = 1_000;
   return new Promise((resolve) => {
     server.once("error", (error) => {
-      resolve(err({ kind: listenFailed, message: `${"path" in where ? where.path : `${where.host}:${where.port}`}: ${error.message}` }));
+      resolve(
+        err({
+          kind: listenFailed,
+          message: `${"path" in where ? where.path : `${where.host}:${where.port}`}: ${error.message}`,
+        }),
+      );
     });
     server.listen(where, () => resolve(ok(undefined)));
   });

@@ -60,7 +60,10 @@ export function observeRoutes(options: ObserveRoutesOptions): readonly Route[] {
       async handler({ response, query }) {
         const minStatus = query.get("minStatus");
         if (minStatus !== null && !/^[0-9]{1,3}$/.test(minStatus)) {
-          return { kind: badRequest, message: `minStatus is ${JSON.stringify(minStatus)}; it must be a status such as 500` };
+          return {
+            kind: badRequest,
+            message: `minStatus is ${JSON.stringify(minStatus)}; it must be a status such as 500`,
+          };
         }
         const given = (name: string): string | undefined => query.get(name) ?? undefined;
         const tap = collector.taps.open({

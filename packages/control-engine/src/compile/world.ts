@@ -47,13 +47,6 @@ export class World {
     for (const workload of registry.list()) this.#indexWorkload(workload, true);
   }
 
-  /** Names of every service, declared or implied: "NAMESPACE/NAME", sorted. */
-  serviceNames(): readonly string[] {
-    const names = new Set(this.#byService.keys());
-    for (const { metadata } of this.#store.list("Service")) names.add(`${metadata.namespace}/${metadata.name}`);
-    return [...names].sort();
-  }
-
   /**
    * The registered service that a name stands for: itself when workloads registered for it; for a Service whose
    * workloads all registered for one other name (a version of it, say), that name.
@@ -88,7 +81,9 @@ export class World {
         read(`guards:${workload.id}`);
         const facts = this.#facts(workload);
         return this.#policyKinds.flatMap((policyKind) =>
-          [...this.#store.list(policyKind.kind.kind)].filter((policy) => policyKind.appliesTo(policy, facts)).map(resourceKey),
+          [...this.#store.list(policyKind.kind.kind)]
+            .filter((policy) => policyKind.appliesTo(policy, facts))
+            .map(resourceKey),
         );
       },
       resource: (key) => {
@@ -118,6 +113,7 @@ export class World {
       if (before !== undefined) this.#indexWorkload(before, false);
       if (after !== undefined) this.#indexWorkload(after, true);
       const onlyState = before !== undefined && after !== undefined && sameShape(before, after);
+      if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
       for (const workload of [before, after]) {
         if (workload === undefined) continue;
         for (const label of labelKeys(workload)) {
@@ -129,7 +125,8 @@ export class World {
         affected.add(`service:${workload.namespace}/${workload.service}`);
         affected.add(`guards:${workload.id}`);
         // An implied service may come or go, and with it the answer to "which services select me" of its other workloads.
-        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`)) affected.add(`guards:${other.id}`);
+        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`))
+          affected.add(`guards:${other.id}`);
       }
     }
     return affected;
@@ -138,11 +135,14 @@ export class World {
   #service(namespace: string, name: string): ServiceView | undefined {
     const declared = this.#store.get(`Service/${namespace}/${name}`);
     if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
-    const workloads = this.#byService.get(`${namespace}/${name}`);
-    return workloads.length > 0 ? impliedService(namespace, name, workloads) : undefined;
+    return impliedService(namespace, name, this.#byService.get(`${namespace}/${name}`));
   }
 
-  #members(service: ServiceView, withState: boolean, read: (dependency: string) => void): readonly RegisteredWorkload[] {
+  #members(
+    service: ServiceView,
+    withState: boolean,
+    read: (dependency: string) => void,
+  ): readonly RegisteredWorkload[] {
     const labels = Object.entries(service.selector).map(([key, value]) => labelKey(service.namespace, key, value));
     const [rarest] = labels.sort((a, b) => this.#byLabel.count(a) - this.#byLabel.count(b));
     if (rarest === undefined) return [];
@@ -165,6 +165,7 @@ export class World {
       .filter(({ spec }) => selects(spec.selector, labels))
       .map(({ metadata }) => `${namespace}/${metadata.name}`);
     const own = `${namespace}/${service}`;
+    // Implied services select by the registered name.
     if (this.#store.get(`Service/${own}`) === undefined) names.push(own);
     return names.sort();
   }
@@ -234,10 +235,6 @@ class MultiMap<T> {
   count(group: string): number {
     return this.#groups.get(group)?.size ?? 0;
   }
-
-  keys(): Iterable<string> {
-    return this.#groups.keys();
-  }
 }
 
 function labelKey(namespace: string, key: string, value: string): string {
@@ -258,7 +255,13 @@ function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {
 
 /** Whether nothing changed but readiness, address and certificate. */
 function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
-  const shape = ({ inboundAddress: _address, ready: _ready, svidNotAfterMs: _svid, registeredMs: _time, pid: _pid, ...rest }: RegisteredWorkload): string =>
-    JSON.stringify(rest);
+  const shape = ({
+    inboundAddress: _address,
+    ready: _ready,
+    svidNotAfterMs: _svid,
+    registeredMs: _time,
+    pid: _pid,
+    ...rest
+  }: RegisteredWorkload): string => JSON.stringify(rest);
   return shape(a) === shape(b);
 }

@@ -64,7 +64,8 @@ function isAlive({ pid, startTime }: Holder): boolean {
 function readHolder(path: string): Holder | undefined {
   try {
     const holder: unknown = JSON.parse(readFileSync(path, "utf8"));
-    if (typeof holder !== "object" || holder === null || !("pid" in holder) || typeof holder.pid !== "number") return undefined;
+    if (typeof holder !== "object" || holder === null || !("pid" in holder) || typeof holder.pid !== "number")
+      return undefined;
     return { pid: holder.pid, startTime: "startTime" in holder ? String(holder.startTime) : "" };
   } catch {
     return undefined;

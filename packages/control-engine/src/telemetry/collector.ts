@@ -129,7 +129,9 @@ export class Collector {
       const version = workload.labels["version"];
       if (version !== undefined && version !== "") found.versions.add(version);
     }
-    const edges = [...this.#edges.values()].filter(({ atSource, atDestination }) => atSource.requestsTotal + atDestination.requestsTotal > 0);
+    const edges = [...this.#edges.values()].filter(
+      ({ atSource, atDestination }) => atSource.requestsTotal + atDestination.requestsTotal > 0,
+    );
     for (const { source, destination } of edges) {
       node(source);
       node(destination);
@@ -138,7 +140,12 @@ export class Collector {
       timeMs: this.#options.clock.nowMs(),
       nodes: [...services]
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([service, { versions, workloads, ready }]) => ({ service, versions: [...versions].sort(), workloads, ready })),
+        .map(([service, { versions, workloads, ready }]) => ({
+          service,
+          versions: [...versions].sort(),
+          workloads,
+          ready,
+        })),
       edges: edges.map((edge) => describeEdge(edge, second)).sort((a, b) => (edgeOrder(a) < edgeOrder(b) ? -1 : 1)),
     };
   }
@@ -152,7 +159,14 @@ export class Collector {
     const known = this.#edges.get(key);
     if (known !== undefined) return known;
     if (this.#edges.size >= (this.#options.maxEdges ?? 10_000)) this.#dropSilent();
-    const edge: Edge = { source, destination, protocol, atSource: new EdgeWindow(), atDestination: new EdgeWindow(), lastSecond: 0 };
+    const edge: Edge = {
+      source,
+      destination,
+      protocol,
+      atSource: new EdgeWindow(),
+      atDestination: new EdgeWindow(),
+      lastSecond: 0,
+    };
     this.#edges.set(key, edge);
     return edge;
   }
@@ -172,7 +186,12 @@ export class Collector {
   #inboundOf(workloadId: string): Inbound {
     let found = this.#inbound.get(workloadId);
     if (found === undefined) {
-      found = { requests: 0, plainSecond: Number.NEGATIVE_INFINITY, mutualSecond: Number.NEGATIVE_INFINITY, stats: undefined };
+      found = {
+        requests: 0,
+        plainSecond: Number.NEGATIVE_INFINITY,
+        mutualSecond: Number.NEGATIVE_INFINITY,
+        stats: undefined,
+      };
       this.#inbound.set(workloadId, found);
     }
     return found;

@@ -43,7 +43,8 @@ export class EdgeWindow {
     this.#bump(base + 1, stats.failures);
     this.#bump(base + 2, stats.denied);
     this.#bump(base + 3, stats.bytesSent + stats.bytesReceived);
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#bump(base + FIELDS + bucket, stats.latencyCounts[bucket] ?? 0);
+    for (let bucket = 0; bucket < BUCKETS; bucket++)
+      this.#bump(base + FIELDS + bucket, stats.latencyCounts[bucket] ?? 0);
     this.requestsTotal += requests;
     this.deniedTotal += stats.denied;
     this.failuresTotal += stats.failures;
@@ -60,7 +61,8 @@ export class EdgeWindow {
     for (let slot = 0; slot < SLOTS; slot++) {
       const age = second - (this.#seconds[slot] ?? -1);
       if (age < 0 || age >= SLOTS || this.#seconds[slot] === -1) continue;
-      for (let field = 0; field < WIDTH; field++) sums[field] = (sums[field] ?? 0) + (this.#values[slot * WIDTH + field] ?? 0);
+      for (let field = 0; field < WIDTH; field++)
+        sums[field] = (sums[field] ?? 0) + (this.#values[slot * WIDTH + field] ?? 0);
     }
     const [requests = 0, failures = 0, denied = 0, bytes = 0, ...latencyCounts] = sums;
     return { requests, failures, denied, bytes, latencyCounts };

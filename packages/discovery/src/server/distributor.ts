@@ -200,7 +200,10 @@ export class Distributor {
     const byName = this.#index.get(typeUrl);
     const streams = byName?.get(name);
     if (!byName || !streams?.delete(stream)) return;
-    if (streams.size === 0) byName.delete(name);
+    if (streams.size === 0) {
+      byName.delete(name);
+      this.#options.source.release?.(typeUrl, name);
+    }
     if (byName.size === 0) this.#index.delete(typeUrl);
   }
 

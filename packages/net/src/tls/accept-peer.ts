@@ -1,5 +1,6 @@
 // The last step of every handshake, on both sides: is the peer who it must be? Until this says yes no byte passes.
 
+import type { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import type { TlsInfo } from "../conn.ts";
 import type { IdentityTable } from "./identity-table.ts";
@@ -11,6 +12,12 @@ export interface PeerRefusal {
   readonly message: string;
 }
 
+/** A peer that passed. */
+export interface AcceptedPeer {
+  readonly info: TlsInfo;
+  readonly leaf: X509Certificate;
+}
+
 /** What to check. */
 export interface PeerRules {
   readonly identities: IdentityTable;
@@ -19,10 +26,12 @@ export interface PeerRules {
   readonly alpn: string;
   /** The only acceptable peer; undefined accepts every id of a trusted domain (authorization comes later). */
   readonly expectedPeerId?: string | undefined;
+  /** For a client that resumes: the leaf of the handshake that the session came from (node:tls does not keep it). */
+  readonly sessionLeaf?: X509Certificate | undefined;
 }
 
-/** The facts of the connection, or why it is refused. Never throws. */
-export function acceptPeer(socket: TLSSocket, rules: PeerRules, serverName: string): TlsInfo | PeerRefusal {
+/** The facts of the connection, or why it is refused. Never throws. Call it once a connection. */
+export function acceptPeer(socket: TLSSocket, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
   try {
     return check(socket, rules, serverName);
   } catch (error) {
@@ -30,15 +39,16 @@ export function acceptPeer(socket: TLSSocket, rules: PeerRules, serverName: stri
   }
 }
 
-function check(socket: TLSSocket, rules: PeerRules, serverName: string): TlsInfo | PeerRefusal {
+function check(socket: TLSSocket, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
   const problem: unknown = socket.authorizationError;
   if (!socket.authorized) return chainRefusal(problem);
   const version = socket.getProtocol();
   if (version !== "TLSv1.3") return { reason: "protocol_version", message: `negotiated ${version ?? "nothing"}, not TLSv1.3` };
   const alpn = typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "";
   if (alpn !== rules.alpn) return { reason: "alpn", message: `the peer does not speak ${rules.alpn}` };
+  // On a client node:tls gives the leaf only once: the call takes it out of OpenSSL's chain.
   // A resumed session carries the leaf of the handshake that it came from; without one nobody is identified.
-  const leaf = socket.getPeerX509Certificate();
+  const leaf = socket.getPeerX509Certificate() ?? (socket.isSessionReused() ? rules.sessionLeaf : undefined);
   if (!leaf) return { reason: "no_certificate", message: "the peer presented no certificate" };
   const verdict = rules.verifyPeer(leaf);
   if (!verdict.ok) return { reason: verdict.reason, message: verdict.message };
@@ -51,14 +61,8 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): TlsInfo
   if (rules.expectedPeerId !== undefined && verdict.id !== rules.expectedPeerId) {
     return { reason: "unexpected_peer", message: `expected ${rules.expectedPeerId}, found ${verdict.id}` };
   }
-  return {
-    version,
-    cipher: socket.getCipher().name,
-    alpn,
-    serverName,
-    peerId: verdict.id,
-    resumed: socket.isSessionReused(),
-  };
+  const resumed = socket.isSessionReused();
+  return { info: { version, cipher: socket.getCipher().name, alpn, serverName, peerId: verdict.id, resumed }, leaf };
 }
 
 const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {

@@ -15,6 +15,7 @@ export interface TlsIdentity {
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const MAX_CHAIN_DEPTH = 5;
+const MAX_PROVEN = 4_096;
 
 const COMMON: SecureContextOptions = {
   minVersion: "TLSv1.3",
@@ -30,6 +31,7 @@ export class IdentityTable {
   readonly #contexts = new Map<string, SecureContext>();
   readonly #listeners = new Set<() => void>();
   #bundlePems: ReadonlyMap<string, string> = new Map();
+  readonly #proven = new Map<string, string>();
   #roots = new Map<string, readonly X509Certificate[]>();
   #ticketKeys = randomBytes(48);
   #generation = 0;
@@ -111,6 +113,17 @@ export class IdentityTable {
     const roots = this.#roots.get(trustDomain);
     if (!roots) return false;
     if (this.#roots.size === 1) return true;
+    // A resumed session brings the leaf without its issuers: what was proven in this generation holds.
+    if (this.#proven.get(leaf.fingerprint256) === trustDomain) return true;
+    const proven = this.#walk(leaf, roots);
+    if (proven) {
+      if (this.#proven.size >= MAX_PROVEN) this.#proven.clear();
+      this.#proven.set(leaf.fingerprint256, trustDomain);
+    }
+    return proven;
+  }
+
+  #walk(leaf: X509Certificate, roots: readonly X509Certificate[]): boolean {
     let current: X509Certificate | undefined = leaf;
     for (let depth = 0; current && depth < MAX_CHAIN_DEPTH; depth++) {
       const certificate: X509Certificate = current;
@@ -140,6 +153,7 @@ export class IdentityTable {
   #changed(): void {
     this.#generation++;
     this.#contexts.clear();
+    this.#proven.clear();
     this.#ticketKeys = randomBytes(48);
     for (const listener of this.#listeners) listener();
   }

@@ -1,5 +1,6 @@
 // The dialling side of mutual TLS, with resumption within one generation of identities.
 
+import type { X509Certificate } from "node:crypto";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Clock } from "@ripstop/core";
 import { closeCause } from "../close-cause.ts";
@@ -7,7 +8,7 @@ import { dial, type DialEvents } from "../dial.ts";
 import { publicTier } from "../tiers/public-tier.ts";
 import { SocketConn } from "../tiers/socket-conn.ts";
 import type { Connecting, ConnectEvents, ConnectTarget, Tier } from "../tiers/tier.ts";
-import { acceptPeer } from "./accept-peer.ts";
+import { acceptPeer, type PeerRules } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
 import type { TlsObserver } from "./tls-observer.ts";
@@ -86,7 +87,14 @@ export class TlsDialer {
       queueMicrotask(() => fail("no_identity", `${workloadId} has no certificate yet, or there is no trust bundle for ${trustDomain}`));
       return { cancel: () => (over = true) };
     }
-    const session = this.#sessions.find(sessionKey, generation);
+    const known = this.#sessions.find(sessionKey, generation);
+    const rules: PeerRules = {
+      identities: this.#identities,
+      verifyPeer: this.#verifyPeer,
+      alpn,
+      expectedPeerId,
+      sessionLeaf: known?.leaf,
+    };
     const connectOptions: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
       ...("path" in target ? { path: target.path } : { host: target.address, port: target.port }),
       allowHalfOpen: true,
@@ -96,7 +104,7 @@ export class TlsDialer {
       rejectUnauthorized: true,
       // The name in the certificate is the SPIFFE id, checked below: node:tls skips this callback on resumption.
       checkServerIdentity: () => undefined,
-      ...(session ? { session } : {}),
+      ...(known ? { session: known.session } : {}),
     };
     const tls = connect(connectOptions);
     socket = tls;
@@ -106,11 +114,20 @@ export class TlsDialer {
     tls.once("connect", () => {
       connected = true;
     });
-    tls.on("session", (ticket) => this.#sessions.remember(sessionKey, generation, ticket));
+    let ticket: Buffer | undefined;
+    let leaf: X509Certificate | undefined;
+    // Only the session of a verified peer is worth keeping; its ticket comes after or, rarely, before the verification.
+    const remember = (): void => {
+      if (ticket && leaf) this.#sessions.remember(sessionKey, { generation, session: ticket, leaf });
+    };
+    tls.on("session", (session: Buffer) => {
+      ticket = session;
+      remember();
+    });
     const onError = (error: Error): void => {
       if (over) return;
       if (connected || !("syscall" in error)) {
-        const refusal = tls.authorizationError ? acceptPeer(tls, { ...this.#rules, alpn, expectedPeerId }, serverName) : undefined;
+        const refusal = tls.authorizationError ? acceptPeer(tls, rules, serverName) : undefined;
         const [reason, message] = refusal && "reason" in refusal ? [refusal.reason, refusal.message] : handshakeProblem(error);
         fail(reason, message);
         return;
@@ -122,14 +139,16 @@ export class TlsDialer {
     tls.once("close", () => fail("connection_lost", "the peer closed before the handshake was complete"));
     tls.once("secureConnect", () => {
       if (over) return;
-      const outcome = acceptPeer(tls, { ...this.#rules, alpn, expectedPeerId }, serverName);
+      const outcome = acceptPeer(tls, rules, serverName);
       if ("reason" in outcome) {
         fail(outcome.reason, outcome.message);
         return;
       }
       over = true;
-      this.#observer.accepted("client", outcome.resumed);
-      events.onConnected(new SocketConn(tls, { tls: outcome, highWaterBytes: TLS_HIGH_WATER_BYTES }));
+      leaf = outcome.leaf;
+      remember();
+      this.#observer.accepted("client", outcome.info.resumed);
+      events.onConnected(new SocketConn(tls, { tls: outcome.info, highWaterBytes: TLS_HIGH_WATER_BYTES }));
     });
     return {
       cancel() {
@@ -138,31 +157,33 @@ export class TlsDialer {
       },
     };
   }
-
-  get #rules(): { readonly identities: IdentityTable; readonly verifyPeer: VerifyPeer } {
-    return { identities: this.#identities, verifyPeer: this.#verifyPeer };
-  }
 }
 
 const MAX_SESSIONS = 1_024;
 
+interface KnownSession {
+  readonly generation: number;
+  readonly session: Buffer;
+  readonly leaf: X509Certificate;
+}
+
 /** The latest ticket per (identity, server name, peer), valid within one generation. */
 class SessionCache {
-  readonly #entries = new Map<string, { readonly generation: number; readonly session: Buffer }>();
+  readonly #entries = new Map<string, KnownSession>();
 
-  remember(key: string, generation: number, session: Buffer): void {
+  remember(key: string, session: KnownSession): void {
     this.#entries.delete(key);
     if (this.#entries.size >= MAX_SESSIONS) {
       const [oldest] = this.#entries.keys();
       if (oldest !== undefined) this.#entries.delete(oldest);
     }
-    this.#entries.set(key, { generation, session });
+    this.#entries.set(key, session);
   }
 
-  find(key: string, generation: number): Buffer | undefined {
+  find(key: string, generation: number): KnownSession | undefined {
     const entry = this.#entries.get(key);
     if (entry && entry.generation !== generation) this.#entries.delete(key);
-    return entry?.generation === generation ? entry.session : undefined;
+    return entry?.generation === generation ? entry : undefined;
   }
 
   forget(key: string): void {

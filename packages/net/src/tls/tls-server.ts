@@ -1,6 +1,6 @@
 // The accepting side of mutual TLS: one listener, many workloads, chosen by server name.
 
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import type { Clock, Result, RipstopError, Timer } from "@ripstop/core";
 import { causeOf } from "../close-cause.ts";
@@ -63,6 +63,7 @@ function tlsServerTier(options: ListenTlsOptions): Tier {
 }
 
 interface Pending {
+  readonly key: string;
   readonly socket: Socket;
   readonly timer: Timer;
   readonly peer: string;
@@ -78,6 +79,7 @@ class Handshakes {
   readonly #stopListening: () => void;
   /** By local and remote address: node:tls does not say which socket a handshake belongs to. */
   readonly #pending = new Map<string, Pending>();
+  readonly #bySocket = new WeakMap<Socket, Pending>();
   readonly #helloQueue: Pending[] = [];
   #startScheduled = false;
 
@@ -117,12 +119,16 @@ class Handshakes {
       this.#refuse(pending, "timeout", `no complete handshake within ${this.#handshakeTimeoutMs} ms`);
       socket.destroy();
     });
-    const pending: Pending = { socket, timer, peer, settled: false };
+    const pending: Pending = { key, socket, timer, peer, settled: false };
     this.#pending.set(key, pending);
+    this.#bySocket.set(socket, pending);
     socket.once("close", () => {
-      this.#refuse(pending, "connection_lost", "the peer closed before the handshake was complete");
       timer.clear();
-      if (this.#pending.get(key) === pending) this.#pending.delete(key);
+      // node:tls tells its own, better reason after this event.
+      setImmediate(() => {
+        this.#refuse(pending, "connection_lost", "the peer closed before the handshake was complete");
+        if (this.#pending.get(key) === pending) this.#pending.delete(key);
+      });
     });
     // A silent peer costs a plain socket only; the TLS state is made once it has spoken.
     socket.once("readable", () => {
@@ -181,9 +187,9 @@ class Handshakes {
       return;
     }
     pending.settled = true;
-    this.#options.observer.accepted("server", outcome.resumed);
+    this.#options.observer.accepted("server", outcome.info.resumed);
     this.#acceptor.onConn(
-      new SocketConn(socket, { tls: outcome, highWaterBytes: TLS_HIGH_WATER_BYTES, onGone: () => this.#acceptor.onGone() }),
+      new SocketConn(socket, { tls: outcome.info, highWaterBytes: TLS_HIGH_WATER_BYTES, onGone: () => this.#acceptor.onGone() }),
     );
   }
 
@@ -203,10 +209,12 @@ class Handshakes {
   }
 
   #settle(socket: TLSSocket): Pending | undefined {
-    const key = keyOf(socket);
-    const pending = this.#pending.get(key);
-    this.#pending.delete(key);
-    pending?.timer.clear();
+    // After a failure the addresses are gone; the socket below is in an undocumented field that has always been there.
+    const below: unknown = Reflect.get(socket, "_parent");
+    const pending = (below instanceof Socket ? this.#bySocket.get(below) : undefined) ?? this.#pending.get(keyOf(socket));
+    if (!pending || this.#pending.get(pending.key) !== pending) return undefined;
+    this.#pending.delete(pending.key);
+    pending.timer.clear();
     return pending;
   }
 

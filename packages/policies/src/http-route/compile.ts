@@ -7,14 +7,22 @@ import {
   type HeaderModifier,
   type HttpRouteFilter,
   type HttpRule,
+  type PathMatch,
   type PortRoutes,
   type ValueMatch,
 } from "@ripstop/model";
 import type { Resource } from "@ripstop/resources";
 
+import { toCanonicalPath } from "../canonical-path.ts";
 import { compareMatches, type RankedMatch } from "./precedence.ts";
-import { attachedPorts, backendReference, parentNamespace, type ResolveBackend, type RouteService } from "./references.ts";
-import type { HeaderModifierSpec, HttpRouteRule, HttpRouteSpec, NamedMatch } from "./spec.ts";
+import {
+  attachedPorts,
+  backendReference,
+  parentNamespace,
+  type ResolveBackend,
+  type RouteService,
+} from "./references.ts";
+import type { HeaderModifierSpec, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch } from "./spec.ts";
 
 /** A Service and whose view of it is wanted. */
 export interface RouteView {
@@ -126,12 +134,17 @@ function compileMatch({ route, rule, match, spec }: RankedMatch, action: Action)
     source: `HTTPRoute ${namespace}/${name} rule ${rule} match ${match}`,
     // GEP-1294: `hostnames` means nothing for a Service parent.
     hostnames: [],
-    path: { type: PATH_TYPES[spec.path.type], value: spec.path.value },
+    path: compilePath(spec),
     method: spec.method ?? "",
     headers: compileValues(spec.headers, true),
     query: compileValues(spec.queryParams, false),
     ...action,
   };
+}
+
+function compilePath({ path }: HttpRouteMatch): PathMatch {
+  const value = path.type === "RegularExpression" ? path.value : toCanonicalPath(path.value);
+  return { type: PATH_TYPES[path.type], value };
 }
 
 const PATH_TYPES: Readonly<Record<"Exact" | "PathPrefix" | "RegularExpression", PathMatch_Type>> = {

@@ -10,6 +10,8 @@ import type { Cluster } from "../6-balance/cluster.ts";
 export interface ClusterSource {
   hold(service: string): Cluster;
   release(cluster: Cluster): void;
+  /** Routes arrived: puts in force what is complete now, and wakes those who wait for it. */
+  routesArrived(): void;
 }
 
 /** One set of routes with all that it needs. */
@@ -84,7 +86,8 @@ export class Frontend {
     const superseded = this.#next;
     this.#next = { matcher, clusters };
     if (superseded !== undefined) this.#release(superseded);
-    this.advance();
+    // The routes are often the last part to arrive: the table looks at all that waits, this frontend included.
+    this.#source.routesArrived();
   }
 
   #release(set: RouteSet): void {

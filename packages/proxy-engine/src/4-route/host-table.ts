@@ -129,6 +129,10 @@ export class HostTable implements ClusterSource {
     cluster.close();
   }
 
+  routesArrived(): void {
+    this.#advance();
+  }
+
   close(): void {
     this.#sweep.clear();
     for (const entry of this.#hosts.values()) this.#drop(entry);

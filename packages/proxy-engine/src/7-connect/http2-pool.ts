@@ -1,6 +1,6 @@
 // A few long-lived HTTP/2 connections to one destination, shared by all requests to it.
 
-import type { Clock } from "@ripstop/core";
+import type { Clock, Timer } from "@ripstop/core";
 import type { RequestHead } from "@ripstop/http";
 import { Http2Connection, type Flushable, type Http2ConnectionHandler, type Http2Error, type Http2Output } from "@ripstop/http2";
 import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
@@ -25,6 +25,10 @@ export interface Http2PoolOptions {
 
 const MAX_CONNECTIONS = 8;
 const MAX_WAITING = 4096;
+/** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
+const PING_AFTER_CHECKS = 15;
+const DEAD_AFTER_CHECKS = 25;
+const SETTINGS_TIMEOUT_MS = 10_000;
 
 /** Multiplexed connections to one destination. */
 export class Http2Pool implements HttpPool, DialEvents {
@@ -69,7 +73,7 @@ export class Http2Pool implements HttpPool, DialEvents {
       return;
     }
     this.#waiting.push(waiter);
-    if (this.#dialing === undefined && this.#open.length < MAX_CONNECTIONS) this.#dial();
+    this.#dialIfNeeded();
   }
 
   cancel(waiter: StreamWaiter): void {
@@ -90,9 +94,10 @@ export class Http2Pool implements HttpPool, DialEvents {
     this.#failWaiting("the proxy is closing");
   }
 
-  /** Closes connections that nobody used for long. */
+  /** Closes connections that nobody used for long or whose peer is gone without a word. Called once a second. */
   closeIdle(nowMs: number): void {
     for (const connection of [...this.#open]) {
+      connection.checkPeer();
       if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs) connection.closeWhenIdle();
     }
   }
@@ -125,13 +130,15 @@ export class Http2Pool implements HttpPool, DialEvents {
       break;
     }
     this.#draining = false;
-    if (this.#waiting.length > 0 && this.#dialing === undefined && this.#open.length < MAX_CONNECTIONS) this.#dial();
+    if (this.#waiting.length > 0) this.#dialIfNeeded();
   }
 
   /** @internal */
-  connectionGone(connection: Http2Upstream): void {
+  connectionGone(connection: Http2Upstream, cause: string): void {
     const at = this.#open.indexOf(connection);
     if (at >= 0) this.#open.splice(at, 1);
+    // A peer that closes before it has said anything would do the same again.
+    if (!connection.http2.peerSettingsReceived && this.#open.length === 0) this.#failWaiting(cause);
     if (this.#waiting.length > 0) this.drain();
   }
 
@@ -148,7 +155,10 @@ export class Http2Pool implements HttpPool, DialEvents {
     return best?.give(waiter) === true;
   }
 
-  #dial(): void {
+  /** One dial at a time, and none while a new connection is about to take more. */
+  #dialIfNeeded(): void {
+    if (this.#dialing !== undefined || this.#open.length >= MAX_CONNECTIONS) return;
+    for (const connection of this.#open) if (connection.starting) return;
     this.#dialing = this.options.dialer.dial(this);
   }
 
@@ -166,7 +176,10 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   lastUsedMs: number;
   readonly #pool: Http2Pool;
   readonly #flush: TurnFlusher;
+  readonly #settingsTimer: Timer;
   #served = 0;
+  #heard = true;
+  #silentChecks = 0;
   #leaving = false;
   #gone = false;
 
@@ -177,7 +190,15 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.tlsVersion = conn.tls?.version ?? "";
     this.lastUsedMs = pool.options.clock.monotonicMs();
     this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock });
+    this.#settingsTimer = pool.options.clock.after(SETTINGS_TIMEOUT_MS, () => {
+      if (!this.http2.peerSettingsReceived) conn.destroy();
+    });
     conn.handler = this;
+  }
+
+  /** The peer has not spoken yet: how much it takes, and whether WebSockets, is not known. */
+  get starting(): boolean {
+    return !this.#leaving && !this.#gone && !this.http2.peerSettingsReceived;
   }
 
   get usable(): boolean {
@@ -190,6 +211,18 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.lastUsedMs = this.#pool.options.clock.monotonicMs();
     waiter.onStream(stream, this, this.#served++ > 0);
     return true;
+  }
+
+  /** A peer that is silent for long is asked, and given up when it does not answer. */
+  checkPeer(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#silentChecks = 0;
+      return;
+    }
+    this.#silentChecks++;
+    if (this.#silentChecks === PING_AFTER_CHECKS) this.http2.ping(0);
+    else if (this.#silentChecks >= DEAD_AFTER_CHECKS) this.conn.destroy();
   }
 
   closeWhenIdle(): void {
@@ -211,6 +244,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   }
 
   onBytes(buf: Buffer, start: number, end: number): void {
+    this.#heard = true;
     this.http2.receive(buf, start, end);
     if (this.#pool.hasWaiting) this.#pool.drain();
   }
@@ -226,8 +260,9 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
 
   onClose(cause: CloseCause): void {
     this.#gone = true;
+    this.#settingsTimer.clear();
     this.http2.closed(cause.message);
-    this.#pool.connectionGone(this);
+    this.#pool.connectionGone(this, cause.message);
   }
 
   onSettings(): void {

@@ -223,7 +223,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
     const now = this.engine.clock.monotonicMs();
     this.#endpoint.recordLatency(now - attempt.startedMs, now);
-    if (isRetryableStatus(head.status)) this.#cluster.endpoints.recordFailure(this.#endpoint, now);
+    const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
+    if (unavailable || isRetryableStatus(head.status)) this.#cluster.endpoints.recordFailure(this.#endpoint, now);
     else this.#cluster.endpoints.recordSuccess(this.#endpoint, now);
   }
 
@@ -250,7 +251,10 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (this.#endpoint !== undefined && !failure.overloaded) {
       this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
     }
-    if ((failure.notSent || isIdempotent(this.request.method)) && !failure.overloaded && this.#mayRetry()) {
+    // A connection that could not be made is no load on the service: such a retry is not a matter of the budget.
+    const unconnected = failure.notSent && attempt.stream === undefined && !failure.overloaded;
+    const repeatable = (failure.notSent || isIdempotent(this.request.method)) && !failure.overloaded;
+    if (unconnected ? this.#hasRetries : repeatable && this.#mayRetry()) {
       this.#retry();
       return;
     }
@@ -266,14 +270,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     return this.#endpoint === undefined ? address : `${this.#endpoint.id} at ${address}`;
   }
 
+  get #hasRetries(): boolean {
+    return this.#cluster !== undefined && this.replayable && this.#retries < this.#cluster.settings.maxRetries;
+  }
+
+  /** Takes a retry out of the budget if there is one. */
   #mayRetry(): boolean {
-    const cluster = this.#cluster;
-    return (
-      cluster !== undefined &&
-      this.replayable &&
-      this.#retries < cluster.settings.maxRetries &&
-      cluster.budget.tryTake(this.engine.clock.monotonicMs())
-    );
+    return this.#hasRetries && this.#cluster?.budget.tryTake(this.engine.clock.monotonicMs()) === true;
   }
 
   #retry(): void {
