@@ -206,10 +206,15 @@ export class Http2Connection implements Flushable, FrameSink, StreamOwner, Sende
   writable(): void {
     if (this.#dead) return;
     this.#sender.blocked = false;
-    this.flush();
+    this.#flush();
   }
 
   flush(): void {
+    this.#sender.unschedule();
+    this.#flush();
+  }
+
+  #flush(): void {
     if (this.#dead) return;
     this.#sender.flush();
     if (this.#closeWhenIdle && this.#active === 0 && !this.#sender.blocked && !this.#dead) this.#close();
@@ -666,7 +671,11 @@ export class Http2Connection implements Flushable, FrameSink, StreamOwner, Sende
     const delta = this.#settings.initialWindowBytes - this.#streamWindow;
     if (delta === 0) return;
     this.#streamWindow += delta;
-    for (const stream of this.#streams.snapshot()) stream.receiveWindow += delta;
+    for (const stream of this.#streams.snapshot()) {
+      stream.receiveWindow += delta;
+      // Bytes that were too few to be worth a grant under the old window may be all of the new one.
+      if (!stream.remoteEnded) this.#grantStream(stream, 0);
+    }
   }
 
   #onPing(flags: number, streamId: number, buf: Buffer, start: number, end: number): void {
@@ -748,16 +757,17 @@ export class Http2Connection implements Flushable, FrameSink, StreamOwner, Sende
   // ── Flow control towards us ─────────────────────────────────────────────────────────────────────────────────────
 
   #grant(stream: Http2Stream, count: number): void {
-    if (!stream.remoteEnded && !stream.closed) {
-      stream.toGrant += count;
-      if (stream.toGrant * 2 >= this.#streamWindow) {
-        this.#sender.writer.windowUpdate(stream.id, stream.toGrant);
-        stream.receiveWindow += stream.toGrant;
-        stream.toGrant = 0;
-        this.#sender.schedule();
-      }
-    }
+    if (!stream.remoteEnded && !stream.closed) this.#grantStream(stream, count);
     this.#grantConnection(count);
+  }
+
+  #grantStream(stream: Http2Stream, count: number): void {
+    stream.toGrant += count;
+    if (stream.toGrant === 0 || stream.toGrant * 2 < this.#streamWindow) return;
+    this.#sender.writer.windowUpdate(stream.id, stream.toGrant);
+    stream.receiveWindow += stream.toGrant;
+    stream.toGrant = 0;
+    this.#sender.schedule();
   }
 
   #grantConnection(count: number): void {

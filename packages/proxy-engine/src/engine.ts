@@ -27,7 +27,6 @@ export interface Engine {
 
 /** What is open now; all zero when nothing is under way. */
 export interface LiveCounts {
-  connections: number;
   exchanges: number;
   tunnels: number;
 }

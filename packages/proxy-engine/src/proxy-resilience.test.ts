@@ -313,7 +313,7 @@ describe("policies", () => {
       assert.equal(allowed.closed, false);
       const again = new TcpClient(web.ports.upstreams[0] ?? 0);
       await again.untilEnd();
-      allowed.socket.destroy();
+      for (const client of [tunnel, forbidden, allowed, again]) client.socket.destroy();
     }));
 
   it("refuse raw bytes to a port that is declared as HTTP", () =>
@@ -328,6 +328,7 @@ describe("policies", () => {
       const client = new TcpClient(web.ports.upstreams[0] ?? 0);
       client.write("raw");
       await client.untilEnd();
+      client.socket.destroy();
       assert.equal(connected, 0);
     }));
 });

@@ -78,7 +78,7 @@ const LOOPBACK = "127.0.0.1";
 const COUNT_BYTES_MS = 1_000;
 
 class RunningProxy implements Proxy {
-  readonly live: LiveCounts = { connections: 0, exchanges: 0, tunnels: 0 };
+  readonly live: LiveCounts = { exchanges: 0, tunnels: 0 };
   readonly workloads = new Map<string, HostedWorkload>();
   readonly #options: ProxyOptions;
   readonly #engine: Engine;

@@ -15,7 +15,6 @@ const MAX_DEPTH = 64;
 
 type Node =
   | { readonly kind: "set"; readonly set: CharSet }
-  | { readonly kind: "empty" }
   | { readonly kind: "fail" }
   | { readonly kind: "sequence"; readonly parts: readonly Node[] }
   | { readonly kind: "either"; readonly parts: readonly Node[] }
@@ -255,8 +254,6 @@ class Builder {
     switch (node.kind) {
       case "set":
         return this.add(CHAR, node.set, next, -1);
-      case "empty":
-        return next;
       case "fail":
         this.overflow = true;
         return next;

@@ -176,7 +176,7 @@ export class ControlConnection {
     const leaf = socket.getPeerX509Certificate();
     if (!leaf) return "it showed no certificate";
     const verdict = this.#options.verifyPeer(leaf);
-    if (!verdict.ok) return verdict.reason;
+    if (!verdict.ok) return verdict.message ?? verdict.reason;
     const { controlIdentity } = this.#options;
     return verdict.id === controlIdentity ? undefined : `it is ${verdict.id}, and not ${controlIdentity}`;
   }

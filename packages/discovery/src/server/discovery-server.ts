@@ -170,7 +170,11 @@ class Endpoint implements DiscoveryServer {
   #onConfigCall(call: ConfigCall): void {
     const peer = this.#peerOf(call);
     if (!peer.ok) {
-      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
+      fail(
+        call,
+        status.UNAUTHENTICATED,
+        `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.message ?? peer.reason}`,
+      );
       return;
     }
     let stream: SubscriberStream | undefined;
@@ -226,7 +230,11 @@ class Endpoint implements DiscoveryServer {
   #onTelemetryCall(call: TelemetryCall): void {
     const peer = this.#peerOf(call);
     if (!peer.ok) {
-      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
+      fail(
+        call,
+        status.UNAUTHENTICATED,
+        `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.message ?? peer.reason}`,
+      );
       return;
     }
     const proxyId = String(call.metadata.get(proxyIdMetadata)[0] ?? "");

@@ -299,6 +299,7 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
     await w.outcomes.until(() => w.accepted.length === 1);
     w.accepted[0]?.conn.write(Buffer.from("x"), 0, 1);
     await first.recorder.until(() => first.recorder.bytes === 1);
+    await new Promise((resolve) => setImmediate(resolve)); // node:tls hands out the ticket after the bytes
     first.conn.destroy();
     const second = connected(await w.dial());
     assert.equal(second.conn.tls?.resumed, true);
@@ -315,6 +316,7 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
     await w.outcomes.until(() => w.accepted.length === 1);
     w.accepted[0]?.conn.write(Buffer.from("x"), 0, 1);
     await first.recorder.until(() => first.recorder.bytes === 1);
+    await new Promise((resolve) => setImmediate(resolve));
     const renewed = await w.authority.issue(w.authority.idOf("catalog"));
     assert.ok(w.serverTable.setIdentity(SERVER, renewed).ok);
     const second = connected(await w.dial());

@@ -57,7 +57,11 @@ describe("HTTPRoute", () => {
     );
     only(
       violations(`{parentRefs: [${service}, port: 1}, ${service}}]}`),
-      /^spec\.parentRefs\[1\] — .*not every time with a port/,
+      /^spec\.parentRefs\[1\] — .*not every time in the same way/,
+    );
+    only(
+      violations(`{parentRefs: [${service}, port: 1}, ${service}, sectionName: http}]}`),
+      /not every time in the same way/,
     );
     assert.deepEqual(violations(`{parentRefs: [${service}, port: 1}, ${service}, port: 2}]}`), []);
   });

@@ -75,8 +75,7 @@ export function validateHttpRoute(route: Resource<HttpRouteSpec>): Found[] {
 
 function checkParents(parents: readonly ParentRef[], routeNamespace: string, found: Found[]): void {
   const seen = new Set<string>();
-  const sections = new Map<string, number>();
-  const withoutSection = new Set<string>();
+  const firstOf = new Map<string, ParentRef>();
   for (const [at, parent] of parents.entries()) {
     const path = `spec.parentRefs[${at}]`;
     if (parent.group !== "" || parent.kind !== "Service") {
@@ -89,19 +88,21 @@ function checkParents(parents: readonly ParentRef[], routeNamespace: string, fou
     }
     const target = `${parent.namespace ?? routeNamespace}/${parent.name}`;
     const whole = `${target}/${parent.port ?? ""}/${parent.sectionName ?? ""}`;
-    sections.set(target, (sections.get(target) ?? 0) + 1);
-    if (parent.port === undefined && parent.sectionName === undefined) withoutSection.add(target);
-    const duplicate = seen.has(whole);
-    seen.add(whole);
-    if (duplicate) {
+    const first = firstOf.get(target) ?? parent;
+    firstOf.set(target, first);
+    if (seen.has(whole)) {
       found.push({ path, message: `Service ${target} is named twice`, remedy: "name each parent once" });
-    } else if ((sections.get(target) ?? 0) > 1 && withoutSection.has(target)) {
+    } else if (
+      (first.port === undefined) !== (parent.port === undefined) ||
+      (first.sectionName === undefined) !== (parent.sectionName === undefined)
+    ) {
       found.push({
         path,
-        message: `Service ${target} is named several times, and not every time with a port`,
-        remedy: "give a port or a sectionName with each, or name the Service once without",
+        message: `Service ${target} is named several times, and not every time in the same way`,
+        remedy: "give each a port, or each a sectionName, or name the Service once without",
       });
     }
+    seen.add(whole);
   }
 }
 

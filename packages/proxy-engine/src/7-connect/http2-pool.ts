@@ -25,6 +25,9 @@ export interface Http2PoolOptions {
 
 const MAX_CONNECTIONS = 8;
 const MAX_WAITING = 4096;
+/** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
+const PING_AFTER_CHECKS = 15;
+const DEAD_AFTER_CHECKS = 25;
 const SETTINGS_TIMEOUT_MS = 10_000;
 
 /** Multiplexed connections to one destination. */
@@ -91,9 +94,10 @@ export class Http2Pool implements HttpPool, DialEvents {
     this.#failWaiting("the proxy is closing");
   }
 
-  /** Closes connections that nobody used for long. */
+  /** Closes connections that nobody used for long or whose peer is gone without a word. Called once a second. */
   closeIdle(nowMs: number): void {
     for (const connection of [...this.#open]) {
+      connection.checkPeer();
       if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs) connection.closeWhenIdle();
     }
   }
@@ -174,6 +178,8 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   readonly #flush: TurnFlusher;
   readonly #settingsTimer: Timer;
   #served = 0;
+  #heard = true;
+  #silentChecks = 0;
   #leaving = false;
   #gone = false;
 
@@ -207,6 +213,18 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     return true;
   }
 
+  /** A peer that is silent for long is asked, and given up when it does not answer. */
+  checkPeer(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#silentChecks = 0;
+      return;
+    }
+    this.#silentChecks++;
+    if (this.#silentChecks === PING_AFTER_CHECKS) this.http2.ping(0);
+    else if (this.#silentChecks >= DEAD_AFTER_CHECKS) this.conn.destroy();
+  }
+
   closeWhenIdle(): void {
     if (this.#leaving) return;
     this.#leaving = true;
@@ -226,6 +244,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   }
 
   onBytes(buf: Buffer, start: number, end: number): void {
+    this.#heard = true;
     this.http2.receive(buf, start, end);
     if (this.#pool.hasWaiting) this.#pool.drain();
   }

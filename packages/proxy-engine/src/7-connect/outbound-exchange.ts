@@ -223,7 +223,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
     const now = this.engine.clock.monotonicMs();
     this.#endpoint.recordLatency(now - attempt.startedMs, now);
-    if (isRetryableStatus(head.status)) this.#cluster.endpoints.recordFailure(this.#endpoint, now);
+    const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
+    if (unavailable || isRetryableStatus(head.status)) this.#cluster.endpoints.recordFailure(this.#endpoint, now);
     else this.#cluster.endpoints.recordSuccess(this.#endpoint, now);
   }
 

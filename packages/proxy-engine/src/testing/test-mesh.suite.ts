@@ -41,7 +41,8 @@ const silent: Logger = {
   child: () => silent,
 };
 
-class FakeMetrics implements MetricRegistry {
+/** Counts nothing. */
+export class FakeMetrics implements MetricRegistry {
   counter(): Counter {
     return {
       value: 0,
