@@ -9,6 +9,7 @@ import { envoy } from "./peers/envoy.ts";
 import { haproxy } from "./peers/haproxy.ts";
 import { nginx } from "./peers/nginx.ts";
 import { hasProgram, type Peer } from "./peers/peer.ts";
+import { ripstop } from "./peers/ripstop.ts";
 import { measureRow, type Figures, type Row } from "./row.ts";
 import { http1Upstreams, http2Upstreams } from "./upstream.ts";
 
@@ -22,7 +23,7 @@ for (const tool of ["wrk", "h2load", "nginx", "nghttpd"]) {
   process.exit(1);
 }
 
-const candidates: readonly Peer[] = [haproxy, nginx, envoy];
+const candidates: readonly Peer[] = [ripstop, haproxy, nginx, envoy];
 const peers = candidates.filter((peer) => peer.missing() === undefined);
 const folder = mkdtempSync(join(tmpdir(), "ripstop-bench-up-"));
 const h1 = await http1Upstreams(3, join(folder, "h1"));

@@ -37,7 +37,6 @@ export function getReview(path) {
   if (!http2Session || http2Session.closed || http2Session.destroyed) {
     http2Session = connectHttp2(`http://${env.REVIEWS_SERVICE_HOST}:${env.REVIEWS_SERVICE_PORT}`);
     http2Session.on("error", () => {});
-    http2Session.unref();
   }
   const session = http2Session;
   return new Promise((resolve, reject) => {

@@ -45,7 +45,7 @@ async function whenChanged(stamp, files, work) {
 
 const tsc = join(root, "node_modules/typescript/bin/tsc");
 for (const group of ["packages", "apps"]) {
-  for (const name of readdirSync(join(root, group))) removeStale(join(root, group, name));
+  for (const name of readdirSync(join(root, group))) if (name !== "dashboard") removeStale(join(root, group, name));
 }
 removeStale(join(root, "tools"));
 removeStale(join(root, "test"));
@@ -54,26 +54,47 @@ await must(process.execPath, [tsc, "-b"]);
 const app = join(root, "apps/ripstop");
 const dashboard = join(root, "apps/dashboard");
 if (existsSync(join(dashboard, "index.html"))) {
-  const sources = [...filesBelow(join(dashboard, "src")), ...filesBelow(join(dashboard, "public")), join(dashboard, "index.html"), join(dashboard, "vite.config.js")];
+  const sources = [
+    ...filesBelow(join(dashboard, "src")),
+    ...filesBelow(join(dashboard, "public")),
+    join(dashboard, "index.html"),
+    join(dashboard, "vite.config.js"),
+  ];
   await whenChanged(join(root, "node_modules/.ripstop-dashboard"), sources.filter(existsSync), async () => {
-    await must(process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"], { cwd: dashboard });
+    await must(process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--logLevel", "warn"], {
+      cwd: dashboard,
+    });
   });
-  if (!existsSync(join(app, "dist/dashboard/index.html")) || hashOf(filesBelow(join(dashboard, "dist"))) !== hashOf(filesBelow(join(app, "dist/dashboard")))) {
-    rmSync(join(app, "dist/dashboard"), { recursive: true, force: true });
-    cpSync(join(dashboard, "dist"), join(app, "dist/dashboard"), { recursive: true });
-  }
+  rmSync(join(app, "dist/dashboard"), { recursive: true, force: true });
+  cpSync(join(dashboard, "dist"), join(app, "dist/dashboard"), { recursive: true });
+}
+// npm packs only what lies in the package's own folder.
+for (const name of ["LICENSE", "README.md"]) {
+  if (existsSync(join(root, name))) cpSync(join(root, name), join(app, name));
 }
 
 const compiled = [];
 for (const group of ["packages", "apps"]) {
   for (const name of readdirSync(join(root, group))) {
-    compiled.push(...filesBelow(join(root, group, name, "dist")).filter((file) => file.endsWith(".js") && !file.endsWith(".test.js") && !file.includes(join("dist", "bundle")) && !file.includes(join("dist", "dashboard"))));
+    compiled.push(
+      ...filesBelow(join(root, group, name, "dist")).filter(
+        (file) =>
+          file.endsWith(".js") &&
+          !file.endsWith(".test.js") &&
+          !file.includes(join("dist", "bundle")) &&
+          !file.includes(join("dist", "dashboard")),
+      ),
+    );
   }
 }
 compiled.push(join(root, "tools/bin/build.mjs"));
 await whenChanged(join(root, "node_modules/.ripstop-bundle"), compiled, async () => {
   const { bundle } = await import("./lib/bundle.mjs");
-  await bundle(join(app, "dist/main.js"), join(app, "dist/bundle"), JSON.parse(readFileSync(join(app, "package.json"), "utf8")));
+  await bundle(
+    join(app, "dist/main.js"),
+    join(app, "dist/bundle"),
+    JSON.parse(readFileSync(join(app, "package.json"), "utf8")),
+  );
 });
 if (!existsSync(join(app, "dist/bundle/ripstop.js"))) {
   rmSync(join(root, "node_modules/.ripstop-bundle"), { force: true });

@@ -33,7 +33,11 @@ async function check(title, command, args, env = {}) {
   const started = performance.now();
   const chunks = [];
   const code = await new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    });
     child.stdout.on("data", (chunk) => chunks.push(chunk));
     child.stderr.on("data", (chunk) => chunks.push(chunk));
     child.on("error", (error) => resolve((chunks.push(Buffer.from(String(error))), 127)));
@@ -42,7 +46,9 @@ async function check(title, command, args, env = {}) {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const output = Buffer.concat(chunks).toString();
   const last = output.trim().split("\n").at(-1) ?? "";
-  process.stdout.write(`${code === 0 ? "ok  " : "FAIL"} ${title} (${seconds} s)${code === 0 && last.length < 90 ? ` ${last}` : ""}\n`);
+  process.stdout.write(
+    `${code === 0 ? "ok  " : "FAIL"} ${title} (${seconds} s)${code === 0 && last.length < 90 ? ` ${last}` : ""}\n`,
+  );
   if (code !== 0) {
     failed++;
     process.stdout.write(`${output.replace(/^/gm, "     ")}\n`);
@@ -66,6 +72,9 @@ if (fuzzers.length === 0) {
   failed++;
   process.stdout.write("FAIL fuzz: no fuzzer was found\n");
 }
-for (const fuzzer of fuzzers) await check(`fuzz ${fuzzer.slice(root.length + 1)}`, node, ["--enable-source-maps", fuzzer], { RIPSTOP_FUZZ_SECONDS: process.env.RIPSTOP_FUZZ_SECONDS ?? "4" });
+for (const fuzzer of fuzzers)
+  await check(`fuzz ${fuzzer.slice(root.length + 1)}`, node, ["--enable-source-maps", fuzzer], {
+    RIPSTOP_FUZZ_SECONDS: process.env.RIPSTOP_FUZZ_SECONDS ?? "4",
+  });
 process.stdout.write(failed === 0 ? "the gate is open\n" : `${failed} checks failed\n`);
 process.exit(failed === 0 ? 0 : 1);

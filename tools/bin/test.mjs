@@ -58,7 +58,12 @@ function runFiles(files, concurrency, timeoutMs) {
     stream.on("test:fail", (data) => {
       const cause = data.details?.error;
       if (data.details?.type === "suite" && /subtests? failed/.test(String(cause?.message))) return;
-      if (files.includes(data.name) && /subtests? failed|test failed/.test(String(cause?.message)) && failures.some((f) => f.file === data.name || f.file === data.file)) return;
+      if (
+        files.includes(data.name) &&
+        /subtests? failed|test failed/.test(String(cause?.message)) &&
+        failures.some((f) => f.file === data.name || f.file === data.file)
+      )
+        return;
       counts.failed++;
       failures.push({ name: data.name, file: data.file ?? data.name, error: describeError(cause) });
       process.stderr.write(`  FAILED ${data.name}\n`);
@@ -91,7 +96,8 @@ if (skips.length > 0) {
 }
 if (failures.length > 0) {
   process.stdout.write("\nFAILED\n");
-  for (const { name, file, error } of failures) process.stdout.write(`\n  ${name}\n  ${relative(root, file)}\n${error.replace(/^/gm, "    ")}\n`);
+  for (const { name, file, error } of failures)
+    process.stdout.write(`\n  ${name}\n  ${relative(root, file)}\n${error.replace(/^/gm, "    ")}\n`);
 }
 if (counts.passed + counts.failed === 0) {
   process.stdout.write("no test ran: that is a failure\n");

@@ -2,7 +2,18 @@
 // demands that a test fails. A test suite that stays green without peer verification is worth nothing.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseSync, Visitor } from "oxc-parser";
@@ -17,7 +28,8 @@ function copyBuild(): string {
     if (!existsSync(join(from, "package.json"))) continue;
     mkdirSync(join(copy, "packages", name), { recursive: true });
     for (const part of ["package.json", "dist", "testdata", "src"]) {
-      if (existsSync(join(from, part))) cpSync(join(from, part), join(copy, "packages", name, part), { recursive: true });
+      if (existsSync(join(from, part)))
+        cpSync(join(from, part), join(copy, "packages", name, part), { recursive: true });
     }
   }
   mkdirSync(join(copy, "node_modules", "@ripstop"), { recursive: true });
@@ -25,7 +37,8 @@ function copyBuild(): string {
     if (name === "@ripstop" || name.startsWith(".")) continue;
     symlinkSync(realpathSync(join(root, "node_modules", name)), join(copy, "node_modules", name));
   }
-  for (const name of readdirSync(join(copy, "packages"))) symlinkSync(join("../../packages", name), join(copy, "node_modules", "@ripstop", name));
+  for (const name of readdirSync(join(copy, "packages")))
+    symlinkSync(join("../../packages", name), join(copy, "node_modules", "@ripstop", name));
   return copy;
 }
 
@@ -48,7 +61,10 @@ function bodyOf(file: string, text: string, wanted: string): { readonly start: n
     },
   }).visit(parseSync(file, text).program);
   const [only, ...others] = found;
-  if (!only || others.length > 0) throw new Error(`${file}: ${found.length} functions called ${wanted}, expected one: correct tools/src/enforcements.ts`);
+  if (!only || others.length > 0)
+    throw new Error(
+      `${file}: ${found.length} functions called ${wanted}, expected one: correct tools/src/enforcements.ts`,
+    );
   return only;
 }
 
@@ -56,7 +72,11 @@ function bodyOf(file: string, text: string, wanted: string): { readonly start: n
 function testsPass(copy: string, enforcement: Enforcement): boolean {
   const files = enforcement.tests.map((test) => join(copy, test));
   for (const file of files) if (!existsSync(file)) throw new Error(`no such test: ${file}`);
-  const { status } = spawnSync(process.execPath, ["--test", ...files], { cwd: copy, stdio: "ignore", timeout: 120_000 });
+  const { status } = spawnSync(process.execPath, ["--test", ...files], {
+    cwd: copy,
+    stdio: "ignore",
+    timeout: 120_000,
+  });
   return status === 0;
 }
 
@@ -75,7 +95,9 @@ try {
     writeFileSync(file, `${text.slice(0, start)}{ ${enforcement.without} }${text.slice(end)}`);
     const caught = !testsPass(copy, enforcement);
     writeFileSync(file, text);
-    process.stdout.write(`${caught ? "ok  " : "FAIL"} without ${enforcement.what} ${caught ? "a test fails" : "all tests still pass"}\n`);
+    process.stdout.write(
+      `${caught ? "ok  " : "FAIL"} without ${enforcement.what} ${caught ? "a test fails" : "all tests still pass"}\n`,
+    );
     if (!caught) failures++;
   }
 } finally {
@@ -85,5 +107,7 @@ if (enforcements.length === 0) {
   process.stdout.write("no enforcement is listed: that is a failure\n");
   failures++;
 }
-process.stdout.write(`${enforcements.length - failures} of ${enforcements.length} enforcements are guarded by a test\n`);
+process.stdout.write(
+  `${enforcements.length - failures} of ${enforcements.length} enforcements are guarded by a test\n`,
+);
 process.exit(failures === 0 ? 0 : 1);

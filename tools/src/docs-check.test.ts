@@ -11,12 +11,22 @@ const fence = "```";
 const page = (text: string): { path: string; text: string } => ({ path: "docs/a.md", text });
 
 describe("checkLinks", () => {
-  const files = new Map([["docs/b.md", "# Some `code`, and more\n## Twice\n## Twice\n"], ["README.md", ""]]);
+  const files = new Map([
+    ["docs/b.md", "# Some `code`, and more\n## Twice\n## Twice\n"],
+    ["README.md", ""],
+  ]);
   const problems = (text: string): string[] =>
-    checkLinks(page(text), (path) => files.has(path) || path === "docs/a.md" || path === "docs", (path) => ({ path, text: files.get(path) ?? "" }));
+    checkLinks(
+      page(text),
+      (path) => files.has(path) || path === "docs/a.md" || path === "docs",
+      (path) => ({ path, text: files.get(path) ?? "" }),
+    );
 
   it("follows links to files, folders and headings", () => {
-    assert.deepEqual(problems("# Top\n[a](b.md) [b](../README.md) [c](./) [d](#top) [e](b.md#some-code-and-more) [f](b.md#twice-1)"), []);
+    assert.deepEqual(
+      problems("# Top\n[a](b.md) [b](../README.md) [c](./) [d](#top) [e](b.md#some-code-and-more) [f](b.md#twice-1)"),
+      [],
+    );
   });
 
   it("reports what is not there, with the line", () => {
@@ -27,7 +37,10 @@ describe("checkLinks", () => {
   });
 
   it("passes over other sites and code", () => {
-    assert.deepEqual(problems(`[a](https://example.com/x) [b](mailto:a@b) \`[c](gone.md)\`\n${fence}\n[d](gone.md)\n${fence}\n`), []);
+    assert.deepEqual(
+      problems(`[a](https://example.com/x) [b](mailto:a@b) \`[c](gone.md)\`\n${fence}\n[d](gone.md)\n${fence}\n`),
+      [],
+    );
   });
 });
 
@@ -39,7 +52,10 @@ describe("checkResources", () => {
   });
 
   it("reports a violation at its line of the page", () => {
-    const { problems } = checkResources(page(`# Title\n\n${fence}yaml\napiVersion: v1\nkind: Namespac\nmetadata: {name: shop}\n${fence}\n`), coreKinds);
+    const { problems } = checkResources(
+      page(`# Title\n\n${fence}yaml\napiVersion: v1\nkind: Namespac\nmetadata: {name: shop}\n${fence}\n`),
+      coreKinds,
+    );
     assert.equal(problems.length, 1);
     assert.match(problems[0] ?? "", /^docs\/a\.md:5: kind — /);
   });
@@ -47,9 +63,12 @@ describe("checkResources", () => {
 
 describe("codeBlocksOf", () => {
   it("knows longer fences and indented ones", () => {
-    assert.deepEqual(codeBlocksOf(`${fence}${"`"}md\n${fence}yaml\na\n${fence}\n${fence}${"`"}\n  ${fence}sh\nb\n  ${fence}\n`), [
-      { info: "md", text: `${fence}yaml\na\n${fence}\n`, line: 2 },
-      { info: "sh", text: "b\n", line: 7 },
-    ]);
+    assert.deepEqual(
+      codeBlocksOf(`${fence}\`md\n${fence}yaml\na\n${fence}\n${fence}\`\n  ${fence}sh\nb\n  ${fence}\n`),
+      [
+        { info: "md", text: `${fence}yaml\na\n${fence}\n`, line: 2 },
+        { info: "sh", text: "b\n", line: 7 },
+      ],
+    );
   });
 });

@@ -48,21 +48,30 @@ export function checkLinks(
  * Resources in `yaml` blocks that validation refuses. Blocks of files that are no resource, or of parts of one, are
  * marked `yaml fragment` and passed over.
  */
-export function checkResources(page: SourceFile, kinds: readonly Kind[]): { readonly problems: string[]; readonly seen: number } {
-  const registry = new KindRegistry(kinds);
+export function checkResources(
+  page: SourceFile,
+  kinds: readonly Kind[],
+): { readonly problems: string[]; readonly seen: number } {
   const blocks = codeBlocksOf(page.text).filter(({ info }) => info === "yaml");
-  const problems = blocks.flatMap(({ text, line }) =>
-    validateAll([{ file: page.path, text }], { kinds: registry, current: NO_RESOURCES }).violations.map(
-      ({ path, message, remedy, source }) => `${page.path}:${line + (source?.line ?? 1) - 1}: ${path} — ${message}. ${remedy}`,
-    ),
-  );
+  const problems = blocks.flatMap(({ text, line }) => checkResourceText({ path: page.path, text }, kinds, line));
   return { problems, seen: blocks.length };
+}
+
+/** What validation refuses of a text of resources; its first line is `firstLine` of the file. */
+export function checkResourceText({ path, text }: SourceFile, kinds: readonly Kind[], firstLine: number = 1): string[] {
+  const context = { kinds: new KindRegistry(kinds), current: NO_RESOURCES };
+  return validateAll([{ file: path, text }], context).violations.map(
+    (violation) =>
+      `${path}:${firstLine + (violation.source?.line ?? 1) - 1}: ${violation.path} — ${violation.message}. ${violation.remedy}`,
+  );
 }
 
 /** The fenced code blocks of a Markdown text. */
 export function codeBlocksOf(text: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
-  let open: { readonly fence: string; readonly info: string; readonly line: number; readonly lines: string[] } | undefined;
+  let open:
+    | { readonly fence: string; readonly info: string; readonly line: number; readonly lines: string[] }
+    | undefined;
   for (const [at, line] of text.split("\n").entries()) {
     const fence = /^ *(`{3,}|~{3,})(.*)$/.exec(line);
     if (open === undefined) {

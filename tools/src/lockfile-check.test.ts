@@ -13,7 +13,11 @@ const lock = (packages: object, lockfileVersion = 3): { path: string; text: stri
 
 describe("checkLockfile", () => {
   it("accepts checksums without addresses, and links to workspaces", () => {
-    const packages = { "node_modules/a": { version: "1.0.0", integrity: "sha512-x" }, "node_modules/@ripstop/core": { resolved: "packages/core", link: true }, "packages/core": {} };
+    const packages = {
+      "node_modules/a": { version: "1.0.0", integrity: "sha512-x" },
+      "node_modules/@ripstop/core": { resolved: "packages/core", link: true },
+      "packages/core": {},
+    };
     assert.deepEqual(checkLockfile(lock(packages)), { problems: [], seen: 3 });
   });
 
@@ -27,7 +31,10 @@ describe("checkLockfile", () => {
 
 describe("checkManifest", () => {
   it("wants exact versions", () => {
-    const text = JSON.stringify({ dependencies: { a: "1.2.3", b: "^1.2.3" }, devDependencies: { c: "latest", d: "1.0.0-rc.1" } });
+    const text = JSON.stringify({
+      dependencies: { a: "1.2.3", b: "^1.2.3" },
+      devDependencies: { c: "latest", d: "1.0.0-rc.1" },
+    });
     assert.deepEqual(checkManifest({ path: "package.json", text }), [
       "package.json: dependencies has b ^1.2.3; name one exact version",
       "package.json: devDependencies has c latest; name one exact version",

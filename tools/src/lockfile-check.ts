@@ -18,14 +18,18 @@ export function checkLockfile(file: SourceFile): { readonly problems: string[]; 
     readonly packages?: Readonly<Record<string, LockedPackage>>;
   };
   const problems: string[] = [];
-  if (lock.lockfileVersion !== 3) problems.push(`${file.path}: lockfileVersion is not 3; write it with npm 10 or newer`);
+  if (lock.lockfileVersion !== 3)
+    problems.push(`${file.path}: lockfileVersion is not 3; write it with npm 10 or newer`);
   const entries = Object.entries(lock.packages ?? {}).filter(([place]) => place !== "");
   for (const [place, entry] of entries) {
     if (entry.resolved !== undefined && entry.link !== true) {
-      problems.push(`${file.path}: ${place} has a download address; keep omit-lockfile-registry-resolved=true in .npmrc`);
+      problems.push(
+        `${file.path}: ${place} has a download address; keep omit-lockfile-registry-resolved=true in .npmrc`,
+      );
     }
     const downloaded = place.includes("node_modules/") && entry.link !== true;
-    if (downloaded && entry.integrity === undefined) problems.push(`${file.path}: ${place} has no checksum; install it again`);
+    if (downloaded && entry.integrity === undefined)
+      problems.push(`${file.path}: ${place} has no checksum; install it again`);
   }
   return { problems, seen: entries.length };
 }

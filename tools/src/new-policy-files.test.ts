@@ -11,11 +11,23 @@ const example = filesBelow("packages/policies/src/example", () => true).map((pat
 
 describe("a new policy", () => {
   const files = newPolicyFiles("rate-limit", example, neighbours);
-  const textOf = (name: string): string => files.find(({ path }) => path === `packages/policies/src/rate-limit/${name}`)?.text ?? "";
+  const textOf = (name: string): string =>
+    files.find(({ path }) => path === `packages/policies/src/rate-limit/${name}`)?.text ?? "";
 
   it("has every file of the example but what is generated", () => {
     const names = files.map(({ path }) => path.replace("packages/policies/src/rate-limit/", ""));
-    for (const name of ["README.md", "schema.ts", "validate.ts", "config.proto", "compile.ts", "filter.ts", "errors.ts", "index.ts", "rate-limit.test.ts", "testdata/tenant.input.yaml"]) {
+    for (const name of [
+      "README.md",
+      "schema.ts",
+      "validate.ts",
+      "config.proto",
+      "compile.ts",
+      "filter.ts",
+      "errors.ts",
+      "index.ts",
+      "rate-limit.test.ts",
+      "testdata/tenant.input.yaml",
+    ]) {
       assert.ok(names.includes(name), `${name} is missing of ${names.join(", ")}`);
     }
     assert.ok(!names.some((name) => /\.gen\.ts|golden/.test(name)));
@@ -41,7 +53,8 @@ describe("a new policy", () => {
 
   it("refuses a name that is taken or not in kebab-case", () => {
     assert.match(nameProblem("authorization", neighbours) ?? "", /already/);
-    for (const name of ["", "RateLimit", "rate_limit", "-a", "a--b", "../a"]) assert.match(nameProblem(name, neighbours) ?? "", /kebab-case/, name);
+    for (const name of ["", "RateLimit", "rate_limit", "-a", "a--b", "../a"])
+      assert.match(nameProblem(name, neighbours) ?? "", /kebab-case/, name);
     assert.equal(nameProblem("rate-limit", neighbours), undefined);
   });
 });

@@ -121,7 +121,7 @@ describe("WorkloadRun", () => {
     return new WorkloadRun(options, {
       clock: systemClock,
       createKeyAndCsr: (spiffeId) => Promise.resolve({ keyPem: `KEY of ${spiffeId}`, csrPem: "CSR" }),
-      proxyCommand: { execPath: process.execPath, execArgs: [], modulePath: join(testdata, "fake-proxy.mjs"), args: ["proxy"] },
+      proxyCommand: { execPath: process.execPath, execArgs: [], modulePath: join(testdata, "fake-proxy.mjs"), args: ["proxy"], env: {} },
       env: { ...process.env, ...own },
       report: (line) => lines.push(line),
     });
@@ -148,8 +148,8 @@ describe("WorkloadRun", () => {
     assert.ok(seen.lastIndexOf("control ready=false at 127.0.0.1:15001") < order("proxy drain"));
     assert.ok(order("control ready=true") < seen.lastIndexOf("control ready=false at 127.0.0.1:15001"));
     assert.ok(order("proxy drain") < order("app SIGTERM"));
-    assert.ok(order("app SIGTERM") < order("control left"));
-    assert.ok(order("control left") < order("proxy end"));
+    assert.ok(order("app SIGTERM") < order("proxy end"));
+    assert.ok(order("proxy end") < order("control left"));
     assert.equal(existsSync(state), false);
   });
 

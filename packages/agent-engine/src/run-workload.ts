@@ -345,8 +345,9 @@ export class WorkloadRun {
     this.#svid?.close();
     this.#lease?.close();
     const joined = await this.#joining;
-    if (joined !== undefined && "registration" in joined) await this.#api.leave(joined.registration.workloadId);
+    // The proxy first: a caller that comes now is refused before it has sent anything, and tries another endpoint.
     await this.#supervisor?.stop();
+    if (joined !== undefined && "registration" in joined) await this.#api.leave(joined.registration.workloadId);
     if (this.#stateDirectory !== undefined) removeDirectory(this.#stateDirectory);
   }
 

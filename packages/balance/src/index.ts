@@ -1,3 +1,11 @@
-// Endpoint pickers and outlier ejection; one file each, one shared test suite.
+// L3: choosing endpoints. One file per picker, one shared test suite.
 
-export {};
+export { EndpointSet, type EndpointSetOptions } from "./endpoint-set.ts";
+export { EndpointState } from "./endpoint-state.ts";
+export { LeastRequestPicker } from "./least-request-picker.ts";
+export { OutlierDetector, type OutlierOptions } from "./outlier-detector.ts";
+export { PeakEwmaPicker } from "./peak-ewma-picker.ts";
+export type { Picker, RandomSource } from "./picker.ts";
+export { RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
+export { RoundRobinPicker } from "./round-robin-picker.ts";
+export { WeightedPicker } from "./weighted-picker.ts";

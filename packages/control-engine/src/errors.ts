@@ -43,7 +43,7 @@ export const noSuchRoute: ErrorKind = defineError({
   grpcStatus: 12,
   title: "The API has no such route",
   cause: "The client and the control plane are of different versions, or the address is mistyped",
-  remedy: "See docs/reference/api.md for the routes",
+  remedy: "Use a ripstop command of the same version as the control plane",
 });
 
 /** The route exists, with other methods. */
@@ -176,4 +176,26 @@ export const csrRefused: ErrorKind = defineError({
   title: "The certificate signing request was refused",
   cause: "It is malformed, too weak, or asks for another identity than the workload's",
   remedy: "Make the request for exactly the SPIFFE id of the workload, with an EC P-256 key",
+});
+
+/** Too many watch. */
+export const tooManyTaps: ErrorKind = defineError({
+  code: "RS3023",
+  name: "too_many_taps",
+  status: 429,
+  grpcStatus: 8,
+  title: "Too many taps are open",
+  cause: "Other terminals or pages are watching requests",
+  remedy: "Close one of them",
+});
+
+/** The home belongs to another trust domain. */
+export const trustDomainFixed: ErrorKind = defineError({
+  code: "RS3024",
+  name: "trust_domain_fixed",
+  status: 409,
+  grpcStatus: 9,
+  title: "The mesh home belongs to another trust domain",
+  cause: "The home was made with another --trust-domain; its certificates cannot change their domain",
+  remedy: "Leave --trust-domain out, or choose another --home",
 });

@@ -1,3 +1,5 @@
 // The control plane: store, registry, compile, distribute, authority, api.
 
-export {};
+export { startControl, type Control, type ControlOptions } from "./control.ts";
+export type { Failure } from "./failure.ts";
+export type { ControlFile } from "./home/home-files.ts";

@@ -8,7 +8,8 @@ export const streamNotAuthorized: ErrorKind = defineError({
   status: 403,
   grpcStatus: 7,
   title: "The proxy may not use that id",
-  cause: "The SVID of the connection is not the identity that the proxy id is registered with, or the id is not registered.",
+  cause:
+    "The SVID of the connection is not the identity that the proxy id is registered with, or the id is not registered.",
   remedy: "Start the workload with `ripstop run`, which registers it; a proxy that was left out joins anew.",
 });
 
@@ -51,12 +52,3 @@ export const cacheUnusable: ErrorKind = defineError({
   cause: "The disk was full, or the file was changed by another program.",
   remedy: "Nothing: it is written anew as soon as the control plane is reached.",
 });
-
-/** Every error kind of this package. */
-export const discoveryErrors: readonly ErrorKind[] = [
-  streamNotAuthorized,
-  streamLimitExceeded,
-  streamPeerRefused,
-  streamListenFailed,
-  cacheUnusable,
-];

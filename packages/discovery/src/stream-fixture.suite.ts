@@ -1,16 +1,14 @@
-// A small mesh for the tests of the config stream: real authority, real mutual TLS on loopback, a fake model.
+// A small mesh for the tests of the config stream: real certificates, real mutual TLS on loopback, a fake model.
 
-import { createHash, X509Certificate } from "node:crypto";
+import { createHash, type X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { systemClock } from "@ripstop/core";
-import { controlSpiffeId, parseSpiffeId, workloadSpiffeId } from "@ripstop/identity";
-import { openAuthority, startOwnIdentity, type OpenAuthority } from "@ripstop/identity/authority";
-import { createKeyAndCsr } from "@ripstop/identity/csr";
 import type { ResourceType } from "@ripstop/model";
 import type { Counter, Gauge, Histogram, Labels, LogFields, Logger, MetricRegistry } from "@ripstop/telemetry";
+import { TestAuthority } from "@ripstop/testkit";
 
 import { startDiscoveryClient, type DiscoveryClient, type DiscoveryClientOptions } from "./client/index.ts";
 import type { PeerVerdict } from "./peer-verifier.ts";
@@ -155,14 +153,16 @@ export class FakeSource implements ResourceSource {
 
 /** The SPIFFE id in a certificate, as far as these tests need it. */
 export function verifyPeer(leaf: X509Certificate): PeerVerdict {
-  const id = parseSpiffeId((leaf.subjectAltName ?? "").replace(/^URI:/, ""));
-  return id.ok ? { ok: true, id: id.value.uri } : { ok: false, reason: id.error };
+  const id = /^URI:(spiffe:\/\/[a-z.]+\/ns\/[a-z-]+\/sa\/[a-z]+)$/.exec(leaf.subjectAltName ?? "")?.[1];
+  return id === undefined ? { ok: false, reason: "not an SVID" } : { ok: true, id };
 }
 
 /** The id of service account `account` in namespace shop. */
 export function idOf(account: string): string {
-  return workloadSpiffeId("test.mesh", "shop", account);
+  return `spiffe://test.mesh/ns/shop/sa/${account}`;
 }
+
+const CONTROL_ID = "spiffe://test.mesh/ns/ripstop-system/sa/control";
 
 /** Everything that one test uses, ended by `close`. */
 export class TestMesh {
@@ -174,38 +174,24 @@ export class TestMesh {
   /** Proxy id → identity. */
   readonly registered: Map<string, string> = new Map();
   readonly directory: string;
-  readonly authority: OpenAuthority;
+  readonly authority: TestAuthority;
   readonly #closers: (() => Promise<void> | void)[] = [];
 
-  private constructor(directory: string, authority: OpenAuthority) {
+  private constructor(directory: string, authority: TestAuthority) {
     this.directory = directory;
     this.authority = authority;
-    this.#closers.push(() => rm(directory, { recursive: true, force: true }), () => authority.close());
+    this.#closers.push(() => rm(directory, { recursive: true, force: true }));
   }
 
   static async open(): Promise<TestMesh> {
-    const directory = await mkdtemp(join(tmpdir(), "ripstop-discovery-"));
-    return new TestMesh(directory, await TestMesh.#authority(join(directory, "ca")));
+    const root = await TestAuthority.create("test.mesh");
+    return new TestMesh(await mkdtemp(join(tmpdir(), "ripstop-discovery-")), await root.intermediate());
   }
 
-  /** A second authority for the same trust domain: what an attacker would have. */
-  async foreignAuthority(): Promise<OpenAuthority> {
-    const authority = await TestMesh.#authority(join(this.directory, "foreign-ca"));
-    this.#closers.push(() => authority.close());
-    return authority;
-  }
-
-  static async #authority(directory: string): Promise<OpenAuthority> {
-    const opened = await openAuthority({ directory, trustDomain: "test.mesh", clock: systemClock });
-    if (!opened.ok) throw new Error(opened.error.message);
-    return opened.value;
-  }
-
-  async tls(spiffeId: string = controlSpiffeId("test.mesh"), authority: OpenAuthority = this.authority): Promise<ServerTls> {
-    const own = await startOwnIdentity({ authority, spiffeId, clock: systemClock });
-    if (!own.ok) throw new Error(own.error.message);
-    own.value.close();
-    return { ...own.value.current, rootsPem: this.authority.bundle().pem };
+  /** Chain and key for an id; the roots are always those of this mesh. */
+  async tls(spiffeId: string = CONTROL_ID, authority: TestAuthority = this.authority): Promise<ServerTls> {
+    const { chainPem, keyPem } = await authority.issue(spiffeId);
+    return { chainPem, keyPem, rootsPem: this.authority.bundlePem };
   }
 
   async server(options: Partial<DiscoveryServerOptions> = {}): Promise<DiscoveryServer> {
@@ -227,27 +213,25 @@ export class TestMesh {
   async client(
     proxyId: string,
     address: string,
-    options: { readonly account?: string; readonly authority?: OpenAuthority } & Partial<DiscoveryClientOptions> = {},
+    options: { readonly account?: string; readonly authority?: TestAuthority } & Partial<DiscoveryClientOptions> = {},
   ): Promise<DiscoveryClient> {
     const { account = proxyId, authority = this.authority, ...rest } = options;
     const spiffeId = idOf(account);
     if (!this.registered.has(proxyId)) this.registered.set(proxyId, spiffeId);
-    const { keyPem, csrPem } = await createKeyAndCsr(spiffeId);
-    const issued = await authority.issue(csrPem, spiffeId);
-    if (!issued.ok) throw new Error(issued.error.message);
+    const { chainPem, keyPem, rootsPem } = await this.tls(spiffeId, authority);
     const files = {
       svid: join(this.directory, `${proxyId}.svid.pem`),
       key: join(this.directory, `${proxyId}.key.pem`),
       bundle: join(this.directory, "bundle.pem"),
       cache: join(this.directory, `${proxyId}.cache.bin`),
     };
-    await writeFile(files.svid, issued.value.chainPem);
+    await writeFile(files.svid, chainPem);
     await writeFile(files.key, keyPem);
-    await writeFile(files.bundle, this.authority.bundle().pem);
+    await writeFile(files.bundle, rootsPem);
     const client = startDiscoveryClient({
       proxyId,
       controlAddresses: [address],
-      controlIdentity: controlSpiffeId("test.mesh"),
+      controlIdentity: CONTROL_ID,
       files,
       verifyPeer,
       clock: systemClock,

@@ -5,7 +5,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
+import { systemClock } from "@ripstop/core";
 import { endpointsType, policyType, serviceType, telemetry, telemetryType, type Policy } from "@ripstop/model";
+import { StoppedClock, TestAuthority } from "@ripstop/testkit";
 
 import { TestMesh, View, idOf } from "./stream-fixture.suite.ts";
 
@@ -83,7 +85,10 @@ describe("the config stream", { timeout: 30_000 }, () => {
     await mesh.changes.until(() => views[7]?.current?.config.toString() === "changed meanwhile");
     assert.equal(mesh.serverMetrics.total(RESUMED), 19);
     assert.equal(mesh.serverMetrics.total(RESENT), 21);
-    assert.equal(views.reduce((sum, view) => sum + view.history.length, 0), 21);
+    assert.equal(
+      views.reduce((sum, view) => sum + view.history.length, 0),
+      21,
+    );
   });
 
   it("serves the last good config from the disk when the control plane is away at a start", async () => {
@@ -111,7 +116,10 @@ describe("the config stream", { timeout: 30_000 }, () => {
   });
 
   it("leaves a damaged cache aside with a warning", async () => {
-    await writeFile(join(mesh.directory, "web.cache.bin"), "RSC1 not a cache at all, but long enough to hold a checksum");
+    await writeFile(
+      join(mesh.directory, "web.cache.bin"),
+      "RSC1 not a cache at all, but long enough to hold a checksum",
+    );
     const server = await mesh.server();
     const client = await mesh.client("web", server.address);
     assert.equal(client.hasCache, false);
@@ -174,7 +182,7 @@ describe("the config stream", { timeout: 30_000 }, () => {
 
   it("refuses a client whose certificate another authority issued", async () => {
     const server = await mesh.server();
-    const thief = await mesh.client("web", server.address, { authority: await mesh.foreignAuthority() });
+    const thief = await mesh.client("web", server.address, { authority: await TestAuthority.create("test.mesh") });
     const view = new View<Policy>(mesh.changes);
     thief.watch(policyType, "a", view);
     await mesh.changes.until(() => mesh.logger.problems.length > 0);
@@ -191,7 +199,7 @@ describe("the config stream", { timeout: 30_000 }, () => {
   });
 
   it("refuses a server whose certificate another authority issued", async () => {
-    const foreign = await mesh.foreignAuthority();
+    const foreign = await TestAuthority.create("test.mesh");
     const server = await mesh.server({ tls: { ...(await mesh.tls(undefined, foreign)) } });
     const client = await mesh.client("web", server.address);
     await mesh.changes.until(() => mesh.logger.problems.length > 0);
@@ -234,6 +242,83 @@ describe("the config stream", { timeout: 30_000 }, () => {
     await mesh.changes.until(() => /RS5303/.test(mesh.logger.problems.join()));
     mesh.source.put(policyType, "a", policy("still here"));
     await mesh.changes.until(() => textOf(view) === "still here");
+  });
+
+  it("connects at once when its identity files are replaced while it waits to try again", async () => {
+    const server = await mesh.server();
+    const clock = new StoppedClock();
+    // With the foreign certificate every attempt fails; on the stopped clock none follows the first.
+    const client = await mesh.client("web", server.address, {
+      authority: await TestAuthority.create("test.mesh"),
+      clock,
+    });
+    await mesh.changes.until(() => mesh.logger.problems.length > 0);
+    const view = new View<Policy>(mesh.changes);
+    client.watch(policyType, "a", view);
+    const { chainPem, keyPem } = await mesh.tls(idOf("web"));
+    await writeFile(join(mesh.directory, "web.svid.pem"), chainPem);
+    await writeFile(join(mesh.directory, "web.key.pem"), keyPem);
+    client.reloadIdentity();
+    await mesh.changes.until(() => view.history.length === 1);
+  });
+
+  it("ends a stream when its certificate expires, and the proxy comes back with the renewed one and loses nothing", async () => {
+    mesh.source.put(policyType, "a", policy("one"));
+    const clock = new StoppedClock(systemClock.nowMs());
+    const server = await mesh.server({ clock });
+    const client = await mesh.client("web", server.address);
+    const view = new View<Policy>(mesh.changes);
+    client.watch(policyType, "a", view);
+    await mesh.changes.until(() => server.isConnected("web") || poke(mesh));
+    clock.advance(10);
+    await mesh.changes.until(() => textOf(view) === "one");
+    const renewed = await mesh.authority.issue(idOf("web"), { notAfterMs: systemClock.nowMs() + 7_200_000 });
+    await writeFile(join(mesh.directory, "web.svid.pem"), renewed.chainPem);
+    await writeFile(join(mesh.directory, "web.key.pem"), renewed.keyPem);
+    clock.advance(3_600_000);
+    await mesh.changes.until(() => mesh.serverMetrics.total(RESUMED) === 1);
+    assert.match(mesh.logger.problems.join(), /has expired/);
+    assert.equal(mesh.serverMetrics.total(RESENT), 1);
+    assert.equal(server.isConnected("web"), true);
+  });
+
+  it("tries the next address when one does not answer", async () => {
+    const [gone, server] = [await mesh.server(), await mesh.server()];
+    await gone.close();
+    const client = await mesh.client("web", server.address, { controlAddresses: [gone.address, server.address] });
+    const view = new View<Policy>(mesh.changes);
+    client.watch(policyType, "a", view);
+    await mesh.changes.until(() => view.history.length === 1);
+  });
+
+  it("gives the last good version back to a watcher that took one which another watcher refused", async () => {
+    mesh.source.put(policyType, "a", policy("good"));
+    const server = await mesh.server();
+    const client = await mesh.client("web", server.address);
+    const [first, second] = [new View<Policy>(mesh.changes), new View<Policy>(mesh.changes)];
+    client.watch(policyType, "a", first);
+    client.watch(policyType, "a", second);
+    second.refuse = (resource) => (resource.config.toString() === "bad" ? "no" : undefined);
+    await mesh.changes.until(() => textOf(first) === "good" && textOf(second) === "good");
+    mesh.source.put(policyType, "a", policy("bad"));
+    await mesh.changes.until(() => first.history.length === 3);
+    assert.deepEqual(
+      first.history.map((resource) => resource?.config.toString()),
+      ["good", "bad", "good"],
+    );
+    assert.equal(textOf(second), "good");
+  });
+
+  it("delivers what is known to a later watcher before its call returns", async () => {
+    mesh.source.put(policyType, "a", policy("here"));
+    const server = await mesh.server();
+    const client = await mesh.client("web", server.address);
+    const [first, second] = [new View<Policy>(mesh.changes), new View<Policy>(mesh.changes)];
+    client.watch(policyType, "a", first);
+    await mesh.changes.until(() => textOf(first) === "here");
+    client.watch(policyType, "a", second);
+    assert.equal(textOf(second), "here");
+    assert.equal(mesh.serverMetrics.total(RESENT), 1);
   });
 
   it("delivers several types on one stream", async () => {

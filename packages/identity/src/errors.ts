@@ -8,7 +8,7 @@ export const csrMalformed: ErrorKind = defineError({
   status: 400,
   grpcStatus: 3,
   title: "The certificate signing request cannot be read",
-  cause: "It is not one PEM block \"CERTIFICATE REQUEST\" that holds a PKCS #10 request (RFC 2986).",
+  cause: 'It is not one PEM block "CERTIFICATE REQUEST" that holds a PKCS #10 request (RFC 2986).',
   remedy: "Make the request with `ripstop run`, or with any PKCS #10 tool, and send the PEM text unchanged.",
 });
 
@@ -111,18 +111,3 @@ export const authorityExpired: ErrorKind = defineError({
   cause: "It has expired, or the clock of the control plane is wrong.",
   remedy: "Check the clock. If the root has really expired, a new one is needed.",
 });
-
-/** Every error kind of this package. */
-export const identityErrors: readonly ErrorKind[] = [
-  csrMalformed,
-  csrTooLarge,
-  csrSignatureInvalid,
-  csrKeyRefused,
-  csrOtherIdentity,
-  csrAsksForMore,
-  identityNotIssuable,
-  ttlOutOfRange,
-  issuanceNotLogged,
-  authorityUnusable,
-  authorityExpired,
-];

@@ -60,7 +60,11 @@ describe("parseSpiffeId", () => {
   it("accepts the id of a workload, of 2048 characters, and of a trust domain", () => {
     assert.deepEqual(parseSpiffeId("spiffe://ripstop.local/ns/shop/sa/web_1.x-Y"), {
       ok: true,
-      value: { uri: "spiffe://ripstop.local/ns/shop/sa/web_1.x-Y", trustDomain: "ripstop.local", path: "/ns/shop/sa/web_1.x-Y" },
+      value: {
+        uri: "spiffe://ripstop.local/ns/shop/sa/web_1.x-Y",
+        trustDomain: "ripstop.local",
+        path: "/ns/shop/sa/web_1.x-Y",
+      },
     });
     assert.equal(parseSpiffeId(`spiffe://ripstop.local/${"a".repeat(2048 - 23)}`).ok, true);
     const domain = parseSpiffeId("spiffe://ripstop.local");

@@ -29,7 +29,8 @@ export function parseSpiffeId(text: string): Result<SpiffeId, string> {
   if (path !== "") {
     for (const segment of path.slice(1).split("/")) {
       if (segment === "." || segment === "..") return err("a path segment may not be . or ..");
-      if (!SEGMENT.test(segment)) return err("path segments are not empty and hold only letters, digits, dot, dash and underscore");
+      if (!SEGMENT.test(segment))
+        return err("path segments are not empty and hold only letters, digits, dot, dash and underscore");
     }
   }
   return ok({ uri: text, trustDomain, path });
@@ -43,7 +44,9 @@ export function workloadSpiffeId(trustDomain: string, namespace: string, service
 /** Namespace and service account of a workload id, or undefined when the path has another shape. */
 export function workloadOf(uri: string): { readonly namespace: string; readonly serviceAccount: string } | undefined {
   const match = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(uri);
-  return match?.[1] !== undefined && match[2] !== undefined ? { namespace: match[1], serviceAccount: match[2] } : undefined;
+  return match?.[1] !== undefined && match[2] !== undefined
+    ? { namespace: match[1], serviceAccount: match[2] }
+    : undefined;
 }
 
 /** Who the control plane is. */

@@ -29,7 +29,10 @@ export function readResource<Spec>(kind: Kind<Spec>, text: string): Resource<Spe
 
 /** Everything that is wrong with `text`, as "PATH — MESSAGE. REMEDY". */
 export function violationsOf(kind: Kind, text: string): string[] {
-  const { violations } = validateAll([{ file: "test.yaml", text }], { kinds: new KindRegistry([kind]), current: nothing });
+  const { violations } = validateAll([{ file: "test.yaml", text }], {
+    kinds: new KindRegistry([kind]),
+    current: nothing,
+  });
   return violations.map(({ path, message, remedy }) => `${path} — ${message}. ${remedy}`);
 }
 

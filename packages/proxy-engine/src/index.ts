@@ -1,3 +1,6 @@
 // The data plane: accept, identify, detect, route, filter, balance, connect.
 
-export {};
+export { startProxy, type Proxy, type ProxyOptions } from "./proxy.ts";
+export type { LiveCounts } from "./engine.ts";
+export type { ReportSink } from "./telemetry/telemetry-reporter.ts";
+export { startAdmin, type AdminOptions, type AdminServer } from "./admin/admin-server.ts";

@@ -17,7 +17,9 @@ export function formatPath(path: FieldPath): string {
 /** The steps of a path that `formatPath` wrote. Text that it never writes gives the steps that could be read. */
 export function parsePath(text: string): FieldPath {
   const steps: (string | number)[] = [];
-  for (const [, word, index, quoted] of text.matchAll(/([A-Za-z_$][A-Za-z0-9_$-]*)|\[([0-9]+)\]|\[("(?:[^"\\]|\\.)*")\]/g)) {
+  for (const [, word, index, quoted] of text.matchAll(
+    /([A-Za-z_$][A-Za-z0-9_$-]*)|\[([0-9]+)\]|\[("(?:[^"\\]|\\.)*")\]/g,
+  )) {
     if (word !== undefined) steps.push(word);
     else if (index !== undefined) steps.push(Number(index));
     else if (quoted !== undefined) steps.push(String(JSON.parse(quoted)));

@@ -8,9 +8,25 @@ export { KindRegistry, type KnownKind } from "./kind-registry.ts";
 export type { JsonSchema, Kind, ResourceLookup } from "./kind.ts";
 export { namespaceKind, type NamespaceSpec } from "./kinds/namespace/index.ts";
 export { serviceKind, type ServicePortSpec, type ServiceSpec } from "./kinds/service/index.ts";
-export { dnsLabelProblem, dnsSubdomainProblem, isDnsLabel, isDnsSubdomain, labelKeyProblem, labelValueProblem, quote, type NameProblem } from "./names.ts";
+export {
+  dnsLabelProblem,
+  dnsSubdomainProblem,
+  isDnsLabel,
+  isDnsSubdomain,
+  labelKeyProblem,
+  labelValueProblem,
+  quote,
+  type NameProblem,
+} from "./names.ts";
 export { resourceKey, resourceName, type Metadata, type Resource } from "./resource.ts";
 export { compileSchema, type SchemaChecker, type SchemaProblem } from "./schema.ts";
 export { readSource, type SourceDocument, type SourceFile, type SourceLimits } from "./source-document.ts";
-export { DEFAULT_NAMESPACE, label, validateAll, type ReadResource, type SourceText, type Validated } from "./validate-all.ts";
+export {
+  DEFAULT_NAMESPACE,
+  label,
+  validateAll,
+  type ReadResource,
+  type SourceText,
+  type Validated,
+} from "./validate-all.ts";
 export type { SourcePosition, Violation } from "./violation.ts";

@@ -20,7 +20,10 @@ export interface Kind<Spec = unknown> {
   /** Rules beyond the schema, on a resource that already fits the schema and has its defaults. `resource` and `source` are filled in by the caller. */
   validate(resource: Resource<Spec>): Pick<Violation, "path" | "message" | "remedy">[];
   /** Rules that need other resources: references and conflicts. Absent when there are none. */
-  validateReferences?(resource: Resource<Spec>, lookup: ResourceLookup): Pick<Violation, "path" | "message" | "remedy">[];
+  validateReferences?(
+    resource: Resource<Spec>,
+    lookup: ResourceLookup,
+  ): Pick<Violation, "path" | "message" | "remedy">[];
 }
 
 /** The resources as they would be after the change that is being validated. */

@@ -12,7 +12,8 @@ import { dnsLabelProblem, isDnsLabel, isDnsSubdomain, labelKeyProblem, labelValu
 describe("names", () => {
   it("takes DNS labels and nothing else", () => {
     for (const good of ["a", "a-b", "0", "a".repeat(63)]) assert.equal(isDnsLabel(good), true, good);
-    for (const bad of ["", "-a", "a-", "A", "a.b", "a_b", "a".repeat(64), "a\n", "ä"]) assert.equal(isDnsLabel(bad), false, bad);
+    for (const bad of ["", "-a", "a-", "A", "a.b", "a_b", "a".repeat(64), "a\n", "ä"])
+      assert.equal(isDnsLabel(bad), false, bad);
   });
 
   it("takes DNS subdomains up to 253 characters", () => {
@@ -27,7 +28,8 @@ describe("names", () => {
   });
 
   it("checks label keys and values as Kubernetes does", () => {
-    for (const good of ["app", "app.kubernetes.io/name", "a/B_c.d"]) assert.equal(labelKeyProblem(good), undefined, good);
+    for (const good of ["app", "app.kubernetes.io/name", "a/B_c.d"])
+      assert.equal(labelKeyProblem(good), undefined, good);
     for (const bad of ["", "/a", "a/", "a/b/c", "A/b", "-a", "a b"]) assert.ok(labelKeyProblem(bad), bad);
     for (const good of ["", "v1", "1.2_x"]) assert.equal(labelValueProblem(good), undefined, good);
     for (const bad of ["a b", "-a", "x".repeat(64)]) assert.ok(labelValueProblem(bad), bad);

@@ -42,12 +42,16 @@ export function labelKeyProblem(key: string): NameProblem | undefined {
   const prefix = slash < 0 ? undefined : key.slice(0, slash);
   const name = key.slice(slash + 1);
   if (prefix !== undefined && !isDnsSubdomain(prefix)) {
-    return { message: `the prefix of key ${quote(key)} is not a DNS name`, remedy: 'write keys as "name" or "example.com/name"' };
+    return {
+      message: `the prefix of key ${quote(key)} is not a DNS name`,
+      remedy: 'write keys as "name" or "example.com/name"',
+    };
   }
   if (name.length > 63 || !LABEL_NAME.test(name)) {
     return {
       message: `${quote(key)} is not a label key`,
-      remedy: "use 1 to 63 of letters, digits, -, _ and ., starting and ending with a letter or digit, after an optional prefix and /",
+      remedy:
+        "use 1 to 63 of letters, digits, -, _ and ., starting and ending with a letter or digit, after an optional prefix and /",
     };
   }
   return undefined;

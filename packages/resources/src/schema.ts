@@ -68,7 +68,8 @@ function close(schema: JsonSchema): JsonSchema {
     closed["properties"] = Object.fromEntries(
       Object.entries(properties).map(([name, child]) => [name, isRecord(child) ? close(child) : child]),
     );
-    if (additionalProperties === undefined && schema["x-preserve-unknown-fields"] !== true) closed["additionalProperties"] = false;
+    if (additionalProperties === undefined && schema["x-preserve-unknown-fields"] !== true)
+      closed["additionalProperties"] = false;
   }
   if (isRecord(items)) closed["items"] = close(items);
   if (isRecord(additionalProperties)) closed["additionalProperties"] = close(additionalProperties);
@@ -80,7 +81,8 @@ function problemsOf(errors: readonly ErrorObject[], root: unknown): readonly Sch
   const seen = new Set<string>();
   for (const error of errors) {
     // What the branches of a choice say is summed up by the error of the choice itself.
-    if (/\/(anyOf|oneOf)\/\d+\//.test(error.schemaPath) || error.keyword === "if" || error.propertyName !== undefined) continue;
+    if (/\/(anyOf|oneOf)\/\d+\//.test(error.schemaPath) || error.keyword === "if" || error.propertyName !== undefined)
+      continue;
     const problem = problemOf(error, root);
     const key = `${formatPath(problem.path)} ${problem.message}`;
     if (seen.has(key)) continue;
@@ -104,7 +106,12 @@ function problemOf(error: ErrorObject, root: unknown): SchemaProblem {
     case "required": {
       const missing = String(params["missingProperty"]);
       const wanted = isRecord(parent["properties"]) ? parent["properties"][missing] : undefined;
-      return { path: [...at, missing], message: `${missing} is missing`, remedy: `add ${missing}${describeSchema(wanted)}`, atKey: false };
+      return {
+        path: [...at, missing],
+        message: `${missing} is missing`,
+        remedy: `add ${missing}${describeSchema(wanted)}`,
+        atKey: false,
+      };
     }
     case "additionalProperties": {
       const unknown = String(params["additionalProperty"]);
@@ -131,7 +138,10 @@ function problemOf(error: ErrorObject, root: unknown): SchemaProblem {
     case "maximum":
     case "exclusiveMinimum":
     case "exclusiveMaximum":
-      return make(`${what} is ${show(error.data)}`, `use a number ${String(params["comparison"])} ${String(params["limit"])}${range(parent)}`);
+      return make(
+        `${what} is ${show(error.data)}`,
+        `use a number ${String(params["comparison"])} ${String(params["limit"])}${range(parent)}`,
+      );
     case "minLength":
       return make(`${what} is too short`, `use at least ${count(params["limit"], "character")}`);
     case "maxLength":
@@ -145,13 +155,27 @@ function problemOf(error: ErrorObject, root: unknown): SchemaProblem {
     case "maxProperties":
       return make(`${what} has too many fields`, `give at most ${count(params["limit"], "field")}`);
     case "uniqueItems":
-      return make(`entries ${String(params["j"])} and ${String(params["i"])} of ${what} are the same`, "keep one of them");
+      return make(
+        `entries ${String(params["j"])} and ${String(params["i"])} of ${what} are the same`,
+        "keep one of them",
+      );
     case "pattern":
-      return make(`${what} is ${show(error.data)}, which does not have the right form`, `match ${String(params["pattern"])}`);
+      return make(
+        `${what} is ${show(error.data)}, which does not have the right form`,
+        `match ${String(params["pattern"])}`,
+      );
     case "format":
-      return make(`${what} is ${show(error.data)}, which is not ${formatWord(String(params["format"]))}`, formatRemedy(String(params["format"])));
+      return make(
+        `${what} is ${show(error.data)}, which is not ${formatWord(String(params["format"]))}`,
+        formatRemedy(String(params["format"])),
+      );
     case "propertyNames":
-      return make(`${quote(String(params["propertyName"]))} is not a valid key here`, "correct the key", [...at, String(params["propertyName"])], true);
+      return make(
+        `${quote(String(params["propertyName"]))} is not a valid key here`,
+        "correct the key",
+        [...at, String(params["propertyName"])],
+        true,
+      );
     case "oneOf":
       return make(`${what} must be exactly one of its forms`, "give exactly one of the alternatives");
     case "anyOf":
@@ -172,7 +196,7 @@ function describeSchema(schema: unknown): string {
 
 function range(schema: Readonly<Record<string, unknown>>): string {
   const { minimum, maximum } = schema;
-  return minimum !== undefined && maximum !== undefined ? `; ${String(minimum)} to ${String(maximum)}` : "";
+  return typeof minimum === "number" && typeof maximum === "number" ? `; ${minimum} to ${maximum}` : "";
 }
 
 function typeWord(type: string): string {
@@ -204,8 +228,10 @@ function kindOf(value: unknown): string {
 function typeRemedy(value: unknown, wanted: readonly string[]): string {
   const numeric = wanted.includes("a whole number") || wanted.includes("a number");
   if (typeof value === "string" && numeric && /^-?[0-9]+$/.test(value)) return `write ${value} without quotes`;
-  if (wanted.includes("text") && (typeof value === "number" || typeof value === "boolean")) return `write it in quotes: "${value}"`;
-  if (wanted.includes("a list") && value !== null) return 'write it as a list: each entry on a line of its own that starts with "- "';
+  if (wanted.includes("text") && (typeof value === "number" || typeof value === "boolean"))
+    return `write it in quotes: "${value}"`;
+  if (wanted.includes("a list") && value !== null)
+    return 'write it as a list: each entry on a line of its own that starts with "- "';
   return `write ${wanted.join(" or ")} here`;
 }
 
@@ -248,9 +274,9 @@ function count(limit: unknown, noun: string): string {
 
 function show(value: unknown): string {
   if (typeof value === "string") return quote(value);
-  return quoteless(JSON.stringify(value) ?? String(value));
+  return shorten(JSON.stringify(value) ?? "nothing");
 }
 
-function quoteless(text: string): string {
+function shorten(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -24,7 +24,10 @@ describe("readSource", () => {
 
   it("reads the other documents of a file in which one is broken", () => {
     const { documents, violations } = readSource("a.yaml", "a: [1\n---\nb: 2\n");
-    assert.deepEqual(documents.map(({ value }) => value), [{ b: 2 }]);
+    assert.deepEqual(
+      documents.map(({ value }) => value),
+      [{ b: 2 }],
+    );
     assert.ok(violations.length > 0);
   });
 
@@ -55,11 +58,19 @@ describe("readSource", () => {
 
   it("refuses a file that is too long, and one of too many documents", () => {
     assert.match(readSource("a", "x".repeat(11), { maxLength: 10 }).violations[0]?.message ?? "", /at most 10/);
-    assert.match(readSource("a", "a: 1\n---\n".repeat(5), { maxDocuments: 3 }).violations[0]?.message ?? "", /more than 3 documents/);
+    assert.match(
+      readSource("a", "a: 1\n---\n".repeat(5), { maxDocuments: 3 }).violations[0]?.message ?? "",
+      /more than 3 documents/,
+    );
   });
 
   it("takes any text without throwing, and reads back what JSON wrote", () => {
-    fc.assert(fc.property(fc.string({ unit: fc.constantFrom(..."ab:-[]{}&*!|>#'\"\n\t ,?%@`") }), (text) => void readSource("a", text)));
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom(..."ab:-[]{}&*!|>#'\"\n\t ,?%@`") }),
+        (text) => void readSource("a", text),
+      ),
+    );
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { minKeys: 1 }), (value) => {
         const copy: unknown = JSON.parse(JSON.stringify(value));

@@ -18,7 +18,12 @@ export interface SourceLimits {
   readonly maxAliases: number;
 }
 
-const DEFAULT_LIMITS: SourceLimits = { maxLength: 4 * 1024 * 1024, maxDocuments: 10_000, maxDepth: 64, maxAliases: 100 };
+const DEFAULT_LIMITS: SourceLimits = {
+  maxLength: 4 * 1024 * 1024,
+  maxDocuments: 10_000,
+  maxDepth: 64,
+  maxAliases: 100,
+};
 
 /** One document of a file, as plain data, and where each part of it stands. */
 export interface SourceDocument {
@@ -42,7 +47,10 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
     violations: [{ path: "", message, remedy, resource: "", source: { file, line, column } }],
   });
   if (text.length > maxLength) {
-    return refuse(`the file has ${text.length} characters; at most ${maxLength} are read`, "split it into several files");
+    return refuse(
+      `the file has ${text.length} characters; at most ${maxLength} are read`,
+      "split it into several files",
+    );
   }
   const lines = new LineCounter();
   const tokens = [];
@@ -57,10 +65,14 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
   const documents: SourceDocument[] = [];
   const violations: Violation[] = [];
   let count = 0;
+  let seen = 0;
   for (const document of new Composer({ lineCounter: lines, uniqueKeys: true, logLevel: "silent" }).compose(tokens)) {
-    count++;
-    if (count > maxDocuments) {
-      violations.push(...refuse(`the file has more than ${maxDocuments} documents`, "split it into several files").violations);
+    // Empty ones do not count, but must not be without end either.
+    if (!isEmpty(document)) count++;
+    if (count > maxDocuments || ++seen > 2 * maxDocuments) {
+      violations.push(
+        ...refuse(`the file has more than ${maxDocuments} documents`, "split it into several files").violations,
+      );
       break;
     }
     const read = readDocument(file, document, lines, maxAliases);
@@ -87,7 +99,7 @@ function readDocument(file: string, document: Document.Parsed, lines: LineCounte
   }
   if (violations.length > 0) return { documents: [], violations };
   const contents: ParsedNode | null = document.contents;
-  if (contents === null || (isScalar(contents) && contents.value === null)) return { documents: [], violations };
+  if (contents === null || isEmpty(document)) return { documents: [], violations };
   const start = contents.range[0];
   let value: unknown;
   try {
@@ -95,9 +107,19 @@ function readDocument(file: string, document: Document.Parsed, lines: LineCounte
   } catch (error) {
     const message = error instanceof ReferenceError ? error.message : "the document cannot be read";
     const remedy = `write the repeated parts out; aliases may repeat at most ${maxAliases} nodes`;
-    return { documents: [], violations: [{ path: "", message: plain(message), remedy, resource: "", source: at(start) }] };
+    return {
+      documents: [],
+      violations: [{ path: "", message: plain(message), remedy, resource: "", source: at(start) }],
+    };
   }
-  return { documents: [{ file, value, positionOf: (path, atKey = false) => at(offsetOf(contents, path, atKey)) }], violations };
+  return {
+    documents: [{ file, value, positionOf: (path, atKey = false) => at(offsetOf(contents, path, atKey)) }],
+    violations,
+  };
+}
+
+function isEmpty({ contents }: Document.Parsed): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null);
 }
 
 /** Offset of the first node nested deeper than `maxDepth`, found without recursion. */

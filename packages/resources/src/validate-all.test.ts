@@ -30,7 +30,14 @@ const petKind: Kind<PetSpec> = {
       food: { type: "string", enum: ["fish", "seeds"] },
       friend: { type: "string" },
       legs: { type: "integer", minimum: 0, maximum: 8, default: 4 },
-      toys: { type: "array", items: { type: "object", required: ["name"], properties: { name: { type: "string" }, weight: { type: "integer" } } } },
+      toys: {
+        type: "array",
+        items: {
+          type: "object",
+          required: ["name"],
+          properties: { name: { type: "string" }, weight: { type: "integer" } },
+        },
+      },
     },
   },
   validate: () => [],
@@ -51,10 +58,14 @@ function validate(...texts: string[]): Validated {
 }
 
 function lines({ violations }: Validated): string[] {
-  return violations.map(({ source, path, message, remedy }) => `${source?.file}:${source?.line}:${source?.column} ${path} — ${message}. ${remedy}`);
+  return violations.map(
+    ({ source, path, message, remedy }) =>
+      `${source?.file}:${source?.line}:${source?.column} ${path} — ${message}. ${remedy}`,
+  );
 }
 
-const pet = (spec: string): string => `apiVersion: test/v1\nkind: Pet\nmetadata: {name: tom, namespace: home}\nspec:\n${spec}`;
+const pet = (spec: string): string =>
+  `apiVersion: test/v1\nkind: Pet\nmetadata: {name: tom, namespace: home}\nspec:\n${spec}`;
 
 describe("validateAll", () => {
   it("returns resources with their defaults and no violation", () => {
@@ -68,13 +79,16 @@ describe("validateAll", () => {
     const json = JSON.stringify({ apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
     const { resources, violations } = validate(`# nothing\n---\n${pet("  food: fish")}\n---\n`, json);
     assert.deepEqual(violations, []);
-    assert.deepEqual(resources.map(({ resource }) => resource.kind), ["Pet", "Namespace"]);
+    assert.deepEqual(
+      resources.map(({ resource }) => resource.kind),
+      ["Pet", "Namespace"],
+    );
   });
 
   it("reports every violation of every file at once, at the offending place", () => {
     const outcome = validate(
       pet("  foood: fish\n  legs: 9\n  toys:\n    - name: ball\n    - weight: heavy\n"),
-      "apiVersion: v2\nkind: Service\nmetadata:\n  name: Catalog\nspec:\n  ports:\n    - port: \"80\"\n",
+      'apiVersion: v2\nkind: Service\nmetadata:\n  name: Catalog\nspec:\n  ports:\n    - port: "80"\n',
     );
     assert.deepEqual(lines(outcome), [
       "file1.yaml:5:3 spec.food — food is missing. add food, one of: fish, seeds",
@@ -89,40 +103,74 @@ describe("validateAll", () => {
   });
 
   it("suggests the value and the kind that were meant", () => {
-    assert.match(lines(validate(pet("  food: sedes"))).join(), /food is "sedes", which is not one of its values\. did you mean seeds\?/);
-    assert.match(lines(validate("apiVersion: v1\nkind: Servic\nmetadata: {name: x}")).join(), /unknown kind "Servic"\. did you mean Service\?/);
+    assert.match(
+      lines(validate(pet("  food: sedes"))).join(),
+      /food is "sedes", which is not one of its values\. did you mean seeds\?/,
+    );
+    assert.match(
+      lines(validate("apiVersion: v1\nkind: Servic\nmetadata: {name: x}")).join(),
+      /unknown kind "Servic"\. did you mean Service\?/,
+    );
   });
 
   it("refuses unknown fields of the document and of its metadata", () => {
-    const outcome = validate("apiVersion: v1\nkind: Namespace\nmetdata: {}\nmetadata:\n  name: shop\n  lables: {a: b}\n");
-    assert.deepEqual(outcome.violations.map(({ path, remedy }) => `${path} ${remedy}`), ["metdata did you mean metadata?", "metadata.lables did you mean labels?"]);
+    const outcome = validate(
+      "apiVersion: v1\nkind: Namespace\nmetdata: {}\nmetadata:\n  name: shop\n  lables: {a: b}\n",
+    );
+    assert.deepEqual(
+      outcome.violations.map(({ path, remedy }) => `${path} ${remedy}`),
+      ["metdata did you mean metadata?", "metadata.lables did you mean labels?"],
+    );
   });
 
   it("resolves references among the applied resources, and names the missing ones", () => {
     const jerry = pet("  food: seeds").replace("tom", "jerry");
     assert.deepEqual(validate(pet("  food: fish\n  friend: jerry"), jerry).violations, []);
-    assert.match(lines(validate(pet("  food: fish\n  friend: jerry"))).join(), /file1\.yaml:6:11 spec\.friend — there is no Pet jerry/);
+    assert.match(
+      lines(validate(pet("  food: fish\n  friend: jerry"))).join(),
+      /file1\.yaml:6:11 spec\.friend — there is no Pet jerry/,
+    );
   });
 
   it("refuses the same resource given twice", () => {
     const outcome = validate(pet("  food: fish"), pet("  food: seeds"));
-    assert.match(lines(outcome).join(), /file2\.yaml:3:18 metadata\.name — Pet home\/tom was given already at file1\.yaml:1/);
+    assert.match(
+      lines(outcome).join(),
+      /file2\.yaml:3:18 metadata\.name — Pet home\/tom was given already at file1\.yaml:1/,
+    );
   });
 
   it("checks labels and says how to quote a value", () => {
-    const outcome = validate("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {tier: 1, -bad: x, ok: 'a b'}\n");
-    assert.deepEqual(outcome.violations.map(({ path }) => path), ["metadata.labels.tier", 'metadata.labels["-bad"]', "metadata.labels.ok"]);
+    const outcome = validate(
+      "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {tier: 1, -bad: x, ok: 'a b'}\n",
+    );
+    assert.deepEqual(
+      outcome.violations.map(({ path }) => path),
+      ["metadata.labels.tier", 'metadata.labels["-bad"]', "metadata.labels.ok"],
+    );
     assert.equal(outcome.violations[0]?.remedy, 'write it in quotes: "1"');
   });
 
   it("gives the default namespace to a namespaced resource, and refuses one for others", () => {
-    assert.equal(validate("apiVersion: test/v1\nkind: Pet\nmetadata: {name: tom}\nspec: {food: fish}").resources[0]?.resource.metadata.namespace, "default");
-    assert.match(lines(validate("apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}")).join(), /does not live in a namespace/);
+    assert.equal(
+      validate("apiVersion: test/v1\nkind: Pet\nmetadata: {name: tom}\nspec: {food: fish}").resources[0]?.resource
+        .metadata.namespace,
+      "default",
+    );
+    assert.match(
+      lines(validate("apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: b}")).join(),
+      /does not live in a namespace/,
+    );
   });
 
   it("does not let a document reach Object's prototype", () => {
-    const outcome = validate('{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","labels":{"__proto__":"x"}},"__proto__":{"a":1}}');
-    assert.deepEqual(outcome.violations.map(({ path }) => path), ["__proto__", "metadata.labels.__proto__"]);
+    const outcome = validate(
+      '{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","labels":{"__proto__":"x"}},"__proto__":{"a":1}}',
+    );
+    assert.deepEqual(
+      outcome.violations.map(({ path }) => path),
+      ["__proto__", "metadata.labels.__proto__"],
+    );
     assert.equal(Object.hasOwn(Object.prototype, "a"), false);
   });
 });

@@ -32,9 +32,26 @@ export const DEFAULT_NAMESPACE = "default";
 
 const MAX_VIOLATIONS = 1_000;
 const TOP_FIELDS = ["apiVersion", "kind", "metadata", "spec", "status"];
-const METADATA_FIELDS = ["name", "namespace", "labels", "annotations", "uid", "generation", "resourceVersion", "creationTimestamp"];
+const METADATA_FIELDS = [
+  "name",
+  "namespace",
+  "labels",
+  "annotations",
+  "uid",
+  "generation",
+  "resourceVersion",
+  "creationTimestamp",
+];
 // Fields that Kubernetes writes and that mean nothing here; read over, so that what "kubectl get -o yaml" gave can be applied.
-const IGNORED_METADATA = new Set(["managedFields", "selfLink", "finalizers", "ownerReferences", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds"]);
+const IGNORED_METADATA = new Set([
+  "managedFields",
+  "selfLink",
+  "finalizers",
+  "ownerReferences",
+  "generateName",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+]);
 
 /**
  * Validates all files: syntax, schema (defaults filled in), names, each kind's own rules, then references against
@@ -71,7 +88,10 @@ export function validateAll(
       read.push({ ...found, document, sound: violations.length === before });
     }
   }
-  const lookup = overlay(current, read.map(({ resource }) => resource));
+  const lookup = overlay(
+    current,
+    read.map(({ resource }) => resource),
+  );
   for (const { resource, known, document, sound } of read) {
     if (!sound || known.kind.validateReferences === undefined) continue;
     for (const problem of known.kind.validateReferences(resource, lookup)) {
@@ -97,7 +117,13 @@ function readResource(
   const { value } = document;
   let of = "";
   const report = (path: FieldPath, message: string, remedy: string, atKey = false): void => {
-    violations.push({ path: formatPath(path), message, remedy, resource: of, source: document.positionOf(path, atKey) });
+    violations.push({
+      path: formatPath(path),
+      message,
+      remedy,
+      resource: of,
+      source: document.positionOf(path, atKey),
+    });
   };
   if (!isRecord(value)) {
     report([], "the document is not a map", "write a resource: apiVersion, kind, metadata and spec");
@@ -131,7 +157,11 @@ function readResource(
 
 type Report = (path: FieldPath, message: string, remedy: string, atKey?: boolean) => void;
 
-function readKind(value: Readonly<Record<string, unknown>>, kinds: KindRegistry, report: Report): KnownKind | undefined {
+function readKind(
+  value: Readonly<Record<string, unknown>>,
+  kinds: KindRegistry,
+  report: Report,
+): KnownKind | undefined {
   const { apiVersion, kind } = value;
   if (typeof kind !== "string") {
     report(["kind"], kind === undefined ? "kind is missing" : "kind must be text", `use one of: ${kindList(kinds)}`);
@@ -140,11 +170,18 @@ function readKind(value: Readonly<Record<string, unknown>>, kinds: KindRegistry,
   const known = kinds.get(kind);
   if (known === undefined) {
     const near = kinds.closest(kind);
-    report(["kind"], `unknown kind ${quote(kind)}`, near !== undefined ? `did you mean ${near}?` : `use one of: ${kindList(kinds)}`);
+    report(
+      ["kind"],
+      `unknown kind ${quote(kind)}`,
+      near !== undefined ? `did you mean ${near}?` : `use one of: ${kindList(kinds)}`,
+    );
     return undefined;
   }
   if (apiVersion !== known.kind.apiVersion) {
-    const message = apiVersion === undefined ? "apiVersion is missing" : `apiVersion is ${quote(String(apiVersion))}`;
+    const message =
+      apiVersion === undefined
+        ? "apiVersion is missing"
+        : `apiVersion is ${typeof apiVersion === "string" ? quote(apiVersion) : "not text"}`;
     report(["apiVersion"], message, `${kind} needs apiVersion: ${known.kind.apiVersion}`);
   }
   return known;
@@ -152,7 +189,11 @@ function readKind(value: Readonly<Record<string, unknown>>, kinds: KindRegistry,
 
 function readMeta(value: unknown, namespaced: boolean, report: Report): Metadata | undefined {
   if (!isRecord(value)) {
-    report(["metadata"], value === undefined ? "metadata is missing" : "metadata must be a map", "add metadata with a name");
+    report(
+      ["metadata"],
+      value === undefined ? "metadata is missing" : "metadata must be a map",
+      "add metadata with a name",
+    );
     return undefined;
   }
   for (const field of Object.keys(value)) {
@@ -162,7 +203,11 @@ function readMeta(value: unknown, namespaced: boolean, report: Report): Metadata
   const { name, namespace, resourceVersion } = value;
   let usable = true;
   if (typeof name !== "string") {
-    report(["metadata", "name"], name === undefined ? "name is missing" : "name must be text", "add metadata.name, a DNS name such as catalog");
+    report(
+      ["metadata", "name"],
+      name === undefined ? "name is missing" : "name must be text",
+      "add metadata.name, a DNS name such as catalog",
+    );
     usable = false;
   } else {
     const problem = dnsSubdomainProblem(name, "the name");
@@ -179,7 +224,8 @@ function readMeta(value: unknown, namespaced: boolean, report: Report): Metadata
   const labels = readTextMap(value["labels"], ["metadata", "labels"], report, labelValueProblem);
   const annotations = readTextMap(value["annotations"], ["metadata", "annotations"], report, () => undefined);
   const size = Object.entries(annotations).reduce((sum, [key, text]) => sum + key.length + text.length, 0);
-  if (size > 262_144) report(["metadata", "annotations"], `the annotations have ${size} characters`, "use at most 262144 together");
+  if (size > 262_144)
+    report(["metadata", "annotations"], `the annotations have ${size} characters`, "use at most 262144 together");
   if (!usable || typeof name !== "string") return undefined;
   return {
     name,
@@ -213,7 +259,11 @@ function readTextMap(
       continue;
     }
     if (typeof text !== "string") {
-      report(at, `the value of ${quote(key)} must be text`, typeof text === "object" ? "write text" : `write it in quotes: "${String(text)}"`);
+      report(
+        at,
+        `the value of ${quote(key)} must be text`,
+        typeof text === "number" || typeof text === "boolean" ? `write it in quotes: "${text}"` : "write text",
+      );
       continue;
     }
     const problem = valueProblem(text);
@@ -227,7 +277,9 @@ function overlay(current: ResourceLookup, added: readonly Resource[]): ResourceL
   const byKey = new Map(added.map((resource) => [resourceKey(resource), resource]));
   return {
     get(kind, namespace, name) {
-      return byKey.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`) ?? current.get(kind, namespace, name);
+      return (
+        byKey.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`) ?? current.get(kind, namespace, name)
+      );
     },
     *list(kind) {
       for (const resource of current.list(kind)) if (!byKey.has(resourceKey(resource))) yield resource;

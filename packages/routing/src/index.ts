@@ -1,3 +1,8 @@
-// Route matching: pure functions of (routes, request).
+// L3: route matching, pure functions of (routes, request).
 
-export {};
+export { chooseBackend } from "./choose-backend.ts";
+export { compileHeaderModifier, type HeaderEdits } from "./header-edits.ts";
+export { compileTextPattern, type TextPattern } from "./text-pattern.ts";
+export { compilePortRoutes, PortMatcher, type CompiledRule, type RouteRequest } from "./port-matcher.ts";
+export { compileRoutes, RoutesMatcher } from "./routes-matcher.ts";
+export { splitTarget, type SplitTarget } from "./query.ts";

@@ -1,7 +1,12 @@
 // Who defines which error codes. Codes are never reused for another meaning.
 
 /** Owner (folder below packages/ or apps/) and its codes, first to last. */
-export const errorRanges: readonly { readonly owner: string; readonly title: string; readonly first: number; readonly last: number }[] = [
+export const errorRanges: readonly {
+  readonly owner: string;
+  readonly title: string;
+  readonly first: number;
+  readonly last: number;
+}[] = [
   { owner: "packages/proxy-engine", title: "Proxy", first: 1000, last: 1099 },
   { owner: "packages/policies", title: "Policies", first: 1100, last: 1299 },
   { owner: "packages/identity", title: "Identity", first: 2000, last: 2099 },

@@ -69,7 +69,7 @@ function errorFiles(): string[] {
     .filter((path) => !path.startsWith("packages/policies/src/example/"));
 }
 
-/** What is wrong with the catalogue: codes used twice or outside their range, entries without text, kinds never used. */
+/** What is wrong with the catalogue: codes used twice or outside their range, names used twice in a package, entries without text, kinds never used. */
 export function checkErrors(defined: readonly DefinedError[], sources: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   const byCode = new Map<string, DefinedError>();
@@ -81,16 +81,20 @@ export function checkErrors(defined: readonly DefinedError[], sources: readonly 
     const sameCode = byCode.get(kind.code);
     if (sameCode !== undefined) problems.push(`${place} is used by ${sameCode.file} too; take the next free code`);
     byCode.set(kind.code, error);
-    const sameName = byName.get(kind.name);
-    if (sameName !== undefined) problems.push(`${place} is named ${kind.name} like ${sameName.kind.code}; choose another name`);
-    byName.set(kind.name, error);
+    const owner = file.split("/").slice(0, 2).join("/");
+    const sameName = byName.get(`${owner} ${kind.name}`);
+    if (sameName !== undefined)
+      problems.push(`${place} is named ${kind.name} like ${sameName.kind.code}; choose another name`);
+    byName.set(`${owner} ${kind.name}`, error);
     const range = errorRanges.find(({ owner }) => file.startsWith(`${owner}/`));
     const number = Number(kind.code.slice(2));
-    if (range === undefined) problems.push(`${place} has no range; add its package to tools/src/generate/error-ranges.ts`);
+    if (range === undefined)
+      problems.push(`${place} has no range; add its package to tools/src/generate/error-ranges.ts`);
     else if (number < range.first || number > range.last) {
       problems.push(`${place} is outside RS${range.first} to RS${range.last}, the codes of ${range.owner}`);
     }
-    if (!/^[a-z][a-z0-9_]*$/.test(kind.name)) problems.push(`${place} has the name ${kind.name}; write it in snake_case`);
+    if (!/^[a-z][a-z0-9_]*$/.test(kind.name))
+      problems.push(`${place} has the name ${kind.name}; write it in snake_case`);
     for (const field of ["title", "cause", "remedy"] as const) {
       if (kind[field].trim() === "") problems.push(`${place} has no ${field}; say it in one plain sentence`);
     }
@@ -102,7 +106,11 @@ export function checkErrors(defined: readonly DefinedError[], sources: readonly 
 function isUsed({ file, exportName }: DefinedError, sources: readonly SourceFile[]): boolean {
   const word = new RegExp(`\\b${exportName}\\b`);
   return sources.some(
-    ({ path, text }) => path !== file && !/\.(test|suite|fuzz)\.tsx?$/.test(path) && !path.endsWith("/index.ts") && word.test(text),
+    ({ path, text }) =>
+      path !== file &&
+      !/\.(test|suite|testing|fuzz)\.tsx?$/.test(path) &&
+      !path.endsWith("/index.ts") &&
+      word.test(text),
   );
 }
 
@@ -121,12 +129,19 @@ export function renderReference(defined: readonly DefinedError[]): string {
     for (const { kind } of own.toSorted((a, b) => (a.kind.code < b.kind.code ? -1 : 1))) {
       lines.push("", `### ${kind.code} ${kind.name}`, "", `${kind.title}.`, "");
       lines.push(`- **Cause:** ${kind.cause}`, `- **Remedy:** ${kind.remedy}`);
-      if (kind.status >= 100) lines.push(`- **Answered with:** HTTP ${kind.status}, gRPC ${GRPC_STATUS[kind.grpcStatus] ?? kind.grpcStatus}`);
+      if (kind.status >= 100)
+        lines.push(`- **Answered with:** HTTP ${kind.status}, gRPC ${GRPC_STATUS[kind.grpcStatus] ?? kind.grpcStatus}`);
     }
   }
   return `${lines.join("\n")}\n`;
 }
 
 function isErrorKind(value: unknown): value is ErrorKind {
-  return typeof value === "object" && value !== null && "code" in value && "remedy" in value && /^RS\d{4}$/.test(String(value.code));
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "code" in value &&
+    "remedy" in value &&
+    /^RS\d{4}$/.test(String(value.code))
+  );
 }

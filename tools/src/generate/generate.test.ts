@@ -44,13 +44,23 @@ describe("the policy registries", () => {
 describe("the error reference", () => {
   const kind = (code: `RS${number}`, name: string, remedy = "Do it."): DefinedError["kind"] =>
     defineError({ code, name, status: 403, grpcStatus: 7, title: `Title of ${code}`, cause: "It happens.", remedy });
-  const error = (file: string, exportName: string, errorKind: DefinedError["kind"]): DefinedError => ({ file, exportName, kind: errorKind });
+  const error = (file: string, exportName: string, errorKind: DefinedError["kind"]): DefinedError => ({
+    file,
+    exportName,
+    kind: errorKind,
+  });
   const user = { path: "packages/net/src/a.ts", text: "use(one, two)" };
   const file = "packages/net/src/errors.ts";
 
   it("has a section for each owner and an entry for each error, in order", () => {
-    const page = renderReference([error(file, "two", kind("RS5002", "two")), error(file, "one", kind("RS5001", "one"))]);
-    assert.match(page, /## Network and TLS\n\n### RS5001 one\n\nTitle of RS5001\.\n\n- \*\*Cause:\*\* It happens\.\n- \*\*Remedy:\*\* Do it\.\n- \*\*Answered with:\*\* HTTP 403, gRPC PERMISSION_DENIED\n\n### RS5002 two/);
+    const page = renderReference([
+      error(file, "two", kind("RS5002", "two")),
+      error(file, "one", kind("RS5001", "one")),
+    ]);
+    assert.match(
+      page,
+      /## Network and TLS\n\n### RS5001 one\n\nTitle of RS5001\.\n\n- \*\*Cause:\*\* It happens\.\n- \*\*Remedy:\*\* Do it\.\n- \*\*Answered with:\*\* HTTP 403, gRPC PERMISSION_DENIED\n\n### RS5002 two/,
+    );
   });
 
   it("accepts errors in their range that are used", () => {
@@ -59,12 +69,25 @@ describe("the error reference", () => {
 
   it("refuses a code or name used twice, a code outside its range, an empty text and an error never used", () => {
     const problems = checkErrors(
-      [error(file, "one", kind("RS5001", "one")), error(file, "two", kind("RS5001", "one", " ")), error(file, "three", kind("RS1001", "three"))],
+      [
+        error(file, "one", kind("RS5001", "one")),
+        error(file, "two", kind("RS5001", "one", " ")),
+        error(file, "three", kind("RS1001", "three")),
+      ],
       [user, { path: "packages/net/src/a.test.ts", text: "three" }],
     );
     assert.equal(problems.length, 5, problems.join("\n"));
-    for (const expected of [/RS5001 is used by/, /named one like RS5001/, /has no remedy/, /RS1001 is outside RS5000 to RS5099/, /RS1001 \(three\) is never used/]) {
-      assert.ok(problems.some((problem) => expected.test(problem)), String(expected));
+    for (const expected of [
+      /RS5001 is used by/,
+      /named one like RS5001/,
+      /has no remedy/,
+      /RS1001 is outside RS5000 to RS5099/,
+      /RS1001 \(three\) is never used/,
+    ]) {
+      assert.ok(
+        problems.some((problem) => expected.test(problem)),
+        String(expected),
+      );
     }
   });
 

@@ -53,7 +53,10 @@ function pluginOptions(): string[] {
 function runBuf({ input, output }: ProtoTree, options: readonly string[]): SourceFile[] {
   const folder = mkdtempSync(join(tmpdir(), "ripstop-protos-"));
   try {
-    const template = JSON.stringify({ version: "v2", plugins: [{ local: "protoc-gen-ts_proto", out: folder, opt: options }] });
+    const template = JSON.stringify({
+      version: "v2",
+      plugins: [{ local: "protoc-gen-ts_proto", out: folder, opt: options }],
+    });
     const bin = join(root, "node_modules", ".bin");
     const { status, stderr, error } = spawnSync(join(bin, "buf"), ["generate", input, "--template", template], {
       cwd: root,

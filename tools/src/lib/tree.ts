@@ -2,10 +2,10 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 
-/** The top folder of the checkout. */
-export const root: string = fileURLToPath(new URL("../../../", import.meta.url));
+import { root } from "../root.ts";
+
+export { root };
 
 /** A file that was read. */
 export interface SourceFile {

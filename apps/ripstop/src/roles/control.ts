@@ -1,7 +1,18 @@
 // The control role: wires the control engine, runs it until a signal, takes it down.
 
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { meshHome } from "@ripstop/agent-engine";
+import { startControl } from "@ripstop/control-engine";
+import { holdProcess, systemClock } from "@ripstop/core";
+import { createPeerVerification } from "@ripstop/identity";
+
+import { createLogger, createMetricRegistry, logFormatFor } from "@ripstop/telemetry";
 import { exitCodes } from "../exit-codes.ts";
 import type { HomeOption } from "../options.ts";
+import { printError } from "../output/failure.ts";
+import { packageVersion } from "../package-version.ts";
 
 /** Options of `ripstop control`. */
 export interface ControlOptions extends HomeOption {
@@ -11,6 +22,48 @@ export interface ControlOptions extends HomeOption {
 }
 
 /** Runs the control plane to the end; the exit code. */
-export function controlRole(_options: ControlOptions): Promise<number> {
-  return Promise.resolve(exitCodes.failed);
+export async function controlRole(options: ControlOptions): Promise<number> {
+  const hold = holdProcess();
+  const ended = new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+    if (options.endWithParent) process.on("disconnect", () => resolve());
+  });
+  const home = meshHome(options.home, process.env);
+  const dashboardDirectory = findDashboard();
+  const started = await startControl({
+    home: home.path,
+    clock: systemClock,
+    version: packageVersion,
+    metrics: createMetricRegistry(),
+    verifyPeer: createPeerVerification(systemClock),
+    logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
+    ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
+    ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
+    ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
+  });
+  if (!started.ok) {
+    printError(started.error.kind, started.error.message);
+    hold.clear();
+    if (process.connected) process.disconnect();
+    return exitCodes.failed;
+  }
+  const control = started.value;
+  for (const notice of control.notices) process.stdout.write(`${notice}\n`);
+  process.stdout.write(`control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`);
+  await ended;
+  await control.close();
+  hold.clear();
+  if (process.connected) process.disconnect();
+  return exitCodes.done;
+}
+
+/** The built dashboard lies beside the built program, at one of several depths. */
+function findDashboard(): string | undefined {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  for (let level = 0; level < 4; level++) {
+    const candidate = join(directory, "dashboard");
+    if (existsSync(join(candidate, "index.html"))) return candidate;
+    directory = dirname(directory);
+  }
+  return undefined;
 }

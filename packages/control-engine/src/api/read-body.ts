@@ -33,7 +33,12 @@ export async function readJson<T>(
   }
   const problems = checker.check(value);
   if (problems.length > 0) {
-    const violations = problems.map(({ path, message, remedy }) => ({ path: formatPath(path), message, remedy, resource: "" }));
+    const violations = problems.map(({ path, message, remedy }) => ({
+      path: formatPath(path),
+      message,
+      remedy,
+      resource: "",
+    }));
     return err({ kind: badRequest, message: `the body has ${problems.length} violation(s)`, violations });
   }
   return ok(value as T);

@@ -2,7 +2,15 @@
 
 import { err, ok, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, LiveStatus } from "@ripstop/model";
-import { invalidResources, label, resourceKey, validateAll, type KindRegistry, type Resource, type ResourceLookup } from "@ripstop/resources";
+import {
+  invalidResources,
+  label,
+  resourceKey,
+  validateAll,
+  type KindRegistry,
+  type Resource,
+  type ResourceLookup,
+} from "@ripstop/resources";
 
 import type { Conditions } from "../compile/conditions.ts";
 import { badRequest, conflict, noSuchResource } from "../errors.ts";
@@ -23,7 +31,7 @@ export interface ResourceRoutesOptions {
   waitLive(revision: number, waitMs: number): Promise<LiveStatus>;
 }
 
-const MAX_APPLY_BYTES = 32 * 1024 * 1024;
+const MAX_APPLY_BYTES = 8 * 1024 * 1024;
 const MAX_WAIT_MS = 300_000;
 
 /** Routes for resources. */
@@ -78,7 +86,10 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
         const committed = await store.commit({ author, reason, puts: [], deletes: [resourceKey(found.value)] });
         if (!committed.ok) return lost(committed.error);
         const { number } = committed.value;
-        answerJson(response, 200, { revision: number, changes: [{ resource: label(found.value), action: "deleted" }] } satisfies ApplyResponse);
+        answerJson(response, 200, {
+          revision: number,
+          changes: [{ resource: label(found.value), action: "deleted" }],
+        } satisfies ApplyResponse);
         return undefined;
       },
     },
@@ -89,9 +100,13 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
         const number = Number(params["number"]);
         const waitMs = Number(query.get("waitMs") ?? "0");
         if (!Number.isSafeInteger(number) || number < 0 || number > store.revision) {
-          return { kind: badRequest, message: `there is no revision ${params["number"] ?? ""}; the newest is ${store.revision}` };
+          return {
+            kind: badRequest,
+            message: `there is no revision ${params["number"] ?? ""}; the newest is ${store.revision}`,
+          };
         }
-        if (!(waitMs >= 0 && waitMs <= MAX_WAIT_MS)) return { kind: badRequest, message: `waitMs is 0 to ${MAX_WAIT_MS}` };
+        if (!(waitMs >= 0 && waitMs <= MAX_WAIT_MS))
+          return { kind: badRequest, message: `waitMs is 0 to ${MAX_WAIT_MS}` };
         answerJson(response, 200, await options.waitLive(number, waitMs));
         return undefined;
       },
@@ -100,7 +115,10 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
 }
 
 /** Validates all files and commits them as one revision, or nothing. */
-async function apply(request: ApplyRequest, { store, kinds }: ResourceRoutesOptions): Promise<Result<ApplyResponse, Failure>> {
+async function apply(
+  request: ApplyRequest,
+  { store, kinds }: ResourceRoutesOptions,
+): Promise<Result<ApplyResponse, Failure>> {
   const current: ResourceLookup = {
     get: (kind, namespace, name) => store.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`),
     list: (kind) => store.list(kind),
@@ -112,7 +130,9 @@ async function apply(request: ApplyRequest, { store, kinds }: ResourceRoutesOpti
   }
   const puts = resources.map(({ resource }) => resource);
   const expect = Object.fromEntries(
-    puts.filter(({ metadata }) => metadata.resourceVersion !== "").map((put) => [resourceKey(put), put.metadata.resourceVersion]),
+    puts
+      .filter(({ metadata }) => metadata.resourceVersion !== "")
+      .map((put) => [resourceKey(put), put.metadata.resourceVersion]),
   );
   const transaction: Transaction = { author: request.author, reason: request.reason, puts, deletes: [], expect };
   const committed: Result<Revision, Conflict> = request.dryRun
@@ -122,7 +142,8 @@ async function apply(request: ApplyRequest, { store, kinds }: ResourceRoutesOpti
   const { number, changes } = committed.value;
   const actions = new Map<string, "created" | "configured">();
   for (const change of changes) {
-    if (change.type === "put") actions.set(resourceKey(change.resource), change.before === undefined ? "created" : "configured");
+    if (change.type === "put")
+      actions.set(resourceKey(change.resource), change.before === undefined ? "created" : "configured");
   }
   return ok({
     revision: request.dryRun ? 0 : number,
@@ -130,7 +151,10 @@ async function apply(request: ApplyRequest, { store, kinds }: ResourceRoutesOpti
   });
 }
 
-function find(params: Readonly<Record<string, string>>, { store, kinds }: ResourceRoutesOptions): Result<Resource, Failure> {
+function find(
+  params: Readonly<Record<string, string>>,
+  { store, kinds }: ResourceRoutesOptions,
+): Result<Resource, Failure> {
   const { kind: kindName = "", namespace = "", name = "" } = params;
   const known = kinds.find(kindName);
   if (known === undefined) return err(unknownKind(kindName, kinds));

@@ -54,7 +54,10 @@ export class Router {
   }
 }
 
-function matchSegments(segments: readonly string[], parts: readonly string[]): Readonly<Record<string, string>> | undefined {
+function matchSegments(
+  segments: readonly string[],
+  parts: readonly string[],
+): Readonly<Record<string, string>> | undefined {
   const params: Record<string, string> = {};
   for (const [index, segment] of segments.entries()) {
     const part = parts[index] ?? "";

@@ -1,7 +1,14 @@
 // The API's routes for workloads: registration, heartbeat, SVIDs, leave, the table.
 
 import type { Authority, IssueRefusal } from "@ripstop/identity/authority";
-import type { RegisterRequest, RegisterResponse, SvidRequest, SvidResponse, WorkloadStatus, WorkloadView } from "@ripstop/model";
+import type {
+  RegisterRequest,
+  RegisterResponse,
+  SvidRequest,
+  SvidResponse,
+  WorkloadStatus,
+  WorkloadView,
+} from "@ripstop/model";
 
 import { csrRefused } from "../errors.ts";
 import type { Failure } from "../failure.ts";
@@ -121,8 +128,8 @@ function refused({ code, message }: IssueRefusal): Failure {
   return { kind: csrRefused, message: `${code}: ${message}` };
 }
 
-function view(workload: RegisteredWorkload, { collector, isConnected }: WorkloadRoutesOptions): WorkloadView {
-  const traffic = collector.workload(workload.id);
+function view(workload: RegisteredWorkload, options: WorkloadRoutesOptions): WorkloadView {
+  const traffic = options.collector.workload(workload.id);
   return {
     id: workload.id,
     service: workload.service,
@@ -133,7 +140,7 @@ function view(workload: RegisteredWorkload, { collector, isConnected }: Workload
     applicationAddress: workload.ports[0]?.applicationAddress ?? "",
     inboundAddress: workload.inboundAddress,
     ready: workload.ready,
-    proxyConnected: isConnected(workload.id),
+    proxyConnected: options.isConnected(workload.id),
     mutualTls: traffic.mutualTls,
     requests: traffic.requests,
     proxyResidentBytes: traffic.residentBytes,

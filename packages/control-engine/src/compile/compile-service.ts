@@ -1,6 +1,13 @@
 // Service, HostBinding and Endpoints of the data-plane model.
 
-import { Endpoint_Reach, Protocol, type Endpoint, type Endpoints, type HostBinding, type Service } from "@ripstop/model";
+import {
+  Endpoint_Reach,
+  Protocol,
+  type Endpoint,
+  type Endpoints,
+  type HostBinding,
+  type Service,
+} from "@ripstop/model";
 import { isDnsLabel } from "@ripstop/resources";
 
 import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
@@ -100,7 +107,8 @@ function targetPortsOf(service: ServiceView, workload: RegisteredWorkload): Reco
 function targetPortOf({ port, targetPort }: ServicePortView, workload: RegisteredWorkload): WorkloadPort | undefined {
   const { ports } = workload;
   const number = typeof targetPort === "number" ? targetPort : port;
-  const found = ports.find((candidate) => candidate.port === number) ?? ports.find(({ servicePort }) => servicePort === number);
+  const found =
+    ports.find((candidate) => candidate.port === number) ?? ports.find(({ servicePort }) => servicePort === number);
   if (found !== undefined) return found;
   return typeof targetPort !== "number" && ports.length === 1 ? ports[0] : undefined;
 }

@@ -42,6 +42,8 @@ type Listener = (typeUrl: string, names: readonly string[], revision: number) =>
 
 const MAX_NAME = 600;
 const BUNDLE = "bundle";
+/** For a change that belongs to no revision, such as an endpoint that came or went. */
+const NO_REVISION = 0;
 
 /** Implements ResourceSource: what to send, apart from how to send it. */
 export class Compiler implements ResourceSource {
@@ -64,10 +66,10 @@ export class Compiler implements ResourceSource {
     this.#revision = store.revision;
     const watching = store.watch(store.revision, (revision) => {
       this.#revision = revision.number;
-      this.#apply(this.world.onRevision(revision));
+      this.#apply(this.world.onRevision(revision), revision.number);
     });
     if (watching.ok) this.#stops.push(watching.value);
-    this.#stops.push(registry.onChange((changes) => this.#apply(this.world.onWorkloads(changes))));
+    this.#stops.push(registry.onChange((changes) => this.#apply(this.world.onWorkloads(changes), NO_REVISION)));
   }
 
   get revision(): number {
@@ -96,6 +98,10 @@ export class Compiler implements ResourceSource {
     return () => this.#listeners.delete(changed);
   }
 
+  release(typeUrl: string, name: string): void {
+    this.#memo.delete(`${typeUrl} ${name}`);
+  }
+
   /** Calls `listener` after each change with the names of the reads that it affects; returns how to stop. */
   onAffected(listener: (affected: ReadonlySet<string>) => void): () => void {
     this.#afterChange.add(listener);
@@ -104,7 +110,7 @@ export class Compiler implements ResourceSource {
 
   /** The roots of trust changed. */
   bundleChanged(): void {
-    this.#apply(new Set([BUNDLE]));
+    this.#apply(new Set([BUNDLE]), NO_REVISION);
   }
 
   /** Stops following store and registry. */
@@ -114,7 +120,7 @@ export class Compiler implements ResourceSource {
     this.#afterChange.clear();
   }
 
-  #apply(affected: ReadonlySet<string>): void {
+  #apply(affected: ReadonlySet<string>, revision: number): void {
     const changed = new Map<string, string[]>();
     for (const { key, before, after } of this.#memo.invalidate(affected)) {
       if (before?.version === after?.version) continue;
@@ -127,7 +133,7 @@ export class Compiler implements ResourceSource {
     for (const { typeUrl } of resourceTypes) {
       const names = changed.get(typeUrl);
       if (names === undefined) continue;
-      for (const listener of [...this.#listeners]) listener(typeUrl, names, this.#revision);
+      for (const listener of [...this.#listeners]) listener(typeUrl, names, revision);
     }
     for (const listener of [...this.#afterChange]) listener(affected);
   }
@@ -138,16 +144,24 @@ type Compile = (view: WorldView, name: string, options: CompilerOptions) => Uint
 const compilers = new Map<string, Compile>([
   define(workloadType, (view, name) => compileWorkload(view, name)),
   define(policyType, (view, name, options) => compilePolicy(view, name, options)),
-  define(serviceType, (view, name) => withService(name, (namespace, service) => compileService(view, namespace, service))),
-  define(endpointsType, (view, name) => withService(name, (namespace, service) => compileEndpoints(view, namespace, service))),
+  define(serviceType, (view, name) =>
+    withService(name, (namespace, service) => compileService(view, namespace, service)),
+  ),
+  define(endpointsType, (view, name) =>
+    withService(name, (namespace, service) => compileEndpoints(view, namespace, service)),
+  ),
   define(hostBindingType, (view, name) => {
     const [clientNamespace = "", host = "", ...more] = name.split("~");
-    return more.length > 0 || !isDnsLabel(clientNamespace) ? undefined : compileHostBinding(view, clientNamespace, host);
+    return more.length > 0 || !isDnsLabel(clientNamespace)
+      ? undefined
+      : compileHostBinding(view, clientNamespace, host);
   }),
   define(routesType, (view, name) => {
     const [target = "", clientNamespace = "", ...more] = name.split("@");
     if (more.length > 0 || !isDnsLabel(clientNamespace)) return undefined;
-    return withService(target, (namespace, service) => compileRoutes(view, { namespace, name: service }, clientNamespace));
+    return withService(target, (namespace, service) =>
+      compileRoutes(view, { namespace, name: service }, clientNamespace),
+    );
   }),
   define(trustBundleType, (_view, name, options) => {
     if (name !== options.trustDomain) return undefined;

@@ -47,7 +47,9 @@ export class Conditions {
       controllerName,
       conditions: conditions.map((condition) => ({
         ...condition,
-        lastTransitionTime: new Date(times[timeKey(index, condition)]?.sinceMs ?? 0).toISOString().replace(/\.\d+Z$/, "Z"),
+        lastTransitionTime: new Date(times[timeKey(index, condition)]?.sinceMs ?? 0)
+          .toISOString()
+          .replace(/\.\d+Z$/, "Z"),
       })),
     }));
     return { ...resource, status: { parents } };

@@ -5,7 +5,7 @@ import type { PolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { HttpRouteSpec } from "@ripstop/policies/http-route";
 import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources";
 
-import type { RegisteredWorkload } from "../registry/registered-workload.ts";
+import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Revision, Store } from "../store/store.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
@@ -33,8 +33,8 @@ export class World {
   readonly #byLabel = new MultiMap<RegisteredWorkload>();
   /** "NS/SERVICE" → workloads that registered for it. */
   readonly #byService = new MultiMap<RegisteredWorkload>();
-  /** Namespace → declared Services. */
-  readonly #services = new MultiMap<Resource<ServiceSpec>>();
+  /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
+  readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
   /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
 
@@ -47,11 +47,18 @@ export class World {
     for (const workload of registry.list()) this.#indexWorkload(workload, true);
   }
 
-  /** Names of every service, declared or implied: "NAMESPACE/NAME", sorted. */
-  serviceNames(): readonly string[] {
-    const names = new Set(this.#byService.keys());
-    for (const { metadata } of this.#store.list("Service")) names.add(`${metadata.namespace}/${metadata.name}`);
-    return [...names].sort();
+  /**
+   * The registered service that a name stands for: itself when workloads registered for it; for a Service whose
+   * workloads all registered for one other name (a version of it, say), that name.
+   */
+  canonicalService(serviceName: string): string {
+    if (this.#byService.count(serviceName) > 0) return serviceName;
+    const [namespace = "", name = ""] = serviceName.split("/");
+    const service = this.#service(namespace, name);
+    if (service === undefined) return serviceName;
+    const members = new Set(this.#members(service, false, () => {}).map(serviceOf));
+    const [only = serviceName] = members;
+    return members.size === 1 ? only : serviceName;
   }
 
   /** A view that hands the name of each read to `read`. */
@@ -74,7 +81,9 @@ export class World {
         read(`guards:${workload.id}`);
         const facts = this.#facts(workload);
         return this.#policyKinds.flatMap((policyKind) =>
-          [...this.#store.list(policyKind.kind.kind)].filter((policy) => policyKind.appliesTo(policy, facts)).map(resourceKey),
+          [...this.#store.list(policyKind.kind.kind)]
+            .filter((policy) => policyKind.appliesTo(policy, facts))
+            .map(resourceKey),
         );
       },
       resource: (key) => {
@@ -104,6 +113,7 @@ export class World {
       if (before !== undefined) this.#indexWorkload(before, false);
       if (after !== undefined) this.#indexWorkload(after, true);
       const onlyState = before !== undefined && after !== undefined && sameShape(before, after);
+      if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
       for (const workload of [before, after]) {
         if (workload === undefined) continue;
         for (const label of labelKeys(workload)) {
@@ -115,7 +125,8 @@ export class World {
         affected.add(`service:${workload.namespace}/${workload.service}`);
         affected.add(`guards:${workload.id}`);
         // An implied service may come or go, and with it the answer to "which services select me" of its other workloads.
-        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`)) affected.add(`guards:${other.id}`);
+        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`))
+          affected.add(`guards:${other.id}`);
       }
     }
     return affected;
@@ -124,11 +135,14 @@ export class World {
   #service(namespace: string, name: string): ServiceView | undefined {
     const declared = this.#store.get(`Service/${namespace}/${name}`);
     if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
-    const workloads = this.#byService.get(`${namespace}/${name}`);
-    return workloads.length > 0 ? impliedService(namespace, name, workloads) : undefined;
+    return impliedService(namespace, name, this.#byService.get(`${namespace}/${name}`));
   }
 
-  #members(service: ServiceView, withState: boolean, read: (dependency: string) => void): readonly RegisteredWorkload[] {
+  #members(
+    service: ServiceView,
+    withState: boolean,
+    read: (dependency: string) => void,
+  ): readonly RegisteredWorkload[] {
     const labels = Object.entries(service.selector).map(([key, value]) => labelKey(service.namespace, key, value));
     const [rarest] = labels.sort((a, b) => this.#byLabel.count(a) - this.#byLabel.count(b));
     if (rarest === undefined) return [];
@@ -146,11 +160,12 @@ export class World {
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
   #servicesSelecting(workload: RegisteredWorkload): readonly string[] {
     const { namespace, service, labels } = workload;
-    const names = this.#services
-      .get(namespace)
+    const names = labelKeys(workload)
+      .flatMap((label) => this.#servicesByLabel.get(label))
       .filter(({ spec }) => selects(spec.selector, labels))
       .map(({ metadata }) => `${namespace}/${metadata.name}`);
     const own = `${namespace}/${service}`;
+    // Implied services select by the registered name.
     if (this.#store.get(`Service/${own}`) === undefined) names.push(own);
     return names.sort();
   }
@@ -161,8 +176,8 @@ export class World {
     if (resource.kind === "Service") {
       affected.add(`service:${namespace}/${name}`);
       const { selector } = (resource as Resource<ServiceSpec>).spec;
-      const [first] = Object.entries(selector);
-      const selected = first === undefined ? [] : this.#byLabel.get(labelKey(namespace, first[0], first[1]));
+      const label = firstLabel(resource as Resource<ServiceSpec>);
+      const selected = label === undefined ? [] : this.#byLabel.get(label);
       for (const { id, labels } of selected) if (selects(selector, labels)) affected.add(`guards:${id}`);
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
       return;
@@ -181,7 +196,9 @@ export class World {
   #indexResource(resource: Resource, add: boolean): void {
     const key = resourceKey(resource);
     if (resource.kind === "Service") {
-      this.#services.set(resource.metadata.namespace, key, add ? (resource as Resource<ServiceSpec>) : undefined);
+      const declared = resource as Resource<ServiceSpec>;
+      const label = firstLabel(declared);
+      if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
     } else if (resource.kind === "HTTPRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
@@ -220,10 +237,6 @@ class MultiMap<T> {
   count(group: string): number {
     return this.#groups.get(group)?.size ?? 0;
   }
-
-  keys(): Iterable<string> {
-    return this.#groups.keys();
-  }
 }
 
 function labelKey(namespace: string, key: string, value: string): string {
@@ -232,6 +245,12 @@ function labelKey(namespace: string, key: string, value: string): string {
 
 function labelKeys({ namespace, labels }: RegisteredWorkload): string[] {
   return Object.entries(labels).map(([key, value]) => labelKey(namespace, key, value));
+}
+
+/** A label that every workload which the Service selects has; undefined when it selects none. */
+function firstLabel({ metadata, spec }: Resource<ServiceSpec>): string | undefined {
+  const [first] = Object.entries(spec.selector);
+  return first === undefined ? undefined : labelKey(metadata.namespace, first[0], first[1]);
 }
 
 function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {
@@ -244,7 +263,13 @@ function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {
 
 /** Whether nothing changed but readiness, address and certificate. */
 function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
-  const shape = ({ inboundAddress: _address, ready: _ready, svidNotAfterMs: _svid, registeredMs: _time, pid: _pid, ...rest }: RegisteredWorkload): string =>
-    JSON.stringify(rest);
+  const shape = ({
+    inboundAddress: _address,
+    ready: _ready,
+    svidNotAfterMs: _svid,
+    registeredMs: _time,
+    pid: _pid,
+    ...rest
+  }: RegisteredWorkload): string => JSON.stringify(rest);
   return shape(a) === shape(b);
 }

@@ -65,14 +65,18 @@ describe("Registry", () => {
       if (second < 9) assert.ok(registry.get(lost.id), `gone after ${second + 3} s`);
       else if (second > 9) assert.equal(registry.get(lost.id), undefined);
     }
-    assert.deepEqual(registry.list().map(({ id }) => id), [kept.id]);
+    assert.deepEqual(
+      registry.list().map(({ id }) => id),
+      [kept.id],
+    );
     assert.deepEqual(changes.at(-1), { before: lost, after: undefined });
   });
 
   it("reports a change of state once", async () => {
     const { id } = await register();
     changes.length = 0;
-    for (let round = 0; round < 3; round++) await registry.heartbeat(id, { inboundAddress: "127.0.0.1:9", ready: true });
+    for (let round = 0; round < 3; round++)
+      await registry.heartbeat(id, { inboundAddress: "127.0.0.1:9", ready: true });
     assert.equal(changes.length, 1);
     assert.equal(changes[0]?.after?.ready, true);
   });
@@ -91,7 +95,13 @@ describe("Registry", () => {
     // Four are heard again: the two others are no mass any more.
     for (const { id } of all.slice(0, 4)) await registry.heartbeat(id, { inboundAddress: "", ready: true });
     clock.advance(1_000);
-    assert.deepEqual(registry.list().map(({ id }) => id), all.slice(0, 4).map(({ id }) => id).sort());
+    assert.deepEqual(
+      registry.list().map(({ id }) => id),
+      all
+        .slice(0, 4)
+        .map(({ id }) => id)
+        .sort(),
+    );
     assert.equal(registry.held, 0);
   });
 
@@ -99,7 +109,10 @@ describe("Registry", () => {
     for (let pid = 1; pid <= 6; pid++) await register({ pid });
     dead = new Set([1, 2, 3, 4, 5]);
     clock.advance(11_000);
-    assert.deepEqual(registry.list().map(({ pid }) => pid), []);
+    assert.deepEqual(
+      registry.list().map(({ pid }) => pid),
+      [],
+    );
   });
 
   it("lets a held set go in the end", async () => {

@@ -83,7 +83,10 @@ export class Registry {
     const { namespace, service, instance } = request;
     const spiffeId = workloadSpiffeId(this.#options.trustDomain, namespace, request.serviceAccount ?? service);
     if (this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
-      return err({ kind: registrationRefused, message: `the mesh has ${this.#entries.size} workloads, which is its limit` });
+      return err({
+        kind: registrationRefused,
+        message: `the mesh has ${this.#entries.size} workloads, which is its limit`,
+      });
     }
     if (instance === undefined) return ok({ id: this.#freeId(namespace, service), spiffeId });
     const id = `${namespace}/${instance}`;
@@ -91,7 +94,10 @@ export class Registry {
     const known = entry?.workload;
     const samePid = known !== undefined && known.pid === request.pid;
     if (known !== undefined && !samePid && (known.spiffeId !== spiffeId || this.#options.isProcessAlive(known.pid))) {
-      return err({ kind: registrationRefused, message: `${id} is registered by process ${known.pid} as ${known.spiffeId}` });
+      return err({
+        kind: registrationRefused,
+        message: `${id} is registered by process ${known.pid} as ${known.spiffeId}`,
+      });
     }
     return ok({ id, spiffeId });
   }
@@ -203,7 +209,9 @@ export class Registry {
 
   #freeId(namespace: string, service: string): string {
     for (;;) {
-      const suffix = randomInt(36 ** 5).toString(36).padStart(5, "0");
+      const suffix = randomInt(36 ** 5)
+        .toString(36)
+        .padStart(5, "0");
       const id = `${namespace}/${service.slice(0, 57)}-${suffix}`;
       if (!this.#entries.has(id)) return id;
     }

@@ -10,6 +10,11 @@ import { pet } from "./pet.fixture.ts";
 const store = openLmdbStore({ directory: process.argv[2] ?? "", clock: systemClock });
 for (;;) {
   const legs = store.revision + 1;
-  const result = await store.commit({ author: "writer", reason: "", puts: [pet("left", legs), pet("right", legs)], deletes: [] });
+  const result = await store.commit({
+    author: "writer",
+    reason: "",
+    puts: [pet("left", legs), pet("right", legs)],
+    deletes: [],
+  });
   if (result.ok) writeSync(1, `${result.value.number}\n`);
 }

@@ -67,7 +67,10 @@ class LmdbStore implements Store {
     const format = this.#meta.get("format");
     if (format !== undefined && format > FORMAT) {
       void root.close();
-      throw new RipstopError(storeNewer, `the store in ${options.directory} has format ${format}; this version reads up to ${FORMAT}`);
+      throw new RipstopError(
+        storeNewer,
+        `the store in ${options.directory} has format ${format}; this version reads up to ${FORMAT}`,
+      );
     }
     if (format === undefined) this.#meta.putSync("format", FORMAT);
     this.#revision = this.#meta.get("revision") ?? 0;

@@ -68,7 +68,7 @@ export class MemoryStore implements Store {
 
   table<T>(name: TableName): Table<T> {
     let map = this.#tables.get(name);
-    if (map === undefined) this.#tables.set(name, (map = new Map()));
+    if (map === undefined) this.#tables.set(name, (map = new Map<string, string>()));
     const values = map;
     return {
       get: (key) => {

@@ -17,10 +17,8 @@ export interface CommitContext {
 
 /** The revision that committing `transaction` makes, or the first expectation that does not hold. */
 export function planCommit(transaction: Transaction, context: CommitContext): Result<Revision, Conflict> {
-  for (const [key, expected] of Object.entries(transaction.expect ?? {})) {
-    const actual = context.get(key)?.metadata.resourceVersion ?? "";
-    if (actual !== expected) return err({ key, expected, actual });
-  }
+  const lost = lostAgainst(transaction, context);
+  if (lost !== undefined) return err(lost);
   const number = context.revision + 1;
   // The last word about a key wins; within one transaction a key changes once.
   const puts = new Map(transaction.puts.map((resource) => [resourceKey(resource), resource]));
@@ -35,11 +33,31 @@ export function planCommit(transaction: Transaction, context: CommitContext): Re
     if (before !== undefined && !puts.has(key)) changes.push({ type: "delete", key, before });
   }
   const { author, reason } = transaction;
-  return ok({ number: changes.length > 0 ? number : context.revision, author, reason, timeMs: context.timeMs, changes });
+  return ok({
+    number: changes.length > 0 ? number : context.revision,
+    author,
+    reason,
+    timeMs: context.timeMs,
+    changes,
+  });
+}
+
+/** The first expectation that does not hold. */
+function lostAgainst({ expect = {} }: Transaction, context: CommitContext): Conflict | undefined {
+  for (const [key, expected] of Object.entries(expect)) {
+    const actual = context.get(key)?.metadata.resourceVersion ?? "";
+    if (actual !== expected) return { key, expected, actual };
+  }
+  return undefined;
 }
 
 /** `resource` with the store's own metadata, or undefined when nothing changes. Status is not stored: it is computed. */
-function stamp(resource: Resource, before: Resource | undefined, revision: number, timeMs: number): Resource | undefined {
+function stamp(
+  resource: Resource,
+  before: Resource | undefined,
+  revision: number,
+  timeMs: number,
+): Resource | undefined {
   const { apiVersion, kind, spec } = resource;
   const { name, namespace, labels, annotations } = resource.metadata;
   const metadata = (own: Pick<Metadata, "uid" | "generation" | "creationTimestamp">): Metadata => ({
@@ -57,8 +75,14 @@ function stamp(resource: Resource, before: Resource | undefined, revision: numbe
     return { apiVersion, kind, metadata: metadata({ uid: randomUUID(), generation: 1, creationTimestamp }), spec };
   }
   const sameSpec = isDeepStrictEqual(before.spec, spec) && before.apiVersion === apiVersion;
-  const sameMeta = isDeepStrictEqual(before.metadata.labels, labels) && isDeepStrictEqual(before.metadata.annotations, annotations);
+  const sameMeta =
+    isDeepStrictEqual(before.metadata.labels, labels) && isDeepStrictEqual(before.metadata.annotations, annotations);
   if (sameSpec && sameMeta) return undefined;
   const { uid, generation, creationTimestamp } = before.metadata;
-  return { apiVersion, kind, metadata: metadata({ uid, generation: sameSpec ? generation : generation + 1, creationTimestamp }), spec };
+  return {
+    apiVersion,
+    kind,
+    metadata: metadata({ uid, generation: sameSpec ? generation : generation + 1, creationTimestamp }),
+    spec,
+  };
 }

@@ -81,9 +81,15 @@ export function storeSuite(engine: string, durable: boolean, makeFixture: () => 
 
     it("lists a kind in key order", async () => {
       await commit({ puts: [pet("tom", 4), pet("jerry", 4), pet("butch", 4)] });
-      assert.deepEqual([...store.list("Pet")].map(({ metadata }) => metadata.name), ["butch", "jerry", "tom"]);
+      assert.deepEqual(
+        [...store.list("Pet")].map(({ metadata }) => metadata.name),
+        ["butch", "jerry", "tom"],
+      );
       await commit({ deletes: ["Pet/home/jerry"] });
-      assert.deepEqual([...store.list("Pet")].map(({ metadata }) => metadata.name), ["butch", "tom"]);
+      assert.deepEqual(
+        [...store.list("Pet")].map(({ metadata }) => metadata.name),
+        ["butch", "tom"],
+      );
     });
 
     it("refuses the whole transaction when one expectation does not hold", async () => {
@@ -105,10 +111,19 @@ export function storeSuite(engine: string, durable: boolean, makeFixture: () => 
       await commit({ puts: [pet("tom", 4)] });
       const attempts = await Promise.all(
         [1, 2, 3].map((legs) =>
-          store.commit({ author: "me", reason: "", puts: [pet("tom", legs)], deletes: [], expect: { "Pet/home/tom": "1" } }),
+          store.commit({
+            author: "me",
+            reason: "",
+            puts: [pet("tom", legs)],
+            deletes: [],
+            expect: { "Pet/home/tom": "1" },
+          }),
         ),
       );
-      assert.deepEqual(attempts.map(({ ok }) => ok), [true, false, false]);
+      assert.deepEqual(
+        attempts.map(({ ok }) => ok),
+        [true, false, false],
+      );
     });
 
     it("gives a watcher every revision after the one it names, without a gap", async () => {
@@ -131,7 +146,10 @@ export function storeSuite(engine: string, durable: boolean, makeFixture: () => 
       await store.close();
       store = fixture.open(3);
       for (let legs = 1; legs <= 5; legs++) await commit({ puts: [pet("tom", legs)] });
-      assert.deepEqual(store.watch(0, () => assert.fail()), { ok: false, error: { oldest: 2 } });
+      assert.deepEqual(
+        store.watch(0, () => assert.fail()),
+        { ok: false, error: { oldest: 2 } },
+      );
       const seen: number[] = [];
       const watching = store.watch(2, ({ number }) => seen.push(number));
       assert.ok(watching.ok);
@@ -146,27 +164,34 @@ export function storeSuite(engine: string, durable: boolean, makeFixture: () => 
       await table.remove("c");
       assert.deepEqual(table.get("a"), { n: 1 });
       assert.equal(table.get("c"), undefined);
-      assert.deepEqual([...table.entries()].sort(([a], [b]) => (a < b ? -1 : 1)), [["a", { n: 1 }], ["b", { n: 2 }]]);
+      assert.deepEqual(
+        [...table.entries()].sort(([a], [b]) => (a < b ? -1 : 1)),
+        [
+          ["a", { n: 1 }],
+          ["b", { n: 2 }],
+        ],
+      );
       assert.deepEqual([...store.table("conditions").entries()], []);
       assert.equal(store.revision, 0);
     });
 
-    if (durable) it("has everything again after it was opened anew", async () => {
-      await commit({ puts: [pet("tom", 4), pet("jerry", 4)] });
-      await commit({ deletes: ["Pet/home/jerry"] });
-      await store.table<number>("workloads").put("x", 7);
-      const before = store.get("Pet/home/tom");
-      await store.close();
-      store = fixture.open();
-      assert.equal(store.revision, 2);
-      assert.deepEqual(store.get("Pet/home/tom"), before);
-      assert.equal(store.get("Pet/home/jerry"), undefined);
-      assert.equal(store.table<number>("workloads").get("x"), 7);
-      const seen: number[] = [];
-      assert.ok(store.watch(0, ({ number }) => seen.push(number)).ok);
-      assert.deepEqual(seen, [1, 2]);
-      assert.equal((await commit({ puts: [pet("butch", 4)] })).number, 3);
-    });
+    if (durable)
+      it("has everything again after it was opened anew", async () => {
+        await commit({ puts: [pet("tom", 4), pet("jerry", 4)] });
+        await commit({ deletes: ["Pet/home/jerry"] });
+        await store.table<number>("workloads").put("x", 7);
+        const before = store.get("Pet/home/tom");
+        await store.close();
+        store = fixture.open();
+        assert.equal(store.revision, 2);
+        assert.deepEqual(store.get("Pet/home/tom"), before);
+        assert.equal(store.get("Pet/home/jerry"), undefined);
+        assert.equal(store.table<number>("workloads").get("x"), 7);
+        const seen: number[] = [];
+        assert.ok(store.watch(0, ({ number }) => seen.push(number)).ok);
+        assert.deepEqual(seen, [1, 2]);
+        assert.equal((await commit({ puts: [pet("butch", 4)] })).number, 3);
+      });
 
     it("equals a plain map after any sequence of writes", async () => {
       const edit = fc.record({ name: fc.constantFrom("a", "b", "c", "d"), legs: fc.option(fc.nat(3)) });
@@ -180,8 +205,14 @@ export function storeSuite(engine: string, durable: boolean, makeFixture: () => 
             await commit({ puts, deletes });
             for (const { name, legs } of edits) if (legs === null) model.delete(name);
             for (const { name, legs } of edits) if (legs !== null) model.set(name, legs);
-            const stored = [...store.list("Pet")].map(({ metadata, spec }) => [metadata.name, (spec as { legs: number }).legs]);
-            assert.deepEqual(stored, [...model].sort(([a], [b]) => (a < b ? -1 : 1)));
+            const stored = [...store.list("Pet")].map(({ metadata, spec }) => [
+              metadata.name,
+              (spec as { legs: number }).legs,
+            ]);
+            assert.deepEqual(
+              stored,
+              [...model].sort(([a], [b]) => (a < b ? -1 : 1)),
+            );
           }
         }),
         { numRuns: 20 },

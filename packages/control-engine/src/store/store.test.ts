@@ -17,7 +17,8 @@ import { MemoryStore } from "./memory-store.ts";
 import { storeSuite } from "./store.suite.ts";
 
 storeSuite("memory", false, async () => ({
-  open: (keepRevisions) => new MemoryStore({ clock: new StoppedClock(), ...(keepRevisions === undefined ? {} : { keepRevisions }) }),
+  open: (keepRevisions) =>
+    new MemoryStore({ clock: new StoppedClock(), ...(keepRevisions === undefined ? {} : { keepRevisions }) }),
   dispose: async () => {},
 }));
 
@@ -25,7 +26,11 @@ storeSuite("LMDB", true, async () => {
   const directory = await mkdtemp(join(tmpdir(), "ripstop-store-"));
   return {
     open: (keepRevisions) =>
-      openLmdbStore({ directory, clock: new StoppedClock(), ...(keepRevisions === undefined ? {} : { keepRevisions }) }),
+      openLmdbStore({
+        directory,
+        clock: new StoppedClock(),
+        ...(keepRevisions === undefined ? {} : { keepRevisions }),
+      }),
     dispose: () => rm(directory, { recursive: true }),
   };
 });
@@ -62,7 +67,10 @@ describe("LMDB store", () => {
       assert.ok(store.revision >= acknowledged, `revision ${store.revision} of ${acknowledged}`);
       const logged: number[] = [];
       assert.ok(store.watch(0, ({ number }) => logged.push(number)).ok);
-      assert.deepEqual(logged, Array.from({ length: store.revision }, (_, index) => index + 1));
+      assert.deepEqual(
+        logged,
+        Array.from({ length: store.revision }, (_, index) => index + 1),
+      );
       // Each revision wrote two resources; a torn one would show as a difference.
       const pair = ["left", "right"].map((name) => store.get(`Pet/home/${name}`)?.spec);
       assert.deepEqual(pair, [{ legs: store.revision }, { legs: store.revision }]);

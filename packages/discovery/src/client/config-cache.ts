@@ -53,14 +53,15 @@ export function encodeCache(owner: string, resources: CachedResources): Buffer {
 
 /** Decodes a file; a sentence when it is damaged or another proxy's. */
 export function decodeCache(owner: string, file: Buffer): Result<Map<string, Map<string, CachedResource>>, string> {
-  if (file.length < HEADER_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC)) return err("it is not a config cache");
+  if (file.length < HEADER_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC))
+    return err("it is not a config cache");
   const payload = file.subarray(HEADER_BYTES);
   if (!createHash("sha256").update(payload).digest().equals(file.subarray(MAGIC.length, HEADER_BYTES))) {
     return err("its checksum is wrong");
   }
   const resources = new Map<string, Map<string, CachedResource>>();
   try {
-    for (let at = 0; at < payload.length; ) {
+    for (let at = 0; at < payload.length;) {
       const end = at + 4 + payload.readUInt32BE(at);
       if (end > payload.length) return err("it is cut off");
       const message = discovery.DeltaDiscoveryResponse.decode(payload.subarray(at + 4, end));

@@ -60,7 +60,10 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
   constructor(options: ConfigStreamOptions) {
     this.#options = options;
     const { metrics } = options;
-    this.#removed = metrics?.counter("ripstop_config_removals_received_total", "Removals received from the control plane");
+    this.#removed = metrics?.counter(
+      "ripstop_config_removals_received_total",
+      "Removals received from the control plane",
+    );
     this.#refused = metrics?.counter("ripstop_config_resources_refused_total", "Resources received and refused");
   }
 
@@ -96,15 +99,22 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
 
   onSession(session: ClientHttp2Session): void {
     this.#hasIntroduced = false;
-    const stream: GrpcStream = new GrpcStream(session, PATH, {}, {
-      onMessage: (bytes) => this.#onMessage(bytes),
-      onDrain: () => undefined,
-      onEnd: (status, message) => {
-        if (this.#stream !== stream) return;
-        this.#stream = undefined;
-        this.#options.onBroken(`config stream ended${status === "" ? "" : ` with gRPC status ${status}`}: ${message}`);
+    const stream: GrpcStream = new GrpcStream(
+      session,
+      PATH,
+      {},
+      {
+        onMessage: (bytes) => this.#onMessage(bytes),
+        onDrain: () => undefined,
+        onEnd: (status, message) => {
+          if (this.#stream !== stream) return;
+          this.#stream = undefined;
+          this.#options.onBroken(
+            `config stream ended${status === "" ? "" : ` with gRPC status ${status}`}: ${message}`,
+          );
+        },
       },
-    });
+    );
     this.#stream = stream;
     this.#dropOrphans();
     for (const state of this.#types.values()) {
@@ -137,7 +147,9 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     let state = this.#types.get(type.typeUrl);
     if (!state) {
       const help = "Resources received from the control plane";
-      const received = this.#options.metrics?.counter("ripstop_config_resources_received_total", help, { type: type.name });
+      const received = this.#options.metrics?.counter("ripstop_config_resources_received_total", help, {
+        type: type.name,
+      });
       state = { type, entries: new Map(), subscribe: new Set(), orphans: new Set(), received };
       this.#types.set(type.typeUrl, state);
     }
@@ -271,7 +283,11 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
       const decoded = state.type.decode(before.bytes);
       for (const watcher of [...entry.watchers]) watcher.onResource(decoded);
     } catch (error) {
-      this.#options.logger?.error("last good resource refused", { type: state.type.name, name, cause: messageOf(error) });
+      this.#options.logger?.error("last good resource refused", {
+        type: state.type.name,
+        name,
+        cause: messageOf(error),
+      });
     }
   }
 

@@ -41,7 +41,7 @@ export class GrpcStream {
     this.#stream.on("trailers", (headers: IncomingHttpHeaders) => this.#takeStatus(headers));
     this.#stream.on("data", (chunk: Buffer) => this.#onData(chunk));
     this.#stream.on("drain", () => events.onDrain());
-    this.#stream.on("error", (error) => this.#end(error.message));
+    this.#stream.on("error", (error: Error) => this.#end(error.message));
     this.#stream.on("end", () => this.#end(""));
     this.#stream.on("close", () => this.#end(""));
   }
@@ -78,7 +78,10 @@ export class GrpcStream {
     this.#chunkBytes += chunk.length;
     // Pieces of a long message are joined once, when it is complete.
     if (this.#received.length + this.#chunkBytes < this.#needed) return;
-    this.#received = this.#received.length === 0 && this.#chunks.length === 1 ? chunk : Buffer.concat([this.#received, ...this.#chunks]);
+    this.#received =
+      this.#received.length === 0 && this.#chunks.length === 1
+        ? chunk
+        : Buffer.concat([this.#received, ...this.#chunks]);
     this.#chunks = [];
     this.#chunkBytes = 0;
     let at = 0;

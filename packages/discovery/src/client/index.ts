@@ -1,5 +1,6 @@
 // The config stream, proxy side.
 
+export { encodeCache, type CachedResource, type CachedResources } from "./config-cache.ts";
 export type { PeerVerdict, PeerVerifier } from "../peer-verifier.ts";
 export type { ConfigClient, Subscription, Watcher } from "./config-client.ts";
 export { startDiscoveryClient, type DiscoveryClient, type DiscoveryClientOptions } from "./discovery-client.ts";

@@ -5,13 +5,14 @@ import { X509Certificate } from "node:crypto";
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { discovery, LiveStatus, telemetry } from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
-import { Metadata, Server, type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { logVerbosity, Metadata, Server, setLogVerbosity, status, type ServerDuplexStream } from "@grpc/grpc-js";
 
 import { streamLimitExceeded, streamListenFailed, streamNotAuthorized, streamPeerRefused } from "../errors.ts";
 import type { PeerVerdict, PeerVerifier } from "../peer-verifier.ts";
 import { Distributor, type ProxyStreamStatus } from "./distributor.ts";
 import { aggregatedDiscoveryService, proxyIdMetadata, telemetryService } from "./grpc-services.ts";
 import { LiveCredentials, type ServerTls } from "./live-credentials.ts";
+import { RequestBudget } from "./request-budget.ts";
 import type { ResourceSource } from "./snapshot.ts";
 import type { StreamLimits, SubscriberStream } from "./subscriber-stream.ts";
 
@@ -66,9 +67,12 @@ type TelemetryCall = ServerDuplexStream<telemetry.ProxyReport, telemetry.ProxyCo
 
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const MAX_PROXY_ID = 512;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Listens; fails with RS5304 when the address cannot be had. */
 export async function startDiscoveryServer(options: DiscoveryServerOptions): Promise<Result<DiscoveryServer, string>> {
+  // What it would print on standard error is in the results and in our own log.
+  setLogVerbosity(logVerbosity.NONE);
   const endpoint = new Endpoint(options);
   const listening = await endpoint.listen();
   return listening.ok ? ok(endpoint) : listening;
@@ -93,6 +97,8 @@ class Endpoint implements DiscoveryServer {
       "grpc.max_concurrent_streams": 16,
       "grpc.keepalive_time_ms": 10_000,
       "grpc.keepalive_timeout_ms": 5_000,
+      // A connection without a stream is of no use to anyone.
+      "grpc.max_connection_idle_ms": 60_000,
       // Channelz stays on: without it grpc-js 1.14 forgets its sessions, and a shutdown leaves them open.
     });
     this.#server.addService(aggregatedDiscoveryService, {
@@ -163,14 +169,12 @@ class Endpoint implements DiscoveryServer {
   }
 
   #onConfigCall(call: ConfigCall): void {
-    const peer = this.#peerOf(call);
-    if (!peer.ok) {
-      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
-      return;
-    }
+    const peer = this.#admit(call);
+    if (!peer) return;
     let stream: SubscriberStream | undefined;
     let proxyId = "";
     let isOver = false;
+    const budget = new RequestBudget(this.#options.clock);
     call.on("data", (request: discovery.DeltaDiscoveryRequest) => {
       if (isOver) return;
       if (!stream) {
@@ -178,7 +182,8 @@ class Endpoint implements DiscoveryServer {
         if (!this.#authorize(call, proxyId, peer.id)) return;
         stream = this.#openStream(call, proxyId, peer.id);
       }
-      const problem = stream.onRequest(request);
+      const names = request.resourceNamesSubscribe.length + request.resourceNamesUnsubscribe.length;
+      const problem = budget.spend(names) ? stream.onRequest(request) : "too many requests";
       if (problem !== undefined) {
         this.#options.logger?.warn("config stream ended: over its limits", { proxyId, problem });
         fail(call, status.RESOURCE_EXHAUSTED, `${streamLimitExceeded.code} ${streamLimitExceeded.title}: ${problem}`);
@@ -217,11 +222,8 @@ class Endpoint implements DiscoveryServer {
   }
 
   #onTelemetryCall(call: TelemetryCall): void {
-    const peer = this.#peerOf(call);
-    if (!peer.ok) {
-      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
-      return;
-    }
+    const peer = this.#admit(call);
+    if (!peer) return;
     const proxyId = String(call.metadata.get(proxyIdMetadata)[0] ?? "");
     if (!this.#authorize(call, proxyId, peer.id)) return;
     const before = this.#telemetryCalls.get(proxyId);
@@ -229,7 +231,7 @@ class Endpoint implements DiscoveryServer {
     this.#telemetryCalls.set(proxyId, sender);
     if (before) fail(before.call, status.ABORTED, "the proxy opened a newer stream");
     call.sendMetadata(new Metadata());
-    call.on("data", (report: telemetry.ProxyReport) => this.#options.onReport?.(proxyId, report));
+    call.on("data", (report: telemetry.ProxyReport) => this.#onReport(proxyId, report));
     const ended = (): void => {
       if (this.#telemetryCalls.get(proxyId) === sender) this.#telemetryCalls.delete(proxyId);
     };
@@ -243,14 +245,32 @@ class Endpoint implements DiscoveryServer {
     this.#options.onTelemetryOpen?.(proxyId);
   }
 
-  #peerOf(call: ConfigCall | TelemetryCall): PeerVerdict {
-    const raw: unknown = call.getAuthContext().sslPeerCertificate?.raw;
-    if (!Buffer.isBuffer(raw)) return { ok: false, reason: "no client certificate" };
+  /** A fault in what is done with telemetry must not touch the config streams. */
+  #onReport(proxyId: string, report: telemetry.ProxyReport): void {
     try {
-      return this.#options.verifyPeer(new X509Certificate(raw));
-    } catch {
-      return { ok: false, reason: "the client certificate cannot be read" };
+      this.#options.onReport?.(proxyId, report);
+    } catch (error) {
+      this.#options.logger?.error("telemetry report failed", { proxyId, cause: String(error) });
     }
+  }
+
+  /** Who calls, or undefined after the call was refused. A stream ends with the certificate that it was opened under. */
+  #admit(call: ConfigCall | TelemetryCall): { readonly id: string } | undefined {
+    const { clock, verifyPeer } = this.#options;
+    const leaf = leafOf(call);
+    const verdict: PeerVerdict = leaf ? verifyPeer(leaf) : { ok: false, reason: "no certificate" };
+    if (!leaf || !verdict.ok) {
+      const cause = verdict.ok ? "no certificate" : (verdict.message ?? verdict.reason);
+      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${cause}`);
+      return undefined;
+    }
+    const leftMs = Date.parse(leaf.validTo) - clock.nowMs();
+    const expiry = clock.after(Math.min(Math.max(leftMs, 0), MAX_TIMER_MS), () => {
+      fail(call, status.UNAUTHENTICATED, "the certificate of this stream has expired; connect with a renewed one");
+    });
+    call.on("close", () => expiry.clear());
+    call.on("cancelled", () => expiry.clear());
+    return verdict;
   }
 
   #authorize(call: ConfigCall | TelemetryCall, proxyId: string, identity: string): boolean {
@@ -258,7 +278,10 @@ class Endpoint implements DiscoveryServer {
     const shownId = proxyId.slice(0, MAX_PROXY_ID);
     this.#options.logger?.warn("stream refused", { code: streamNotAuthorized.code, proxyId: shownId, identity });
     this.#options.metrics
-      ?.counter("ripstop_config_streams_refused_total", "Streams refused, because the identity does not own the proxy id")
+      ?.counter(
+        "ripstop_config_streams_refused_total",
+        "Streams refused, because the identity does not own the proxy id",
+      )
       .add(1);
     const message = `${streamNotAuthorized.code} ${streamNotAuthorized.title}: ${identity} does not own ${JSON.stringify(shownId)}`;
     fail(call, status.PERMISSION_DENIED, message);
@@ -289,6 +312,16 @@ class TelemetrySender {
       this.#next = undefined;
       if (next) this.send(next);
     });
+  }
+}
+
+/** The client's certificate, which TLS has verified. */
+function leafOf(call: ConfigCall | TelemetryCall): X509Certificate | undefined {
+  const raw: unknown = call.getAuthContext().sslPeerCertificate?.raw;
+  try {
+    return Buffer.isBuffer(raw) ? new X509Certificate(raw) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -15,7 +15,10 @@ function policy(text: string): Policy {
   return { name: "a", kind: "authorization", config: Buffer.from(text) };
 }
 
-function request(type: ResourceType<unknown>, parts: Partial<discovery.DeltaDiscoveryRequest> = {}): discovery.DeltaDiscoveryRequest {
+function request(
+  type: ResourceType<unknown>,
+  parts: Partial<discovery.DeltaDiscoveryRequest> = {},
+): discovery.DeltaDiscoveryRequest {
   return {
     node: undefined,
     typeUrl: type.typeUrl,
@@ -51,7 +54,11 @@ class FakeProxy {
     });
   }
 
-  subscribe(type: ResourceType<unknown>, names: string[], initialResourceVersions: Record<string, string> = {}): string | undefined {
+  subscribe(
+    type: ResourceType<unknown>,
+    names: string[],
+    initialResourceVersions: Record<string, string> = {},
+  ): string | undefined {
     return this.stream.onRequest(request(type, { resourceNamesSubscribe: names, initialResourceVersions }));
   }
 
@@ -84,10 +91,13 @@ describe("the distributor", () => {
     proxy.subscribe(policyType, ["a", "b"]);
     clock.advance(5);
     proxy.answer();
-    for (let index = 0; index < 100; index++) source.put(policyType, index % 2 === 0 ? "a" : "b", policy(String(index)));
+    for (let index = 0; index < 100; index++)
+      source.put(policyType, index % 2 === 0 ? "a" : "b", policy(String(index)));
     clock.advance(5);
     assert.equal(proxy.responses.length, 2);
-    const texts = proxy.responses[1]!.resources.map(({ resource }) => policyType.decode(resource!.value).config.toString());
+    const texts = proxy.responses[1]!.resources.map(({ resource }) =>
+      policyType.decode(resource!.value).config.toString(),
+    );
     assert.deepEqual(texts.toSorted(), ["98", "99"]);
   });
 
@@ -224,7 +234,25 @@ describe("the distributor", () => {
     clock.advance(5);
     assert.equal(proxy.unanswered.length, 1);
     assert.equal(distributor.live(0).total, 0);
-    assert.deepEqual(distributor.live(revision), { revision, total: 0, live: 0, pending: [], rejected: [], elapsedMs: 0 });
+    assert.deepEqual(distributor.live(revision), {
+      revision,
+      total: 0,
+      live: 0,
+      pending: [],
+      rejected: [],
+      elapsedMs: 0,
+    });
+  });
+
+  it("does not wait for a proxy that gave the resource up", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "a", policy("new"));
+    assert.deepEqual(distributor.live(revision).pending, ["web"]);
+    proxy.stream.onRequest(request(policyType, { resourceNamesUnsubscribe: ["a"] }));
+    assert.deepEqual(distributor.live(revision).pending, []);
   });
 
   it("lets a newer stream of the same proxy replace the older", () => {
@@ -244,7 +272,11 @@ describe("the distributor", () => {
     const names = ["a", "b", "c", "d"];
     const types: readonly ResourceType<unknown>[] = [policyType, endpointsType];
     const step = fc.oneof(
-      fc.record({ do: fc.constant("put" as const), name: fc.constantFrom(...names), text: fc.constantFrom("1", "2", "3") }),
+      fc.record({
+        do: fc.constant("put" as const),
+        name: fc.constantFrom(...names),
+        text: fc.constantFrom("1", "2", "3"),
+      }),
       fc.record({ do: fc.constant("remove" as const), name: fc.constantFrom(...names) }),
       fc.record({ do: fc.constantFrom("answer" as const, "refuse" as const, "tick" as const, "reconnect" as const) }),
       fc.record({ do: fc.constantFrom("subscribe" as const, "unsubscribe" as const), name: fc.constantFrom(...names) }),
@@ -317,7 +349,10 @@ describe("the distributor", () => {
             assert.equal(proxy.has.get(`${type.typeUrl} ${name}`), model.get(type.typeUrl, name)?.version);
           }
         }
-        assert.equal(proxy.has.size, types.length * [...wanted].filter((name) => model.get(policyType.typeUrl, name)).length);
+        assert.equal(
+          proxy.has.size,
+          types.length * [...wanted].filter((name) => model.get(policyType.typeUrl, name)).length,
+        );
         // At rest, nothing more is sent.
         const atRest = proxy.responses.length;
         own.advance(1000);

@@ -79,8 +79,13 @@ export class Distributor {
           this.#count("ripstop_config_resources_resumed_total", help, typeUrl, resources);
         },
         onAnswered: (typeUrl, reason, revision) => {
-          if (reason !== undefined) this.#count("ripstop_config_rejected_total", "Responses that proxies refused", typeUrl, 1);
-          this.#live.answered(subscriber.proxyId, stream.oldestUnacknowledged, reason === undefined ? undefined : { reason, upToRevision: revision });
+          if (reason !== undefined)
+            this.#count("ripstop_config_rejected_total", "Responses that proxies refused", typeUrl, 1);
+          this.#live.answered(
+            subscriber.proxyId,
+            stream.oldestUnacknowledged,
+            reason === undefined ? undefined : { reason, upToRevision: revision },
+          );
           this.#wake();
         },
       },
@@ -185,7 +190,7 @@ export class Distributor {
 
   #addToIndex(typeUrl: string, name: string, stream: SubscriberStream): void {
     let byName = this.#index.get(typeUrl);
-    if (!byName) this.#index.set(typeUrl, (byName = new Map()));
+    if (!byName) this.#index.set(typeUrl, (byName = new Map<string, Set<SubscriberStream>>()));
     const streams = byName.get(name);
     if (streams) streams.add(stream);
     else byName.set(name, new Set([stream]));
@@ -195,7 +200,10 @@ export class Distributor {
     const byName = this.#index.get(typeUrl);
     const streams = byName?.get(name);
     if (!byName || !streams?.delete(stream)) return;
-    if (streams.size === 0) byName.delete(name);
+    if (streams.size === 0) {
+      byName.delete(name);
+      this.#options.source.release?.(typeUrl, name);
+    }
     if (byName.size === 0) this.#index.delete(typeUrl);
   }
 

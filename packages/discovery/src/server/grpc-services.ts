@@ -26,7 +26,10 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 /** envoy.service.discovery.v3.AggregatedDiscoveryService, the incremental method. */
 export const aggregatedDiscoveryService: {
-  readonly deltaAggregatedResources: MethodDefinition<discovery.DeltaDiscoveryRequest, discovery.DeltaDiscoveryResponse>;
+  readonly deltaAggregatedResources: MethodDefinition<
+    discovery.DeltaDiscoveryRequest,
+    discovery.DeltaDiscoveryResponse
+  >;
 } = {
   deltaAggregatedResources: bidiStream(
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",

@@ -1,6 +1,5 @@
 // The config stream, control plane side.
 
-export { discoveryErrors } from "../errors.ts";
 export type { PeerVerdict, PeerVerifier } from "../peer-verifier.ts";
 export { startDiscoveryServer, type DiscoveryServer, type DiscoveryServerOptions } from "./discovery-server.ts";
 export type { ProxyStreamStatus } from "./distributor.ts";

@@ -36,7 +36,13 @@ export class LiveTracker {
     let tracked = this.#revisions.get(revision);
     if (!tracked) {
       const nowMs = this.#clock.monotonicMs();
-      tracked = { startedMs: nowMs, concerned: new Set(), pending: new Set(), rejected: new Map(), lastAnswerMs: nowMs };
+      tracked = {
+        startedMs: nowMs,
+        concerned: new Set(),
+        pending: new Set(),
+        rejected: new Map(),
+        lastAnswerMs: nowMs,
+      };
       this.#revisions.set(revision, tracked);
       this.#forgetOldest();
     }

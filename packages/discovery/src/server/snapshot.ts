@@ -27,6 +27,8 @@ export interface ResourceSource {
    * endpoint came or went), which nobody waits for.
    */
   watch(changed: (typeUrl: string, names: readonly string[], revision: number) => void): () => void;
-  /** The revision that `get` reflects. */
+  /** Nobody subscribes to that name any more: what was remembered for it may be forgotten. */
+  release?(typeUrl: string, name: string): void;
+  /** The revision that `get` reflects. It grows in the turn in which `watch` reports what the revision changed. */
   readonly revision: number;
 }

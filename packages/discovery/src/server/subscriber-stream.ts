@@ -78,7 +78,12 @@ export class SubscriberStream {
   #subscriptions = 0;
   #nonce = 0;
 
-  constructor(subscriber: Subscriber, source: ResourceSource, events: StreamEvents, limits: StreamLimits = defaultStreamLimits) {
+  constructor(
+    subscriber: Subscriber,
+    source: ResourceSource,
+    events: StreamEvents,
+    limits: StreamLimits = defaultStreamLimits,
+  ) {
     this.subscriber = subscriber;
     this.#source = source;
     this.#events = events;
@@ -101,7 +106,10 @@ export class SubscriberStream {
       this.#types.set(request.typeUrl, state);
     }
     if (request.responseNonce !== "") this.#onAnswer(request, state);
+    const dirtyBefore = state.dirty.size;
     for (const name of unsubscribe) this.#unsubscribe(request.typeUrl, state, name);
+    // What was given up no longer keeps a revision from being live.
+    if (state.dirty.size < dirtyBefore) this.#events.onAnswered(request.typeUrl, undefined, 0);
     const problem = this.#subscribe(request, state);
     if (problem !== undefined) return problem;
     if (state.dirty.size > 0 && !state.outstanding) this.#events.onDirty(request.typeUrl);
@@ -128,7 +136,11 @@ export class SubscriberStream {
   get oldestUnacknowledged(): number {
     let oldest = Infinity;
     for (const state of this.#types.values()) {
-      oldest = Math.min(oldest, oldestOf(state.dirty), state.outstanding ? oldestOf(state.outstanding.names) : Infinity);
+      oldest = Math.min(
+        oldest,
+        oldestOf(state.dirty),
+        state.outstanding ? oldestOf(state.outstanding.names) : Infinity,
+      );
     }
     return oldest;
   }
@@ -163,7 +175,9 @@ export class SubscriberStream {
   #onAnswer(request: discovery.DeltaDiscoveryRequest, state: TypeState): void {
     // An answer to anything but the last response says nothing new.
     if (!state.outstanding || state.outstanding.nonce !== request.responseNonce) return;
-    const reason = request.errorDetail ? request.errorDetail.message.slice(0, MAX_REASON) || "no reason given" : undefined;
+    const reason = request.errorDetail
+      ? request.errorDetail.message.slice(0, MAX_REASON) || "no reason given"
+      : undefined;
     let revision = 0;
     for (const { lastRevision } of state.outstanding.names.values()) revision = Math.max(revision, lastRevision);
     state.rejection = reason;
@@ -183,12 +197,13 @@ export class SubscriberStream {
         this.#events.onSubscribe(request.typeUrl, name);
       }
       // A subscription of a name that is subscribed asks for it again: the proxy may have lost it.
-      const had = Object.hasOwn(request.initialResourceVersions, name) ? request.initialResourceVersions[name] : undefined;
+      const had = Object.hasOwn(request.initialResourceVersions, name)
+        ? request.initialResourceVersions[name]
+        : undefined;
       state.subscribed.set(name, had);
       const now = had === undefined ? undefined : this.#source.get(request.typeUrl, name, this.subscriber)?.version;
       if (had !== undefined && had !== ABSENT && had === now) {
-        state.dirty.delete(name);
-        resumed++;
+        if (!state.dirty.has(name)) resumed++;
       } else {
         markDirty(state, name, 0);
       }
@@ -255,7 +270,8 @@ function markDirty(state: TypeState, name: string, revision: number): void {
 
 function oldestOf(names: ReadonlyMap<string, Pending>): number {
   let oldest = Infinity;
-  for (const { firstRevision } of names.values()) if (firstRevision > 0 && firstRevision < oldest) oldest = firstRevision;
+  for (const { firstRevision } of names.values())
+    if (firstRevision > 0 && firstRevision < oldest) oldest = firstRevision;
   return oldest;
 }
 

@@ -46,7 +46,7 @@ export async function makeCertificate(wish: CertificateWish, issuerKey: SigningK
   const isCa = wish.pathLength !== undefined;
   const extensions: Extension[] = [
     new BasicConstraintsExtension(isCa, wish.pathLength, true),
-    new KeyUsagesExtension(isCa ? KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign : KeyUsageFlags.digitalSignature, true),
+    new KeyUsagesExtension(isCa ? KeyUsageFlags.keyCertSign : KeyUsageFlags.digitalSignature, true),
     new SubjectAlternativeNameExtension([{ type: "url", value: wish.uri }], false),
     new SubjectKeyIdentifierExtension(keyId(wish.publicKey)),
     new AuthorityKeyIdentifierExtension(keyId(issuerKey.publicKey)),

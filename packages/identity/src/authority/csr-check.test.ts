@@ -29,7 +29,13 @@ const ID = "spiffe://test.mesh/ns/shop/sa/web";
 const P256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 interface Wish {
-  readonly algorithm?: { name: string; hash: string; namedCurve?: string; modulusLength?: number; publicExponent?: Uint8Array };
+  readonly algorithm?: {
+    name: string;
+    hash: string;
+    namedCurve?: string;
+    modulusLength?: number;
+    publicExponent?: Uint8Array;
+  };
   readonly extensions?: Extension[];
   readonly attributes?: Attribute[];
 }
@@ -46,7 +52,11 @@ async function csr({ algorithm = P256, extensions, attributes }: Wish = {}): Pro
   return made.toString("pem");
 }
 
-function rsa(modulusLength: number, hash: string = "SHA-256", exponent: readonly number[] = [1, 0, 1]): NonNullable<Wish["algorithm"]> {
+function rsa(
+  modulusLength: number,
+  hash: string = "SHA-256",
+  exponent: readonly number[] = [1, 0, 1],
+): NonNullable<Wish["algorithm"]> {
   return { name: "RSASSA-PKCS1-v1_5", hash, modulusLength, publicExponent: Uint8Array.from(exponent) };
 }
 
@@ -93,7 +103,10 @@ const table: readonly (readonly [what: string, wish: Wish, verdict: string])[] =
   ["a challenge password", { attributes: [new ChallengePasswordAttribute("x")] }, "RS2006"],
   [
     "two extension requests",
-    { attributes: [new ExtensionsAttribute([new BasicConstraintsExtension(false)])], extensions: san(uri).extensions ?? [] },
+    {
+      attributes: [new ExtensionsAttribute([new BasicConstraintsExtension(false)])],
+      extensions: san(uri).extensions ?? [],
+    },
     "RS2006",
   ],
 ];
@@ -130,12 +143,17 @@ describe("a signing request", () => {
     const clean = await checkCsr(pemOf(good), ID);
     assert.ok(clean.ok);
     await fc.assert(
-      fc.asyncProperty(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), fc.boolean(), async (at, flip, cut) => {
-        const bytes = Buffer.from(cut ? good.subarray(0, at) : good);
-        if (!cut) bytes[at] = (bytes[at] ?? 0) ^ flip;
-        const checked = await checkCsr(pemOf(bytes), ID);
-        if (checked.ok) assert.deepEqual(Buffer.from(checked.value), Buffer.from(clean.value));
-      }),
+      fc.asyncProperty(
+        fc.nat(good.length - 1),
+        fc.integer({ min: 1, max: 255 }),
+        fc.boolean(),
+        async (at, flip, cut) => {
+          const bytes = Buffer.from(cut ? good.subarray(0, at) : good);
+          if (!cut) bytes[at] = (bytes[at] ?? 0) ^ flip;
+          const checked = await checkCsr(pemOf(bytes), ID);
+          if (checked.ok) assert.deepEqual(Buffer.from(checked.value), Buffer.from(clean.value));
+        },
+      ),
       { numRuns: 300 },
     );
   });

@@ -28,7 +28,8 @@ import {
 } from "../errors.ts";
 
 const MAX_PEM_CHARACTERS = 16 * 1024;
-const PEM = /^\s*-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END (?:NEW )?CERTIFICATE REQUEST-----\s*$/;
+const PEM =
+  /^\s*-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END (?:NEW )?CERTIFICATE REQUEST-----\s*$/;
 const EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
 const HASHES: ReadonlySet<string> = new Set(["SHA-256", "SHA-384", "SHA-512"]);
 const CURVES: ReadonlySet<string> = new Set(["prime256v1", "secp384r1"]);
@@ -117,7 +118,9 @@ function checkExtension(extension: Extension, spiffeId: string): Result<undefine
     for (const name of names) {
       if (name.type !== "url") return err(refusal(csrAsksForMore, `it asks for a name of type ${name.type}`));
       if (name.value !== spiffeId) {
-        return err(refusal(csrOtherIdentity, `it asks for ${JSON.stringify(name.value.slice(0, 300))}, not ${spiffeId}`));
+        return err(
+          refusal(csrOtherIdentity, `it asks for ${JSON.stringify(name.value.slice(0, 300))}, not ${spiffeId}`),
+        );
       }
     }
     return ok(undefined);

@@ -60,7 +60,8 @@ export class FileKeyStore implements KeyStore {
     const path = this.#path(name);
     try {
       const { mode } = await stat(path);
-      if ((mode & 0o077) !== 0) return err(`${path} can be read by others (mode ${(mode & 0o777).toString(8)}, not 600)`);
+      if ((mode & 0o077) !== 0)
+        return err(`${path} can be read by others (mode ${(mode & 0o777).toString(8)}, not 600)`);
       const key = createPrivateKey(await readFile(path, "utf8"));
       if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
         return err(`${path} is not an EC P-256 key`);

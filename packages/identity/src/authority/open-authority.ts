@@ -8,7 +8,13 @@ import { join } from "node:path";
 import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
-import { authorityExpired, authorityUnusable, identityNotIssuable, issuanceNotLogged, ttlOutOfRange } from "../errors.ts";
+import {
+  authorityExpired,
+  authorityUnusable,
+  identityNotIssuable,
+  issuanceNotLogged,
+  ttlOutOfRange,
+} from "../errors.ts";
 import { parseSpiffeId } from "../spiffe-id.ts";
 import type { TrustBundleRoots } from "../trust-bundle.ts";
 import type { Authority, IssuedSvid, IssueRefusal } from "./authority.ts";
@@ -110,7 +116,10 @@ class FileAuthority implements OpenAuthority {
       if (!root.ok) return err(refusal(authorityUnusable, root.error));
       const nowMs = this.#options.clock.nowMs();
       if (nowMs < root.value.notBeforeMs || nowMs >= root.value.notAfterMs) {
-        const [from, to] = [new Date(root.value.notBeforeMs).toISOString(), new Date(root.value.notAfterMs).toISOString()];
+        const [from, to] = [
+          new Date(root.value.notBeforeMs).toISOString(),
+          new Date(root.value.notAfterMs).toISOString(),
+        ];
         return err(refusal(authorityExpired, `it is valid from ${from} to ${to}`));
       }
       this.#root = root.value;
@@ -135,7 +144,9 @@ class FileAuthority implements OpenAuthority {
       this.#issued?.add(1);
     } else {
       this.#options.metrics
-        ?.counter("ripstop_identity_refused_total", "Signing requests refused, by error code", { code: result.error.code })
+        ?.counter("ripstop_identity_refused_total", "Signing requests refused, by error code", {
+          code: result.error.code,
+        })
         .add(1);
     }
     return result;
@@ -165,7 +176,8 @@ class FileAuthority implements OpenAuthority {
     await this.#renewIntermediate();
     const signer = this.#intermediate;
     const nowMs = this.#options.clock.nowMs();
-    if (!signer || nowMs >= signer.notAfterMs) return err(refusal(authorityExpired, "the signing certificate has expired"));
+    if (!signer || nowMs >= signer.notAfterMs)
+      return err(refusal(authorityExpired, "the signing certificate has expired"));
     const notBeforeMs = floorSecond(nowMs - BACKDATE_MS);
     const notAfterMs = floorSecond(Math.min(nowMs + ttlMs, signer.notAfterMs));
     const leaf = await makeCertificate(

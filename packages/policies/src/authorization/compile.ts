@@ -3,8 +3,8 @@
 import type { CompileFacts, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { Resource } from "@ripstop/resources";
 
+import { toCanonicalPath } from "../canonical-path.ts";
 import { Action, AuthorizationConfig, type From, type To } from "./config.gen.ts";
-import { toCanonicalPath } from "./path-forms.ts";
 import type { AuthorizationFrom, AuthorizationPolicySpec, AuthorizationTo } from "./schema.ts";
 
 const ACTIONS: Readonly<Record<AuthorizationPolicySpec["action"], Action>> = {

@@ -20,6 +20,8 @@ export const notAllowed: ErrorKind = defineError({
   status: 403,
   grpcStatus: 7,
   title: "No rule of the ALLOW policies on this workload matches this request",
-  cause: "The workload is guarded by AuthorizationPolicy resources with action ALLOW, and none of their rules names this caller and this request. The message names the rule that came closest.",
-  remedy: "Ask the owner of the named policy to add the caller or the request to a rule, or call as an identity that is allowed.",
+  cause:
+    "The workload is guarded by AuthorizationPolicy resources with action ALLOW, and none of their rules names this caller and this request. The message names the rule that came closest.",
+  remedy:
+    "Ask the owner of the named policy to add the caller or the request to a rule, or call as an identity that is allowed.",
 });

@@ -104,11 +104,7 @@ const toSchema: JsonSchema = {
       MAX_VALUES,
       'Host names without port, or "*.example.com" for every name below it.',
     ),
-    ports: listOf(
-      { type: "integer", minimum: 1, maximum: 65_535 },
-      MAX_VALUES,
-      "Ports that the workload listens on.",
-    ),
+    ports: listOf({ type: "integer", minimum: 1, maximum: 65_535 }, MAX_VALUES, "Ports that the workload listens on."),
   },
 };
 

@@ -36,7 +36,9 @@ describe("validation of AuthorizationPolicy", () => {
   });
 
   it("refuses a * that would stand for part of a segment, so that shop* never covers shop-evil", () => {
-    const found = violations('{rules: [{from: [{principals: ["spiffe://mesh.local/ns/shop*"]}], to: [{paths: ["/a*"]}]}]}');
+    const found = violations(
+      '{rules: [{from: [{principals: ["spiffe://mesh.local/ns/shop*"]}], to: [{paths: ["/a*"]}]}]}',
+    );
     assert.equal(found.length, 2);
     assert.match(found[0] ?? "", /^spec\.rules\[0\]\.from\[0\]\.principals\[0\] — .*does not stand for whole segments/);
     assert.match(found[1] ?? "", /^spec\.rules\[0\]\.to\[0\]\.paths\[0\] — .*not at its end/);
@@ -61,7 +63,21 @@ describe("validation of AuthorizationPolicy", () => {
     });
   }
 
-  for (const path of ["stock", "/a//b", "/a/../b", "/a/.", "/a?b", "/a#b", "/a%2Fb", "/a%5cb", "/a%00", "/a%zz", "/a\\\\b"]) {
+  for (const path of [
+    "stock",
+    "/a//b",
+    "/a/../b",
+    "/a/.",
+    "/a?b",
+    "/a#b",
+    "/a%2Fb",
+    "/a%5cb",
+    "/a%00",
+    "/a%1f",
+    "/a%7F",
+    "/a%zz",
+    "/a\\\\b",
+  ]) {
     it(`refuses the path ${path}, which no request can have`, () => {
       const found = violations(`{rules: [{to: [{paths: ["${path}"]}]}]}`);
       assert.equal(found.length, 1, found.join("\n"));
@@ -70,7 +86,10 @@ describe("validation of AuthorizationPolicy", () => {
   }
 
   it("says where ports go when a host has one", () => {
-    assert.match(violations('{rules: [{to: [{hosts: ["stock.shop:80"]}]}]}')[0] ?? "", /hosts\[0\] — .*`ports` selects ports/);
+    assert.match(
+      violations('{rules: [{to: [{hosts: ["stock.shop:80"]}]}]}')[0] ?? "",
+      /hosts\[0\] — .*`ports` selects ports/,
+    );
   });
 
   it("refuses an empty from or to entry, which would match everything by oversight", () => {

@@ -2,7 +2,7 @@
 
 import type { Resource, Violation } from "@ripstop/resources";
 
-import { canonicalPathProblem } from "./path-forms.ts";
+import { canonicalPathProblem } from "../canonical-path.ts";
 import type { AuthorizationFrom, AuthorizationPolicySpec, AuthorizationTo } from "./schema.ts";
 
 type Found = Pick<Violation, "path" | "message" | "remedy">;

@@ -32,7 +32,9 @@ describe("the policy Example", () => {
   });
 
   it("lets a request with the header pass and refuses one without, by policy and clause", () => {
-    const filter = filterFactory.create([{ name: "shop/tenant", config: compile(text("{header: X-Tenant, reason: no tenant}")) }]);
+    const filter = filterFactory.create([
+      { name: "shop/tenant", config: compile(text("{header: X-Tenant, reason: no tenant}")) },
+    ]);
     const headers = new HeaderList();
     headers.append("x-tenant", "acme");
     assert.equal(filter.onRequest(request({ headers })), undefined);

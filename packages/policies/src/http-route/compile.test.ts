@@ -17,7 +17,9 @@ const service = (name: string, ...ports: readonly (readonly [number, string])[])
 });
 const catalog = service("catalog", [8080, "http"], [9090, "admin"]);
 const services = [catalog, service("catalog-v1", [8080, ""]), service("catalog-v2", [8080, ""])];
-const resolve = serviceBackends((namespace, name) => services.find((one) => one.namespace === namespace && one.name === name));
+const resolve = serviceBackends((namespace, name) =>
+  services.find((one) => one.namespace === namespace && one.name === name),
+);
 
 const testdata = new URL("../../src/http-route/testdata/", import.meta.url);
 const view = (routes: readonly Resource<HttpRouteSpec>[], clientNamespace: string): PortRoutes[] =>
@@ -31,7 +33,13 @@ interface RouteText {
   readonly parent?: string;
 }
 
-function route({ rules, name = "r", namespace = "shop", created = "2026-01-01T00:00:00Z", parent = "" }: RouteText): Resource<HttpRouteSpec> {
+function route({
+  rules,
+  name = "r",
+  namespace = "shop",
+  created = "2026-01-01T00:00:00Z",
+  parent = "",
+}: RouteText): Resource<HttpRouteSpec> {
   const [read] = readResources(
     kind,
     `apiVersion: gateway.networking.k8s.io/v1
@@ -74,7 +82,10 @@ describe("compileRoutes", () => {
     const all = route({ rules: "[{}]", name: "all" });
     const admin = route({ rules: "[{matches: [{path: {value: /a}}]}]", name: "admin", parent: ", port: 9090" });
     const compiled = view([all, admin], "shop");
-    assert.deepEqual(compiled.map(({ port }) => port), [0, 9090]);
+    assert.deepEqual(
+      compiled.map(({ port }) => port),
+      [0, 9090],
+    );
     assert.deepEqual(sources(compiled, 0), ["shop/all rule 0 match 0"]);
     assert.deepEqual(sources(compiled, 9090), ["shop/admin rule 0 match 0", "shop/all rule 0 match 0"]);
   });
@@ -93,7 +104,8 @@ describe("compileRoutes", () => {
   });
 
   it("makes a share of an unknown backend, or of one in no port, invalid with the reason", () => {
-    const rules = "[{backendRefs: [{name: nowhere, port: 80}, {name: catalog-v1, port: 81}, {kind: Bucket, name: b}, {name: catalog-v1, port: 8080}]}]";
+    const rules =
+      "[{backendRefs: [{name: nowhere, port: 80}, {name: catalog-v1, port: 81}, {kind: Bucket, name: b}, {name: catalog-v1, port: 8080}]}]";
     const backends = view([route({ rules })], "shop")[0]?.http[0]?.backends ?? [];
     assert.deepEqual(
       backends.map(({ service: name, invalid }) => [name, invalid]),
@@ -128,6 +140,18 @@ describe("compileRoutes", () => {
     ]);
   });
 
+  it("takes a match on the header Host for one on the host, which is no header of a message", () => {
+    const rules = "[{matches: [{headers: [{name: Host, value: Catalog.Shop}, {name: a, value: '1'}]}]}]";
+    const rule = view([route({ rules })], "shop")[0]?.http[0];
+    assert.deepEqual(rule?.hostnames, ["catalog.shop"]);
+    assert.deepEqual(rule?.headers, [{ name: "a", value: "1", regex: false }]);
+  });
+
+  it("spells paths as the engine does, so that %7e and ~ are one path", () => {
+    const rules = "[{matches: [{path: {type: Exact, value: /%7euser/%c3%a9}}]}]";
+    assert.equal(view([route({ rules })], "shop")[0]?.http[0]?.path?.value, "/~user/%C3%A9");
+  });
+
   it("takes a timeout of 0s for none", () => {
     const rule = view([route({ rules: "[{timeouts: {request: 0s, backendRequest: 2s}}]" })], "shop")[0]?.http[0];
     assert.equal(rule?.requestTimeoutMs, 0);
@@ -136,12 +160,20 @@ describe("compileRoutes", () => {
 
   describe("puts", () => {
     const order = (...rules: readonly string[]): number[] =>
-      sources(view([route({ rules: `[${rules.map((match) => `{matches: [${match}]}`).join(", ")}]` })], "shop")).map((source) =>
-        Number(/rule (\d+)/.exec(source)?.[1]),
+      sources(view([route({ rules: `[${rules.map((match) => `{matches: [${match}]}`).join(", ")}]` })], "shop")).map(
+        (source) => Number(/rule (\d+)/.exec(source)?.[1]),
       );
 
     it("an exact path before any prefix, and a longer prefix before a shorter one", () => {
-      assert.deepEqual(order("{path: {value: /}}", "{path: {value: /abc/def}}", "{path: {value: /abc}}", "{path: {type: Exact, value: /}}"), [3, 1, 2, 0]);
+      assert.deepEqual(
+        order(
+          "{path: {value: /}}",
+          "{path: {value: /abc/def}}",
+          "{path: {value: /abc}}",
+          "{path: {type: Exact, value: /}}",
+        ),
+        [3, 1, 2, 0],
+      );
     });
 
     it("prefixes that differ in a slash at the end in list order", () => {
@@ -152,11 +184,15 @@ describe("compileRoutes", () => {
       const query = "{queryParams: [{name: a, value: '1'}, {name: b, value: '1'}, {name: c, value: '1'}]}";
       const headers = "{headers: [{name: a, value: '1'}, {name: b, value: '1'}]}";
       const oneHeader = "{headers: [{name: a, value: '1'}], queryParams: [{name: a, value: '1'}]}";
-      assert.deepEqual(order("{}", query, oneHeader, headers, "{method: GET}", "{path: {value: /a}}"), [5, 4, 3, 2, 1, 0]);
+      assert.deepEqual(
+        order("{}", query, oneHeader, headers, "{method: GET}", "{path: {value: /a}}"),
+        [5, 4, 3, 2, 1, 0],
+      );
     });
 
     it("matches of one rule apart from each other: precedence is per match", () => {
-      const rules = "[{matches: [{path: {value: /}}, {path: {type: Exact, value: /b}}]}, {matches: [{path: {value: /a}}]}]";
+      const rules =
+        "[{matches: [{path: {value: /}}, {path: {type: Exact, value: /b}}]}, {matches: [{path: {value: /a}}]}]";
       assert.deepEqual(sources(view([route({ rules })], "shop")), [
         "shop/r rule 0 match 1",
         "shop/r rule 1 match 0",
@@ -180,8 +216,16 @@ describe("compileRoutes", () => {
     });
 
     it("the same rules in the same order however the routes are listed", () => {
-      const match = fc.constantFrom("{}", "{method: GET}", "{path: {value: /a}}", "{path: {type: Exact, value: /a}}", "{headers: [{name: a, value: '1'}]}");
-      const rules = fc.array(match, { minLength: 1, maxLength: 3 }).map((all) => `[${all.map((one) => `{matches: [${one}]}`).join(", ")}]`);
+      const match = fc.constantFrom(
+        "{}",
+        "{method: GET}",
+        "{path: {value: /a}}",
+        "{path: {type: Exact, value: /a}}",
+        "{headers: [{name: a, value: '1'}]}",
+      );
+      const rules = fc
+        .array(match, { minLength: 1, maxLength: 3 })
+        .map((all) => `[${all.map((one) => `{matches: [${one}]}`).join(", ")}]`);
       const routes = fc
         .array(rules, { minLength: 2, maxLength: 5 })
         .map((all) => all.map((text, at) => route({ rules: text, name: `r${at}` })));
@@ -194,5 +238,4 @@ describe("compileRoutes", () => {
       );
     });
   });
-
 });

@@ -7,14 +7,22 @@ import {
   type HeaderModifier,
   type HttpRouteFilter,
   type HttpRule,
+  type PathMatch,
   type PortRoutes,
   type ValueMatch,
 } from "@ripstop/model";
 import type { Resource } from "@ripstop/resources";
 
+import { toCanonicalPath } from "../canonical-path.ts";
 import { compareMatches, type RankedMatch } from "./precedence.ts";
-import { attachedPorts, backendReference, parentNamespace, type ResolveBackend, type RouteService } from "./references.ts";
-import type { HeaderModifierSpec, HttpRouteRule, HttpRouteSpec, NamedMatch } from "./spec.ts";
+import {
+  attachedPorts,
+  backendReference,
+  parentNamespace,
+  type ResolveBackend,
+  type RouteService,
+} from "./references.ts";
+import type { HeaderModifierSpec, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch } from "./spec.ts";
 
 /** A Service and whose view of it is wanted. */
 export interface RouteView {
@@ -124,14 +132,25 @@ function compileMatch({ route, rule, match, spec }: RankedMatch, action: Action)
   const { namespace, name } = route.metadata;
   return {
     source: `HTTPRoute ${namespace}/${name} rule ${rule} match ${match}`,
-    // GEP-1294: `hostnames` means nothing for a Service parent.
-    hostnames: [],
-    path: { type: PATH_TYPES[spec.path.type], value: spec.path.value },
+    // GEP-1294: the route's `hostnames` mean nothing for a Service parent; a match on the header Host does.
+    hostnames: hostOf(spec),
+    path: compilePath(spec),
     method: spec.method ?? "",
-    headers: compileValues(spec.headers, true),
+    headers: compileValues(spec.headers, true).filter(({ name }) => name !== "host"),
     query: compileValues(spec.queryParams, false),
     ...action,
   };
+}
+
+/** The host that the match wants, if it matches the header Host: messages carry the host apart from other fields. */
+function hostOf({ headers }: HttpRouteMatch): string[] {
+  const host = headers?.find(({ name }) => name.toLowerCase() === "host");
+  return host === undefined ? [] : [host.value.toLowerCase()];
+}
+
+function compilePath({ path }: HttpRouteMatch): PathMatch {
+  const value = path.type === "RegularExpression" ? path.value : toCanonicalPath(path.value);
+  return { type: PATH_TYPES[path.type], value };
 }
 
 const PATH_TYPES: Readonly<Record<"Exact" | "PathPrefix" | "RegularExpression", PathMatch_Type>> = {

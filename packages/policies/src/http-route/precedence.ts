@@ -2,6 +2,7 @@
 
 import type { Resource } from "@ripstop/resources";
 
+import { toCanonicalPath } from "../canonical-path.ts";
 import type { HttpRouteMatch, HttpRouteSpec } from "./spec.ts";
 
 /** One match of one rule, with what decides its place. */
@@ -52,7 +53,8 @@ function pathRank({ path }: HttpRouteMatch): number {
 /** A slash at the end of a prefix is ignored, so it does not count either. */
 function pathLength({ path }: HttpRouteMatch): number {
   if (path.type !== "PathPrefix") return path.type === "Exact" ? 0 : path.value.length;
-  return path.value.endsWith("/") ? path.value.length - 1 : path.value.length;
+  const prefix = toCanonicalPath(path.value);
+  return prefix.endsWith("/") ? prefix.length - 1 : prefix.length;
 }
 
 /** Number of names in a list of matches: of two with one name only the first counts. */

@@ -1,4 +1,4 @@
-// Schema of HTTPRoute.spec: limits, patterns and defaults of the published CRD (Gateway API v1.6.1, standard channel).
+// Schema of HTTPRoute.spec: limits, patterns and defaults of the published CRD (Gateway API v1.6.1).
 // Fields that Ripstop cannot do yet are in it, so that validation can say so rather than call them unknown.
 
 import type { JsonSchema } from "@ripstop/resources";
@@ -11,7 +11,12 @@ const TOKEN = "^[A-Za-z0-9!#$%&'*+\\-.^_`|~]+$";
 const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 const group: JsonSchema = { type: "string", maxLength: 253, pattern: `^$|^${SUBDOMAIN}$` };
-const kind: JsonSchema = { type: "string", minLength: 1, maxLength: 63, pattern: "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$" };
+const kind: JsonSchema = {
+  type: "string",
+  minLength: 1,
+  maxLength: 63,
+  pattern: "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$",
+};
 const objectName: JsonSchema = { type: "string", minLength: 1, maxLength: 253 };
 const namespace: JsonSchema = { type: "string", minLength: 1, maxLength: 63, pattern: `^${LABEL}$` };
 const sectionName: JsonSchema = { type: "string", minLength: 1, maxLength: 253, pattern: `^${SUBDOMAIN}$` };
@@ -153,7 +158,12 @@ export const httpRouteSchema: JsonSchema = {
   description: "Where requests to a Service go, by path, method, header and query.",
   additionalProperties: false,
   properties: {
-    parentRefs: { type: "array", maxItems: 32, items: parentRef, description: "The Services whose requests it routes." },
+    parentRefs: {
+      type: "array",
+      maxItems: 32,
+      items: parentRef,
+      description: "The Services whose requests it routes.",
+    },
     hostnames: {
       type: "array",
       maxItems: 16,

@@ -36,13 +36,23 @@ describe("httpRouteStatus", () => {
     );
     for (const { controllerName, conditions: list } of found) {
       assert.equal(controllerName, "ripstop.mesh/control");
-      assert.deepEqual(list.map(({ observedGeneration }) => observedGeneration), [7, 7]);
+      assert.deepEqual(
+        list.map(({ observedGeneration }) => observedGeneration),
+        [7, 7],
+      );
     }
   });
 
   it("accepts a route whose Service is there, and not one whose Service or port is not", () => {
-    assert.deepEqual(conditions(`{parentRefs: [${parent}]}`), ["Accepted=True Accepted", "ResolvedRefs=True ResolvedRefs"]);
-    const missing = ['{group: "", kind: Service, name: web}', '{group: "", kind: Service, name: catalog, port: 1}', '{group: "", kind: Service, name: catalog, sectionName: grpc}'];
+    assert.deepEqual(conditions(`{parentRefs: [${parent}]}`), [
+      "Accepted=True Accepted",
+      "ResolvedRefs=True ResolvedRefs",
+    ]);
+    const missing = [
+      '{group: "", kind: Service, name: web}',
+      '{group: "", kind: Service, name: catalog, port: 1}',
+      '{group: "", kind: Service, name: catalog, sectionName: grpc}',
+    ];
     for (const one of missing) assert.equal(conditions(`{parentRefs: [${one}]}`)[0], "Accepted=False NoMatchingParent");
     const message = statusOf(`{parentRefs: [${missing[1]}]}`)[0]?.conditions[0]?.message;
     assert.equal(message, "Service shop/catalog has no port 1; it has 8080 (http)");
@@ -50,8 +60,14 @@ describe("httpRouteStatus", () => {
 
   it("judges backends apart from parents, and names the reference that does not resolve", () => {
     const spec = (backend: string): string => `{parentRefs: [${parent}], rules: [{}, {backendRefs: [${backend}]}]}`;
-    assert.deepEqual(conditions(spec("{name: nowhere, port: 1}")), ["Accepted=True Accepted", "ResolvedRefs=False BackendNotFound"]);
-    assert.deepEqual(conditions(spec("{kind: Bucket, name: b}")), ["Accepted=True Accepted", "ResolvedRefs=False InvalidKind"]);
+    assert.deepEqual(conditions(spec("{name: nowhere, port: 1}")), [
+      "Accepted=True Accepted",
+      "ResolvedRefs=False BackendNotFound",
+    ]);
+    assert.deepEqual(conditions(spec("{kind: Bucket, name: b}")), [
+      "Accepted=True Accepted",
+      "ResolvedRefs=False InvalidKind",
+    ]);
     const message = statusOf(spec("{name: nowhere, port: 1}"))[0]?.conditions[1]?.message;
     assert.equal(message, "spec.rules[1].backendRefs[0]: there is no Service shop/nowhere");
   });

@@ -2,7 +2,13 @@
 
 import type { Resource } from "@ripstop/resources";
 
-import { attachedPorts, backendReference, parentNamespace, type FindService, type ResolveBackend } from "./references.ts";
+import {
+  attachedPorts,
+  backendReference,
+  parentNamespace,
+  type FindService,
+  type ResolveBackend,
+} from "./references.ts";
 import type { HttpRouteSpec, ParentRef } from "./spec.ts";
 
 /** Written as status.parents[].controllerName. */

@@ -19,15 +19,23 @@ function only(found: readonly string[], expected: RegExp): void {
 
 describe("HTTPRoute", () => {
   it("has the defaults of the published CRD", () => {
-    const { spec } = readResource(kind, text('{parentRefs: [{group: "", kind: Service, name: a}], rules: [{backendRefs: [{name: a, port: 1}]}]}'));
+    const { spec } = readResource(
+      kind,
+      text('{parentRefs: [{group: "", kind: Service, name: a}], rules: [{backendRefs: [{name: a, port: 1}]}]}'),
+    );
     assert.deepEqual(spec.rules, [
       {
         matches: [{ path: { type: "PathPrefix", value: "/" } }],
         backendRefs: [{ group: "", kind: "Service", name: "a", port: 1, weight: 1 }],
       },
     ]);
-    assert.deepEqual(readResource(kind, text("{}")).spec.rules, [{ matches: [{ path: { type: "PathPrefix", value: "/" } }] }]);
-    const [rule] = readResource(kind, text("{rules: [{matches: [{headers: [{name: a, value: b}]}, {path: {value: /x}}]}]}")).spec.rules;
+    assert.deepEqual(readResource(kind, text("{}")).spec.rules, [
+      { matches: [{ path: { type: "PathPrefix", value: "/" } }] },
+    ]);
+    const [rule] = readResource(
+      kind,
+      text("{rules: [{matches: [{headers: [{name: a, value: b}]}, {path: {value: /x}}]}]}"),
+    ).spec.rules;
     assert.deepEqual(rule?.matches, [
       { path: { type: "PathPrefix", value: "/" }, headers: [{ type: "Exact", name: "a", value: "b" }] },
       { path: { type: "PathPrefix", value: "/x" } },
@@ -35,20 +43,37 @@ describe("HTTPRoute", () => {
   });
 
   it("says that a Gateway parent is not supported yet, also when it is the default", () => {
-    only(violations("{parentRefs: [{name: gw}]}"), /^spec\.parentRefs\[0\]\.kind — a parent of kind Gateway\.gateway\.networking\.k8s\.io is not supported yet/);
+    only(
+      violations("{parentRefs: [{name: gw}]}"),
+      /^spec\.parentRefs\[0\]\.kind — a parent of kind Gateway\.gateway\.networking\.k8s\.io is not supported yet/,
+    );
   });
 
   it("refuses one parent named twice, and a Service named with and without a port", () => {
     const service = '{group: "", kind: Service, name: a';
-    only(violations(`{parentRefs: [${service}}, ${service}, namespace: shop}]}`), /^spec\.parentRefs\[1\] — Service shop\/a is named twice/);
-    only(violations(`{parentRefs: [${service}, port: 1}, ${service}}]}`), /^spec\.parentRefs\[1\] — .*not every time with a port/);
+    only(
+      violations(`{parentRefs: [${service}}, ${service}, namespace: shop}]}`),
+      /^spec\.parentRefs\[1\] — Service shop\/a is named twice/,
+    );
+    only(
+      violations(`{parentRefs: [${service}, port: 1}, ${service}}]}`),
+      /^spec\.parentRefs\[1\] — .*not every time in the same way/,
+    );
+    only(
+      violations(`{parentRefs: [${service}, port: 1}, ${service}, sectionName: http}]}`),
+      /not every time in the same way/,
+    );
     assert.deepEqual(violations(`{parentRefs: [${service}, port: 1}, ${service}, port: 2}]}`), []);
   });
 
   for (const type of ["RequestMirror", "RequestRedirect", "URLRewrite", "ExtensionRef", "CORS"]) {
     it(`says that the filter ${type} is not supported yet instead of ignoring it`, () => {
-      const field = type === "URLRewrite" ? "urlRewrite" : type === "CORS" ? "cors" : `${type[0]?.toLowerCase()}${type.slice(1)}`;
-      only(inRule(`{filters: [{type: ${type}, ${field}: {anything: [1]}}]}`), /^spec\.rules\[0\]\.filters\[0\]\.type — .*not supported yet/);
+      const field =
+        type === "URLRewrite" ? "urlRewrite" : type === "CORS" ? "cors" : `${type[0]?.toLowerCase()}${type.slice(1)}`;
+      only(
+        inRule(`{filters: [{type: ${type}, ${field}: {anything: [1]}}]}`),
+        /^spec\.rules\[0\]\.filters\[0\]\.type — .*not supported yet/,
+      );
     });
   }
 
@@ -56,28 +81,65 @@ describe("HTTPRoute", () => {
     only(inRule("{retry: {attempts: 3}}"), /^spec\.rules\[0\]\.retry — retry is not supported yet/);
     only(inRule("{sessionPersistence: {}}"), /^spec\.rules\[0\]\.sessionPersistence — /);
     only(inRule("{backendRefs: [{name: a, port: 1, filters: []}]}"), /^spec\.rules\[0\]\.backendRefs\[0\]\.filters — /);
-    only(inRule("{matches: [{path: {type: RegularExpression, value: a.*}}]}"), /^spec\.rules\[0\]\.matches\[0\]\.path\.value — .*not supported yet/);
-    only(inRule("{matches: [{headers: [{type: RegularExpression, name: a, value: a.*}]}]}"), /headers\[0\]\.value — .*not supported yet/);
+    only(
+      inRule("{matches: [{path: {type: RegularExpression, value: a.*}}]}"),
+      /^spec\.rules\[0\]\.matches\[0\]\.path\.value — .*not supported yet/,
+    );
+    only(
+      inRule("{matches: [{headers: [{type: RegularExpression, name: a, value: a.*}]}]}"),
+      /headers\[0\]\.value — .*not supported yet/,
+    );
   });
 
-  for (const path of ["books", "/a//b", "/a/./b", "/a/../b", "/a/..", "/a/.", "/a%2fb", "/a%2Fb", "/a b", "/a%zz", "/ä", ""]) {
+  for (const path of [
+    "books",
+    "/a//b",
+    "/a/./b",
+    "/a/../b",
+    "/a/..",
+    "/a/.",
+    "/a%2fb",
+    "/a%2Fb",
+    "/a b",
+    "/a%zz",
+    "/ä",
+    "",
+  ]) {
     it(`refuses the path "${path}"`, () => {
       only(inRule(`{matches: [{path: {value: "${path}"}}]}`), /^spec\.rules\[0\]\.matches\[0\]\.path\.value — /);
     });
   }
 
   it("refuses two matches, rules or header actions of one name", () => {
-    only(inRule("{matches: [{headers: [{name: a, value: b}, {name: a, value: c}]}]}"), /matches\[0\]\.headers\[1\]\.name — "a" is named twice/);
+    only(
+      inRule("{matches: [{headers: [{name: a, value: b}, {name: a, value: c}]}]}"),
+      /matches\[0\]\.headers\[1\]\.name — "a" is named twice/,
+    );
     only(violations("{rules: [{name: x}, {name: x}]}"), /^spec\.rules\[1\]\.name — another rule is called "x" too/);
     only(
-      inRule("{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: A, value: b}], remove: [a]}}]}"),
+      inRule(
+        "{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: A, value: b}], remove: [a]}}]}",
+      ),
       /requestHeaderModifier\.remove\[0\] — "a" has another action already/,
     );
   });
 
+  it("refuses header matches that could never hold", () => {
+    const header = (name: string, value: string): string[] =>
+      inRule(`{matches: [{headers: [{name: ${name}, value: "${value}"}]}]}`);
+    only(header("Transfer-Encoding", "chunked"), /headers\[0\]\.name — "Transfer-Encoding" belongs to the connection/);
+    only(header("host", "a.shop:80"), /headers\[0\]\.value — .*without port/);
+    only(header("Host", "*.shop"), /headers\[0\]\.value — "\*\.shop" is not one host name/);
+    assert.deepEqual(header("Host", "Catalog.shop"), []);
+  });
+
   it("refuses to change fields of connection and framing, and values that could split a message", () => {
-    const modifier = (body: string): string[] => inRule(`{filters: [{type: ResponseHeaderModifier, responseHeaderModifier: ${body}}]}`);
-    only(modifier("{set: [{name: Content-Length, value: '1'}]}"), /set\[0\]\.name — "Content-Length" cannot be changed/);
+    const modifier = (body: string): string[] =>
+      inRule(`{filters: [{type: ResponseHeaderModifier, responseHeaderModifier: ${body}}]}`);
+    only(
+      modifier("{set: [{name: Content-Length, value: '1'}]}"),
+      /set\[0\]\.name — "Content-Length" cannot be changed/,
+    );
     only(modifier('{add: [{name: a, value: "b\\r\\nc: d"}]}'), /add\[0\]\.value — .*no header value may hold/);
   });
 

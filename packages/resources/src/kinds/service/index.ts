@@ -21,7 +21,12 @@ export const serviceKind: Kind<ServiceSpec> = {
   namespaced: true,
   schema: serviceSchema,
   validate(service) {
-    return [...nameProblems(service), ...selectorProblems(service.spec), ...portProblems(service.spec), ...addressProblems(service.spec)];
+    return [
+      ...nameProblems(service),
+      ...selectorProblems(service.spec),
+      ...portProblems(service.spec),
+      ...addressProblems(service.spec),
+    ];
   },
 };
 
@@ -49,28 +54,50 @@ function portProblems(spec: ServiceSpec): Problem[] {
   for (const [index, port] of spec.ports.entries()) {
     const path = `spec.ports[${index}]`;
     if (port.protocol !== "TCP") {
-      problems.push({ path: `${path}.protocol`, message: `${port.protocol} is not carried yet`, remedy: "use TCP, or leave this port out" });
+      problems.push({
+        path: `${path}.protocol`,
+        message: `${port.protocol} is not carried yet`,
+        remedy: "use TCP, or leave this port out",
+      });
     }
     if (numbers.has(port.port)) {
-      problems.push({ path: `${path}.port`, message: `port ${port.port} is given twice`, remedy: "give every port a number of its own" });
+      problems.push({
+        path: `${path}.port`,
+        message: `port ${port.port} is given twice`,
+        remedy: "give every port a number of its own",
+      });
     }
     numbers.add(port.port);
     if (port.name === undefined && spec.ports.length > 1) {
-      problems.push({ path, message: "the port has no name", remedy: "name every port when there is more than one, for example http" });
+      problems.push({
+        path,
+        message: "the port has no name",
+        remedy: "name every port when there is more than one, for example http",
+      });
     }
     if (port.name !== undefined && names.has(port.name)) {
-      problems.push({ path: `${path}.name`, message: `the name ${quote(port.name)} is given twice`, remedy: "give every port a name of its own" });
+      problems.push({
+        path: `${path}.name`,
+        message: `the name ${quote(port.name)} is given twice`,
+        remedy: "give every port a name of its own",
+      });
     }
     if (port.name !== undefined) names.add(port.name);
     const { targetPort } = port;
     if (typeof targetPort === "number" && (targetPort < 1 || targetPort > 65535)) {
-      problems.push({ path: `${path}.targetPort`, message: `targetPort is ${targetPort}`, remedy: "use a number from 1 to 65535, or a port's name" });
+      problems.push({
+        path: `${path}.targetPort`,
+        message: `targetPort is ${targetPort}`,
+        remedy: "use a number from 1 to 65535, or a port's name",
+      });
     }
     if (typeof targetPort === "string" && !/^(?=[a-z0-9-]{1,15}$)[a-z0-9]*[a-z][a-z0-9-]*[a-z0-9]?$/.test(targetPort)) {
       problems.push({
         path: `${path}.targetPort`,
         message: `targetPort is ${quote(targetPort)}, which is no port name`,
-        remedy: /^[0-9]+$/.test(targetPort) ? `write ${targetPort} without quotes` : "use at most 15 of a-z, 0-9 and -, with a letter among them",
+        remedy: /^[0-9]+$/.test(targetPort)
+          ? `write ${targetPort} without quotes`
+          : "use at most 15 of a-z, 0-9 and -, with a letter among them",
       });
     }
   }
@@ -79,11 +106,18 @@ function portProblems(spec: ServiceSpec): Problem[] {
 
 function addressProblems(spec: ServiceSpec): Problem[] {
   const problems: Problem[] = [];
-  const given: [string, string][] = (spec.clusterIPs ?? []).map((address, index) => [`spec.clusterIPs[${index}]`, address]);
+  const given: [string, string][] = (spec.clusterIPs ?? []).map((address, index) => [
+    `spec.clusterIPs[${index}]`,
+    address,
+  ]);
   if (spec.clusterIP !== undefined && spec.clusterIP !== "") given.push(["spec.clusterIP", spec.clusterIP]);
   for (const [path, address] of given) {
     if (address === "None" || isIP(address) !== 0) continue;
-    problems.push({ path, message: `${quote(address)} is not an IP address`, remedy: 'write an IPv4 or IPv6 address, or "None"' });
+    problems.push({
+      path,
+      message: `${quote(address)} is not an IP address`,
+      remedy: 'write an IPv4 or IPv6 address, or "None"',
+    });
   }
   return problems;
 }

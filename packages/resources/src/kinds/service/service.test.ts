@@ -10,7 +10,12 @@ import { serviceKind } from "./index.ts";
 const kinds = new KindRegistry([serviceKind]);
 
 function validate(spec: unknown): Validated {
-  const text = JSON.stringify({ apiVersion: "v1", kind: "Service", metadata: { name: "catalog", namespace: "shop" }, spec });
+  const text = JSON.stringify({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "catalog", namespace: "shop" },
+    spec,
+  });
   return validateAll([{ file: "a.json", text }], { kinds, current: { get: () => undefined, list: () => [] } });
 }
 
@@ -18,7 +23,11 @@ describe("Service", () => {
   it("fills in Kubernetes' defaults", () => {
     const { resources, violations } = validate({ ports: [{ port: 80 }] });
     assert.deepEqual(violations, []);
-    assert.deepEqual(resources[0]?.resource.spec, { ports: [{ port: 80, protocol: "TCP" }], selector: {}, type: "ClusterIP" });
+    assert.deepEqual(resources[0]?.resource.spec, {
+      ports: [{ port: 80, protocol: "TCP" }],
+      selector: {},
+      type: "ClusterIP",
+    });
   });
 
   it("takes what kubectl gives of a plain Service", () => {
@@ -39,8 +48,26 @@ describe("Service", () => {
   for (const [name, spec, path] of [
     ["no ports", {}, "spec.ports"],
     ["a port out of range", { ports: [{ port: 65536 }] }, "spec.ports[0].port"],
-    ["two ports of one number", { ports: [{ name: "a", port: 1 }, { name: "b", port: 1 }] }, "spec.ports[1].port"],
-    ["two ports of one name", { ports: [{ name: "a", port: 1 }, { name: "a", port: 2 }] }, "spec.ports[1].name"],
+    [
+      "two ports of one number",
+      {
+        ports: [
+          { name: "a", port: 1 },
+          { name: "b", port: 1 },
+        ],
+      },
+      "spec.ports[1].port",
+    ],
+    [
+      "two ports of one name",
+      {
+        ports: [
+          { name: "a", port: 1 },
+          { name: "a", port: 2 },
+        ],
+      },
+      "spec.ports[1].name",
+    ],
     ["nameless ports beside others", { ports: [{ name: "a", port: 1 }, { port: 2 }] }, "spec.ports[1]"],
     ["UDP", { ports: [{ port: 53, protocol: "UDP" }] }, "spec.ports[0].protocol"],
     ["a number in quotes as targetPort", { ports: [{ port: 80, targetPort: "8080" }] }, "spec.ports[0].targetPort"],
@@ -48,7 +75,10 @@ describe("Service", () => {
     ["an address that is none", { ports: [{ port: 80 }], clusterIP: "10.0.0" }, "spec.clusterIP"],
   ] as const) {
     it(`refuses ${name}`, () => {
-      assert.deepEqual(validate(spec).violations.map((violation) => violation.path), [path]);
+      assert.deepEqual(
+        validate(spec).violations.map((violation) => violation.path),
+        [path],
+      );
     });
   }
 });

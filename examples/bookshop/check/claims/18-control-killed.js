@@ -1,0 +1,27 @@
+// The control plane is killed under traffic, comes back, and sends nothing that the proxies have.
+import { ensure, getOnSocket, metric, sleep, until } from "../mesh.js";
+
+export const title = "control plane killed with -9 under traffic";
+
+export async function run({ mesh, shopper }) {
+  await shopper.call("startLoad", { name: "kill", url: "http://catalog/books", perSecond: 200 });
+  const before = mesh.control().pid;
+  const proxies = (await mesh.api("/v1/info")).proxies;
+  process.kill(before, "SIGKILL");
+  const startMs = performance.now();
+  const info = await until("it did not come back with all proxies", 30, async () => {
+    const answer = await mesh.api("/v1/info").catch(() => undefined);
+    return answer !== undefined && answer.proxies >= proxies ? answer : undefined;
+  });
+  const backMs = performance.now() - startMs;
+  ensure(mesh.control().pid !== before, "it is the same process");
+  await sleep(1500);
+  const load = await shopper.call("stopLoad", { name: "kill" });
+  ensure(load.failed === 0, `${load.failed} of ${load.requests} requests failed: ${load.errors.join("; ")}`);
+  const { body } = await getOnSocket(mesh.socket, "/metrics");
+  const sent = metric(body, "ripstop_config_resources_sent_total") ?? 0;
+  const resumed = metric(body, "ripstop_config_resources_resumed_total") ?? 0;
+  ensure(resumed > 0, "no resource was resumed");
+  ensure(sent === 0, `${sent} resources were sent again`);
+  return `${load.requests} requests, 0 failed; ${info.proxies} proxies back after ${Math.round(backMs)} ms, ${resumed} resources resumed, ${sent} sent again`;
+}

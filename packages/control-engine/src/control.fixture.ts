@@ -1,0 +1,233 @@
+// A control plane on a throwaway home, and a client of its API; for tests.
+
+import type { X509Certificate } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { systemClock } from "@ripstop/core";
+import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
+import type { PeerVerdict } from "@ripstop/discovery/server";
+import { parseSpiffeId } from "@ripstop/identity";
+import { createKeyAndCsr } from "@ripstop/identity/csr";
+import type { ApplyResponse, RegisterRequest, RegisterResponse, ResourceType } from "@ripstop/model";
+import type { Counter, Gauge, Histogram, MetricRegistry } from "@ripstop/telemetry";
+
+import { startControl, type Control, type ControlOptions } from "./control.ts";
+
+/** An answer of the API. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly text: string;
+  /** The body as JSON. */
+  json<T>(): T;
+}
+
+/** Where to send a request. */
+export type Target = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
+/** Sends one request on a connection of its own. */
+export function send(
+  target: Target,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ ...target, method, path, agent: false, headers }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += chunk));
+      response.on("error", reject);
+      response.on("end", () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text,
+          json: <T>() => JSON.parse(text) as T,
+        }),
+      );
+    });
+    request.on("error", reject);
+    if (body !== undefined) request.write(typeof body === "string" ? body : JSON.stringify(body));
+    request.end();
+  });
+}
+
+/** The SPIFFE id in a certificate, as far as these tests need it. */
+export function verifyPeer(leaf: X509Certificate): PeerVerdict {
+  const id = parseSpiffeId((leaf.subjectAltName ?? "").replace(/^URI:/, ""));
+  return id.ok ? { ok: true, id: id.value.uri } : { ok: false, reason: id.error };
+}
+
+/** Metrics that can be read back. */
+export class FakeMetrics implements MetricRegistry {
+  readonly #series = new Map<string, Counter & Gauge & Histogram>();
+
+  #get(name: string, labels: Readonly<Record<string, string>> = {}): Counter & Gauge & Histogram {
+    const key = `${name}${JSON.stringify(labels)}`;
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      let value = 0;
+      series = {
+        get value() {
+          return value;
+        },
+        count: 0,
+        sum: 0,
+        add: (amount) => void (value += amount),
+        set: (amount) => void (value = amount),
+        record: () => {},
+        quantile: () => 0,
+      };
+      this.#series.set(key, series);
+    }
+    return series;
+  }
+
+  counter(name: string, _help: string, labels?: Readonly<Record<string, string>>): Counter {
+    return this.#get(name, labels);
+  }
+
+  gauge(name: string, _help: string, labels?: Readonly<Record<string, string>>): Gauge {
+    return this.#get(name, labels);
+  }
+
+  histogram(name: string, _help: string, labels?: Readonly<Record<string, string>>): Histogram {
+    return this.#get(name, labels);
+  }
+
+  render(): string {
+    return [...this.#series].map(([key, { value }]) => `${key} ${value}\n`).join("");
+  }
+}
+
+/** A registered workload with its key. */
+export interface TestWorkload extends RegisterResponse {
+  readonly keyPem: string;
+}
+
+/** A mesh home and the control plane on it. */
+export class TestControl {
+  readonly home: string;
+  readonly #options: Partial<ControlOptions>;
+  readonly #clients: DiscoveryClient[] = [];
+  control: Control;
+
+  private constructor(home: string, control: Control, options: Partial<ControlOptions>) {
+    this.home = home;
+    this.control = control;
+    this.#options = options;
+  }
+
+  static async start(options: Partial<ControlOptions> = {}): Promise<TestControl> {
+    const home = await mkdtemp(join(tmpdir(), "ripstop-control-"));
+    return new TestControl(home, await open(home, options), options);
+  }
+
+  get socket(): Target {
+    return { socketPath: this.control.apiSocket };
+  }
+
+  get loopback(): Target & { readonly port: number } {
+    return { host: "127.0.0.1", port: Number(new URL(this.control.dashboardUrl).port) };
+  }
+
+  send(method: string, path: string, body?: unknown): Promise<Answer> {
+    return send(this.socket, method, path, body);
+  }
+
+  /** Applies one text; throws unless it was taken. */
+  async apply(text: string): Promise<ApplyResponse> {
+    const answer = await this.send("POST", "/v1/apply", { documents: [{ file: "test.yaml", text }] });
+    if (answer.status !== 200) throw new Error(answer.text);
+    return answer.json();
+  }
+
+  /** Registers a workload of namespace shop that listens. */
+  async register(service: string, change: Partial<RegisterRequest> = {}): Promise<TestWorkload> {
+    const { keyPem, csrPem } = await createKeyAndCsr(`spiffe://mesh.local/ns/shop/sa/${service}`);
+    const request: RegisterRequest = {
+      service,
+      namespace: "shop",
+      labels: {},
+      ports: [{ port: 8080, servicePort: 80, protocol: "http", applicationAddress: "127.0.0.1:8080" }],
+      csrPem,
+      pid: process.pid,
+      ...change,
+    };
+    const answer = await this.send("POST", "/v1/workloads", request);
+    if (answer.status !== 200) throw new Error(answer.text);
+    const registered = answer.json<RegisterResponse>();
+    await this.send("PUT", `/v1/workloads/${registered.workloadId}`, { inboundAddress: "127.0.0.1:9", ready: true });
+    return { ...registered, keyPem };
+  }
+
+  /** A proxy's end of the config stream. */
+  async client(workload: TestWorkload): Promise<DiscoveryClient> {
+    const base = join(this.home, workload.workloadId.replace("/", "_"));
+    const files = { svid: `${base}.svid`, key: `${base}.key`, bundle: `${base}.bundle`, cache: `${base}.cache` };
+    await writeFile(files.svid, workload.svidChainPem);
+    await writeFile(files.key, workload.keyPem);
+    await writeFile(files.bundle, workload.bundlePem);
+    const { controlAddresses, controlIdentity } = workload;
+    const client = startDiscoveryClient({
+      proxyId: workload.workloadId,
+      controlAddresses,
+      controlIdentity,
+      files,
+      verifyPeer,
+      clock: systemClock,
+      random: () => 0,
+    });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Closes the control plane and starts it again on the same home. */
+  async restart(): Promise<void> {
+    await this.control.close();
+    this.control = await open(this.home, this.#options);
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) await client.close();
+    await this.control.close();
+    await rm(this.home, { recursive: true, force: true });
+  }
+}
+
+/** Waits until the subscribed resource fulfils `condition`; undefined stands for one that is not there. */
+export function resourceWhen<T>(
+  client: DiscoveryClient,
+  wanted: { readonly type: ResourceType<T>; readonly name: string },
+  condition: (resource: T | undefined) => boolean,
+): Promise<T | undefined> {
+  return new Promise((resolve) => {
+    const check = (resource: T | undefined): void => {
+      if (!condition(resource)) return;
+      resolve(resource);
+      queueMicrotask(() => subscription.cancel());
+    };
+    const subscription = client.watch<T>(wanted.type, wanted.name, {
+      onResource: check,
+      onRemoved: () => check(undefined),
+    });
+  });
+}
+
+async function open(home: string, options: Partial<ControlOptions>): Promise<Control> {
+  const started = await startControl({
+    home,
+    clock: systemClock,
+    version: "0.0.0-test",
+    metrics: new FakeMetrics(),
+    verifyPeer,
+    ...options,
+  });
+  if (!started.ok) throw new Error(`${started.error.kind.code} ${started.error.message}`);
+  return started.value;
+}

@@ -1,0 +1,231 @@
+// What the proxies report, kept as bounded aggregates: the live graph and the traffic of each workload.
+
+import type { Clock } from "@ripstop/core";
+import { telemetry, type Graph } from "@ripstop/model";
+
+import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
+import { EdgeWindow, quantileMs } from "./edge-window.ts";
+import { TapHub } from "./tap-hub.ts";
+
+/** What the collector asks. */
+export interface CollectorOptions {
+  readonly clock: Clock;
+  workload(id: string): RegisteredWorkload | undefined;
+  workloads(): readonly RegisteredWorkload[];
+  /** The service that a name stands for in the graph: one that only selects another's workloads stands for that. */
+  canonicalService(name: string): string;
+  /** Most edges; default 10 000. Beyond, the one that was silent longest is dropped. */
+  readonly maxEdges?: number;
+}
+
+/** Traffic of one workload. */
+export interface WorkloadTraffic {
+  /** Inbound, since the control plane started. */
+  readonly requests: number;
+  /** All inbound traffic of the last minute was mutual TLS; undefined without traffic. */
+  readonly mutualTls: boolean | undefined;
+  readonly residentBytes: number;
+  readonly pid: number;
+}
+
+interface Edge {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: string;
+  readonly atSource: EdgeWindow;
+  readonly atDestination: EdgeWindow;
+  lastSecond: number;
+}
+
+interface Inbound {
+  requests: number;
+  /** Second of the last traffic in plain text, and of the last over mutual TLS. */
+  plainSecond: number;
+  mutualSecond: number;
+  stats: telemetry.ProxyStats | undefined;
+}
+
+const WINDOW_S = 10;
+const MINUTE_S = 60;
+const MAX_NAME = 130;
+const MAX_EDGES_PER_REPORT = 2_000;
+const OUTSIDE = "outside";
+const NO_TRAFFIC: WorkloadTraffic = { requests: 0, mutualTls: undefined, residentBytes: 0, pid: 0 };
+
+/** Collects reports. */
+export class Collector {
+  readonly taps: TapHub;
+  readonly #options: CollectorOptions;
+  readonly #edges = new Map<string, Edge>();
+  readonly #inbound = new Map<string, Inbound>();
+  #edgesDropped = 0;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+    this.taps = new TapHub();
+  }
+
+  /** Edges that were dropped because there were too many. */
+  get edgesDropped(): number {
+    return this.#edgesDropped;
+  }
+
+  /** Takes a report of an authenticated proxy. A proxy speaks for its own workload alone: its side of an edge is filled in here. */
+  onReport(proxyId: string, report: telemetry.ProxyReport): void {
+    const workload = this.#options.workload(proxyId);
+    if (workload === undefined) return;
+    const second = this.#second();
+    const own = serviceOf(workload);
+    const inbound = this.#inboundOf(proxyId);
+    if (report.proxy !== undefined) inbound.stats = report.proxy;
+    for (const stats of report.edges.slice(0, MAX_EDGES_PER_REPORT)) {
+      const atDestination = stats.reporter === telemetry.EdgeStats_Reporter.DESTINATION;
+      const other = this.#named(atDestination ? stats.sourceService : stats.destinationService);
+      const edge = this.#edge(atDestination ? other : own, atDestination ? own : other, stats.protocol.slice(0, 16));
+      edge.lastSecond = second;
+      (atDestination ? edge.atDestination : edge.atSource).add(stats, second);
+      const requests = stats.requests + stats.connections;
+      if (!atDestination || !(requests > 0)) continue;
+      inbound.requests += requests;
+      if (stats.mutualTls) inbound.mutualSecond = second;
+      else inbound.plainSecond = second;
+    }
+    for (const event of report.taps) this.taps.offer(event);
+    if (report.tapsDropped > 0) this.taps.droppedByProxies += report.tapsDropped;
+  }
+
+  /** Forgets a workload that went. */
+  forget(workloadId: string): void {
+    this.#inbound.delete(workloadId);
+  }
+
+  workload(id: string): WorkloadTraffic {
+    const inbound = this.#inbound.get(id);
+    if (inbound === undefined) return NO_TRAFFIC;
+    const since = this.#second() - MINUTE_S;
+    const isPlain = inbound.plainSecond > since;
+    const isMutual = inbound.mutualSecond > since;
+    return {
+      requests: inbound.requests,
+      mutualTls: isPlain || isMutual ? !isPlain : undefined,
+      residentBytes: inbound.stats?.residentBytes ?? 0,
+      pid: inbound.stats?.pid ?? 0,
+    };
+  }
+
+  /** The live graph: every registered service, and every edge that carried something. */
+  graph(): Graph {
+    const second = this.#second();
+    const services = new Map<string, { versions: Set<string>; workloads: number; ready: number }>();
+    const node = (name: string): { versions: Set<string>; workloads: number; ready: number } => {
+      let found = services.get(name);
+      if (found === undefined) services.set(name, (found = { versions: new Set(), workloads: 0, ready: 0 }));
+      return found;
+    };
+    for (const workload of this.#options.workloads()) {
+      const found = node(serviceOf(workload));
+      found.workloads++;
+      if (workload.ready) found.ready++;
+      const version = workload.labels["version"];
+      if (version !== undefined && version !== "") found.versions.add(version);
+    }
+    const edges = [...this.#edges.values()].filter(
+      ({ atSource, atDestination }) => atSource.requestsTotal + atDestination.requestsTotal > 0,
+    );
+    for (const { source, destination } of edges) {
+      node(source);
+      node(destination);
+    }
+    return {
+      timeMs: this.#options.clock.nowMs(),
+      nodes: [...services]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([service, { versions, workloads, ready }]) => ({
+          service,
+          versions: [...versions].sort(),
+          workloads,
+          ready,
+        })),
+      edges: edges.map((edge) => describeEdge(edge, second)).sort((a, b) => (edgeOrder(a) < edgeOrder(b) ? -1 : 1)),
+    };
+  }
+
+  #named(service: string): string {
+    return service === "" || service.length > MAX_NAME ? OUTSIDE : this.#options.canonicalService(service);
+  }
+
+  #edge(source: string, destination: string, protocol: string): Edge {
+    const key = JSON.stringify([source, destination, protocol]);
+    const known = this.#edges.get(key);
+    if (known !== undefined) return known;
+    if (this.#edges.size >= (this.#options.maxEdges ?? 10_000)) this.#dropSilent();
+    const edge: Edge = {
+      source,
+      destination,
+      protocol,
+      atSource: new EdgeWindow(),
+      atDestination: new EdgeWindow(),
+      lastSecond: 0,
+    };
+    this.#edges.set(key, edge);
+    return edge;
+  }
+
+  #dropSilent(): void {
+    let oldest: string | undefined;
+    let oldestSecond = Number.POSITIVE_INFINITY;
+    for (const [key, { lastSecond }] of this.#edges) {
+      if (lastSecond >= oldestSecond) continue;
+      oldest = key;
+      oldestSecond = lastSecond;
+    }
+    if (oldest !== undefined) this.#edges.delete(oldest);
+    this.#edgesDropped++;
+  }
+
+  #inboundOf(workloadId: string): Inbound {
+    let found = this.#inbound.get(workloadId);
+    if (found === undefined) {
+      found = {
+        requests: 0,
+        plainSecond: Number.NEGATIVE_INFINITY,
+        mutualSecond: Number.NEGATIVE_INFINITY,
+        stats: undefined,
+      };
+      this.#inbound.set(workloadId, found);
+    }
+    return found;
+  }
+
+  #second(): number {
+    return Math.floor(this.#options.clock.monotonicMs() / 1000);
+  }
+}
+
+/** Both ends report the same requests: the source's count holds, as it saw those that never arrived too; refusals are the destination's. */
+function describeEdge(edge: Edge, second: number): Graph["edges"][number] {
+  const { source, destination, protocol, atSource, atDestination } = edge;
+  const main = atSource.requestsTotal > 0 ? atSource : atDestination;
+  const sums = main.sums(second);
+  const denied = Math.max(sums.denied, atDestination.sums(second).denied);
+  const asked = sums.requests - denied;
+  const mutualTls = [atSource, atDestination].every((side) => side.requestsTotal === 0 || side.mutualTls);
+  return {
+    source,
+    destination,
+    protocol,
+    mutualTls,
+    requestsPerSecond: sums.requests / WINDOW_S,
+    successRate: asked > 0 ? Math.max(0, Math.min(1, (asked - sums.failures) / asked)) : 1,
+    deniedPerSecond: denied / WINDOW_S,
+    p50Ms: quantileMs(sums.latencyCounts, 0.5),
+    p99Ms: quantileMs(sums.latencyCounts, 0.99),
+    requestsTotal: main.requestsTotal,
+    bytesPerSecond: sums.bytes / WINDOW_S,
+    byVersion: Object.fromEntries(main.byVersion.size > 0 ? main.byVersion : atDestination.byVersion),
+  };
+}
+
+function edgeOrder({ source, destination, protocol }: Graph["edges"][number]): string {
+  return `${source} ${destination} ${protocol}`;
+}

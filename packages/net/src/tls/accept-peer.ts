@@ -1,0 +1,91 @@
+// The last step of every handshake, on both sides: is the peer who it must be? Until this says yes no byte passes.
+
+import type { X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
+import type { TlsInfo } from "../conn.ts";
+import type { IdentityTable } from "./identity-table.ts";
+import type { VerifyPeer } from "./peer-verdict.ts";
+
+/** Why a peer was refused. */
+export interface PeerRefusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A peer that passed. */
+export interface AcceptedPeer {
+  readonly info: TlsInfo;
+  readonly leaf: X509Certificate;
+}
+
+/** What to check. */
+export interface PeerRules {
+  readonly identities: IdentityTable;
+  readonly verifyPeer: VerifyPeer;
+  /** The ALPN protocol that must have been chosen. */
+  readonly alpn: string;
+  /** The only acceptable peer; undefined accepts every id of a trusted domain (authorization comes later). */
+  readonly expectedPeerId?: string | undefined;
+  /** For a client that resumes: the leaf of the handshake that the session came from (node:tls does not keep it). */
+  readonly sessionLeaf?: X509Certificate | undefined;
+}
+
+/** The facts of the connection, or why it is refused. Never throws. Call it once a connection. */
+export function acceptPeer(socket: TLSSocket, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
+  try {
+    return check(socket, rules, serverName);
+  } catch (error) {
+    return { reason: "malformed_certificate", message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function check(socket: TLSSocket, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
+  const problem: unknown = socket.authorizationError;
+  if (!socket.authorized) return chainRefusal(problem);
+  const version = socket.getProtocol();
+  if (version !== "TLSv1.3")
+    return { reason: "protocol_version", message: `negotiated ${version ?? "nothing"}, not TLSv1.3` };
+  const alpn = typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "";
+  if (alpn !== rules.alpn) return { reason: "alpn", message: `the peer does not speak ${rules.alpn}` };
+  // On a client node:tls gives the leaf only once: the call takes it out of OpenSSL's chain.
+  // A resumed session carries the leaf of the handshake that it came from; without one nobody is identified.
+  const leaf = socket.getPeerX509Certificate() ?? (socket.isSessionReused() ? rules.sessionLeaf : undefined);
+  if (!leaf) return { reason: "no_certificate", message: "the peer presented no certificate" };
+  const verdict = rules.verifyPeer(leaf);
+  if (!verdict.ok) return { reason: verdict.reason, message: verdict.message };
+  if (!rules.identities.trusts(verdict.trustDomain)) {
+    return { reason: "unknown_trust_domain", message: `there is no trust bundle for ${verdict.trustDomain}` };
+  }
+  if (!rules.identities.chainEndsIn(leaf, verdict.trustDomain)) {
+    return { reason: "wrong_trust_domain", message: `${verdict.id} was not issued by a root of its own trust domain` };
+  }
+  if (rules.expectedPeerId !== undefined && verdict.id !== rules.expectedPeerId) {
+    return { reason: "unexpected_peer", message: `expected ${rules.expectedPeerId}, found ${verdict.id}` };
+  }
+  const resumed = socket.isSessionReused();
+  return { info: { version, cipher: socket.getCipher().name, alpn, serverName, peerId: verdict.id, resumed }, leaf };
+}
+
+const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {
+  UNABLE_TO_GET_ISSUER_CERT: { reason: "no_certificate", message: "the peer presented no certificate" },
+  CERT_HAS_EXPIRED: {
+    reason: "expired",
+    message: "a certificate of the peer's chain has expired; check the clocks of both hosts",
+  },
+  CERT_NOT_YET_VALID: {
+    reason: "not_yet_valid",
+    message: "a certificate of the peer's chain is not valid yet; check the clocks of both hosts",
+  },
+  INVALID_PURPOSE: { reason: "wrong_usage", message: "the peer's certificate is not meant for this use" },
+};
+
+function chainRefusal(problem: unknown): PeerRefusal {
+  const code =
+    problem instanceof Error ? ("code" in problem ? String(problem.code) : problem.message) : String(problem);
+  return (
+    CHAIN_WORDS[code] ?? {
+      reason: "untrusted_chain",
+      message: `the peer's certificate is not signed by a trusted root (${code})`,
+    }
+  );
+}

@@ -1,0 +1,175 @@
+// The certificates, keys and trust bundles in force. They are swapped live: connections made with the old ones live on.
+
+import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
+import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { err, ok, RipstopError, type Result } from "@ripstop/core";
+import { UNUSABLE_IDENTITY } from "../errors.ts";
+
+/** One workload's own certificate. */
+export interface TlsIdentity {
+  /** Leaf first, then intermediates. */
+  readonly chainPem: string;
+  /** PKCS #8. */
+  readonly keyPem: string;
+}
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+const MAX_CHAIN_DEPTH = 5;
+const MAX_PROVEN = 4_096;
+
+const COMMON: SecureContextOptions = {
+  minVersion: "TLSv1.3",
+  maxVersion: "TLSv1.3",
+  ciphers: "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256",
+  honorCipherOrder: true,
+  sessionIdContext: "ripstop-mesh",
+};
+
+/** Holds identities by workload id and bundles by trust domain, and makes OpenSSL contexts of them. */
+export class IdentityTable {
+  readonly #identities = new Map<string, TlsIdentity>();
+  readonly #contexts = new Map<string, SecureContext>();
+  readonly #listeners = new Set<() => void>();
+  #bundlePems: ReadonlyMap<string, string> = new Map();
+  readonly #proven = new Map<string, string>();
+  #roots = new Map<string, readonly X509Certificate[]>();
+  #ticketKeys = randomBytes(48);
+  #generation = 0;
+
+  /** Grows with every change; sessions are resumed only within one generation. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Workload ids that have an identity. */
+  get workloadIds(): Iterable<string> {
+    return this.#identities.keys();
+  }
+
+  /** Sets or replaces the identity of a workload. On failure the old one stays. */
+  setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError> {
+    try {
+      if (!new X509Certificate(identity.chainPem).checkPrivateKey(createPrivateKey(identity.keyPem))) {
+        return unusable(workloadId, "the key does not belong to the certificate");
+      }
+    } catch (error) {
+      return unusable(workloadId, error);
+    }
+    this.#identities.set(workloadId, identity);
+    this.#changed();
+    return ok(undefined);
+  }
+
+  /** Forgets a workload: it accepts and makes no more connections. */
+  removeIdentity(workloadId: string): void {
+    if (this.#identities.delete(workloadId)) this.#changed();
+  }
+
+  /** Replaces all trust bundles, PEM by trust domain. On failure the old ones stay. */
+  setBundles(bundles: ReadonlyMap<string, string>): Result<void, RipstopError> {
+    const roots = new Map<string, readonly X509Certificate[]>();
+    for (const [trustDomain, pem] of bundles) {
+      try {
+        const found = (pem.match(PEM_CERTIFICATE) ?? []).map((one) => new X509Certificate(one));
+        if (found.length === 0) return unusable(trustDomain, "the bundle holds no certificate");
+        roots.set(trustDomain, found);
+      } catch (error) {
+        return unusable(trustDomain, error);
+      }
+    }
+    this.#roots = roots;
+    this.#bundlePems = new Map(bundles);
+    this.#changed();
+    return ok(undefined);
+  }
+
+  /** True when there is a bundle for the trust domain. */
+  trusts(trustDomain: string): boolean {
+    return this.#roots.has(trustDomain);
+  }
+
+  /** What a server presents for a workload and accepts from any trusted domain; undefined while either part is missing. */
+  serverContext(workloadId: string): SecureContext | undefined {
+    return this.#context(`server ${workloadId}`, workloadId, [...this.#bundlePems.values()]);
+  }
+
+  /** What a client presents for a workload towards one trust domain; undefined while either part is missing. */
+  clientContext(workloadId: string, trustDomain: string): SecureContext | undefined {
+    const pem = this.#bundlePems.get(trustDomain);
+    return pem === undefined ? undefined : this.#context(`client ${workloadId} ${trustDomain}`, workloadId, [pem]);
+  }
+
+  /** For a server before it knows the workload: no certificate, so that nothing succeeds with it; this generation's ticket keys. */
+  baseContextOptions(): SecureContextOptions & { ticketKeys: Buffer } {
+    const [anyBundle = ""] = this.#bundlePems.values();
+    return { ...COMMON, ca: anyBundle, ticketKeys: this.#ticketKeys };
+  }
+
+  /**
+   * True when `leaf` (with the issuers that came with it) ends in a root of `trustDomain`. OpenSSL has checked the
+   * chain against all bundles together; with one bundle that says it all.
+   */
+  chainEndsIn(leaf: X509Certificate, trustDomain: string): boolean {
+    const roots = this.#roots.get(trustDomain);
+    if (!roots) return false;
+    if (this.#roots.size === 1) return true;
+    // A resumed session brings the leaf without its issuers: what was proven in this generation holds.
+    if (this.#proven.get(leaf.fingerprint256) === trustDomain) return true;
+    const proven = this.#walk(leaf, roots);
+    if (proven) {
+      if (this.#proven.size >= MAX_PROVEN) this.#proven.clear();
+      this.#proven.set(leaf.fingerprint256, trustDomain);
+    }
+    return proven;
+  }
+
+  #walk(leaf: X509Certificate, roots: readonly X509Certificate[]): boolean {
+    let current: X509Certificate | undefined = leaf;
+    for (let depth = 0; current && depth < MAX_CHAIN_DEPTH; depth++) {
+      const certificate: X509Certificate = current;
+      if (roots.some((root) => root.fingerprint256 === certificate.fingerprint256 || issued(root, certificate)))
+        return true;
+      const issuer: X509Certificate | undefined = certificate.issuerCertificate;
+      current = issuer && issued(issuer, certificate) ? issuer : undefined;
+    }
+    return false;
+  }
+
+  /** Calls `listener` after every change until the returned function is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #context(key: string, workloadId: string, bundlePems: readonly string[]): SecureContext | undefined {
+    const known = this.#contexts.get(key);
+    if (known) return known;
+    const identity = this.#identities.get(workloadId);
+    if (!identity || bundlePems.length === 0) return undefined;
+    const context = createSecureContext({
+      ...COMMON,
+      cert: identity.chainPem,
+      key: identity.keyPem,
+      ca: [...bundlePems],
+    });
+    this.#contexts.set(key, context);
+    return context;
+  }
+
+  #changed(): void {
+    this.#generation++;
+    this.#contexts.clear();
+    this.#proven.clear();
+    this.#ticketKeys = randomBytes(48);
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function issued(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
+
+function unusable(subject: string, problem: unknown): { readonly ok: false; readonly error: RipstopError } {
+  const words = problem instanceof Error ? problem.message : String(problem);
+  return err(new RipstopError(UNUSABLE_IDENTITY, `identity of ${subject}: ${words}`, { subject }));
+}

@@ -1,0 +1,199 @@
+// One workload that this proxy hosts: its config, its outbound side, its connections, its live work.
+
+import type { Clock } from "@ripstop/core";
+import type { ConfigClient } from "@ripstop/discovery/client";
+import { telemetry, type BootstrapWorkload } from "@ripstop/model";
+import type { TlsDialer } from "@ripstop/net";
+import type { FilterFactory } from "@ripstop/policy-api/proxy";
+import { WorkloadView } from "../config/workload-view.ts";
+import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
+import type { InboundPeer } from "../2-identify/inbound-peer.ts";
+import { HostTable } from "../4-route/host-table.ts";
+import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import { Connector } from "../7-connect/connector.ts";
+import type { HttpPool } from "../7-connect/http-pool.ts";
+import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import type { Engine } from "../engine.ts";
+import type { Edge } from "../telemetry/edge.ts";
+import type { HttpSession } from "./http-sessions.ts";
+import type { OutboundContext } from "./outbound-context.ts";
+
+/** An exchange that can be judged again. */
+export interface Recheckable {
+  recheck(): void;
+}
+
+/** What a hosted workload needs. */
+export interface HostedWorkloadOptions {
+  readonly engine: Engine;
+  readonly bootstrap: BootstrapWorkload;
+  readonly trustDomain: string;
+  readonly config: ConfigClient;
+  readonly factories: readonly FilterFactory[];
+  readonly tls: TlsDialer;
+  /** Ports that this proxy listens on. */
+  readonly ownPorts: ReadonlySet<number>;
+  /** Config changed: look whether everything is there. */
+  onChanged(): void;
+}
+
+const PROTOCOLS: readonly string[] = ["http", "grpc", "tcp"];
+const MAX_EGRESS = 1024;
+
+/** One hosted workload. */
+export class HostedWorkload implements OutboundContext {
+  readonly id: string;
+  readonly engine: Engine;
+  readonly view: WorkloadView;
+  readonly hosts: HostTable;
+  readonly connector: Connector;
+  /** Inbound exchanges under way. */
+  readonly exchanges: Set<Recheckable> = new Set();
+  /** Live raw connections, inbound and outbound. */
+  readonly tunnels: Set<LiveTunnel> = new Set();
+  /** Live HTTP connections of the application. */
+  readonly sessions: Set<HttpSession> = new Set();
+  /** Live connections of peers. */
+  readonly inboundSessions: Set<HttpSession> = new Set();
+  readonly #options: HostedWorkloadOptions;
+  readonly #applicationPools = new Map<string, HttpPool>();
+  readonly #egressPools = new Map<string, HttpPool>();
+
+  constructor(options: HostedWorkloadOptions) {
+    this.#options = options;
+    const { bootstrap, engine, config, factories, tls, trustDomain } = options;
+    const clock: Clock = engine.clock;
+    this.id = bootstrap.id;
+    this.engine = engine;
+    this.connector = new Connector({ clock, flush: engine.flush, tls, workloadId: bootstrap.id, trustDomain });
+    this.hosts = new HostTable({
+      namespace: bootstrap.namespace,
+      clock,
+      config,
+      connector: this.connector,
+      random: () => engine.random(),
+      onChanged: () => options.onChanged(),
+    });
+    this.view = new WorkloadView(bootstrap.id, config, factories, {
+      onWorkloadChanged: () => {
+        this.#recheck();
+        options.onChanged();
+      },
+    });
+    for (const upstream of bootstrap.upstreams) {
+      const entry = this.hosts.lookup(upstream.host.toLowerCase());
+      if (entry !== undefined) entry.pinned = true;
+    }
+  }
+
+  /** The workload, its policies and all declared upstreams are known. */
+  get ready(): boolean {
+    if (!this.view.ready) return false;
+    for (const { host } of this.#options.bootstrap.upstreams) {
+      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true) return false;
+    }
+    return true;
+  }
+
+  /** What readiness waits for, in plain words; "" when it waits for nothing. */
+  get missing(): string {
+    const { missing } = this.view;
+    if (missing !== "") return missing;
+    for (const { host } of this.#options.bootstrap.upstreams) {
+      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true) return `the config of upstream ${host} has not arrived`;
+    }
+    return "";
+  }
+
+  get sourceService(): string {
+    return this.view.workload?.service ?? "";
+  }
+
+  get spiffeId(): string {
+    return this.#options.bootstrap.spiffeId;
+  }
+
+  isOwnAddress(target: HostPort): boolean {
+    if (!this.#options.ownPorts.has(target.port)) return false;
+    return isLoopback(target.host) || target.host === "0.0.0.0" || target.host === "::" || target.host === this.#options.bootstrap.inboundHost;
+  }
+
+  egressPool(target: HostPort): HttpPool {
+    const key = formatAuthority(target.host, target.port);
+    let pool = this.#egressPools.get(key);
+    if (pool === undefined) {
+      for (const [oldKey, old] of this.#egressPools) {
+        if (this.#egressPools.size < MAX_EGRESS) break;
+        old.retire();
+        this.#egressPools.delete(oldKey);
+      }
+      pool = this.connector.plainPool(target, false);
+      this.#egressPools.set(key, pool);
+    }
+    return pool;
+  }
+
+  /** Connections to the application itself, at "HOST:PORT". */
+  applicationPool(address: string, http2: boolean): HttpPool {
+    const key = `${http2 ? "h2" : "h1"} ${address}`;
+    let pool = this.#applicationPools.get(key);
+    if (pool === undefined) {
+      pool = this.connector.plainPool(parseAuthority(address) ?? { host: "127.0.0.1", port: 0 }, http2);
+      this.#applicationPools.set(key, pool);
+    }
+    return pool;
+  }
+
+  edge(endpoint: UpstreamEndpoint | undefined, fallback: string, protocol: string): Edge {
+    const slot = PROTOCOLS.indexOf(protocol);
+    const bound = endpoint?.edges[slot];
+    if (bound !== undefined && bound.key.sourceService === this.sourceService) return bound;
+    const edge = this.engine.edges.get({
+      reporter: telemetry.EdgeStats_Reporter.SOURCE,
+      sourceService: this.sourceService,
+      destinationService: endpoint?.service ?? fallback,
+      sourceIdentity: this.spiffeId,
+      destinationIdentity: endpoint?.mesh === true ? endpoint.model.spiffeId : "",
+      destinationVersion: endpoint?.model.version ?? "",
+      protocol,
+      mutualTls: endpoint?.mesh === true,
+    });
+    if (endpoint !== undefined) endpoint.edges[slot] = edge;
+    return edge;
+  }
+
+  /** Telemetry slots of an inbound exchange. */
+  inboundEdge(peer: InboundPeer, sourceService: string, protocol: string): Edge {
+    const { workload } = this.view;
+    return this.engine.edges.get({
+      reporter: telemetry.EdgeStats_Reporter.DESTINATION,
+      sourceService,
+      destinationService: workload?.service ?? "",
+      sourceIdentity: peer.identity,
+      destinationIdentity: this.spiffeId,
+      destinationVersion: workload?.labels["version"] ?? "",
+      protocol,
+      mutualTls: true,
+    });
+  }
+
+  /** Adds to the counters what live raw connections carried. */
+  countBytes(): void {
+    for (const tunnel of this.tunnels) tunnel.countBytes();
+  }
+
+  /** Ends everything at once. */
+  close(): void {
+    for (const tunnel of this.tunnels) tunnel.destroy();
+    for (const session of [...this.inboundSessions, ...this.sessions]) session.conn.destroy();
+    this.view.close();
+    this.hosts.close();
+    this.connector.close();
+  }
+
+  /** Policies changed: what is live and refused now is cut. */
+  #recheck(): void {
+    for (const exchange of [...this.exchanges]) exchange.recheck();
+    for (const tunnel of [...this.tunnels]) tunnel.recheck();
+  }
+}

@@ -1,0 +1,273 @@
+// A byte connection of the application to some host and port: finds out what it speaks, then serves it as HTTP or joins
+// it to the service as raw bytes. The declared protocol decides first, then the first bytes. A server that speaks first
+// is dialled while the client is silent, and whoever speaks first decides; no timeout ever turns HTTP into raw bytes.
+
+import type { Timer } from "@ripstop/core";
+import { Protocol } from "@ripstop/model";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
+import type { OutboundContext } from "../1-accept/outbound-context.ts";
+import { serveOutboundHttp } from "../1-accept/outbound-http.ts";
+import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
+import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
+import type { Cluster } from "../6-balance/cluster.ts";
+import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { TunnelAttempt, type TunnelEvents } from "../7-connect/tunnel-attempt.ts";
+import { detectProtocol } from "./protocol-detector.ts";
+
+const CONFIG_WAIT_MS = 5_000;
+const DIAL_TIMEOUT_MS = 5_000;
+/** A client that is silent for so long may be waiting for the server to speak. */
+const SILENCE_MS = 2;
+/** First bytes that are held before the client is told to wait. */
+const MAX_HELD = 64 * 1024;
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** Takes a connection over until it is known what it speaks. Make it in the turn in which the connection comes. */
+export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents, DialEvents {
+  readonly #context: OutboundContext;
+  readonly #conn: Conn;
+  readonly #target: HostPort;
+  readonly #host: HostEntry | undefined;
+  #timer: Timer | undefined = undefined;
+  #held: Buffer = NO_BYTES;
+  #clientEnded = false;
+  /** HTTP, raw, or gone: nothing is left to find out. */
+  #decided = false;
+  #cluster: Cluster | undefined = undefined;
+  #servicePort = 0;
+  #protocol: Protocol = Protocol.UNSPECIFIED;
+  /** The host is not of the mesh: its address is dialled as it is. */
+  #outside = false;
+  #tunnel: TunnelAttempt | undefined = undefined;
+  #dialing: Connecting | undefined = undefined;
+  /** The server's side, connected and silent so far. */
+  #server: { readonly conn: Conn; readonly endpoint: UpstreamEndpoint | undefined } | undefined = undefined;
+  #failure: { readonly cause: string; readonly denied: boolean } | undefined = undefined;
+  /** The client's bytes are not HTTP: join as soon as the server is connected. */
+  #raw = false;
+
+  constructor(context: OutboundContext, conn: Conn, target: HostPort) {
+    this.#context = context;
+    this.#conn = conn;
+    this.#target = target;
+    const host = context.hosts.lookup(target.host);
+    this.#host = host;
+    conn.handler = this;
+    if (host === undefined) {
+      this.#give("too many host names are in use");
+    } else if (host.ready) {
+      this.onHostReady(host);
+    } else if (context.hosts.wait(host, this)) {
+      this.#timer = context.engine.clock.after(CONFIG_WAIT_MS, () => {
+        context.hosts.cancelWait(host, this);
+        this.#give(`the config of ${target.host} did not arrive within ${CONFIG_WAIT_MS} ms`);
+      });
+    } else {
+      this.#give("too many connections wait for config");
+    }
+  }
+
+  onHostReady(host: HostEntry): void {
+    this.#timer?.clear();
+    this.#timer = undefined;
+    if (this.#decided) return;
+    const cluster = host.frontend?.cluster;
+    const port = cluster?.port(this.#target.port);
+    if (cluster === undefined && this.#target.port !== 0 && !this.#context.isOwnAddress(this.#target)) {
+      this.#outside = true;
+    } else if (cluster === undefined || port === undefined) {
+      // HTTP clients get an explained answer; raw ones can only be closed.
+      const { host: name, port: wanted } = this.#target;
+      const cause = cluster === undefined ? `${name} is not a service of the mesh` : `${cluster.service} has no port ${wanted}`;
+      this.#failure = { cause, denied: false };
+    } else {
+      this.#cluster = cluster;
+      this.#servicePort = port.port;
+      this.#protocol = port.protocol;
+    }
+    if (this.#protocol === Protocol.TCP || this.#protocol === Protocol.TLS) {
+      this.#raw = true;
+      this.#startTunnel();
+      return;
+    }
+    if (this.#held.length > 0) this.#look();
+    else if (this.#protocol === Protocol.UNSPECIFIED && (this.#cluster !== undefined || this.#outside)) {
+      this.#timer = this.#context.engine.clock.after(SILENCE_MS, () => this.#startTunnel());
+    }
+  }
+
+  onBytes(buf: Buffer, start: number, end: number): void {
+    const bytes = buf.subarray(start, end);
+    this.#held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    if (this.#held.length >= MAX_HELD) this.#conn.pause();
+    if (!this.#raw && this.#host?.ready === true) this.#look();
+  }
+
+  onEnd(): void {
+    this.#clientEnded = true;
+    if (this.#raw || this.#host?.ready !== true) return;
+    // Nothing more comes, so what there is decides.
+    if (this.#held.length === 0 && this.#tunnel === undefined && this.#dialing === undefined && this.#server === undefined) this.#give("the client ended without a byte");
+    else {
+      this.#raw = true;
+      if (this.#server === undefined) this.#startTunnel();
+      else this.#join();
+    }
+  }
+
+  onDrain(): void {}
+
+  onClose(_cause: CloseCause): void {
+    this.#giveUp();
+  }
+
+  onConnected(conn: Conn): void {
+    this.#dialing = undefined;
+    this.#connected(conn, undefined);
+  }
+
+  onFailed(cause: CloseCause): void {
+    this.#dialing = undefined;
+    this.onTunnelFailed(`${this.#target.host} is not a service of the mesh, and is not reachable: ${cause.message}`, false);
+  }
+
+  onTunnelOpen(conn: Conn, endpoint: UpstreamEndpoint): void {
+    this.#connected(conn, endpoint);
+  }
+
+  #connected(conn: Conn, endpoint: UpstreamEndpoint | undefined): void {
+    this.#server = { conn, endpoint };
+    if (this.#raw) {
+      this.#join();
+      return;
+    }
+    // The client is silent: if the server speaks now, the protocol is one in which servers speak first.
+    conn.handler = {
+      onBytes: (buf, start, end) => {
+        const greeting = Buffer.from(buf.subarray(start, end));
+        this.#join();
+        this.#conn.write(greeting, 0, greeting.length);
+      },
+      onEnd: () => this.#join(),
+      onDrain: () => undefined,
+      onClose: (cause) => {
+        this.#server = undefined;
+        this.#failure = { cause: cause.message, denied: false };
+      },
+    };
+  }
+
+  onTunnelFailed(cause: string, denied: boolean): void {
+    this.#tunnel = undefined;
+    this.#failure = { cause, denied };
+    // While the client is silent this decides nothing: it may yet turn out to speak HTTP.
+    if (this.#raw) this.#refuse();
+  }
+
+  /** Looks at the first bytes. */
+  #look(): void {
+    const declaredHttp =
+      this.#protocol === Protocol.HTTP1 || this.#protocol === Protocol.HTTP2 || this.#protocol === Protocol.GRPC;
+    const detected = detectProtocol(this.#held, 0, this.#held.length);
+    if (detected === "more") return;
+    if (detected === "http1" || detected === "http2" || declaredHttp) {
+      this.#serveHttp(detected === "http2");
+      return;
+    }
+    this.#timer?.clear();
+    this.#raw = true;
+    if (this.#server !== undefined) this.#join();
+    else this.#startTunnel();
+  }
+
+  #serveHttp(http2: boolean): void {
+    this.#decided = true;
+    this.#dropTunnel();
+    const held = this.#held;
+    this.#held = NO_BYTES;
+    const handler = serveOutboundHttp(this.#context, this.#conn, { declared: this.#target, http2 });
+    if (held.length > 0) handler.onBytes(held, 0, held.length);
+    this.#conn.resume();
+    if (this.#clientEnded) handler.onEnd();
+  }
+
+  #startTunnel(): void {
+    if (this.#decided || this.#tunnel !== undefined || this.#dialing !== undefined || this.#server !== undefined) return;
+    if (this.#outside && this.#failure === undefined) {
+      this.#dialing = this.#context.connector.dialPlain(this.#target, DIAL_TIMEOUT_MS, this);
+      return;
+    }
+    if (this.#cluster === undefined || this.#failure !== undefined) {
+      if (this.#raw) this.#refuse();
+      return;
+    }
+    this.#tunnel = new TunnelAttempt(
+      this.#context,
+      { cluster: this.#cluster, servicePort: this.#servicePort, protocol: this.#protocol },
+      this,
+    );
+    this.#tunnel.start();
+  }
+
+  /** Joins client and server as raw bytes. */
+  #join(): void {
+    const server = this.#server;
+    if (server === undefined || this.#decided) return;
+    this.#decided = true;
+    this.#timer?.clear();
+    const held = this.#held;
+    this.#held = NO_BYTES;
+    const edge = this.#context.edge(server.endpoint, this.#cluster?.service ?? this.#target.host, "tcp");
+    // Before the splice, so that its view of the queue includes them.
+    if (held.length > 0) server.conn.write(held, 0, held.length);
+    const tunnel = new LiveTunnel(this.#conn, server.conn, {
+      engine: this.#context.engine,
+      edge,
+      registry: this.#context.tunnels,
+      authority: formatAuthority(this.#target.host, this.#servicePort || this.#target.port),
+      workload: server.endpoint?.id ?? "",
+      tlsVersion: this.#tunnel?.tlsVersion ?? "",
+      recheck: undefined,
+    });
+    tunnel.countEarly(held.length, 0);
+    if (this.#clientEnded) server.conn.end();
+  }
+
+  #refuse(): void {
+    const failure = this.#failure ?? { cause: "no connection", denied: false };
+    this.#context.edge(undefined, this.#cluster?.service ?? this.#target.host, "tcp").recordRefused(failure.denied);
+    this.#give(failure.cause);
+  }
+
+  /** Closes the client's connection and says why in the log. */
+  #give(cause: string): void {
+    if (this.#decided) return;
+    this.#context.engine.log.warn("connection refused", { host: this.#target.host, port: this.#target.port, cause });
+    this.#giveUp();
+    this.#conn.destroy(true);
+  }
+
+  #giveUp(): void {
+    this.#decided = true;
+    if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
+    this.#dropTunnel();
+    this.#held = NO_BYTES;
+  }
+
+  #dropTunnel(): void {
+    this.#timer?.clear();
+    this.#timer = undefined;
+    this.#tunnel?.cancel();
+    this.#tunnel = undefined;
+    this.#dialing?.cancel();
+    this.#dialing = undefined;
+    const server = this.#server;
+    this.#server = undefined;
+    if (server !== undefined) {
+      server.conn.handler = { onBytes: () => undefined, onEnd: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+      server.conn.destroy();
+    }
+  }
+}

@@ -1,0 +1,50 @@
+// The policies that guard one workload, as filters in their order.
+
+import type { Policy } from "@ripstop/model";
+import type { Denial, Filter, FilterFactory, RequestInfo } from "@ripstop/policy-api/proxy";
+
+/** Filters in force. Pure: the same request gives the same verdict. */
+export class PolicyChain {
+  readonly #filters: readonly Filter[];
+
+  constructor(filters: readonly Filter[]) {
+    this.#filters = filters;
+  }
+
+  /** The first refusal, or undefined when all let the request pass. */
+  judge(request: RequestInfo): Denial | undefined {
+    const filters = this.#filters;
+    for (let at = 0; at < filters.length; at++) {
+      const denial = filters[at]?.onRequest(request);
+      if (denial !== undefined) return denial;
+    }
+    return undefined;
+  }
+}
+
+/**
+ * Makes the chain of `policies` (in the workload's order).
+ * Throws when a policy cannot be read or its kind is not known: the workload then keeps its last good chain.
+ */
+export function compilePolicyChain(policies: readonly Policy[], factories: readonly FilterFactory[]): PolicyChain {
+  const byKind = new Map<string, Policy[]>();
+  for (const policy of policies) {
+    const group = byKind.get(policy.kind);
+    if (group === undefined) byKind.set(policy.kind, [policy]);
+    else group.push(policy);
+  }
+  const made: { readonly order: number; readonly filter: Filter }[] = [];
+  for (const [kind, group] of byKind) {
+    const factory = factories.find((candidate) => candidate.kind === kind);
+    if (factory === undefined) throw new Error(`this version does not know policies of kind "${kind}"`);
+    const configs = group.map((policy) => ({ name: policyName(policy.name), config: policy.config }));
+    made.push({ order: factory.order, filter: factory.create(configs) });
+  }
+  made.sort((a, b) => a.order - b.order);
+  return new PolicyChain(made.map((entry) => entry.filter));
+}
+
+/** "NAMESPACE/NAME" of a resource name "KIND/NAMESPACE/NAME". */
+function policyName(resourceName: string): string {
+  return resourceName.slice(resourceName.indexOf("/") + 1);
+}

@@ -1,0 +1,31 @@
+// A request or connection as policies see it; one object, filled anew for each.
+
+import { HeaderList } from "@ripstop/http";
+import type { PeerInfo, RequestInfo } from "@ripstop/policy-api/proxy";
+
+const NO_PEER: PeerInfo = { identity: "", namespace: "", serviceAccount: "", address: "" };
+const NO_HEADERS = new HeaderList();
+
+/** A reusable RequestInfo. */
+export class RequestView implements RequestInfo {
+  source: PeerInfo = NO_PEER;
+  port = 0;
+  http = false;
+  method = "";
+  host = "";
+  path = "";
+  query = "";
+  headers: HeaderList = NO_HEADERS;
+
+  /** Describes a raw connection. */
+  setConnection(source: PeerInfo, port: number): void {
+    this.source = source;
+    this.port = port;
+    this.http = false;
+    this.method = "";
+    this.host = "";
+    this.path = "";
+    this.query = "";
+    this.headers = NO_HEADERS;
+  }
+}

@@ -1,0 +1,164 @@
+// A service as one hosted workload reaches it: its endpoints, their connections, its settings. Subscribed while in use.
+
+import { EndpointSet, OutlierDetector, PeakEwmaPicker, RetryBudget, type OutlierOptions } from "@ripstop/balance";
+import type { Clock } from "@ripstop/core";
+import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
+import { endpointsType, serviceType, type Endpoint, type Endpoints, type Service, type ServicePort } from "@ripstop/model";
+import type { Connector } from "../7-connect/connector.ts";
+import { UpstreamEndpoint } from "./upstream-endpoint.ts";
+
+/** Settings in force, defaults filled in. Times in milliseconds. */
+export interface ClusterSettings {
+  readonly maxRetries: number;
+  readonly connectTimeoutMs: number;
+  /** 0 = none. */
+  readonly requestTimeoutMs: number;
+}
+
+/** What a cluster needs of its owner. */
+export interface ClusterOwner {
+  readonly clock: Clock;
+  readonly config: ConfigClient;
+  readonly connector: Connector;
+  random(): number;
+  /** The cluster is known now, or changed. */
+  onClusterChanged(cluster: Cluster): void;
+}
+
+const DEFAULT_RETRIES = 2;
+const DEFAULT_BUDGET_PERCENT = 20;
+const DEFAULT_EJECT_AFTER = 5;
+const DEFAULT_EJECT_BASE_MS = 10_000;
+const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+const EJECT_MAX_MS = 300_000;
+const EJECT_MAX_SHARE = 0.5;
+const RETRIES_PER_SECOND = 3;
+
+function outlierOptions(service: Service | undefined): OutlierOptions {
+  const resilience = service?.resilience;
+  return {
+    afterFailures: resilience?.ejectAfterFailures || DEFAULT_EJECT_AFTER,
+    baseMs: resilience?.ejectBaseMs || DEFAULT_EJECT_BASE_MS,
+    maxMs: EJECT_MAX_MS,
+    maxShare: EJECT_MAX_SHARE,
+  };
+}
+
+function clusterSettings(service: Service | undefined): ClusterSettings {
+  const resilience = service?.resilience;
+  const retries = resilience?.maxRetries ?? 0;
+  return {
+    maxRetries: retries < 0 ? 0 : retries || DEFAULT_RETRIES,
+    connectTimeoutMs: resilience?.connectTimeoutMs || DEFAULT_CONNECT_TIMEOUT_MS,
+    requestTimeoutMs: resilience?.requestTimeoutMs ?? 0,
+  };
+}
+
+/** The parts of an endpoint that its connections depend on; the same key keeps the connections. */
+function connectionKey(endpoint: Endpoint): string {
+  return `${endpoint.reach} ${endpoint.id} ${endpoint.address} ${endpoint.spiffeId}`;
+}
+
+/** One service with its endpoints. */
+export class Cluster {
+  /** "NAMESPACE/NAME". */
+  readonly service: string;
+  /** Undefined when the service does not exist. */
+  config: Service | undefined;
+  settings: ClusterSettings = clusterSettings(undefined);
+  readonly endpoints: EndpointSet<UpstreamEndpoint>;
+  budget: RetryBudget;
+  /** Frontends that hold it. */
+  users = 0;
+  readonly #owner: ClusterOwner;
+  readonly #outliers = new OutlierDetector(outlierOptions(undefined));
+  readonly #byKey = new Map<string, UpstreamEndpoint>();
+  readonly #subscriptions: Subscription[] = [];
+  #serviceKnown = false;
+  #endpointsKnown = false;
+  #closed = false;
+
+  constructor(service: string, owner: ClusterOwner) {
+    this.service = service;
+    this.#owner = owner;
+    this.endpoints = new EndpointSet<UpstreamEndpoint>({
+      picker: new PeakEwmaPicker(() => owner.random()),
+      outliers: this.#outliers,
+    });
+    this.budget = this.#newBudget();
+    this.#subscriptions.push(
+      owner.config.watch(serviceType, service, {
+        onResource: (resource) => this.#onService(resource),
+        onRemoved: () => this.#onService(undefined),
+      }),
+      owner.config.watch(endpointsType, service, {
+        onResource: (resource) => this.#onEndpoints(resource),
+        onRemoved: () => this.#onEndpoints(undefined),
+      }),
+    );
+  }
+
+  /** Both the service and its endpoints are known, or known not to exist. */
+  get known(): boolean {
+    return this.#serviceKnown && this.#endpointsKnown;
+  }
+
+  /** The declared port; `port` 0 means 80 if there is one, else the first. */
+  port(port: number): ServicePort | undefined {
+    const ports = this.config?.ports;
+    if (ports === undefined) return undefined;
+    if (port !== 0) return ports.find((candidate) => candidate.port === port);
+    return ports.find((candidate) => candidate.port === 80) ?? ports[0];
+  }
+
+  /** Gives up the subscriptions; connections end when they are idle. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const subscription of this.#subscriptions) subscription.cancel();
+    for (const endpoint of this.#byKey.values()) endpoint.retire();
+    this.#byKey.clear();
+    this.endpoints.replace([], this.#owner.clock.monotonicMs());
+  }
+
+  #onService(service: Service | undefined): void {
+    const budgetChanged = service?.resilience?.retryBudgetPercent !== this.config?.resilience?.retryBudgetPercent;
+    this.config = service;
+    this.#serviceKnown = true;
+    this.settings = clusterSettings(service);
+    this.#outliers.options = outlierOptions(service);
+    if (budgetChanged) this.budget = this.#newBudget();
+    this.#owner.onClusterChanged(this);
+  }
+
+  #onEndpoints(resource: Endpoints | undefined): void {
+    this.#endpointsKnown = true;
+    const kept = new Set<string>();
+    const list: UpstreamEndpoint[] = [];
+    for (const endpoint of resource?.endpoints ?? []) {
+      const key = connectionKey(endpoint);
+      if (kept.has(key)) continue;
+      kept.add(key);
+      let known = this.#byKey.get(key);
+      if (known === undefined) {
+        known = new UpstreamEndpoint(endpoint, this.service, this.#owner.connector);
+        this.#byKey.set(key, known);
+      } else {
+        known.update(endpoint);
+      }
+      list.push(known);
+    }
+    for (const [key, endpoint] of this.#byKey) {
+      if (kept.has(key)) continue;
+      this.#byKey.delete(key);
+      endpoint.retire();
+    }
+    this.endpoints.replace(list, this.#owner.clock.monotonicMs());
+    this.#owner.onClusterChanged(this);
+  }
+
+  #newBudget(): RetryBudget {
+    const percent = this.config?.resilience?.retryBudgetPercent || DEFAULT_BUDGET_PERCENT;
+    return new RetryBudget({ share: percent / 100, minPerSecond: RETRIES_PER_SECOND }, this.#owner.clock.monotonicMs());
+  }
+}

@@ -1,0 +1,77 @@
+// One endpoint of a service with the connections to it.
+
+import { EndpointState } from "@ripstop/balance";
+import { Endpoint_Reach, Protocol, type Endpoint } from "@ripstop/model";
+import type { Connector } from "../7-connect/connector.ts";
+import type { HttpPool } from "../7-connect/http-pool.ts";
+import type { Edge } from "../telemetry/edge.ts";
+
+/** An endpoint, its pools by workload port, and the telemetry slots bound to it. */
+export class UpstreamEndpoint extends EndpointState {
+  /** As the control plane describes it now. */
+  model: Endpoint;
+  readonly service: string;
+  readonly mesh: boolean;
+  /** Telemetry slots by protocol, made at first use. */
+  readonly edges: (Edge | undefined)[] = [];
+  readonly #connector: Connector;
+  readonly #pools = new Map<number, HttpPool>();
+  #retired = false;
+
+  constructor(model: Endpoint, service: string, connector: Connector) {
+    super(model.id, model.weight, model.healthy);
+    this.model = model;
+    this.service = service;
+    this.mesh = model.reach === Endpoint_Reach.MESH;
+    this.#connector = connector;
+  }
+
+  /** Takes over what may change while connections stay. */
+  update(model: Endpoint): void {
+    if (model.version !== this.model.version) this.edges.length = 0;
+    this.model = model;
+    this.weight = model.weight;
+    this.healthy = model.healthy;
+  }
+
+  /** The workload port behind a service port; 0 when the endpoint does not serve it. */
+  targetPort(servicePort: number): number {
+    return this.model.targetPorts[servicePort] ?? 0;
+  }
+
+  /**
+   * The pool for requests to workload port `port`. Between proxies everything is multiplexed; a plain endpoint gets
+   * HTTP/2 when the port is declared so or the request needs it, else HTTP/1.1.
+   */
+  pool(port: number, protocol: Protocol, isGrpc: boolean): HttpPool {
+    const http2 = this.mesh || protocol === Protocol.HTTP2 || protocol === Protocol.GRPC || (isGrpc && protocol !== Protocol.HTTP1);
+    const key = http2 ? port : -port;
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      if (this.mesh) pool = this.#connector.meshPool(this.model, port);
+      else pool = this.#connector.plainPool(this.plainAddress(port), http2);
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  /** "HOST:PORT" of the application, for a plain endpoint. */
+  plainAddress(port: number): { readonly host: string; readonly port: number } {
+    const address = this.model.address;
+    const colon = address.lastIndexOf(":");
+    const host = colon < 0 ? address : address.slice(0, colon);
+    return { host: host.startsWith("[") ? host.slice(1, -1) : host, port };
+  }
+
+  /** Every pool that exists. */
+  get pools(): Iterable<HttpPool> {
+    return this.#pools.values();
+  }
+
+  /** No new requests come: connections end when those under way have finished. */
+  retire(): void {
+    if (this.#retired) return;
+    this.#retired = true;
+    for (const pool of this.#pools.values()) pool.retire();
+  }
+}

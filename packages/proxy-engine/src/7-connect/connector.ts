@@ -1,0 +1,112 @@
+// Makes connections and keeps the pools of one hosted workload alive and tidy.
+
+import type { Clock, Timer } from "@ripstop/core";
+import { closeCause, dial, meshServerName, type Connecting, type DialEvents, type TlsDialer } from "@ripstop/net";
+import type { Endpoint } from "@ripstop/model";
+import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
+import type { TurnFlusher } from "../support/turn-flusher.ts";
+import { Http1Pool } from "./http1-pool.ts";
+import { Http2Pool } from "./http2-pool.ts";
+import type { HttpPool } from "./http-pool.ts";
+
+/** What a connector needs. */
+export interface ConnectorOptions {
+  readonly clock: Clock;
+  readonly flush: TurnFlusher;
+  readonly tls: TlsDialer;
+  /** The hosted workload that calls. */
+  readonly workloadId: string;
+  readonly trustDomain: string;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const MESH_IDLE_MS = 300_000;
+/** Below the 5 s after which a Node server closes idle connections. */
+const PLAIN_IDLE_MS = 4_000;
+const SWEEP_MS = 1_000;
+
+type AnyPool = Http1Pool | Http2Pool;
+
+/** Connections under one identity. */
+export class Connector {
+  readonly #options: ConnectorOptions;
+  readonly #pools = new Set<AnyPool>();
+  readonly #sweep: Timer;
+
+  constructor(options: ConnectorOptions) {
+    this.#options = options;
+    this.#sweep = options.clock.every(SWEEP_MS, () => this.#tidy());
+  }
+
+  /** HTTP/2 over mutual TLS to a peer's proxy, for one workload port. */
+  meshPool(endpoint: Endpoint, port: number): HttpPool {
+    const { clock, flush, tls, workloadId, trustDomain } = this.#options;
+    const { host, port: tlsPort } = parseAuthority(endpoint.address) ?? { host: "", port: 0 };
+    const expectedPeerId = endpoint.spiffeId;
+    const serverName = meshServerName(endpoint.id, port);
+    const dialer = {
+      address: endpoint.address,
+      dial: (events: DialEvents): Connecting => {
+        if (serverName === undefined || host === "") return failLater(events, `${endpoint.id} has no usable address or name`);
+        return tls.dial(
+          { host, port: tlsPort, workloadId, serverName, expectedPeerId, trustDomain, timeoutMs: CONNECT_TIMEOUT_MS },
+          events,
+        );
+      },
+    };
+    return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: MESH_IDLE_MS }));
+  }
+
+  /** Plain HTTP to an application: HTTP/2 with prior knowledge, or HTTP/1.1. */
+  plainPool(target: HostPort, http2: boolean): HttpPool {
+    const { clock, flush } = this.#options;
+    const dialer = {
+      address: formatAuthority(target.host, target.port),
+      dial: (events: DialEvents): Connecting => this.dialPlain(target, CONNECT_TIMEOUT_MS, events),
+    };
+    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS }));
+    return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
+  }
+
+  /** A plain connection. */
+  dialPlain(target: HostPort, timeoutMs: number, events: DialEvents): Connecting {
+    return dial({ host: target.host, port: target.port, timeoutMs, clock: this.#options.clock }, events);
+  }
+
+  /** Every pool that has not been forgotten. */
+  get pools(): ReadonlySet<HttpPool> {
+    return this.#pools;
+  }
+
+  /** Closes every connection at once. */
+  close(): void {
+    this.#sweep.clear();
+    for (const pool of this.#pools) pool.destroy();
+    this.#pools.clear();
+  }
+
+  #keep(pool: AnyPool): HttpPool {
+    this.#pools.add(pool);
+    return pool;
+  }
+
+  #tidy(): void {
+    const now = this.#options.clock.monotonicMs();
+    for (const pool of this.#pools) {
+      pool.closeIdle(now);
+      if (pool.isRetired && pool.connections === 0 && pool.waiting === 0) this.#pools.delete(pool);
+    }
+  }
+}
+
+function failLater(events: DialEvents, message: string): Connecting {
+  let cancelled = false;
+  queueMicrotask(() => {
+    if (!cancelled) events.onFailed(closeCause("RIPSTOP_CONFIG", message));
+  });
+  return {
+    cancel: () => {
+      cancelled = true;
+    },
+  };
+}

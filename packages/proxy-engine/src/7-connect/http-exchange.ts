@@ -1,0 +1,383 @@
+// One request and its response on their way through the proxy: a client's stream on one side, an attempt at an endpoint
+// on the other, back-pressure both ways. What to connect to, and whether to try again, is decided by the two kinds of
+// exchange (outbound and inbound) that extend this.
+
+import {
+  HeaderList,
+  RequestHead,
+  ResponseHead,
+  StreamErrorCode,
+  type ServerStream,
+  type ServerStreamHandler,
+} from "@ripstop/http";
+import type { Engine } from "../engine.ts";
+import { requestTimedOut, tooManyWaiting, upstreamReset } from "../errors.ts";
+import { Attempt, type AttemptOwner } from "./attempt.ts";
+import type { HttpPool } from "./http-pool.ts";
+import { ERROR_HEADER, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
+
+/** How an attempt failed. */
+export interface AttemptFailure {
+  /** The upstream processed nothing: no connection, or the stream was refused. */
+  readonly notSent: boolean;
+  readonly overloaded: boolean;
+  /** HTTP/2 error code that ended the stream. */
+  readonly code: number;
+  readonly cause: string;
+}
+
+// Bodies up to this size are kept so that the request can be sent again.
+const MAX_REPLAY = 64 * 1024;
+// What a client may still send after it was answered, before its stream is cut.
+const MAX_DISCARD = 1024 * 1024;
+
+const continueHead: ResponseHead = new ResponseHead();
+continueHead.status = 100;
+
+/** The part of an exchange that is the same for outbound and inbound. */
+export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner {
+  protected readonly engine: Engine;
+  protected readonly downstream: ServerStream;
+  /** The exchange's own copy of the request; edited on the way. */
+  readonly request: RequestHead;
+  readonly startedMs: number;
+  protected attempt: Attempt | undefined = undefined;
+  /** The refusal that was sent; undefined when the service answered. */
+  protected refused: Refusal | undefined = undefined;
+  /** Status sent to the client; 0 before. */
+  protected status = 0;
+  protected grpcStatus = -1;
+  protected attempts = 0;
+  protected bytesSent = 0;
+  protected bytesReceived = 0;
+  /** The code a proxy further on answered with; "" when none did. */
+  protected upstreamError = "";
+  /** Why the exchange broke off after the response had begun; "" when it did not. */
+  protected brokenBy = "";
+  #requestEnded = false;
+  #requestTrailers: HeaderList | undefined = undefined;
+  /** Body bytes so far, while they may be needed (again). */
+  #kept: Buffer | undefined = undefined;
+  #keptLength = 0;
+  /** #kept holds the whole body so far. */
+  #replayable = true;
+  #unconsumed = 0;
+  #discarded = 0;
+  #responseStarted = false;
+  #responseEnded = false;
+  #tunnel = false;
+  #finished = false;
+  #clientGone = false;
+
+  constructor(engine: Engine, downstream: ServerStream, head: RequestHead, end: boolean) {
+    this.engine = engine;
+    this.downstream = downstream;
+    this.request = engine.heads.take();
+    this.request.copyFrom(head);
+    this.#requestEnded = end;
+    this.startedMs = engine.clock.monotonicMs();
+    engine.live.exchanges++;
+  }
+
+  /** Edits a response on its way to the client. */
+  protected abstract editResponse(head: ResponseHead): void;
+  /** Whether to discard this response and try again; when true, the next attempt was started. */
+  protected abstract retryResponse(attempt: Attempt, head: ResponseHead, end: boolean): boolean;
+  /** An attempt failed before any response: tries again or refuses. */
+  protected abstract attemptFailed(attempt: Attempt, failure: AttemptFailure): void;
+  /** The attempt is over in good order or by the client's leave; bookkeeping of the endpoint. */
+  protected abstract attemptDone(attempt: Attempt): void;
+  /** The exchange is over: count it. Called exactly once. */
+  protected abstract record(): void;
+  /** Value of x-request-id. */
+  protected abstract get requestId(): string;
+
+  /** Whether the request can be sent once more: all of its body so far is at hand. */
+  protected get replayable(): boolean {
+    return this.#replayable && !this.#responseStarted;
+  }
+
+  protected get finished(): boolean {
+    return this.#finished;
+  }
+
+  protected get clientGone(): boolean {
+    return this.#clientGone;
+  }
+
+  /** Whether the exchange became a tunnel (WebSocket). */
+  get tunnel(): boolean {
+    return this.#tunnel;
+  }
+
+  /** Starts the next attempt at `pool`. */
+  protected startAttempt(pool: HttpPool): Attempt {
+    this.attempts++;
+    const attempt = new Attempt(this, pool, this.engine.clock.monotonicMs());
+    this.attempt = attempt;
+    return attempt;
+  }
+
+  /** Gives up the current attempt, so that another can start. */
+  protected dropAttempt(code: number): void {
+    const attempt = this.attempt;
+    if (attempt === undefined) return;
+    this.attempt = undefined;
+    attempt.abandon(code);
+    this.attemptDone(attempt);
+  }
+
+  /** Answers in place of the service. When the response has begun already, the stream is cut instead. */
+  protected refuse(refused: Refusal): void {
+    if (this.#finished) return;
+    this.dropAttempt(StreamErrorCode.CANCEL);
+    if (this.#responseStarted) {
+      this.brokenBy = refused.message;
+      this.#finish();
+      this.downstream.reset(StreamErrorCode.INTERNAL_ERROR);
+      return;
+    }
+    this.refused = refused;
+    this.#responseStarted = true;
+    this.status = refused.kind.status;
+    sendRefusal(this.downstream, this.request, refused, this.requestId);
+    this.#responseDone();
+  }
+
+  /** The deadline of the exchange passed. */
+  protected timedOut(message: string): void {
+    this.refuse(refusal(requestTimedOut, message));
+  }
+
+  /** Ends the exchange at once in both directions. */
+  abort(refused: Refusal): void {
+    if (this.#finished) return;
+    if (!this.#responseStarted) {
+      this.refuse(refused);
+      return;
+    }
+    this.refused = refused;
+    this.refuse(refused);
+  }
+
+  // The client's side.
+
+  onBody(buf: Buffer, start: number, end: number): void {
+    const count = end - start;
+    if (this.#finished) {
+      this.#discard(count);
+      return;
+    }
+    this.bytesSent += count;
+    const stream = this.attempt?.stream;
+    if (this.#replayable) {
+      if (stream === undefined || this.#keptLength + count <= MAX_REPLAY) this.#keep(buf, start, end);
+      else this.#forgetBody();
+    }
+    if (stream === undefined) {
+      this.#unconsumed += count;
+      return;
+    }
+    if (stream.sendBody(buf, start, end) && this.#unconsumed === 0) this.downstream.consumed(count);
+    else this.#unconsumed += count;
+  }
+
+  onTrailers(trailers: HeaderList): void {
+    this.#requestEnded = true;
+    if (this.#finished) return;
+    this.#requestTrailers = new HeaderList();
+    this.#requestTrailers.copyFrom(trailers);
+    this.attempt?.stream?.sendTrailers(trailers);
+    this.#finishWhenBothEnded();
+  }
+
+  onEnd(): void {
+    this.#requestEnded = true;
+    if (this.#finished) return;
+    this.attempt?.stream?.sendEnd();
+    this.#finishWhenBothEnded();
+  }
+
+  onWritable(): void {
+    const attempt = this.attempt;
+    if (attempt === undefined || attempt.unconsumed === 0) return;
+    const count = attempt.unconsumed;
+    attempt.unconsumed = 0;
+    if (!attempt.over) attempt.stream?.consumed(count);
+  }
+
+  onReset(_code: number, cause: string): void {
+    if (this.#finished) return;
+    this.#clientGone = true;
+    this.brokenBy = `the client went away: ${cause}`;
+    this.dropAttempt(StreamErrorCode.CANCEL);
+    this.#finish();
+  }
+
+  // The service's side.
+
+  attemptOpened(attempt: Attempt): void {
+    const stream = attempt.stream;
+    if (stream === undefined) return;
+    const request = this.request;
+    if (request.expectsContinue) {
+      // The proxy has room for the body, so it says so itself; the upstream need not be asked.
+      request.expectsContinue = false;
+      this.downstream.sendInformational(continueHead);
+    }
+    const ended = this.#requestEnded && this.#keptLength === 0 && this.#requestTrailers === undefined;
+    stream.sendRequest(request, ended);
+    if (ended || this.attempt !== attempt) return;
+    let open = true;
+    if (this.#kept !== undefined && this.#keptLength > 0) open = stream.sendBody(this.#kept, 0, this.#keptLength);
+    if (this.#keptLength > MAX_REPLAY) this.#forgetBody();
+    if (this.#requestEnded && this.attempt === attempt) {
+      if (this.#requestTrailers === undefined) stream.sendEnd();
+      else stream.sendTrailers(this.#requestTrailers);
+    }
+    if (open) this.#grant();
+  }
+
+  attemptNotOpened(attempt: Attempt, cause: string, overloaded: boolean): void {
+    if (this.attempt !== attempt) return;
+    this.attempt = undefined;
+    this.attemptFailed(attempt, { notSent: true, overloaded, code: StreamErrorCode.REFUSED_STREAM, cause });
+  }
+
+  attemptInformational(_attempt: Attempt, head: ResponseHead): void {
+    // 100 was answered by the proxy itself.
+    if (head.status !== 100) this.downstream.sendInformational(head);
+  }
+
+  attemptResponse(attempt: Attempt, head: ResponseHead, end: boolean): void {
+    if (this.retryResponse(attempt, head, end)) return;
+    this.#responseStarted = true;
+    this.#forgetBody();
+    this.status = head.status;
+    this.upstreamError = head.headers.get(ERROR_HEADER) ?? "";
+    this.#readGrpcStatus(head.headers);
+    this.#tunnel = head.protocol !== "";
+    this.editResponse(head);
+    this.downstream.sendResponse(head, end);
+    if (end) this.#responseDone();
+  }
+
+  attemptBody(attempt: Attempt, buf: Buffer, start: number, end: number): void {
+    const count = end - start;
+    this.bytesReceived += count;
+    if (this.downstream.sendBody(buf, start, end) && attempt.unconsumed === 0) attempt.stream?.consumed(count);
+    else attempt.unconsumed += count;
+  }
+
+  attemptTrailers(_attempt: Attempt, trailers: HeaderList): void {
+    this.#readGrpcStatus(trailers);
+    this.downstream.sendTrailers(trailers);
+    this.#responseDone();
+  }
+
+  attemptEnd(_attempt: Attempt): void {
+    this.downstream.sendEnd();
+    this.#responseDone();
+  }
+
+  attemptWritable(_attempt: Attempt): void {
+    this.#grant();
+  }
+
+  attemptReset(attempt: Attempt, code: number, cause: string): void {
+    if (this.attempt !== attempt) return;
+    if (this.#responseEnded) {
+      // The response was complete: the upstream only did not want the rest of the request.
+      this.#finish();
+      return;
+    }
+    if (!this.#responseStarted) {
+      this.attempt = undefined;
+      const notSent = code === StreamErrorCode.REFUSED_STREAM;
+      this.attemptFailed(attempt, { notSent, overloaded: false, code, cause });
+      return;
+    }
+    this.attempt = undefined;
+    this.attemptDone(attempt);
+    this.brokenBy = cause;
+    this.refused ??= this.#tunnel ? undefined : refusal(upstreamReset, cause);
+    this.#finish();
+    this.downstream.reset(code === StreamErrorCode.NO_ERROR ? StreamErrorCode.INTERNAL_ERROR : code);
+  }
+
+  /** The refusal when a pool takes no more. */
+  protected explainOverload(address: string): Refusal {
+    return refusal(tooManyWaiting, `too many requests wait for a connection to ${address}`);
+  }
+
+  /** The whole response was handed to the client. */
+  #responseDone(): void {
+    this.#responseEnded = true;
+    if (this.#finished) return;
+    if (!this.#requestEnded && this.#tunnel) return;
+    if (!this.#requestEnded) {
+      // An early response: nobody wants the rest of the request.
+      this.attempt?.stream?.reset(StreamErrorCode.NO_ERROR);
+      if (this.#unconsumed > 0) {
+        this.downstream.consumed(this.#unconsumed);
+        this.#unconsumed = 0;
+      }
+    }
+    this.#finish();
+  }
+
+  #finishWhenBothEnded(): void {
+    if (this.#responseEnded && this.#requestEnded) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    const attempt = this.attempt;
+    if (attempt !== undefined) {
+      this.attempt = undefined;
+      this.attemptDone(attempt);
+    }
+    this.#forgetBody();
+    this.engine.live.exchanges--;
+    this.record();
+    this.engine.heads.release(this.request);
+  }
+
+  #grant(): void {
+    if (this.#unconsumed === 0) return;
+    const count = this.#unconsumed;
+    this.#unconsumed = 0;
+    this.downstream.consumed(count);
+  }
+
+  #discard(count: number): void {
+    this.#discarded += count;
+    if (this.#discarded > MAX_DISCARD) this.downstream.reset(StreamErrorCode.NO_ERROR);
+    else this.downstream.consumed(count);
+  }
+
+  #keep(buf: Buffer, start: number, end: number): void {
+    const needed = this.#keptLength + (end - start);
+    let kept = this.#kept;
+    if (kept === undefined || kept.length < needed) {
+      const grown = Buffer.allocUnsafe(Math.max(needed, (kept?.length ?? 0) * 2));
+      if (kept !== undefined) kept.copy(grown, 0, 0, this.#keptLength);
+      this.#kept = grown;
+      kept = grown;
+    }
+    buf.copy(kept, this.#keptLength, start, end);
+    this.#keptLength = needed;
+  }
+
+  #forgetBody(): void {
+    this.#kept = undefined;
+    this.#keptLength = 0;
+    this.#replayable = false;
+  }
+
+  #readGrpcStatus(headers: HeaderList): void {
+    const status = headers.get("grpc-status");
+    if (status !== undefined) this.grpcStatus = Number.parseInt(status, 10) | 0;
+  }
+}

@@ -1,0 +1,242 @@
+// Keep-alive HTTP/1.1 connections to one destination: one exchange at a time each, first come first served.
+
+import type { Clock, ErrorKind } from "@ripstop/core";
+import { Http1ClientConnection, type Http1ClientHandler } from "@ripstop/http1";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
+import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+import type { PoolDialer } from "./http2-pool.ts";
+
+/** What an HTTP/1.1 pool needs. */
+export interface Http1PoolOptions {
+  readonly dialer: PoolDialer;
+  readonly clock: Clock;
+  /**
+   * Idle connections close after this time. It goes down when the peer closes idle connections sooner, so that a
+   * connection is rarely used at the moment in which the peer closes it.
+   */
+  readonly idleMs: number;
+}
+
+const MAX_CONNECTIONS = 8192;
+const MAX_WAITING = 4096;
+const LEARNED_SHARE = 0.8;
+const MIN_IDLE_MS = 100;
+
+/** Connections to one destination. */
+export class Http1Pool implements HttpPool {
+  readonly options: Http1PoolOptions;
+  readonly #all = new Set<Http1Upstream>();
+  /** Last used last: the newest is used first, the oldest closes first. */
+  readonly #idle: Http1Upstream[] = [];
+  readonly #dialing = new Set<Dialing>();
+  #waiting: StreamWaiter[] = [];
+  #retired = false;
+  #idleMs: number;
+
+  constructor(options: Http1PoolOptions) {
+    this.options = options;
+    this.#idleMs = options.idleMs;
+  }
+
+  get address(): string {
+    return this.options.dialer.address;
+  }
+
+  get connections(): number {
+    return this.#all.size;
+  }
+
+  get active(): number {
+    return this.#all.size - this.#idle.length;
+  }
+
+  /** Takes no new requests any more. */
+  get isRetired(): boolean {
+    return this.#retired;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  acquire(waiter: StreamWaiter): void {
+    if (this.#waiting.length === 0 && this.#give(waiter)) return;
+    if (this.#waiting.length >= MAX_WAITING) {
+      waiter.onNoStream("too many requests wait for a connection", true);
+      return;
+    }
+    this.#waiting.push(waiter);
+    if (this.#dialing.size < this.#waiting.length && this.#all.size + this.#dialing.size < MAX_CONNECTIONS) this.#dial();
+  }
+
+  cancel(waiter: StreamWaiter): void {
+    const at = this.#waiting.indexOf(waiter);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  retire(): void {
+    this.#retired = true;
+    for (const connection of [...this.#idle]) connection.conn.destroy();
+  }
+
+  destroy(): void {
+    this.#retired = true;
+    for (const dialing of this.#dialing) dialing.cancel();
+    this.#dialing.clear();
+    for (const connection of [...this.#all]) connection.conn.destroy();
+    this.#failWaiting("the proxy is closing", Infinity);
+  }
+
+  /** Closes connections that nobody used for long. */
+  closeIdle(nowMs: number): void {
+    for (const connection of [...this.#idle]) {
+      if (nowMs - connection.idleSinceMs < this.#idleMs) break;
+      connection.conn.destroy();
+    }
+  }
+
+  /** @internal */
+  connected(dialing: Dialing, conn: Conn): void {
+    this.#dialing.delete(dialing);
+    const connection = new Http1Upstream(this, conn);
+    this.#all.add(connection);
+    this.becameIdle(connection);
+  }
+
+  /** @internal */
+  failed(dialing: Dialing, cause: CloseCause): void {
+    this.#dialing.delete(dialing);
+    // One dial was made for one request; without any connection the others would fare no better.
+    const others = this.#all.size > 0 || this.#dialing.size > 0;
+    this.#failWaiting(cause.message, others ? 1 : Infinity);
+  }
+
+  /** @internal */
+  becameIdle(connection: Http1Upstream): void {
+    if (!connection.http1.isIdle) return;
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) {
+      connection.give(waiter);
+      return;
+    }
+    if (this.#retired) {
+      connection.conn.destroy();
+      return;
+    }
+    connection.idleSinceMs = this.options.clock.monotonicMs();
+    if (!this.#idle.includes(connection)) this.#idle.push(connection);
+  }
+
+  /** @internal */
+  becameUnusable(connection: Http1Upstream): void {
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  /** @internal */
+  gone(connection: Http1Upstream, byPeer: boolean): void {
+    this.#all.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) {
+      this.#idle.splice(at, 1);
+      if (byPeer && connection.http1.exchanges > 0) {
+        const idleFor = this.options.clock.monotonicMs() - connection.idleSinceMs;
+        this.#idleMs = Math.max(MIN_IDLE_MS, Math.min(this.#idleMs, idleFor * LEARNED_SHARE));
+      }
+    }
+    if (this.#waiting.length > this.#dialing.size && this.#all.size + this.#dialing.size < MAX_CONNECTIONS) this.#dial();
+  }
+
+  #give(waiter: StreamWaiter): boolean {
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (connection.give(waiter)) return true;
+    }
+    return false;
+  }
+
+  #dial(): void {
+    const dialing = new Dialing(this);
+    this.#dialing.add(dialing);
+    dialing.start(this.options.dialer);
+  }
+
+  #failWaiting(cause: string, count: number): void {
+    const failed = this.#waiting.splice(0, Math.min(count, this.#waiting.length));
+    for (const waiter of failed) waiter.onNoStream(cause, false);
+  }
+}
+
+class Dialing implements DialEvents {
+  readonly #pool: Http1Pool;
+  #connecting: Connecting | undefined = undefined;
+
+  constructor(pool: Http1Pool) {
+    this.#pool = pool;
+  }
+
+  start(dialer: PoolDialer): void {
+    this.#connecting = dialer.dial(this);
+  }
+
+  cancel(): void {
+    this.#connecting?.cancel();
+  }
+
+  onConnected(conn: Conn): void {
+    this.#pool.connected(this, conn);
+  }
+
+  onFailed(cause: CloseCause): void {
+    this.#pool.failed(this, cause);
+  }
+}
+
+class Http1Upstream implements ConnHandler, Http1ClientHandler, UpstreamConnection {
+  readonly conn: Conn;
+  readonly http1: Http1ClientConnection;
+  readonly tlsVersion = "";
+  idleSinceMs = 0;
+  readonly #pool: Http1Pool;
+
+  constructor(pool: Http1Pool, conn: Conn) {
+    this.#pool = pool;
+    this.conn = conn;
+    this.http1 = new Http1ClientConnection({ output: conn, handler: this });
+    conn.handler = this;
+  }
+
+  give(waiter: StreamWaiter): boolean {
+    const reused = this.http1.exchanges > 0;
+    const stream = this.http1.open(waiter);
+    if (stream === undefined) return false;
+    waiter.onStream(stream, this, reused);
+    return true;
+  }
+
+  onBytes(buf: Buffer, start: number, end: number): void {
+    this.http1.receive(buf, start, end);
+  }
+
+  onEnd(): void {
+    this.http1.receivedEnd();
+  }
+
+  onDrain(): void {
+    this.http1.writable();
+  }
+
+  onClose(cause: CloseCause): void {
+    this.#pool.gone(this, cause.message !== "closed by this side");
+    this.http1.closed(cause.message);
+  }
+
+  onIdle(): void {
+    this.#pool.becameIdle(this);
+  }
+
+  onUnusable(): void {
+    this.#pool.becameUnusable(this);
+  }
+
+  onError(_error: ErrorKind): void {}
+}

@@ -1,0 +1,295 @@
+// A few long-lived HTTP/2 connections to one destination, shared by all requests to it.
+
+import type { Clock, Timer } from "@ripstop/core";
+import type { RequestHead } from "@ripstop/http";
+import { Http2Connection, type Flushable, type Http2ConnectionHandler, type Http2Error, type Http2Output } from "@ripstop/http2";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
+import type { TurnFlusher } from "../support/turn-flusher.ts";
+import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+
+/** How a pool makes connections. */
+export interface PoolDialer {
+  /** "HOST:PORT" for messages. */
+  readonly address: string;
+  dial(events: DialEvents): Connecting;
+}
+
+/** What an HTTP/2 pool needs. */
+export interface Http2PoolOptions {
+  readonly dialer: PoolDialer;
+  readonly clock: Clock;
+  readonly flush: TurnFlusher;
+  /** Idle connections close after this time. */
+  readonly idleMs: number;
+}
+
+const MAX_CONNECTIONS = 8;
+const MAX_WAITING = 4096;
+/** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
+const PING_AFTER_CHECKS = 15;
+const DEAD_AFTER_CHECKS = 25;
+const SETTINGS_TIMEOUT_MS = 10_000;
+
+/** Multiplexed connections to one destination. */
+export class Http2Pool implements HttpPool, DialEvents {
+  readonly options: Http2PoolOptions;
+  readonly #open: Http2Upstream[] = [];
+  #waiting: StreamWaiter[] = [];
+  #dialing: Connecting | undefined = undefined;
+  #retired = false;
+  #draining = false;
+
+  constructor(options: Http2PoolOptions) {
+    this.options = options;
+  }
+
+  get address(): string {
+    return this.options.dialer.address;
+  }
+
+  get connections(): number {
+    return this.#open.length;
+  }
+
+  get active(): number {
+    let active = 0;
+    for (const connection of this.#open) active += connection.http2.activeStreams;
+    return active;
+  }
+
+  /** Takes no new requests any more. */
+  get isRetired(): boolean {
+    return this.#retired;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  acquire(waiter: StreamWaiter): void {
+    if (this.#waiting.length === 0 && this.#give(waiter)) return;
+    if (this.#waiting.length >= MAX_WAITING) {
+      waiter.onNoStream("too many requests wait for a connection", true);
+      return;
+    }
+    this.#waiting.push(waiter);
+    this.#dialIfNeeded();
+  }
+
+  cancel(waiter: StreamWaiter): void {
+    const at = this.#waiting.indexOf(waiter);
+    if (at >= 0) this.#waiting.splice(at, 1);
+  }
+
+  retire(): void {
+    this.#retired = true;
+    for (const connection of [...this.#open]) connection.closeWhenIdle();
+  }
+
+  destroy(): void {
+    this.#retired = true;
+    this.#dialing?.cancel();
+    this.#dialing = undefined;
+    for (const connection of [...this.#open]) connection.conn.destroy();
+    this.#failWaiting("the proxy is closing");
+  }
+
+  /** Closes connections that nobody used for long or whose peer is gone without a word. Called once a second. */
+  closeIdle(nowMs: number): void {
+    for (const connection of [...this.#open]) {
+      connection.checkPeer();
+      if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs) connection.closeWhenIdle();
+    }
+  }
+
+  onConnected(conn: Conn): void {
+    this.#dialing = undefined;
+    const upstream = new Http2Upstream(this, conn);
+    this.#open.push(upstream);
+    this.drain();
+    if (this.#retired) upstream.closeWhenIdle();
+  }
+
+  onFailed(cause: CloseCause): void {
+    this.#dialing = undefined;
+    // With a live connection those who wait get their turn on it.
+    if (this.#open.length === 0) this.#failWaiting(cause.message);
+  }
+
+  /** Gives streams to those who wait, as far as there are any. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    while (this.#waiting.length > 0) {
+      const waiter = this.#waiting[0];
+      if (waiter === undefined) break;
+      // Taken out first: the waiter may start other requests from its callback.
+      this.#waiting.shift();
+      if (this.#give(waiter)) continue;
+      this.#waiting.unshift(waiter);
+      break;
+    }
+    this.#draining = false;
+    if (this.#waiting.length > 0) this.#dialIfNeeded();
+  }
+
+  /** @internal */
+  connectionGone(connection: Http2Upstream, cause: string): void {
+    const at = this.#open.indexOf(connection);
+    if (at >= 0) this.#open.splice(at, 1);
+    // A peer that closes before it has said anything would do the same again.
+    if (!connection.http2.peerSettingsReceived && this.#open.length === 0) this.#failWaiting(cause);
+    if (this.#waiting.length > 0) this.drain();
+  }
+
+  get hasWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  #give(waiter: StreamWaiter): boolean {
+    let best: Http2Upstream | undefined;
+    for (const connection of this.#open) {
+      if (!connection.usable) continue;
+      if (best === undefined || connection.http2.activeStreams < best.http2.activeStreams) best = connection;
+    }
+    return best?.give(waiter) === true;
+  }
+
+  /** One dial at a time, and none while a new connection is about to take more. */
+  #dialIfNeeded(): void {
+    if (this.#dialing !== undefined || this.#open.length >= MAX_CONNECTIONS) return;
+    for (const connection of this.#open) if (connection.starting) return;
+    this.#dialing = this.options.dialer.dial(this);
+  }
+
+  #failWaiting(cause: string): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of waiting) waiter.onNoStream(cause, false);
+  }
+}
+
+class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler, UpstreamConnection {
+  readonly conn: Conn;
+  readonly http2: Http2Connection;
+  readonly tlsVersion: string;
+  lastUsedMs: number;
+  readonly #pool: Http2Pool;
+  readonly #flush: TurnFlusher;
+  readonly #settingsTimer: Timer;
+  #served = 0;
+  #heard = true;
+  #silentChecks = 0;
+  #leaving = false;
+  #gone = false;
+
+  constructor(pool: Http2Pool, conn: Conn) {
+    this.#pool = pool;
+    this.#flush = pool.options.flush;
+    this.conn = conn;
+    this.tlsVersion = conn.tls?.version ?? "";
+    this.lastUsedMs = pool.options.clock.monotonicMs();
+    this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock });
+    this.#settingsTimer = pool.options.clock.after(SETTINGS_TIMEOUT_MS, () => {
+      if (!this.http2.peerSettingsReceived) conn.destroy();
+    });
+    conn.handler = this;
+  }
+
+  /** The peer has not spoken yet: how much it takes, and whether WebSockets, is not known. */
+  get starting(): boolean {
+    return !this.#leaving && !this.#gone && !this.http2.peerSettingsReceived;
+  }
+
+  get usable(): boolean {
+    return !this.#leaving && !this.#gone && this.http2.peerSettingsReceived && !this.http2.draining && this.http2.activeStreams < this.http2.maxConcurrentStreams;
+  }
+
+  give(waiter: StreamWaiter): boolean {
+    const stream = this.http2.open(waiter);
+    if (stream === undefined) return false;
+    this.lastUsedMs = this.#pool.options.clock.monotonicMs();
+    waiter.onStream(stream, this, this.#served++ > 0);
+    return true;
+  }
+
+  /** A peer that is silent for long is asked, and given up when it does not answer. */
+  checkPeer(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#silentChecks = 0;
+      return;
+    }
+    this.#silentChecks++;
+    if (this.#silentChecks === PING_AFTER_CHECKS) this.http2.ping(0);
+    else if (this.#silentChecks >= DEAD_AFTER_CHECKS) this.conn.destroy();
+  }
+
+  closeWhenIdle(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.http2.shutdown();
+  }
+
+  scheduleFlush(connection: Flushable): void {
+    this.#flush.schedule(connection);
+  }
+
+  write(buf: Buffer, start: number, end: number): boolean {
+    return this.conn.write(buf, start, end);
+  }
+
+  close(): void {
+    this.conn.end();
+  }
+
+  onBytes(buf: Buffer, start: number, end: number): void {
+    this.#heard = true;
+    this.http2.receive(buf, start, end);
+    if (this.#pool.hasWaiting) this.#pool.drain();
+  }
+
+  onEnd(): void {
+    this.http2.receivedEnd();
+    this.conn.end();
+  }
+
+  onDrain(): void {
+    this.http2.writable();
+  }
+
+  onClose(cause: CloseCause): void {
+    this.#gone = true;
+    this.#settingsTimer.clear();
+    this.http2.closed(cause.message);
+    this.#pool.connectionGone(this, cause.message);
+  }
+
+  onSettings(): void {
+    this.#pool.drain();
+  }
+
+  onIdle(): void {
+    this.lastUsedMs = this.#pool.options.clock.monotonicMs();
+  }
+
+  onGoaway(_lastStreamId: number, _code: number, _debug: string): void {
+    this.#leaving = true;
+  }
+
+  onPong(_value: number): void {}
+
+  onStreamError(_error: Http2Error): void {}
+
+  onError(_error: Http2Error): void {
+    this.#leaving = true;
+  }
+}
+
+/** A tunnel request (plain CONNECT) to `authority`. */
+export function writeConnect(head: RequestHead, authority: string): void {
+  head.clear();
+  head.method = "CONNECT";
+  head.authority = authority;
+  head.path = "";
+}

@@ -1,0 +1,162 @@
+// A request from a peer to a hosted workload: judge, then hand to the application.
+
+import { StreamErrorCode, type RequestHead, type ResponseHead, type ServerStream } from "@ripstop/http";
+import { Protocol, type InboundPort } from "@ripstop/model";
+import type { Denial } from "@ripstop/policy-api/proxy";
+import { splitTarget } from "@ripstop/routing";
+import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
+import { parseAuthority } from "../2-identify/authority.ts";
+import type { InboundPeer } from "../2-identify/inbound-peer.ts";
+import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
+import { applyInboundDuties } from "../5-filter/request-duties.ts";
+import { RequestView } from "../5-filter/request-view.ts";
+import { applicationUnreachable, invalidPath, policyNotInForce, portNotServed, upstreamReset } from "../errors.ts";
+import { recordExchange } from "../telemetry/record-exchange.ts";
+import type { Attempt } from "./attempt.ts";
+import { HttpExchange, type AttemptFailure } from "./http-exchange.ts";
+import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
+import { isIdempotent } from "./retry-rules.ts";
+
+/** One judgement at a time: filters may not keep the view. */
+const view = new RequestView();
+
+/** The refusal that a policy's denial stands for. */
+export function denialRefusal(denial: Denial): Refusal {
+  return { kind: denial.kind, message: denial.message, policy: denial.policy, clause: denial.clause };
+}
+
+/** An inbound exchange. Make it, then call `start`. */
+export class InboundExchange extends HttpExchange {
+  readonly #workload: HostedWorkload;
+  readonly #peer: InboundPeer;
+  #port: InboundPort | undefined = undefined;
+  #retried = 0;
+  #isGrpc = false;
+  #requestId = "";
+  #traceId = "";
+  #sourceService = "";
+
+  constructor(workload: HostedWorkload, peer: InboundPeer, downstream: ServerStream, start: InboundStart) {
+    super(workload.engine, downstream, start.head, start.end);
+    this.#workload = workload;
+    this.#peer = peer;
+  }
+
+  protected get requestId(): string {
+    return this.#requestId;
+  }
+
+  /** Runs the stages. */
+  start(): void {
+    const { request } = this;
+    this.#isGrpc = isGrpc(request);
+    this.#workload.exchanges.add(this);
+    const target = canonicalTarget(request.path);
+    const ids = applyInboundDuties(request, this.#peer);
+    this.#requestId = ids.requestId;
+    this.#traceId = ids.traceId;
+    this.#sourceService = ids.sourceService;
+    if (target === REFUSED_PATH) {
+      this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
+      return;
+    }
+    request.path = target;
+    const refused = this.#judge();
+    if (refused !== undefined) {
+      this.refuse(refused);
+      return;
+    }
+    const port = this.#workload.view.port(this.#peer.port);
+    if (port === undefined) {
+      this.refuse(refusal(portNotServed, `${this.#workload.id} has no port ${this.#peer.port}`));
+      return;
+    }
+    this.#port = port;
+    this.#connect(port);
+  }
+
+  /** Judges a live exchange again after policies changed, and cuts it when it is refused now. */
+  recheck(): void {
+    if (this.finished) return;
+    const refused = this.#judge();
+    if (refused !== undefined) this.abort(refused);
+  }
+
+  #judge(): Refusal | undefined {
+    const { chain } = this.#workload.view;
+    if (chain === undefined) return refusal(policyNotInForce, this.#workload.view.missing);
+    const { request } = this;
+    const { path, query } = splitTarget(request.path);
+    view.source = this.#peer;
+    view.port = this.#peer.port;
+    view.http = true;
+    view.method = request.method;
+    view.host = parseAuthority(request.authority)?.host ?? "";
+    view.path = path;
+    view.query = query;
+    view.headers = request.headers;
+    const denial = chain.judge(view);
+    return denial === undefined ? undefined : denialRefusal(denial);
+  }
+
+  #connect(port: InboundPort): void {
+    const http2 =
+      port.protocol === Protocol.HTTP2 || port.protocol === Protocol.GRPC || (this.#isGrpc && port.protocol !== Protocol.HTTP1);
+    const pool = this.#workload.applicationPool(port.applicationAddress, http2);
+    pool.acquire(this.startAttempt(pool));
+  }
+
+  protected override editResponse(_head: ResponseHead): void {}
+
+  protected override retryResponse(_attempt: Attempt, _head: ResponseHead, _end: boolean): boolean {
+    return false;
+  }
+
+  protected override attemptFailed(attempt: Attempt, failure: AttemptFailure): void {
+    const stale = attempt.reused && (failure.notSent || isIdempotent(this.request.method));
+    if (stale && this.replayable && this.#retried < 2 && this.#port !== undefined) {
+      this.#retried++;
+      this.dropAttempt(StreamErrorCode.CANCEL);
+      this.#connect(this.#port);
+      return;
+    }
+    const { address } = attempt.pool;
+    if (failure.overloaded) this.refuse(this.explainOverload(address));
+    else if (failure.notSent) {
+      this.refuse(refusal(applicationUnreachable, `the application of ${this.#workload.id} at ${address}: ${failure.cause}`));
+    } else this.refuse(refusal(upstreamReset, `the application of ${this.#workload.id} at ${address} broke off: ${failure.cause}`));
+  }
+
+  protected override attemptDone(_attempt: Attempt): void {}
+
+  protected override record(): void {
+    this.#workload.exchanges.delete(this);
+    const edge = this.#workload.inboundEdge(this.#peer, this.#sourceService, this.#isGrpc ? "grpc" : "http");
+    recordExchange(this.engine, edge, {
+      request: this.request,
+      status: this.status,
+      grpcStatus: this.grpcStatus,
+      startedMs: this.startedMs,
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
+      refused: this.refused,
+      upstreamError: this.upstreamError,
+      brokenBy: this.brokenBy,
+      clientGone: this.clientGone,
+      retries: this.#retried,
+      attempts: this.attempts,
+      route: "",
+      workload: this.#workload.id,
+      tlsVersion: this.#peer.tlsVersion,
+      requestId: this.#requestId,
+      traceId: this.#traceId,
+    });
+  }
+}
+
+/** How an inbound exchange begins. */
+export interface InboundStart {
+  readonly head: RequestHead;
+  /** The request has no body. */
+  readonly end: boolean;
+}

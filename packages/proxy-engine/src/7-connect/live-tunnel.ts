@@ -1,0 +1,105 @@
+// A raw connection through the proxy while it lives: its bytes are counted as they pass, its end is shown to taps.
+
+import type { CloseCause, Conn } from "@ripstop/net";
+import type { Engine } from "../engine.ts";
+import type { Edge } from "../telemetry/edge.ts";
+import { Splice, type SpliceEvents } from "./splice.ts";
+
+/** What is known of a tunnel besides its two ends. */
+export interface TunnelFacts {
+  readonly engine: Engine;
+  readonly edge: Edge;
+  /** Where live tunnels are kept. */
+  readonly registry: Set<LiveTunnel>;
+  readonly authority: string;
+  readonly workload: string;
+  readonly tlsVersion: string;
+  /** Judges the tunnel again; false when it is refused now. Undefined when nothing guards it. */
+  readonly recheck: (() => boolean) | undefined;
+}
+
+/** Joins two connections until both are gone. */
+export class LiveTunnel implements SpliceEvents {
+  readonly #facts: TunnelFacts;
+  readonly #splice: Splice;
+  readonly #startedMs: number;
+  #sent = 0;
+  #received = 0;
+  #revoked = false;
+  #ended = false;
+
+  /** `client` is the side that asked. */
+  constructor(client: Conn, server: Conn, facts: TunnelFacts) {
+    this.#facts = facts;
+    this.#startedMs = facts.engine.clock.monotonicMs();
+    facts.engine.live.tunnels++;
+    facts.edge.recordConnection();
+    facts.registry.add(this);
+    this.#splice = new Splice(client, server, this);
+  }
+
+  /** Bytes that were read from the client before and are written to the server already. */
+  countEarly(sent: number, received: number): void {
+    this.#splice.sentBytes += sent;
+    this.#splice.receivedBytes += received;
+  }
+
+  /** Adds what passed since the last call to the counters. */
+  countBytes(): void {
+    const sent = this.#splice.sentBytes - this.#sent;
+    const received = this.#splice.receivedBytes - this.#received;
+    if (sent === 0 && received === 0) return;
+    this.#sent += sent;
+    this.#received += received;
+    this.#facts.edge.recordBytes(sent, received);
+  }
+
+  /** Judges the tunnel again after policies changed, and cuts it when it is refused now. */
+  recheck(): void {
+    if (this.#facts.recheck === undefined || this.#facts.recheck()) return;
+    this.#revoked = true;
+    this.#facts.edge.recordRefused(true);
+    this.#splice.destroy();
+  }
+
+  destroy(): void {
+    this.#splice.destroy();
+  }
+
+  onSpliceEnd(_splice: Splice, cause: CloseCause): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { engine, edge, registry } = this.#facts;
+    registry.delete(this);
+    engine.live.tunnels--;
+    this.countBytes();
+    if (!engine.reporter.tapping) return;
+    const { key } = edge;
+    const latencyMs = engine.clock.monotonicMs() - this.#startedMs;
+    engine.reporter.record({
+      timeUnixMs: Math.round(engine.clock.nowMs() - latencyMs),
+      reporter: key.reporter,
+      sourceService: key.sourceService,
+      destinationService: key.destinationService,
+      sourceIdentity: key.sourceIdentity,
+      destinationIdentity: key.destinationIdentity,
+      destinationWorkload: this.#facts.workload,
+      protocol: key.protocol,
+      method: "",
+      authority: this.#facts.authority,
+      path: "",
+      status: 0,
+      grpcStatus: -1,
+      latencyUs: Math.round(latencyMs * 1000),
+      tlsVersion: this.#facts.tlsVersion,
+      bytesSent: this.#splice.sentBytes,
+      bytesReceived: this.#splice.receivedBytes,
+      traceId: "",
+      requestId: "",
+      errorCode: "",
+      errorCause: this.#revoked ? "a policy change revoked the permission" : cause.code === "" ? "" : cause.message,
+      route: "",
+      attempts: 1,
+    });
+  }
+}

@@ -1,0 +1,94 @@
+// Answers that the proxy makes itself: JSON, plain text or a gRPC status, by what the client accepts; always with a code
+// and the cause in plain words.
+
+import type { ErrorKind } from "@ripstop/core";
+import { ResponseHead, type RequestHead, type ServerStream } from "@ripstop/http";
+
+/** Why the proxy answers in place of the service. */
+export interface Refusal {
+  readonly kind: ErrorKind;
+  /** One plain sentence. */
+  readonly message: string;
+  /** "NAMESPACE/NAME" of the policy that decided; "" when none did. */
+  readonly policy: string;
+  /** The deciding clause; "" when there is none. */
+  readonly clause: string;
+}
+
+/** A refusal that no policy decided. */
+export function refusal(kind: ErrorKind, message: string): Refusal {
+  return { kind, message, policy: "", clause: "" };
+}
+
+/** Header that carries the code of an error that a proxy of the mesh answered with. */
+export const ERROR_HEADER = "x-ripstop-error";
+
+/** Whether the request is gRPC (its content type says so). */
+export function isGrpc(request: RequestHead): boolean {
+  const type = request.headers.get("content-type");
+  return type !== undefined && type.startsWith("application/grpc") && !type.startsWith("application/grpc-web");
+}
+
+function prefersText(accept: string | undefined): boolean {
+  if (accept === undefined) return false;
+  const text = accept.indexOf("text/plain");
+  if (text < 0) return false;
+  const json = accept.indexOf("json");
+  return json < 0 || text < json;
+}
+
+/** grpc-message is percent-encoded UTF-8 (gRPC over HTTP/2). */
+function encodeGrpcMessage(text: string): string {
+  let encoded = "";
+  for (const byte of Buffer.from(text, "utf8")) {
+    encoded +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}
+
+/** Sends the refusal as the final response and returns the HTTP status that was sent. */
+export function sendRefusal(stream: ServerStream, request: RequestHead, refused: Refusal, requestId: string): number {
+  const { kind, message, policy, clause } = refused;
+  const head = new ResponseHead();
+  head.headers.append(ERROR_HEADER, kind.code);
+  if (requestId !== "") head.headers.append("x-request-id", requestId);
+  if (isGrpc(request)) {
+    head.status = 200;
+    head.headers.append("content-type", "application/grpc");
+    head.headers.append("grpc-status", String(kind.grpcStatus));
+    head.headers.append("grpc-message", encodeGrpcMessage(`${kind.code} ${message}`));
+    stream.sendResponse(head, true);
+    return 200;
+  }
+  head.status = kind.status;
+  let body: string;
+  if (prefersText(request.headers.get("accept"))) {
+    head.headers.append("content-type", "text/plain; charset=utf-8");
+    body = `${kind.code} ${kind.title}\n${message}\n`;
+    if (policy !== "") body += `policy: ${policy}\nclause: ${clause}\n`;
+    if (requestId !== "") body += `request id: ${requestId}\n`;
+  } else {
+    head.headers.append("content-type", "application/json");
+    const facts = {
+      code: kind.code,
+      title: kind.title,
+      message,
+      ...(policy === "" ? {} : { policy, clause }),
+      ...(requestId === "" ? {} : { requestId }),
+    };
+    body = `${JSON.stringify({ error: facts })}\n`;
+  }
+  const bytes = Buffer.from(body, "utf8");
+  head.contentLength = bytes.length;
+  if (request.method === "HEAD") {
+    stream.sendResponse(head, true);
+    return head.status;
+  }
+  stream.sendResponse(head, false);
+  stream.sendBody(bytes, 0, bytes.length);
+  stream.sendEnd();
+  return head.status;
+}

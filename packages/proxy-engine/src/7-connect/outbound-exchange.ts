@@ -1,0 +1,386 @@
+// A request of the hosted application to some service: route, balance, connect, retry.
+
+import type { ResponseHead, RequestHead, ServerStream } from "@ripstop/http";
+import { StreamErrorCode } from "@ripstop/http";
+import { Protocol } from "@ripstop/model";
+import { chooseBackend, splitTarget, type CompiledRule } from "@ripstop/routing";
+import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
+import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
+import type { Frontend } from "../4-route/frontend.ts";
+import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
+import { applyOutboundDuties } from "../5-filter/request-duties.ts";
+import type { Cluster } from "../6-balance/cluster.ts";
+import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import {
+  configNotReceived,
+  connectFailed,
+  invalidBackend,
+  invalidPath,
+  missingHost,
+  noHealthyEndpoint,
+  noRouteMatched,
+  proxyLoop,
+  tooManyWaiting,
+  unknownHost,
+  unknownServicePort,
+  upstreamReset,
+} from "../errors.ts";
+import type { OutboundContext } from "../1-accept/outbound-context.ts";
+import { Deadline, type DeadlineOwner } from "../support/deadline-wheel.ts";
+import type { Edge } from "../telemetry/edge.ts";
+import { recordExchange } from "../telemetry/record-exchange.ts";
+import type { Attempt } from "./attempt.ts";
+import { HttpExchange, type AttemptFailure } from "./http-exchange.ts";
+import type { HttpPool } from "./http-pool.ts";
+import { isGrpc, refusal } from "./local-reply.ts";
+import { isGrpcUnavailable, isIdempotent, isRetryableStatus } from "./retry-rules.ts";
+
+const CONFIG_WAIT_MS = 5_000;
+const NOTHING_TRIED: readonly UpstreamEndpoint[] = [];
+
+/** An outbound exchange. Make it, then call `start`. */
+export class OutboundExchange extends HttpExchange implements HostWaiter, DeadlineOwner {
+  readonly #context: OutboundContext;
+  /** The declared upstream that the connection was made to; undefined for the HTTP proxy. */
+  readonly #declared: HostPort | undefined;
+  /** Made when a time-out applies. */
+  #deadline: Deadline | undefined = undefined;
+  #host: HostEntry | undefined = undefined;
+  #waiting = false;
+  #target: HostPort = { host: "", port: 0 };
+  #rule: CompiledRule | undefined = undefined;
+  #cluster: Cluster | undefined = undefined;
+  #servicePort = 0;
+  #protocol: Protocol = Protocol.UNSPECIFIED;
+  #endpoint: UpstreamEndpoint | undefined = undefined;
+  #endpointCharged = false;
+  #tried: UpstreamEndpoint[] | undefined = undefined;
+  #retries = 0;
+  #usedFreeRetry = false;
+  #isGrpc = false;
+  #timeoutMs = 0;
+  #tlsVersion = "";
+  #requestId = "";
+  #traceId = "";
+
+  constructor(context: OutboundContext, downstream: ServerStream, head: RequestHead, options: ExchangeStart) {
+    super(context.engine, downstream, head, options.end);
+    this.#context = context;
+    this.#declared = options.declared;
+  }
+
+  protected get requestId(): string {
+    return this.#requestId;
+  }
+
+  /** Runs the stages. */
+  start(): void {
+    const request = this.request;
+    const target = canonicalTarget(request.path);
+    const duties = applyOutboundDuties(request, this.#context.sourceService);
+    this.#requestId = duties.requestId;
+    this.#traceId = duties.traceId;
+    if (target === REFUSED_PATH) {
+      this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
+      return;
+    }
+    request.path = target;
+    const authority = parseAuthority(request.authority);
+    if (this.#declared !== undefined) {
+      this.#target = this.#declared;
+      // The application wrote the loopback address that it was given: the service gets its own name.
+      if (authority === undefined || isLoopback(authority.host)) {
+        request.authority =
+          this.#declared.port === 0 ? this.#declared.host : formatAuthority(this.#declared.host, this.#declared.port);
+      }
+    } else if (authority === undefined) {
+      this.refuse(refusal(missingHost, "the request names no host"));
+      return;
+    } else {
+      this.#target = authority;
+    }
+    if (request.scheme === "") request.scheme = "http";
+    this.#isGrpc = isGrpc(request);
+    const host = this.#context.hosts.lookup(this.#target.host);
+    if (host === undefined) {
+      this.refuse(refusal(tooManyWaiting, "too many host names are in use"));
+      return;
+    }
+    this.#host = host;
+    if (host.ready) {
+      this.#route(host);
+      return;
+    }
+    if (!this.#context.hosts.wait(host, this)) {
+      this.refuse(refusal(tooManyWaiting, `too many requests wait for the config of ${this.#target.host}`));
+      return;
+    }
+    this.#waiting = true;
+    this.#setDeadline(CONFIG_WAIT_MS);
+  }
+
+  onHostReady(host: HostEntry): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#clearDeadline();
+    if (!this.finished) this.#route(host);
+  }
+
+  #route(host: HostEntry): void {
+    const frontend = host.frontend;
+    if (frontend === undefined) {
+      this.#egress();
+      return;
+    }
+    const port = frontend.cluster.port(this.#target.port);
+    if (port === undefined) {
+      this.#refusePort(frontend);
+      return;
+    }
+    let clusterName = frontend.service;
+    this.#servicePort = port.port;
+    this.#protocol = port.protocol;
+    const matcher = frontend.matcher?.forPort(port.port);
+    if (matcher !== undefined) {
+      const { path, query } = splitTarget(this.request.path);
+      const { method, headers } = this.request;
+      const rule = matcher.match({ host: this.#target.host, method, path, query, headers });
+      if (rule === undefined) {
+        this.refuse(refusal(noRouteMatched, `no route of ${frontend.service} matches ${method} ${path}`));
+        return;
+      }
+      this.#rule = rule;
+      const backend = rule.backends[chooseBackend(rule, this.engine.random())];
+      if (backend === undefined || backend.service === "") {
+        const why = backend === undefined ? "the rule has no backends" : backend.invalid;
+        this.refuse(refusal(invalidBackend, `${rule.source}: ${why}`));
+        return;
+      }
+      clusterName = backend.service;
+      this.#servicePort = backend.port === 0 ? port.port : backend.port;
+      for (const edits of rule.requestEdits) edits.apply(headers);
+    }
+    const cluster = frontend.backend(clusterName);
+    if (cluster === undefined) {
+      this.refuse(refusal(configNotReceived, `the config of ${clusterName} has not arrived`));
+      return;
+    }
+    this.#cluster = cluster;
+    if (matcher !== undefined) this.#protocol = cluster.port(this.#servicePort)?.protocol ?? this.#protocol;
+    cluster.budget.recordRequest();
+    this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
+    this.#scheduleDeadline();
+    this.#balance(cluster);
+  }
+
+  #balance(cluster: Cluster): void {
+    const now = this.engine.clock.monotonicMs();
+    const endpoint = cluster.endpoints.pick(now, this.#tried ?? NOTHING_TRIED);
+    if (endpoint === undefined) {
+      const count = cluster.endpoints.all.length;
+      const why = count === 0 ? "no instance is registered" : `none of its ${count} instances is ready`;
+      this.refuse(refusal(noHealthyEndpoint, `${cluster.service} cannot answer: ${why}`));
+      return;
+    }
+    const port = endpoint.targetPort(this.#servicePort);
+    if (port === 0) {
+      this.refuse(refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`));
+      return;
+    }
+    this.#endpoint = endpoint;
+    endpoint.inflight++;
+    this.#endpointCharged = true;
+    this.#connect(endpoint.pool(port, this.#protocol, this.#isGrpc));
+  }
+
+  #connect(pool: HttpPool): void {
+    const attempt = this.startAttempt(pool);
+    const backendMs = this.#rule?.backendTimeoutMs ?? 0;
+    if (backendMs > 0 && this.attempts > 1) this.#scheduleDeadline();
+    pool.acquire(attempt);
+  }
+
+  #egress(): void {
+    const { host, port } = this.#target;
+    const target = { host, port: port === 0 ? (this.request.scheme === "https" ? 443 : 80) : port };
+    if (this.#context.isOwnAddress(target)) {
+      this.refuse(refusal(proxyLoop, `${host}:${target.port} is the proxy itself`));
+      return;
+    }
+    this.#connect(this.#context.egressPool(target));
+  }
+
+  #refusePort(frontend: Frontend): void {
+    const ports = frontend.cluster.config?.ports.map((port) => port.port).join(", ") ?? "";
+    const has = ports === "" ? "it has none, or does not exist any more" : `it has ${ports}`;
+    this.refuse(refusal(unknownServicePort, `${frontend.service} has no port ${this.#target.port || 80}: ${has}`));
+  }
+
+  protected override editResponse(head: ResponseHead): void {
+    this.#tlsVersion = this.attempt?.connection?.tlsVersion ?? "";
+    for (const edits of this.#rule?.responseEdits ?? []) edits.apply(head.headers);
+    const attempt = this.attempt;
+    if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
+    const now = this.engine.clock.monotonicMs();
+    this.#endpoint.recordLatency(now - attempt.startedMs, now);
+    const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
+    if (unavailable || isRetryableStatus(head.status)) this.#cluster.endpoints.recordFailure(this.#endpoint, now);
+    else this.#cluster.endpoints.recordSuccess(this.#endpoint, now);
+  }
+
+  protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
+    const unavailable = this.#isGrpc && isGrpcUnavailable(head.headers, end);
+    if (!unavailable && !(isRetryableStatus(head.status) && isIdempotent(this.request.method))) return false;
+    if (!this.#mayRetry()) return false;
+    if (this.#endpoint !== undefined) {
+      this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+    }
+    this.#retry();
+    return true;
+  }
+
+  protected override attemptFailed(attempt: Attempt, failure: AttemptFailure): void {
+    this.#endpointDone();
+    const stale = attempt.reused && !attempt.responded && !failure.notSent && isIdempotent(this.request.method);
+    if (stale && !this.#usedFreeRetry && this.replayable) {
+      // The peer closed a kept-alive connection just as it was used again: nobody's fault.
+      this.#usedFreeRetry = true;
+      this.#again();
+      return;
+    }
+    if (this.#endpoint !== undefined && !failure.overloaded) {
+      this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+    }
+    // A connection that could not be made is no load on the service: such a retry is not a matter of the budget.
+    const unconnected = failure.notSent && attempt.stream === undefined && !failure.overloaded;
+    const repeatable = (failure.notSent || isIdempotent(this.request.method)) && !failure.overloaded;
+    if (unconnected ? this.#hasRetries : repeatable && this.#mayRetry()) {
+      this.#retry();
+      return;
+    }
+    const address = attempt.pool.address;
+    if (failure.overloaded) this.refuse(this.explainOverload(address));
+    else if (!failure.notSent) this.refuse(refusal(upstreamReset, `${this.#where(address)} broke off: ${failure.cause}`));
+    else if (this.#cluster === undefined) {
+      this.refuse(refusal(unknownHost, `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${failure.cause}`));
+    } else this.refuse(refusal(connectFailed, `${this.#where(address)} is not reachable: ${failure.cause}`));
+  }
+
+  #where(address: string): string {
+    return this.#endpoint === undefined ? address : `${this.#endpoint.id} at ${address}`;
+  }
+
+  get #hasRetries(): boolean {
+    return this.#cluster !== undefined && this.replayable && this.#retries < this.#cluster.settings.maxRetries;
+  }
+
+  /** Takes a retry out of the budget if there is one. */
+  #mayRetry(): boolean {
+    return this.#hasRetries && this.#cluster?.budget.tryTake(this.engine.clock.monotonicMs()) === true;
+  }
+
+  #retry(): void {
+    this.#retries++;
+    if (this.#endpoint !== undefined) (this.#tried ??= []).push(this.#endpoint);
+    this.#again();
+  }
+
+  #again(): void {
+    this.dropAttempt(StreamErrorCode.CANCEL);
+    if (this.#cluster !== undefined) this.#balance(this.#cluster);
+    else this.#egress();
+  }
+
+  protected override attemptDone(_attempt: Attempt): void {
+    this.#endpointDone();
+  }
+
+  #endpointDone(): void {
+    if (!this.#endpointCharged || this.#endpoint === undefined) return;
+    this.#endpointCharged = false;
+    this.#endpoint.inflight--;
+  }
+
+  /** One timer serves both time-outs: it is set to the nearer one. */
+  #scheduleDeadline(): void {
+    const backendMs = this.#rule?.backendTimeoutMs ?? 0;
+    const spent = this.engine.clock.monotonicMs() - this.startedMs;
+    let delay = this.#timeoutMs > 0 ? Math.max(0, this.#timeoutMs - spent) : Infinity;
+    if (backendMs > 0) delay = Math.min(delay, backendMs);
+    if (delay === Infinity) return;
+    this.#setDeadline(delay);
+  }
+
+  #setDeadline(delayMs: number): void {
+    this.#deadline ??= new Deadline(this);
+    this.engine.wheel.schedule(this.#deadline, delayMs);
+  }
+
+  #clearDeadline(): void {
+    if (this.#deadline !== undefined) this.engine.wheel.cancel(this.#deadline);
+  }
+
+  onDeadline(): void {
+    if (this.finished) return;
+    if (this.#waiting) {
+      this.#waiting = false;
+      if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
+      this.refuse(refusal(configNotReceived, `the config of ${this.#target.host} did not arrive within ${CONFIG_WAIT_MS} ms`));
+      return;
+    }
+    if (this.tunnel) return;
+    const whole = this.#timeoutMs > 0 && this.engine.clock.monotonicMs() - this.startedMs >= this.#timeoutMs;
+    const { method } = this.request;
+    if (!whole && this.status === 0 && isIdempotent(method) && this.#mayRetry()) {
+      this.#noteTimeout();
+      this.#retry();
+      return;
+    }
+    this.#noteTimeout();
+    const limit = whole ? this.#timeoutMs : (this.#rule?.backendTimeoutMs ?? 0);
+    this.timedOut(`${this.#where(this.#target.host)} did not answer within ${limit} ms`);
+  }
+
+  #noteTimeout(): void {
+    if (this.#endpoint === undefined) return;
+    this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+  }
+
+  protected override record(): void {
+    this.#clearDeadline();
+    if (this.#waiting && this.#host !== undefined) {
+      this.#waiting = false;
+      this.#context.hosts.cancelWait(this.#host, this);
+    }
+    recordExchange(this.engine, this.#edge(), {
+      request: this.request,
+      status: this.status,
+      grpcStatus: this.grpcStatus,
+      startedMs: this.startedMs,
+      bytesSent: this.bytesSent,
+      bytesReceived: this.bytesReceived,
+      refused: this.refused,
+      upstreamError: this.upstreamError,
+      brokenBy: this.brokenBy,
+      clientGone: this.clientGone,
+      retries: this.#retries,
+      attempts: this.attempts,
+      route: this.#rule?.source ?? "",
+      workload: this.#endpoint?.id ?? "",
+      tlsVersion: this.#tlsVersion,
+      requestId: this.#requestId,
+      traceId: this.#traceId,
+    });
+  }
+
+  #edge(): Edge {
+    return this.#context.edge(this.#endpoint, this.#host?.frontend?.service ?? this.#target.host, this.#isGrpc ? "grpc" : "http");
+  }
+}
+
+/** How an exchange begins. */
+export interface ExchangeStart {
+  /** The request has no body. */
+  readonly end: boolean;
+  readonly declared: HostPort | undefined;
+}

@@ -1,0 +1,188 @@
+// A raw byte connection to an instance of a service: an HBONE tunnel to a mesh peer (HTTP/2 CONNECT over mutual TLS), a
+// plain connection otherwise. Instances that cannot be reached are passed over for others.
+
+import { RequestHead, StreamErrorCode, type ClientStream, type HeaderList, type ResponseHead } from "@ripstop/http";
+import type { Protocol } from "@ripstop/model";
+import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
+import type { OutboundContext } from "../1-accept/outbound-context.ts";
+import type { Cluster } from "../6-balance/cluster.ts";
+import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+import { writeConnect } from "./http2-pool.ts";
+import { ERROR_HEADER } from "./local-reply.ts";
+import { StreamConn } from "./stream-conn.ts";
+
+/** How a tunnel attempt ends: exactly one of these, unless it was cancelled. */
+export interface TunnelEvents {
+  /** The handler of `conn` must be set before this returns. */
+  onTunnelOpen(conn: Conn, endpoint: UpstreamEndpoint): void;
+  onTunnelFailed(cause: string, denied: boolean): void;
+}
+
+/** Which service and port. */
+export interface TunnelTarget {
+  readonly cluster: Cluster;
+  readonly servicePort: number;
+  readonly protocol: Protocol;
+}
+
+const connectHead: RequestHead = new RequestHead();
+
+/** Opens one tunnel. Make it, then call `start`. */
+export class TunnelAttempt implements StreamWaiter, DialEvents {
+  readonly #context: OutboundContext;
+  readonly #target: TunnelTarget;
+  readonly #events: TunnelEvents;
+  readonly #tried: UpstreamEndpoint[] = [];
+  #endpoint: UpstreamEndpoint | undefined = undefined;
+  #port = 0;
+  #pool: HttpPool | undefined = undefined;
+  #stream: ClientStream | undefined = undefined;
+  #tlsVersion = "";
+  #conn: StreamConn | undefined = undefined;
+  #dialing: Connecting | undefined = undefined;
+  #over = false;
+
+  constructor(context: OutboundContext, target: TunnelTarget, events: TunnelEvents) {
+    this.#context = context;
+    this.#target = target;
+    this.#events = events;
+  }
+
+  /** Chooses an instance and connects. */
+  start(): void {
+    const { cluster, servicePort } = this.#target;
+    const now = this.#context.engine.clock.monotonicMs();
+    const endpoint = cluster.endpoints.pick(now, this.#tried);
+    if (endpoint === undefined) {
+      this.#fail(`${cluster.service} has no healthy instance`, false);
+      return;
+    }
+    const port = endpoint.targetPort(servicePort);
+    if (port === 0) {
+      this.#fail(`${endpoint.id} does not serve port ${servicePort}`, false);
+      return;
+    }
+    this.#endpoint = endpoint;
+    this.#port = port;
+    if (endpoint.mesh) {
+      this.#pool = endpoint.pool(port, this.#target.protocol, false);
+      this.#pool.acquire(this);
+    } else {
+      const address = endpoint.plainAddress(port);
+      this.#dialing = this.#context.connector.dialPlain(address, cluster.settings.connectTimeoutMs, this);
+    }
+  }
+
+  /** Gives up; no event follows. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#dialing?.cancel();
+    if (this.#stream !== undefined) this.#stream.reset(StreamErrorCode.CANCEL);
+    else this.#pool?.cancel(this);
+  }
+
+  onStream(stream: ClientStream, connection: UpstreamConnection, _reused: boolean): void {
+    this.#stream = stream;
+    this.#tlsVersion = connection.tlsVersion;
+    writeConnect(connectHead, `${this.#endpoint?.id.replace("/", ".") ?? ""}:${this.#port}`);
+    const source = this.#context.sourceService;
+    if (source !== "") connectHead.headers.append("x-ripstop-source-service", source);
+    stream.sendRequest(connectHead, false);
+  }
+
+  onNoStream(cause: string, _overloaded: boolean): void {
+    this.#next(cause);
+  }
+
+  onConnected(conn: Conn): void {
+    this.#dialing = undefined;
+    this.#open(conn);
+  }
+
+  onFailed(cause: CloseCause): void {
+    this.#dialing = undefined;
+    this.#next(cause.message);
+  }
+
+  onInformational(_head: ResponseHead): void {}
+
+  onResponse(head: ResponseHead, end: boolean): void {
+    const stream = this.#stream;
+    if (this.#over || stream === undefined) return;
+    if (head.status < 200 || head.status > 299 || end) {
+      const code = head.headers.get(ERROR_HEADER) ?? "";
+      if (!end) stream.reset(StreamErrorCode.CANCEL);
+      this.#stream = undefined;
+      if (head.status === 503 || head.status === 502) this.#next(`the peer answered ${head.status} ${code}`);
+      else this.#fail(`refused by the peer: ${head.status} ${code}`, head.status === 403);
+      return;
+    }
+    const conn = new StreamConn(stream, {
+      remoteAddress: this.#endpoint?.model.address ?? "",
+      remotePort: this.#port,
+      localPort: 0,
+      tls: undefined,
+    });
+    this.#conn = conn;
+    this.#open(conn);
+  }
+
+  onBody(buf: Buffer, start: number, end: number): void {
+    this.#conn?.onBody(buf, start, end);
+  }
+
+  onTrailers(trailers: HeaderList): void {
+    this.#conn?.onTrailers(trailers);
+  }
+
+  onEnd(): void {
+    this.#conn?.onEnd();
+  }
+
+  onWritable(): void {
+    this.#conn?.onWritable();
+  }
+
+  onReset(code: number, cause: string): void {
+    if (this.#conn !== undefined) this.#conn.onReset(code, cause);
+    else this.#next(cause);
+  }
+
+  /** TLS version of the hop; "" when plain. */
+  get tlsVersion(): string {
+    return this.#tlsVersion;
+  }
+
+  #open(conn: Conn): void {
+    if (this.#over || this.#endpoint === undefined) {
+      conn.destroy();
+      return;
+    }
+    this.#over = true;
+    this.#target.cluster.endpoints.recordSuccess(this.#endpoint, this.#context.engine.clock.monotonicMs());
+    this.#events.onTunnelOpen(conn, this.#endpoint);
+  }
+
+  #next(cause: string): void {
+    if (this.#over) return;
+    this.#stream = undefined;
+    this.#pool = undefined;
+    const { cluster } = this.#target;
+    const endpoint = this.#endpoint;
+    if (endpoint !== undefined) {
+      cluster.endpoints.recordFailure(endpoint, this.#context.engine.clock.monotonicMs());
+      this.#tried.push(endpoint);
+    }
+    const untried = cluster.endpoints.usable.some((candidate) => !this.#tried.includes(candidate));
+    if (untried && this.#tried.length <= cluster.settings.maxRetries) this.start();
+    else this.#fail(`${endpoint?.id ?? cluster.service} is not reachable: ${cause}`, false);
+  }
+
+  #fail(cause: string, denied: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#events.onTunnelFailed(cause, denied);
+  }
+}

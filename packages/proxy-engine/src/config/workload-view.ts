@@ -1,0 +1,120 @@
+// What a hosted workload is and what guards it, kept up to date from the config stream. Swaps are atomic: requests see
+// the old workload with the old policies, or the new with the new. Until the first complete set is there, nothing passes.
+
+import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
+import { policyType, workloadType, type InboundPort, type Policy, type Workload } from "@ripstop/model";
+import type { FilterFactory } from "@ripstop/policy-api/proxy";
+import { compilePolicyChain, type PolicyChain } from "../5-filter/policy-chain.ts";
+
+/** What hears about changes. */
+export interface WorkloadViewEvents {
+  /** Another workload config or other policies are in force. */
+  onWorkloadChanged(): void;
+}
+
+interface PolicySlot {
+  readonly subscription: { current: Subscription | undefined };
+  policy: Policy | undefined;
+}
+
+/** One hosted workload as the control plane describes it. */
+export class WorkloadView {
+  readonly id: string;
+  /** The policies in force; undefined until all have arrived: refuse everything. */
+  chain: PolicyChain | undefined;
+  /** The config in force; undefined until it has arrived. */
+  workload: Workload | undefined;
+  #ports = new Map<number, InboundPort>();
+  readonly #config: ConfigClient;
+  readonly #factories: readonly FilterFactory[];
+  readonly #events: WorkloadViewEvents;
+  readonly #policies = new Map<string, PolicySlot>();
+  readonly #subscription: Subscription;
+  #received: Workload | undefined;
+
+  constructor(id: string, config: ConfigClient, factories: readonly FilterFactory[], events: WorkloadViewEvents) {
+    this.id = id;
+    this.#config = config;
+    this.#factories = factories;
+    this.#events = events;
+    this.#subscription = config.watch(workloadType, id, {
+      onResource: (workload) => this.#onWorkload(workload),
+      // The control plane forgot the workload (its lease ran out while it was away): the last good config stays.
+      onRemoved: () => undefined,
+    });
+  }
+
+  /** The declared port, or undefined. */
+  port(port: number): InboundPort | undefined {
+    return this.#ports.get(port);
+  }
+
+  /** The workload and all of its policies are in force. */
+  get ready(): boolean {
+    return this.workload !== undefined && this.chain !== undefined;
+  }
+
+  /** What is still missing, in plain words; "" when nothing is. */
+  get missing(): string {
+    if (this.#received === undefined) return `the config of workload ${this.id} has not arrived`;
+    const names: string[] = [];
+    for (const [name, slot] of this.#policies) if (slot.policy === undefined) names.push(name);
+    if (names.length > 0) return `waiting for ${names.join(", ")}`;
+    return this.chain === undefined ? "its policies could not be read" : "";
+  }
+
+  close(): void {
+    this.#subscription.cancel();
+    for (const slot of this.#policies.values()) slot.subscription.current?.cancel();
+    this.#policies.clear();
+  }
+
+  #onWorkload(workload: Workload): void {
+    this.#received = workload;
+    const wanted = new Set(workload.policies.map((reference) => reference.name));
+    for (const [name, slot] of this.#policies) {
+      if (wanted.has(name)) continue;
+      slot.subscription.current?.cancel();
+      this.#policies.delete(name);
+    }
+    for (const name of wanted) if (!this.#policies.has(name)) this.#subscribe(name);
+    this.#swap();
+  }
+
+  #subscribe(name: string): void {
+    const slot: PolicySlot = { subscription: { current: undefined }, policy: undefined };
+    this.#policies.set(name, slot);
+    slot.subscription.current = this.#config.watch(policyType, name, {
+      onResource: (policy) => {
+        const before = slot.policy;
+        slot.policy = policy;
+        try {
+          this.#swap();
+        } catch (error) {
+          // Refused: the last good one stays, for this policy as for the chain.
+          slot.policy = before;
+          throw error;
+        }
+      },
+      // The workload's own update says when a policy no longer guards it; until then the last good one does.
+      onRemoved: () => undefined,
+    });
+  }
+
+  /** Puts what was received in force when it is complete; throws when a policy cannot be read. */
+  #swap(): void {
+    const workload = this.#received;
+    if (workload === undefined) return;
+    const policies: Policy[] = [];
+    for (const reference of workload.policies) {
+      const policy = this.#policies.get(reference.name)?.policy;
+      if (policy === undefined) return;
+      policies.push(policy);
+    }
+    const chain = compilePolicyChain(policies, this.#factories);
+    this.chain = chain;
+    this.workload = workload;
+    this.#ports = new Map(workload.ports.map((port) => [port.port, port]));
+    this.#events.onWorkloadChanged();
+  }
+}

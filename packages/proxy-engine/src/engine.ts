@@ -1,0 +1,50 @@
+// What all stages of one proxy share.
+
+import type { Clock } from "@ripstop/core";
+import { RequestHead } from "@ripstop/http";
+import type { DeadlineWheel } from "./support/deadline-wheel.ts";
+import type { TurnFlusher } from "./support/turn-flusher.ts";
+import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import type { EdgeTable } from "./telemetry/edge.ts";
+import type { TelemetryReporter } from "./telemetry/telemetry-reporter.ts";
+
+/** The shared parts. One object a proxy. */
+export interface Engine {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: MetricRegistry;
+  /** Coarse timers of exchanges and connections. */
+  readonly wheel: DeadlineWheel;
+  /** Writes HTTP/2 output once per event-loop turn. */
+  readonly flush: TurnFlusher;
+  readonly edges: EdgeTable;
+  readonly reporter: TelemetryReporter;
+  readonly heads: HeadPool;
+  readonly live: LiveCounts;
+  /** Numbers in [0, 1). */
+  random(): number;
+}
+
+/** What is open now; all zero when nothing is under way. */
+export interface LiveCounts {
+  exchanges: number;
+  tunnels: number;
+}
+
+const MAX_POOLED = 256;
+
+/** Request heads that are reused from exchange to exchange. */
+export class HeadPool {
+  readonly #free: RequestHead[] = [];
+
+  /** A cleared head. Give it back by `release`. */
+  take(): RequestHead {
+    return this.#free.pop() ?? new RequestHead();
+  }
+
+  release(head: RequestHead): void {
+    if (this.#free.length >= MAX_POOLED) return;
+    head.clear();
+    this.#free.push(head);
+  }
+}

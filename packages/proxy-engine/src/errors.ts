@@ -1,0 +1,193 @@
+// Errors that the proxy itself answers with, RS10xx.
+
+import { defineError, type ErrorKind } from "@ripstop/core";
+
+export const connectFailed: ErrorKind = defineError({
+  code: "RS1001",
+  name: "connect_failed",
+  status: 503,
+  grpcStatus: 14,
+  title: "No connection to the service could be made",
+  cause: "The instance has just gone, its proxy is not running, or a firewall is in between.",
+  remedy: "See `ripstop describe` of the service for its instances; the message names the address and the cause.",
+});
+
+export const noRouteMatched: ErrorKind = defineError({
+  code: "RS1002",
+  name: "no_route_matched",
+  status: 404,
+  grpcStatus: 12,
+  title: "No route of the service matches the request",
+  cause: "The service has routes attached, and none of their rules matches this method, path, header or query.",
+  remedy: "Add a rule that matches, or a last rule without matches that takes all the rest.",
+});
+
+export const noHealthyEndpoint: ErrorKind = defineError({
+  code: "RS1003",
+  name: "no_healthy_endpoint",
+  status: 503,
+  grpcStatus: 14,
+  title: "The service has no healthy instance",
+  cause: "No instance is registered, or none of them accepts connections yet.",
+  remedy: "Start an instance with `ripstop run --service NAME`, and see `ripstop status` for why the others are not ready.",
+});
+
+export const invalidBackend: ErrorKind = defineError({
+  code: "RS1004",
+  name: "invalid_backend",
+  status: 500,
+  grpcStatus: 13,
+  title: "The route leads to a backend that does not exist",
+  cause: "A backendRef of the route names a service or port that is not there, or the rule has no backends.",
+  remedy: "Correct the backendRef; `ripstop describe` of the route shows which one and why.",
+});
+
+export const requestTimedOut: ErrorKind = defineError({
+  code: "RS1005",
+  name: "request_timed_out",
+  status: 504,
+  grpcStatus: 4,
+  title: "The request took longer than its time-out",
+  cause: "The service was too slow for the time-out of the route.",
+  remedy: "Make the service answer sooner, or raise `timeouts` of the route.",
+});
+
+export const upstreamReset: ErrorKind = defineError({
+  code: "RS1006",
+  name: "upstream_reset",
+  status: 502,
+  grpcStatus: 14,
+  title: "The service broke the connection before it had answered",
+  cause: "The application crashed, was restarted, or closed the connection in the middle of the exchange.",
+  remedy: "Look at the application's log at this time; the message says how the connection ended.",
+});
+
+export const configNotReceived: ErrorKind = defineError({
+  code: "RS1007",
+  name: "config_not_received",
+  status: 503,
+  grpcStatus: 14,
+  title: "The proxy has no config for this service yet",
+  cause: "The control plane is away and the proxy never used this service before, so that its cache does not have it either.",
+  remedy: "Check that the control plane runs (`ripstop status`), then try again.",
+});
+
+export const unknownHost: ErrorKind = defineError({
+  code: "RS1008",
+  name: "unknown_host",
+  status: 502,
+  grpcStatus: 14,
+  title: "The host is neither a service of the mesh nor reachable outside of it",
+  cause: "The name is misspelt, the service is not registered in this namespace, or the outside host is down.",
+  remedy: "`ripstop get services` lists the names; use NAME for your own namespace and NAME.NAMESPACE for another.",
+});
+
+export const unknownServicePort: ErrorKind = defineError({
+  code: "RS1009",
+  name: "unknown_service_port",
+  status: 502,
+  grpcStatus: 14,
+  title: "The service does not have this port",
+  cause: "The client asks for a port that the service does not declare.",
+  remedy: "Use one of the ports that the message lists, or declare the port.",
+});
+
+export const invalidPath: ErrorKind = defineError({
+  code: "RS1010",
+  name: "invalid_path",
+  status: 400,
+  grpcStatus: 3,
+  title: "The path can be read in more than one way",
+  cause: "It holds an encoded slash or backslash, an encoded control character, a fragment, or dots that lead above the root.",
+  remedy: "Send the path in plain form.",
+});
+
+export const policyNotInForce: ErrorKind = defineError({
+  code: "RS1011",
+  name: "policy_not_in_force",
+  status: 503,
+  grpcStatus: 14,
+  title: "The policies that guard this workload are not in force yet, so nothing is let through",
+  cause: "The proxy has just started, or a policy came that it cannot read.",
+  remedy: "Wait for the proxy to be ready; if it stays so, the message names the policy that is missing.",
+});
+
+export const portNotServed: ErrorKind = defineError({
+  code: "RS1012",
+  name: "port_not_served",
+  status: 502,
+  grpcStatus: 14,
+  title: "The workload does not serve this port",
+  cause: "The service's port leads to a port that the workload never declared.",
+  remedy: "Correct the target port of the service, or the ports of the workload.",
+});
+
+export const applicationUnreachable: ErrorKind = defineError({
+  code: "RS1013",
+  name: "application_unreachable",
+  status: 503,
+  grpcStatus: 14,
+  title: "The application does not accept connections",
+  cause: "It is not listening on its port (yet, or any more).",
+  remedy: "Look whether the application is running and listens on the address that the message names.",
+});
+
+export const proxyLoop: ErrorKind = defineError({
+  code: "RS1014",
+  name: "proxy_loop",
+  status: 508,
+  grpcStatus: 13,
+  title: "The request leads back to the proxy itself",
+  cause: "The address in the request is one of the proxy's own listeners.",
+  remedy: "Use the name of the service in place of the proxy's address.",
+});
+
+export const tooManyWaiting: ErrorKind = defineError({
+  code: "RS1015",
+  name: "too_many_waiting",
+  status: 503,
+  grpcStatus: 8,
+  title: "Too many requests are waiting for a connection or for config",
+  cause: "The service is slower than requests arrive, or its config does not come.",
+  remedy: "Add instances; clients should slow down and try again later.",
+});
+
+export const missingHost: ErrorKind = defineError({
+  code: "RS1016",
+  name: "missing_host",
+  status: 400,
+  grpcStatus: 3,
+  title: "The request does not say which host it is for",
+  cause: "It has neither an absolute target nor a Host field.",
+  remedy: "Send the full address to the proxy: GET http://SERVICE/PATH.",
+});
+
+export const tunnelRefused: ErrorKind = defineError({
+  code: "RS1017",
+  name: "tunnel_refused",
+  status: 403,
+  grpcStatus: 7,
+  title: "A raw connection to a port that speaks HTTP is not let through",
+  cause: "The port is declared as HTTP, so its policies look at requests; raw bytes would pass them by.",
+  remedy: "Speak HTTP to this port, or declare its protocol as tcp.",
+});
+
+export const peerNotVerified: ErrorKind = defineError({
+  code: "RS1018",
+  name: "peer_not_verified",
+  status: 403,
+  grpcStatus: 16,
+  title: "The caller has no verified identity",
+  cause: "The connection did not carry a certificate of the mesh.",
+  remedy: "Call through the mesh: start the caller with `ripstop run`.",
+});
+
+export const tooManyExchanges: ErrorKind = defineError({
+  code: "RS1019",
+  name: "too_many_exchanges",
+  status: 503,
+  grpcStatus: 8,
+  title: "The proxy has too many requests under way",
+  cause: "More is asked of this proxy than its limits allow.",
+  remedy: "Add instances, or slow the clients down.",
+});

@@ -1,0 +1,281 @@
+// The proxy: listeners, hosted workloads, config, readiness, drain. Roles and tests start it; it knows nothing of processes.
+
+import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
+import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
+import { telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
+import { createTlsObserver, IdentityTable, listen, listenTls, TlsDialer, type Listener, type TlsIdentity, type VerifyPeer } from "@ripstop/net";
+import type { FilterFactory } from "@ripstop/policy-api/proxy";
+import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import { HostedWorkload } from "./1-accept/hosted-workload.ts";
+import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
+import { ProxyConnection } from "./1-accept/outbound-http.ts";
+import { OutboundConnection } from "./3-detect/outbound-connection.ts";
+import { bundlePem } from "./config/bundle-pem.ts";
+import { drainInbound } from "./drain/drain-inbound.ts";
+import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
+import { DeadlineWheel } from "./support/deadline-wheel.ts";
+import { TurnFlusher } from "./support/turn-flusher.ts";
+import { EdgeTable } from "./telemetry/edge.ts";
+import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
+
+/** What a proxy needs. */
+export interface ProxyOptions {
+  readonly bootstrap: ProxyBootstrap;
+  readonly config: ConfigClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: MetricRegistry;
+  /** Identity of each hosted workload, by workload id. */
+  readonly identities: ReadonlyMap<string, TlsIdentity>;
+  /** The trust domain's roots until the stream says more, PEM. */
+  readonly bundlePem: string;
+  readonly verifyPeer: VerifyPeer;
+  readonly filterFactories: readonly FilterFactory[];
+  /** Ports of an earlier run, to be taken again where they are free. */
+  readonly ports: ProxyPorts | undefined;
+  /** Takes telemetry reports; false when it cannot now. */
+  readonly sendReport: ReportSink;
+  /** Version of the program, for telemetry. */
+  readonly version: string;
+  /** Called once, when the first complete config is in force. */
+  readonly onReady: () => void;
+  /** Numbers in [0, 1); default Math.random. */
+  readonly random?: () => number;
+}
+
+/** A running proxy. */
+export interface Proxy {
+  readonly ports: ProxyPorts;
+  readonly ready: boolean;
+  /** What readiness waits for, in plain words; "" when ready. */
+  readonly missing: string;
+  readonly live: LiveCounts;
+  readonly workloads: ReadonlyMap<string, HostedWorkload>;
+  readonly draining: boolean;
+  /** Uses another identity for new connections of a workload; those that are open stay. */
+  setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError>;
+  /** Takes over the taps of a telemetry command. */
+  onCommand(command: telemetry.ProxyCommand): void;
+  /** Stops taking inbound work and finishes what is under way, for at most `deadlineMs`. Outbound goes on. */
+  drain(deadlineMs: number): Promise<void>;
+  /** Ends everything at once. */
+  close(): Promise<void>;
+}
+
+/** Starts a proxy: its listeners are open when the promise is kept, `onReady` follows. */
+export async function startProxy(options: ProxyOptions): Promise<Result<Proxy, RipstopError>> {
+  const proxy = new RunningProxy(options);
+  const opened = await proxy.open();
+  if (!opened.ok) {
+    await proxy.close();
+    return err(opened.error);
+  }
+  return ok(proxy);
+}
+
+const INBOUND_HOST_DEFAULT = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
+const COUNT_BYTES_MS = 1_000;
+
+class RunningProxy implements Proxy {
+  readonly live: LiveCounts = { exchanges: 0, tunnels: 0 };
+  readonly workloads = new Map<string, HostedWorkload>();
+  readonly #options: ProxyOptions;
+  readonly #engine: Engine;
+  readonly #identities = new IdentityTable();
+  readonly #bundles = new Map<string, string>();
+  readonly #ownPorts = new Set<number>();
+  readonly #inbound: Listener[] = [];
+  readonly #outbound: Listener[] = [];
+  readonly #subscriptions: Subscription[] = [];
+  readonly #startedMs: number;
+  #ports: ProxyPorts = { workloads: {} };
+  #byteCount: Timer | undefined = undefined;
+  #opened = false;
+  #ready = false;
+  #bundleKnown = false;
+  #draining: Promise<void> | undefined = undefined;
+  #closed = false;
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+    const { clock, log, metrics } = options;
+    this.#startedMs = clock.monotonicMs();
+    const edges = new EdgeTable(metrics);
+    const reporter = new TelemetryReporter({ clock, edges, send: options.sendReport, stats: () => this.#stats() });
+    const random = options.random ?? Math.random;
+    this.#engine = {
+      clock,
+      log,
+      metrics,
+      wheel: new DeadlineWheel(clock),
+      flush: new TurnFlusher(),
+      edges,
+      reporter,
+      heads: new HeadPool(),
+      live: this.live,
+      random,
+    };
+  }
+
+  get ports(): ProxyPorts {
+    return this.#ports;
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  get draining(): boolean {
+    return this.#draining !== undefined;
+  }
+
+  get missing(): string {
+    if (!this.#bundleKnown) return "the trust bundle has not arrived";
+    for (const workload of this.workloads.values()) if (!workload.ready) return workload.missing;
+    return "";
+  }
+
+  async open(): Promise<Result<void, RipstopError>> {
+    const { bootstrap, config, clock, log, metrics, identities, verifyPeer } = this.#options;
+    for (const [workloadId, identity] of identities) {
+      const set = this.#identities.setIdentity(workloadId, identity);
+      if (!set.ok) return set;
+    }
+    this.#bundles.set(bootstrap.trustDomain, this.#options.bundlePem);
+    const set = this.#identities.setBundles(this.#bundles);
+    if (!set.ok) return set;
+    const observer = createTlsObserver(metrics, log, clock);
+    const tls = new TlsDialer({ identities: this.#identities, verifyPeer, observer, clock });
+    for (const workload of bootstrap.workloads) {
+      this.workloads.set(
+        workload.id,
+        new HostedWorkload({
+          engine: this.#engine,
+          bootstrap: workload,
+          trustDomain: bootstrap.trustDomain,
+          config,
+          factories: this.#options.filterFactories,
+          tls,
+          ownPorts: this.#ownPorts,
+          onChanged: () => this.#checkReady(),
+        }),
+      );
+    }
+    this.#subscriptions.push(
+      config.watch(trustBundleType, bootstrap.trustDomain, {
+        onResource: (bundle) => this.#onBundle(bundle),
+        onRemoved: () => undefined,
+      }),
+    );
+    const ports: Record<string, { inbound: number; httpProxy: number; upstreams: number[] }> = {};
+    for (const workload of bootstrap.workloads) {
+      const hosted = this.workloads.get(workload.id);
+      if (hosted === undefined) continue;
+      const before = this.#options.ports?.workloads[workload.id];
+      const inbound = await this.#take(before?.inbound ?? 0, (port) =>
+        listenTls({
+          host: workload.inboundHost === "" ? INBOUND_HOST_DEFAULT : workload.inboundHost,
+          port,
+          identities: this.#identities,
+          verifyPeer,
+          observer,
+          clock,
+          onConn: (conn) => acceptInbound(conn, this.workloads),
+        }),
+      );
+      if (!inbound.ok) return inbound;
+      this.#inbound.push(inbound.value);
+      const httpProxy = await this.#take(before?.httpProxy ?? 0, (port) =>
+        listen({ host: LOOPBACK, port, onConn: (conn) => new ProxyConnection(hosted, conn) }),
+      );
+      if (!httpProxy.ok) return httpProxy;
+      this.#outbound.push(httpProxy.value);
+      const upstreams: number[] = [];
+      for (const [at, upstream] of workload.upstreams.entries()) {
+        const listener = await this.#take(before?.upstreams[at] ?? 0, (port) => this.#listenUpstream(hosted, upstream, port));
+        if (!listener.ok) return listener;
+        this.#outbound.push(listener.value);
+        upstreams.push(listener.value.port);
+      }
+      ports[workload.id] = { inbound: inbound.value.port, httpProxy: httpProxy.value.port, upstreams };
+      for (const port of [inbound.value.port, httpProxy.value.port, ...upstreams]) this.#ownPorts.add(port);
+    }
+    this.#ports = { workloads: ports };
+    this.#byteCount = clock.every(COUNT_BYTES_MS, () => {
+      for (const workload of this.workloads.values()) workload.countBytes();
+    });
+    this.#opened = true;
+    this.#checkReady();
+    return ok(undefined);
+  }
+
+  setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError> {
+    return this.#identities.setIdentity(workloadId, identity);
+  }
+
+  onCommand(command: telemetry.ProxyCommand): void {
+    this.#engine.reporter.onCommand(command);
+  }
+
+  drain(deadlineMs: number): Promise<void> {
+    this.#draining ??= (async () => {
+      for (const listener of this.#inbound) listener.close();
+      await drainInbound([...this.workloads.values()], this.#options.clock, deadlineMs);
+    })();
+    return this.#draining;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const listener of [...this.#inbound, ...this.#outbound]) listener.close();
+    for (const subscription of this.#subscriptions) subscription.cancel();
+    for (const workload of this.workloads.values()) workload.close();
+    this.#byteCount?.clear();
+    this.#engine.reporter.close();
+    this.#engine.wheel.close();
+  }
+
+  #listenUpstream(hosted: HostedWorkload, upstream: BootstrapUpstream, port: number): Promise<Result<Listener, RipstopError>> {
+    const target = { host: upstream.host.toLowerCase(), port: upstream.port };
+    return listen({ host: LOOPBACK, port, onConn: (conn) => new OutboundConnection(hosted, conn, target) });
+  }
+
+  /** Opens a listener on the port of an earlier run, or on another when that one is taken. */
+  async #take(
+    port: number,
+    open: (port: number) => Promise<Result<Listener, RipstopError>>,
+  ): Promise<Result<Listener, RipstopError>> {
+    const first = await open(port);
+    if (first.ok || port === 0) return first;
+    this.#options.log.warn("port of the last run is taken, taking another", { port });
+    return open(0);
+  }
+
+  #onBundle(bundle: TrustBundle): void {
+    this.#bundles.set(bundle.trustDomain, bundlePem(bundle.x509Authorities));
+    const set = this.#identities.setBundles(this.#bundles);
+    if (!set.ok) throw set.error;
+    this.#bundleKnown = true;
+    this.#checkReady();
+  }
+
+  #checkReady(): void {
+    if (this.#ready || !this.#opened || this.missing !== "") return;
+    this.#ready = true;
+    this.#options.onReady();
+  }
+
+  #stats(): telemetry.ProxyStats {
+    let openConnections = 0;
+    for (const listener of [...this.#inbound, ...this.#outbound]) openConnections += listener.connections;
+    return {
+      residentBytes: process.memoryUsage.rss(),
+      openConnections,
+      uptimeMs: Math.round(this.#options.clock.monotonicMs() - this.#startedMs),
+      version: this.#options.version,
+      pid: process.pid,
+    };
+  }
+}

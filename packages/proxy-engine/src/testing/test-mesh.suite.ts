@@ -1,0 +1,290 @@
+// A mesh in one process: proxies joined by real loopback TLS, config written by hand, applications made by the test.
+
+import { X509Certificate } from "node:crypto";
+import { systemClock, type Clock } from "@ripstop/core";
+import {
+  Endpoint_Reach,
+  endpointsType,
+  hostBindingName,
+  hostBindingType,
+  Protocol,
+  routesName,
+  routesType,
+  serviceType,
+  trustBundleType,
+  workloadType,
+  type BootstrapUpstream,
+  type Endpoint,
+  type HttpRule,
+  type PolicyRef,
+  type ProxyPorts,
+  type Resilience,
+  type telemetry,
+} from "@ripstop/model";
+import { parseSpiffeId } from "@ripstop/identity";
+import type { PeerVerdict } from "@ripstop/net";
+import type { FilterFactory } from "@ripstop/policy-api/proxy";
+import type { Counter, Gauge, Histogram, Logger, MetricRegistry } from "@ripstop/telemetry";
+import { TestAuthority } from "@ripstop/testkit";
+import { startProxy, type Proxy } from "../proxy.ts";
+import { FakeConfigClient } from "./fake-config-client.suite.ts";
+
+/** The only trust domain of the tests. */
+export const TRUST_DOMAIN = "test.local";
+
+const silent: Logger = {
+  level: "error",
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: (message, fields) => console.error(message, fields),
+  child: () => silent,
+};
+
+/** Counts nothing. */
+export class FakeMetrics implements MetricRegistry {
+  counter(): Counter {
+    return {
+      value: 0,
+      add(amount: number): void {
+        (this as { value: number }).value += amount;
+      },
+    };
+  }
+  gauge(): Gauge {
+    return { value: 0, set: () => undefined, add: () => undefined };
+  }
+  histogram(): Histogram {
+    return { count: 0, sum: 0, record: () => undefined, quantile: () => 0 };
+  }
+  render(): string {
+    return "";
+  }
+}
+
+function verifyPeer(leaf: X509Certificate): PeerVerdict {
+  const uri = /URI:([^,]+)/.exec(leaf.subjectAltName ?? "")?.[1] ?? "";
+  const parsed = parseSpiffeId(uri);
+  if (!parsed.ok) return { ok: false, reason: "bad_san", message: parsed.error };
+  return { ok: true, id: uri, trustDomain: parsed.value.trustDomain };
+}
+
+/** One port of a workload of the test. */
+export interface TestPort {
+  readonly port: number;
+  /** Where the test's application listens. */
+  readonly applicationPort: number;
+  readonly protocol?: Protocol;
+}
+
+/** A workload of the test. */
+export interface TestWorkload {
+  /** "NAMESPACE/INSTANCE". */
+  readonly id: string;
+  /** "NAMESPACE/NAME"; default none. */
+  readonly service?: string;
+  readonly ports?: readonly TestPort[];
+  readonly upstreams?: readonly BootstrapUpstream[];
+  readonly policies?: readonly PolicyRef[];
+  readonly clock?: Clock;
+  readonly factories?: readonly FilterFactory[];
+  readonly config?: FakeConfigClient;
+  /** Leave the workload's config out. */
+  readonly unconfigured?: boolean;
+  readonly random?: () => number;
+}
+
+/** A proxy of the test with what it reported. */
+export interface TestProxy {
+  readonly proxy: Proxy;
+  readonly spiffeId: string;
+  readonly ports: ProxyPorts["workloads"][string];
+  readonly reports: telemetry.ProxyReport[];
+  readonly becameReady: Promise<void>;
+}
+
+/** Everything of one test; `close` at its end. */
+export class TestMesh {
+  readonly authority: TestAuthority;
+  readonly config: FakeConfigClient = new FakeConfigClient();
+  readonly #proxies: Proxy[] = [];
+
+  private constructor(authority: TestAuthority) {
+    this.authority = authority;
+  }
+
+  static async create(): Promise<TestMesh> {
+    const mesh = new TestMesh(await TestAuthority.create(TRUST_DOMAIN));
+    mesh.config.set(trustBundleType, TRUST_DOMAIN, {
+      trustDomain: TRUST_DOMAIN,
+      sequence: 1,
+      x509Authorities: [Buffer.from(new X509Certificate(mesh.authority.bundlePem).raw)],
+    });
+    return mesh;
+  }
+
+  /** Starts the proxy of a workload and puts its config in force. */
+  async start(workload: TestWorkload): Promise<TestProxy> {
+    const [namespace = "", instance = ""] = workload.id.split("/");
+    const spiffeId = `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${instance.replace(/-[0-9]+$/, "")}`;
+    const svid = await this.authority.issue(spiffeId);
+    if (workload.unconfigured !== true) this.configure(workload);
+    const reports: telemetry.ProxyReport[] = [];
+    let ready = (): void => undefined;
+    const becameReady = new Promise<void>((resolve) => {
+      ready = resolve;
+    });
+    const started = await startProxy({
+      bootstrap: {
+        version: 1,
+        trustDomain: TRUST_DOMAIN,
+        proxyId: workload.id,
+        controlAddresses: [],
+        controlIdentity: "",
+        workloads: [{ id: workload.id, namespace, spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams ?? [] }],
+      },
+      config: workload.config ?? this.config,
+      clock: workload.clock ?? systemClock,
+      log: silent,
+      metrics: new FakeMetrics(),
+      identities: new Map([[workload.id, { chainPem: svid.chainPem, keyPem: svid.keyPem }]]),
+      bundlePem: this.authority.bundlePem,
+      verifyPeer,
+      filterFactories: workload.factories ?? [],
+      ports: undefined,
+      sendReport: (report) => {
+        reports.push(report);
+        return true;
+      },
+      version: "test",
+      onReady: () => ready(),
+      ...(workload.random === undefined ? {} : { random: workload.random }),
+    });
+    if (!started.ok) throw started.error;
+    this.#proxies.push(started.value);
+    const ports = started.value.ports.workloads[workload.id];
+    if (ports === undefined) throw new Error("the proxy has no ports");
+    return { proxy: started.value, spiffeId, ports, reports, becameReady };
+  }
+
+  /** Puts the config of a workload in force. */
+  configure(workload: TestWorkload): void {
+    const [namespace = "", instance = ""] = workload.id.split("/");
+    this.config.set(workloadType, workload.id, {
+      id: workload.id,
+      namespace,
+      serviceAccount: instance,
+      spiffeId: "",
+      labels: {},
+      ports: (workload.ports ?? []).map((port) => ({
+        port: port.port,
+        protocol: port.protocol ?? Protocol.UNSPECIFIED,
+        name: "",
+        applicationAddress: `127.0.0.1:${port.applicationPort}`,
+      })),
+      policies: [...(workload.policies ?? [])],
+      locality: undefined,
+      service: workload.service ?? "",
+    });
+  }
+
+  /** Declares a service, seen from namespace "shop" under its name and "NAME.NAMESPACE". */
+  service(service: string, options: ServiceOptions): void {
+    const [namespace = "", name = ""] = service.split("/");
+    this.config.set(serviceType, service, {
+      namespace,
+      name,
+      hostnames: [name],
+      addresses: [],
+      ports: options.ports.map((port) => ({ port: port.port, name: "", protocol: port.protocol ?? Protocol.UNSPECIFIED })),
+      resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
+    });
+    this.endpoints(service, options.endpoints ?? []);
+    this.routes(service, options.rules);
+    for (const host of [name, `${name}.${namespace}`]) {
+      this.config.set(hostBindingType, hostBindingName("shop", host), { name: hostBindingName("shop", host), service });
+    }
+  }
+
+  /** Replaces the routes of a service; undefined attaches none. */
+  routes(service: string, rules: readonly HttpRule[] | undefined): void {
+    this.config.set(routesType, routesName(service, "shop"), {
+      service,
+      ports: rules === undefined ? [] : [{ port: 0, http: [...rules] }],
+    });
+  }
+
+  /** Replaces the endpoints of a service. */
+  endpoints(service: string, endpoints: readonly Endpoint[]): void {
+    this.config.set(endpointsType, service, { service, endpoints: [...endpoints] });
+  }
+
+  async close(): Promise<void> {
+    for (const proxy of this.#proxies) await proxy.close();
+    await this.config.close();
+  }
+}
+
+const NO_RESILIENCE: Resilience = {
+  maxRetries: 0,
+  retryBudgetPercent: 0,
+  ejectAfterFailures: 0,
+  ejectBaseMs: 0,
+  connectTimeoutMs: 0,
+  requestTimeoutMs: 0,
+};
+
+/** A service of the test. */
+export interface ServiceOptions {
+  readonly ports: readonly { readonly port: number; readonly protocol?: Protocol }[];
+  readonly endpoints?: readonly Endpoint[];
+  readonly rules?: readonly HttpRule[];
+  readonly resilience?: Partial<Resilience>;
+}
+
+/** The endpoint that a started proxy is. */
+export function meshEndpoint(id: string, started: TestProxy, targetPorts: Record<number, number>): Endpoint {
+  return {
+    id,
+    reach: Endpoint_Reach.MESH,
+    address: `127.0.0.1:${started.ports.inbound}`,
+    spiffeId: started.spiffeId,
+    weight: 1,
+    healthy: true,
+    locality: undefined,
+    targetPorts,
+    version: "",
+  };
+}
+
+/** An endpoint outside the mesh. */
+export function plainEndpoint(port: number, targetPorts: Record<number, number>): Endpoint {
+  return {
+    id: `127.0.0.1:${port}`,
+    reach: Endpoint_Reach.PLAIN,
+    address: `127.0.0.1:${port}`,
+    spiffeId: "",
+    weight: 1,
+    healthy: true,
+    locality: undefined,
+    targetPorts,
+    version: "",
+  };
+}
+
+/** A rule that sends everything to `backends` of [service, port, weight]. */
+export function rule(backends: readonly (readonly [string, number, number])[], parts: Partial<HttpRule> = {}): HttpRule {
+  return {
+    source: "HTTPRoute shop/test rule 0 match 0",
+    hostnames: [],
+    path: undefined,
+    method: "",
+    headers: [],
+    query: [],
+    filters: [],
+    backends: backends.map(([service, port, weight]) => ({ service, port, weight, invalid: service === "" ? "it does not exist" : "" })),
+    requestTimeoutMs: 0,
+    backendTimeoutMs: 0,
+    ...parts,
+  };
+}

@@ -1,0 +1,191 @@
+// Matching a request against the ordered rules of one port (Gateway API HTTPRouteRule): the first that matches decides.
+
+import type { HeaderList } from "@ripstop/http";
+import { PathMatch_Type, type Backend, type HttpRule, type ValueMatch } from "@ripstop/model";
+import { compileHeaderModifier, type HeaderEdits } from "./header-edits.ts";
+import { queryValue } from "./query.ts";
+import { compileTextPattern, type TextPattern } from "./text-pattern.ts";
+
+/** What a rule can look at. */
+export interface RouteRequest {
+  /** Lower case, without port. */
+  readonly host: string;
+  readonly method: string;
+  /** Canonical path without query. */
+  readonly path: string;
+  readonly query: string;
+  readonly headers: HeaderList;
+}
+
+/** A rule ready to match and to apply. */
+export interface CompiledRule {
+  /** Which resource it came from, for explanations. */
+  readonly source: string;
+  readonly backends: readonly Backend[];
+  /** Sum of the backends' weights. */
+  readonly totalWeight: number;
+  readonly requestEdits: readonly HeaderEdits[];
+  readonly responseEdits: readonly HeaderEdits[];
+  /** 0 = none. */
+  readonly requestTimeoutMs: number;
+  /** Time for one attempt; 0 = none. */
+  readonly backendTimeoutMs: number;
+  matches(request: RouteRequest): boolean;
+}
+
+/** The rules of one port, in order of precedence. */
+export class PortMatcher {
+  readonly rules: readonly CompiledRule[];
+
+  constructor(rules: readonly CompiledRule[]) {
+    this.rules = rules;
+  }
+
+  /** The first rule that matches, or undefined (a 404). */
+  match(request: RouteRequest): CompiledRule | undefined {
+    const rules = this.rules;
+    for (let at = 0; at < rules.length; at++) {
+      const rule = rules[at];
+      if (rule?.matches(request) === true) return rule;
+    }
+    return undefined;
+  }
+}
+
+/** Compiles rules that are in order of precedence already. */
+export function compilePortRoutes(rules: readonly HttpRule[]): PortMatcher {
+  return new PortMatcher(rules.map((rule) => new Rule(rule)));
+}
+
+const ANY = 0;
+const EXACT = 1;
+const PREFIX = 2;
+const REGEX = 3;
+
+class Rule implements CompiledRule {
+  readonly source: string;
+  readonly backends: readonly Backend[];
+  readonly totalWeight: number;
+  readonly requestEdits: readonly HeaderEdits[];
+  readonly responseEdits: readonly HeaderEdits[];
+  readonly requestTimeoutMs: number;
+  readonly backendTimeoutMs: number;
+  readonly #exactHosts: readonly string[];
+  /** ".example.com" for "*.example.com". */
+  readonly #hostSuffixes: readonly string[];
+  readonly #anyHost: boolean;
+  readonly #pathKind: number;
+  readonly #path: string;
+  readonly #pathPattern: TextPattern | undefined;
+  readonly #method: string;
+  readonly #headers: readonly ValueMatcher[];
+  readonly #query: readonly ValueMatcher[];
+
+  constructor(rule: HttpRule) {
+    this.source = rule.source;
+    this.backends = rule.backends;
+    this.totalWeight = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
+    const requestEdits: HeaderEdits[] = [];
+    const responseEdits: HeaderEdits[] = [];
+    for (const { filter } of rule.filters) {
+      if (filter?.$case === "requestHeaders") requestEdits.push(compileHeaderModifier(filter.value));
+      else if (filter?.$case === "responseHeaders") responseEdits.push(compileHeaderModifier(filter.value));
+    }
+    this.requestEdits = requestEdits;
+    this.responseEdits = responseEdits;
+    this.requestTimeoutMs = rule.requestTimeoutMs;
+    this.backendTimeoutMs = rule.backendTimeoutMs;
+    const hosts = rule.hostnames.map((name) => name.toLowerCase());
+    this.#anyHost = hosts.length === 0;
+    this.#exactHosts = hosts.filter((name) => !name.startsWith("*."));
+    this.#hostSuffixes = hosts.filter((name) => name.startsWith("*.")).map((name) => name.slice(1));
+    const type = rule.path?.type ?? PathMatch_Type.PREFIX;
+    const value = rule.path?.value ?? "/";
+    this.#pathPattern = type === PathMatch_Type.REGEX ? compileTextPattern(value) : undefined;
+    if (type === PathMatch_Type.EXACT) {
+      this.#pathKind = EXACT;
+      this.#path = value;
+    } else if (type === PathMatch_Type.REGEX) {
+      this.#pathKind = REGEX;
+      this.#path = value;
+    } else {
+      // A trailing slash of a prefix is ignored; "/" matches everything.
+      this.#path = value.endsWith("/") ? value.slice(0, -1) : value;
+      this.#pathKind = this.#path === "" ? ANY : PREFIX;
+    }
+    this.#method = rule.method;
+    this.#headers = firstOfEachName(rule.headers, (name) => name.toLowerCase());
+    this.#query = firstOfEachName(rule.query, (name) => name);
+  }
+
+  matches(request: RouteRequest): boolean {
+    if (this.#method !== "" && this.#method !== request.method) return false;
+    if (!this.#matchesPath(request.path)) return false;
+    if (!this.#anyHost && !this.#matchesHost(request.host)) return false;
+    for (const header of this.#headers) if (!header.matches(headerValue(request.headers, header.name))) return false;
+    for (const param of this.#query) if (!param.matches(queryValue(request.query, param.name))) return false;
+    return true;
+  }
+
+  #matchesPath(path: string): boolean {
+    switch (this.#pathKind) {
+      case ANY:
+        return true;
+      case EXACT:
+        return path === this.#path;
+      case PREFIX: {
+        const prefix = this.#path;
+        return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
+      }
+      default:
+        return this.#pathPattern?.matches(path) === true;
+    }
+  }
+
+  #matchesHost(host: string): boolean {
+    for (const exact of this.#exactHosts) if (exact === host) return true;
+    for (const suffix of this.#hostSuffixes) if (host.length > suffix.length && host.endsWith(suffix)) return true;
+    return false;
+  }
+}
+
+/** Repeated fields count as one, comma-separated (RFC 9110 §5.3), so that no copy hides behind the first. */
+function headerValue(headers: HeaderList, name: string): string | undefined {
+  let at = headers.indexOf(name, 0);
+  if (at < 0) return undefined;
+  let value = headers.valueAt(at);
+  for (at = headers.indexOf(name, at + 1); at >= 0; at = headers.indexOf(name, at + 1)) {
+    value += `,${headers.valueAt(at)}`;
+  }
+  return value;
+}
+
+class ValueMatcher {
+  readonly name: string;
+  readonly #exact: string;
+  readonly #pattern: TextPattern | undefined;
+
+  constructor(name: string, match: ValueMatch) {
+    this.name = name;
+    this.#exact = match.value;
+    this.#pattern = match.regex ? compileTextPattern(match.value) : undefined;
+  }
+
+  matches(value: string | undefined): boolean {
+    if (value === undefined) return false;
+    return this.#pattern === undefined ? value === this.#exact : this.#pattern.matches(value);
+  }
+}
+
+/** Gateway API: of several matches on one name only the first counts. */
+function firstOfEachName(matches: readonly ValueMatch[], normalise: (name: string) => string): ValueMatcher[] {
+  const seen = new Set<string>();
+  const kept: ValueMatcher[] = [];
+  for (const match of matches) {
+    const name = normalise(match.name);
+    if (seen.has(name)) continue;
+    seen.add(name);
+    kept.push(new ValueMatcher(name, match));
+  }
+  return kept;
+}

@@ -1,0 +1,36 @@
+// All routes of one service, by port.
+
+import type { Routes } from "@ripstop/model";
+import { compilePortRoutes, type PortMatcher } from "./port-matcher.ts";
+
+/** The compiled routes of one service. */
+export class RoutesMatcher {
+  readonly #ports = new Map<number, PortMatcher>();
+
+  constructor(routes: Routes) {
+    for (const entry of routes.ports) {
+      if (entry.http.length > 0) this.#ports.set(entry.port, compilePortRoutes(entry.http));
+    }
+  }
+
+  /** The routes of service port `port`, or undefined when none are attached: requests then go to the service itself. */
+  forPort(port: number): PortMatcher | undefined {
+    return this.#ports.get(port) ?? this.#ports.get(0);
+  }
+
+  /** Every service that a rule names as a backend: "NAMESPACE/NAME", each once. */
+  backendServices(): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const matcher of this.#ports.values()) {
+      for (const rule of matcher.rules) {
+        for (const backend of rule.backends) if (backend.service !== "") found.add(backend.service);
+      }
+    }
+    return found;
+  }
+}
+
+/** Compiles the routes of a service. */
+export function compileRoutes(routes: Routes): RoutesMatcher {
+  return new RoutesMatcher(routes);
+}
