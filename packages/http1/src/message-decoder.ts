@@ -47,7 +47,6 @@ const MAX_SIZE_DIGITS = 13;
 
 /** Shared: heads are collected and used within one call. */
 const facts = new FieldFacts();
-const trailers = new HeaderList();
 
 /** Base of both decoders. */
 export abstract class MessageDecoder {
@@ -63,6 +62,8 @@ export abstract class MessageDecoder {
   /** The bytes of a head or trailer section that has not arrived completely. */
   #pending: Buffer | undefined = undefined;
   #pendingLength = 0;
+  /** Made when the first trailers come: few connections see any. */
+  #trailers: HeaderList | undefined = undefined;
 
   protected constructor(sink: Http1BodySink, limits: Http1Limits, headStart: number) {
     this.#sink = sink;
@@ -289,6 +290,7 @@ export abstract class MessageDecoder {
       this.#end();
       return;
     }
+    const trailers = (this.#trailers ??= new HeaderList());
     const error = facts.collectTrailers(this.#scanner, text, trailers);
     if (error !== undefined) {
       this.fail(error);

@@ -148,7 +148,9 @@ describe("requests, read by Node and by us", () => {
   it("agree on every case of testdata, but for the listed ones", async () => {
     const stricter: string[] = [];
     const looser: string[] = [];
-    const cases = readCases().filter((one) => one.input.role === "request" && Object.keys(one.input.limits ?? {}).length === 0);
+    const cases = readCases().filter(
+      (one) => one.input.role === "request" && Object.keys(one.input.limits ?? {}).length === 0,
+    );
     assert.ok(cases.length > 100);
     for (const one of cases) {
       const node = await readByNode(one.bytes);
@@ -156,7 +158,8 @@ describe("requests, read by Node and by us", () => {
       if (node.refused) {
         if (!us.refused) looser.push(one.title);
       } else if (us.refused) stricter.push(one.title);
-      else if (!NO_BODY_FROM_NODE.has(one.title)) assert.deepEqual(us.messages.map(withoutTarget), node.messages.map(withoutTarget), one.title);
+      else if (!NO_BODY_FROM_NODE.has(one.title))
+        assert.deepEqual(us.messages.map(withoutTarget), node.messages.map(withoutTarget), one.title);
     }
     assert.deepEqual(looser.sort(), [...LOOSER_REQUESTS].sort(), "Node refuses these and we do not");
     assert.deepEqual(stricter.sort(), [...STRICTER_REQUESTS].sort());
@@ -174,7 +177,11 @@ describe("requests, read by Node and by us", () => {
     });
     await fc.assert(
       fc.asyncProperty(valid, async (one) => {
-        const lines = [`${one.method} ${one.path} HTTP/1.1`, "Host: a", ...one.headers.map(([name, value]) => `${name}: ${value}`)];
+        const lines = [
+          `${one.method} ${one.path} HTTP/1.1`,
+          "Host: a",
+          ...one.headers.map(([name, value]) => `${name}: ${value}`),
+        ];
         let payload = one.body;
         if (one.framing === "length") lines.push(`Content-Length: ${one.body.length}`);
         else {
@@ -219,7 +226,14 @@ describe("responses, read by Node and by us", () => {
     return new Promise((resolve) => {
       const outcome: Outcome = { refused: false, messages: [] };
       const headers: Record<string, string> = protocol === "" ? {} : { connection: "upgrade", upgrade: protocol };
-      const request = http.request({ port, host: "127.0.0.1", method, path: method === "CONNECT" ? "a:1" : "/", headers, agent: false });
+      const request = http.request({
+        port,
+        host: "127.0.0.1",
+        method,
+        path: method === "CONNECT" ? "a:1" : "/",
+        headers,
+        agent: false,
+      });
       request.on("error", () => {
         outcome.refused = true;
       });
@@ -229,7 +243,9 @@ describe("responses, read by Node and by us", () => {
         response.on("error", () => {
           outcome.refused = true;
         });
-        response.on("end", () => outcome.messages.push(`${response.statusCode} ${Buffer.concat(chunks).toString("latin1")}`));
+        response.on("end", () =>
+          outcome.messages.push(`${response.statusCode} ${Buffer.concat(chunks).toString("latin1")}`),
+        );
       });
       for (const event of ["upgrade", "connect"] as const) {
         request.on(event, (response: http.IncomingMessage, socket: net.Socket) => {
@@ -244,7 +260,9 @@ describe("responses, read by Node and by us", () => {
 
   it("agree on every case of testdata, but for the listed ones", async () => {
     const stricter: string[] = [];
-    const cases = readCases().filter((one) => one.input.role === "response" && Object.keys(one.input.limits ?? {}).length === 0);
+    const cases = readCases().filter(
+      (one) => one.input.role === "response" && Object.keys(one.input.limits ?? {}).length === 0,
+    );
     assert.ok(cases.length > 25);
     for (const one of cases) {
       bytes = one.bytes;
@@ -253,7 +271,10 @@ describe("responses, read by Node and by us", () => {
       // Bytes behind a response are left alone by the decoder; the connection closes on them.
       const refused = events.some((line) => line.startsWith("error "));
       if (node.refused) {
-        assert.ok(refused || events.some((line) => line.startsWith("rest ")), `Node refuses "${one.title}" and we do not`);
+        assert.ok(
+          refused || events.some((line) => line.startsWith("rest ")),
+          `Node refuses "${one.title}" and we do not`,
+        );
       } else if (refused) stricter.push(one.title);
       else if (!NO_BODY_FROM_NODE.has(one.title)) {
         const status = /^response ([0-9]+)/m.exec(events.join("\n"))?.[1] ?? "";

@@ -135,7 +135,9 @@ function applyUpgrade(head: RequestHead, facts: FieldFacts): ErrorKind | undefin
     if (candidate === "") continue;
     const slash = candidate.indexOf("/");
     const isValid =
-      slash < 0 ? isToken(candidate) : isToken(candidate.substring(0, slash)) && isToken(candidate.substring(slash + 1));
+      slash < 0
+        ? isToken(candidate)
+        : isToken(candidate.substring(0, slash)) && isToken(candidate.substring(slash + 1));
     if (!isValid) return http1Errors.connectionFieldInvalid;
     if (protocol === "" && candidate !== "h2c") protocol = candidate;
   }

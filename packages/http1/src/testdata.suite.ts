@@ -20,7 +20,9 @@ const LIMIT = /^(max[A-Za-z]+)=([0-9]+)$/;
 
 /** The bytes of an input block: line ends of the file do not count, escapes do; "{N x TEXT}" repeats. */
 function parseBytes(block: string): Buffer {
-  const joined = block.replaceAll("\n", "").replaceAll(/\{([0-9]+) x ([^}]*)\}/g, (_, count, text) => text.repeat(Number(count)));
+  const joined = block
+    .replaceAll("\n", "")
+    .replaceAll(/\{([0-9]+) x ([^}]*)\}/g, (_, count, text) => text.repeat(Number(count)));
   const text = joined.replaceAll(/\\(r|n|t|s|\\|x[0-9a-fA-F]{2})/g, (_, escape: string) => {
     const simple: Record<string, string> = { r: "\r", n: "\n", t: "\t", s: " ", "\\": "\\" };
     return simple[escape] ?? String.fromCharCode(Number.parseInt(escape.slice(1), 16));
