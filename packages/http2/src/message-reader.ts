@@ -1,7 +1,7 @@
 // Turns the fields of a header block into a request head, a response head or trailers, and checks them on the way
 // (RFC 9113 §8.1–§8.5, RFC 8441). A malformed message is a stream error; the block is decoded to its end all the same.
 
-import { HeaderList, RequestHead, ResponseHead, UNKNOWN_LENGTH } from "@ripstop/http";
+import { canonicalAuthority, hasPort, HeaderList, RequestHead, ResponseHead, UNKNOWN_LENGTH } from "@ripstop/http";
 import { FieldFlag, FieldKind } from "./field-kind.ts";
 import { ENTRY_OVERHEAD, type FieldSink } from "./hpack/decoder.ts";
 
@@ -17,8 +17,7 @@ export interface ReadRules {
 }
 
 const BAD_ANYWHERE = FieldFlag.CONTROL | FieldFlag.EDGE_SPACE | FieldFlag.BAD_NAME;
-const BAD_IN_AUTHORITY = FieldFlag.SPACE | FieldFlag.AT | FieldFlag.OBS_TEXT;
-const BAD_IN_PATH = FieldFlag.SPACE | FieldFlag.OBS_TEXT;
+const BAD_IN_PATH = FieldFlag.SPACE | FieldFlag.OBS_TEXT | FieldFlag.HASH;
 
 /** Bits of the pseudo-headers seen, by FieldKind. */
 const SEEN_METHOD = 1 << FieldKind.METHOD;
@@ -58,6 +57,8 @@ export class MessageReader implements FieldSink {
   #host = "";
   #contentLength: number = UNKNOWN_LENGTH;
   #cookieAt = -1;
+  #lastAuthority = "";
+  #lastCanonical = "";
 
   /** Prepares for one header block. */
   begin(part: MessagePart, rules: ReadRules): void {
@@ -137,12 +138,15 @@ export class MessageReader implements FieldSink {
         return;
       case FieldKind.SCHEME:
         this.request.scheme = (flags & FieldFlag.UPPER) !== 0 ? value.toLowerCase() : value;
+        if (this.request.scheme !== "http" && this.request.scheme !== "https") {
+          this.#malformed(":scheme is neither http nor https", "RFC 9113 §8.3.1");
+        }
         return;
       case FieldKind.AUTHORITY:
-        this.request.authority = this.#authority(value, flags);
+        this.request.authority = this.#canonical(value);
         return;
       case FieldKind.PATH:
-        if ((flags & BAD_IN_PATH) !== 0) this.#malformed("the path has a space or a byte above 0x7f", "RFC 9113 §8.3.1");
+        if ((flags & BAD_IN_PATH) !== 0) this.#malformed("the path has a space, a fragment or a byte above 0x7f", "RFC 9113 §8.3.1");
         this.request.path = value;
         return;
       case FieldKind.PROTOCOL:
@@ -173,7 +177,7 @@ export class MessageReader implements FieldSink {
         if (this.#part !== "request") return;
         if ((this.#seen & SEEN_HOST) !== 0) return this.#malformed("host twice", "RFC 9110 §7.2");
         this.#seen |= SEEN_HOST;
-        this.#host = this.#authority(value, flags);
+        this.#host = this.#canonical(value);
         return;
       case FieldKind.COOKIE:
         if (this.#cookieAt >= 0) {
@@ -207,11 +211,17 @@ export class MessageReader implements FieldSink {
     this.#contentLength = length;
   }
 
-  #authority(value: string, flags: number): string {
-    if ((flags & BAD_IN_AUTHORITY) !== 0) {
-      this.#malformed("the authority has user information, a space or a byte above 0x7f", "RFC 9113 §8.3.1");
+  /** The authority in its one form; the last one is remembered because connections repeat theirs. */
+  #canonical(value: string): string {
+    if (value === this.#lastAuthority) return this.#lastCanonical;
+    const canonical = value === "" ? "" : canonicalAuthority(value);
+    if (canonical === undefined) {
+      this.#malformed("the authority is not a host with an optional port", "RFC 9113 §8.3.1");
+      return "";
     }
-    return (flags & FieldFlag.UPPER) !== 0 ? value.toLowerCase() : value;
+    this.#lastAuthority = value;
+    this.#lastCanonical = canonical;
+    return canonical;
   }
 
   #finishRequest(): void {
@@ -229,6 +239,7 @@ export class MessageReader implements FieldSink {
           return this.#malformed("CONNECT with :scheme or :path", "RFC 9113 §8.5");
         }
         request.path = "";
+        if (!hasPort(request.authority)) return this.#malformed("CONNECT without a port", "RFC 9113 §8.5");
         return this.#checkHost();
       }
       if (!this.#rules.extendedConnect) return this.#malformed(":protocol is not enabled", "RFC 8441 §3");

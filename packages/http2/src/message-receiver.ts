@@ -1,7 +1,7 @@
 // Incoming messages: header blocks and DATA frames to the calls of a stream's handler, with the rules on their order,
 // length and flow control (RFC 9113 §5.1, §6.1, §6.9, §8.1).
 
-import { StreamErrorCode } from "@ripstop/http";
+import { StreamErrorCode, type RequestHead } from "@ripstop/http";
 import { AFTER_END, malformedMessage, WRONG_LENGTH, type ConnectionState } from "./connection-state.ts";
 import {
   HTTP2_COMPRESSION_ERROR,
@@ -128,17 +128,29 @@ export class MessageReceiver {
     }
     const head = reader.request;
     const isTunnel = head.protocol !== "" || head.method === "CONNECT";
-    const expected = isTunnel ? -1 : head.contentLength;
-    if (endStream && expected > 0) return state.refuse(streamId, WRONG_LENGTH);
-    const stream = new Http2Stream(this.#owner, streamId, state.peer.initialWindowBytes, state.streamWindow);
-    stream.isTunnel = isTunnel;
-    stream.protocol = head.protocol;
-    stream.expectedLength = expected;
-    stream.remoteEnded = endStream;
+    if (endStream && head.contentLength > 0 && !isTunnel) return state.refuse(streamId, WRONG_LENGTH);
+    const stream = this.#openStream(streamId, head, endStream);
     if (reader.priority !== "" && state.settings.priorities) stream.urgency = urgencyOf(reader.priority);
+    stream.handler = state.server?.onRequest(stream, head, endStream);
+  }
+
+  /** The HTTP/1.1 request that asked for the upgrade to h2c becomes stream 1, complete (RFC 7540 §3.2). */
+  onUpgrade(head: RequestHead): void {
+    this.#state.newestId = 1;
+    const stream = this.#openStream(1, head, true);
+    stream.handler = this.#state.server?.onRequest(stream, head, true);
+  }
+
+  #openStream(streamId: number, head: RequestHead, endStream: boolean): Http2Stream {
+    const state = this.#state;
+    const stream = new Http2Stream(this.#owner, streamId, state.peer.initialWindowBytes, state.streamWindow);
+    stream.isTunnel = head.protocol !== "" || head.method === "CONNECT";
+    stream.protocol = head.protocol;
+    stream.expectedLength = stream.isTunnel ? -1 : head.contentLength;
+    stream.remoteEnded = endStream;
     state.streams.add(stream);
     state.active++;
-    stream.handler = state.server?.onRequest(stream, head, endStream);
+    return stream;
   }
 
   /** A request whose header section is over the limit: no handler sees it (RFC 9113 §10.5.1). */
