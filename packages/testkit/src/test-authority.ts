@@ -126,9 +126,9 @@ export class TestAuthority {
     if (names.length > 0) extensions.push(new x509.SubjectAlternativeNameExtension(names, true));
     const usages = options.keyUsages ?? ["digitalSignature"];
     if (usages !== "absent") {
-      // The flags are bits, and their sum is what the constructor takes.
-      const flags: x509.KeyUsageFlags = usages.reduce((sum, usage) => sum | x509.KeyUsageFlags[usage], 0);
-      extensions.push(new x509.KeyUsagesExtension(flags, true));
+      let flags = 0;
+      for (const usage of usages) flags |= x509.KeyUsageFlags[usage];
+      extensions.push(new x509.KeyUsagesExtension(flags as x509.KeyUsageFlags, true));
     }
     const extended = options.extendedKeyUsages ?? ["serverAuth", "clientAuth"];
     if (extended !== "absent") {
