@@ -51,7 +51,14 @@ export const onreadTier: Tier = {
     const socket =
       "path" in target
         ? connect({ ...options, path: target.path })
-        : connect({ ...options, host: target.address, port: target.port, family: target.family, noDelay: true, keepAlive: true });
+        : connect({
+            ...options,
+            host: target.address,
+            port: target.port,
+            family: target.family,
+            noDelay: true,
+            keepAlive: true,
+          });
     const onError = (error: Error): void => events.onFailed(causeOf(error));
     socket.once("error", onError);
     socket.pause();

@@ -53,7 +53,11 @@ export const rawTier: Tier = {
   },
 };
 
-function start(handle: ConnectingHandle, request: Parameters<ConnectingHandle["connect"]>[0], target: ConnectTarget): number {
+function start(
+  handle: ConnectingHandle,
+  request: Parameters<ConnectingHandle["connect"]>[0],
+  target: ConnectTarget,
+): number {
   if ("path" in target) return handle.connect(request, target.path) ?? 0;
   if (target.family === 6 && handle.connect6) return handle.connect6(request, target.address, target.port);
   return handle.connect(request, target.address, target.port);
