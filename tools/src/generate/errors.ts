@@ -69,7 +69,7 @@ function errorFiles(): string[] {
     .filter((path) => !path.startsWith("packages/policies/src/example/"));
 }
 
-/** What is wrong with the catalogue: codes used twice or outside their range, entries without text, kinds never used. */
+/** What is wrong with the catalogue: codes used twice or outside their range, names used twice in a package, entries without text, kinds never used. */
 export function checkErrors(defined: readonly DefinedError[], sources: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   const byCode = new Map<string, DefinedError>();
@@ -81,10 +81,11 @@ export function checkErrors(defined: readonly DefinedError[], sources: readonly 
     const sameCode = byCode.get(kind.code);
     if (sameCode !== undefined) problems.push(`${place} is used by ${sameCode.file} too; take the next free code`);
     byCode.set(kind.code, error);
-    const sameName = byName.get(kind.name);
+    const owner = file.split("/").slice(0, 2).join("/");
+    const sameName = byName.get(`${owner} ${kind.name}`);
     if (sameName !== undefined)
       problems.push(`${place} is named ${kind.name} like ${sameName.kind.code}; choose another name`);
-    byName.set(kind.name, error);
+    byName.set(`${owner} ${kind.name}`, error);
     const range = errorRanges.find(({ owner }) => file.startsWith(`${owner}/`));
     const number = Number(kind.code.slice(2));
     if (range === undefined)

@@ -57,7 +57,11 @@ describe("HTTPRoute", () => {
     );
     only(
       violations(`{parentRefs: [${service}, port: 1}, ${service}}]}`),
-      /^spec\.parentRefs\[1\] — .*not every time with a port/,
+      /^spec\.parentRefs\[1\] — .*not every time in the same way/,
+    );
+    only(
+      violations(`{parentRefs: [${service}, port: 1}, ${service}, sectionName: http}]}`),
+      /not every time in the same way/,
     );
     assert.deepEqual(violations(`{parentRefs: [${service}, port: 1}, ${service}, port: 2}]}`), []);
   });
@@ -118,6 +122,15 @@ describe("HTTPRoute", () => {
       ),
       /requestHeaderModifier\.remove\[0\] — "a" has another action already/,
     );
+  });
+
+  it("refuses header matches that could never hold", () => {
+    const header = (name: string, value: string): string[] =>
+      inRule(`{matches: [{headers: [{name: ${name}, value: "${value}"}]}]}`);
+    only(header("Transfer-Encoding", "chunked"), /headers\[0\]\.name — "Transfer-Encoding" belongs to the connection/);
+    only(header("host", "a.shop:80"), /headers\[0\]\.value — .*without port/);
+    only(header("Host", "*.shop"), /headers\[0\]\.value — "\*\.shop" is not one host name/);
+    assert.deepEqual(header("Host", "Catalog.shop"), []);
   });
 
   it("refuses to change fields of connection and framing, and values that could split a message", () => {
