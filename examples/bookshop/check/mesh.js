@@ -207,7 +207,7 @@ export function processesWith(text) {
   return readdirSync("/proc").filter((pid) => {
     if (!/^[0-9]+$/.test(pid) || Number(pid) === process.pid) return false;
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+      return ["cmdline", "environ"].some((file) => readFileSync(`/proc/${pid}/${file}`, "utf8").includes(text));
     } catch {
       return false;
     }

@@ -121,7 +121,7 @@ describe("WorkloadRun", () => {
     return new WorkloadRun(options, {
       clock: systemClock,
       createKeyAndCsr: (spiffeId) => Promise.resolve({ keyPem: `KEY of ${spiffeId}`, csrPem: "CSR" }),
-      proxyCommand: { execPath: process.execPath, execArgs: [], modulePath: join(testdata, "fake-proxy.mjs"), args: ["proxy"] },
+      proxyCommand: { execPath: process.execPath, execArgs: [], modulePath: join(testdata, "fake-proxy.mjs"), args: ["proxy"], env: {} },
       env: { ...process.env, ...own },
       report: (line) => lines.push(line),
     });

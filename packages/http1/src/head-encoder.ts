@@ -3,9 +3,10 @@
 
 import type { ByteWriter } from "@ripstop/core";
 import type { HeaderList, RequestHead, ResponseHead } from "@ripstop/http";
-import { CR, FIELD_VALUE, LF } from "./characters.ts";
+import { CR, LF } from "./characters.ts";
 import { FieldRole, roleOfName } from "./field-names.ts";
 import { statusLine } from "./reason-phrases.ts";
+import { findControl } from "./word-scan.ts";
 
 /** What the encoder adds to a head; bits that can be combined. */
 export const HeadFlag = {
@@ -77,7 +78,7 @@ function writeSection(out: ByteWriter, start: string, headers: HeaderList): bool
   for (let at = 0; at < count; at++) {
     const name = names[at] ?? "";
     if (mayBeSpecial(name) && isManaged(name)) continue;
-    text += name + ": " + (values[at] ?? "") + "\r\n";
+    text = `${text}${name}: ${values[at] ?? ""}\r\n`;
     lines++;
   }
   const from = out.length;
@@ -118,11 +119,9 @@ function isManaged(name: string): boolean {
  */
 function isSafe(buf: Buffer, from: number, end: number, lines: number): boolean {
   let seen = 0;
-  for (let at = from; at < end; at++) {
-    if (FIELD_VALUE[buf[at] ?? 0] !== 0) continue;
+  for (let at = findControl(buf, from, end); at < end; at = findControl(buf, at + 2, end)) {
     if (buf[at] !== CR || buf[at + 1] !== LF) return false;
     seen++;
-    at++;
   }
   return seen === lines;
 }

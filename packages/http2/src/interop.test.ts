@@ -15,7 +15,8 @@ import {
   type ServerStreamHandler,
 } from "@ripstop/http";
 import type { Http2ServerHandler } from "./connection-types.ts";
-import { dial, RecordingHandler, serve } from "./loopback.testing.ts";
+import { dial, serve } from "./testing/loopback.ts";
+import { RecordingHandler } from "./testing/recording-handler.ts";
 
 /** Answers every request with its own body, counting down trailers, under back-pressure. */
 class EchoServer extends RecordingHandler implements Http2ServerHandler {

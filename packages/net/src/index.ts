@@ -14,3 +14,5 @@ export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";
 export { TlsDialer, type DialTlsOptions } from "./tls/tls-client.ts";
 export { createTlsObserver, type TlsObserver, type TlsRefusal } from "./tls/tls-observer.ts";
 export { listenTls, type ListenTlsOptions } from "./tls/tls-server.ts";
+export { FlushScheduler, type Flushable } from "./flush-scheduler.ts";
+export { TimerWheel, WheelTimer, type TimerWheelOptions } from "./timer-wheel.ts";

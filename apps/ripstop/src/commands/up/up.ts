@@ -153,7 +153,7 @@ class LocalMesh {
       this.#processes.start(workload.name, {
         args: runArguments(shop, workload, this.#home.path),
         cwd: shop.directory,
-        env: { ...process.env, ...workload.env },
+        env: { ...process.env, RIPSTOP_HOME: this.#home.path, ...workload.env },
         logFile: join(this.#home.path, "logs", `${workload.name}.log`),
       });
     }

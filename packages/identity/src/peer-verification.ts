@@ -1,0 +1,67 @@
+// Does a peer's leaf certificate name an acceptable SPIFFE identity? (SPIFFE X.509-SVID standard §2 to §5.) The chain
+// and that it ends in a root of the id's own trust domain are checked by packages/net.
+
+import type { X509Certificate } from "node:crypto";
+import type { Clock } from "@ripstop/core";
+import type { PeerVerdict, VerifyPeer } from "@ripstop/net";
+import { readCertificateFields } from "./certificate-fields.ts";
+import { parseSpiffeId } from "./spiffe-id.ts";
+
+/** Clocks of two hosts may differ by so much when a certificate is new. */
+export const CLOCK_TOLERANCE_MS: number = 5 * 60_000;
+
+const DIGITAL_SIGNATURE = 1 << 0;
+const KEY_CERT_SIGN = 1 << 5;
+const CRL_SIGN = 1 << 6;
+const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+
+/** The check of a leaf by the time of `clock`. Every refusal has a reason of a fixed set and a sentence. */
+export function createPeerVerification(clock: Clock): VerifyPeer {
+  return (leaf: X509Certificate): PeerVerdict => verifyLeaf(leaf.raw, clock.nowMs());
+}
+
+function verifyLeaf(der: Buffer, nowMs: number): PeerVerdict {
+  const fields = readCertificateFields(der);
+  if (!fields) return refuse("malformed_certificate", "the certificate cannot be read");
+  if (nowMs < fields.notBeforeMs - CLOCK_TOLERANCE_MS) {
+    const minutes = Math.round((fields.notBeforeMs - nowMs) / 60_000);
+    return refuse(
+      "not_yet_valid",
+      `the certificate is valid only in ${minutes} min: the clocks of the two hosts differ, or it is for later`,
+    );
+  }
+  if (nowMs > fields.notAfterMs) {
+    const minutes = Math.round((nowMs - fields.notAfterMs) / 60_000);
+    return refuse(
+      "expired",
+      `the certificate expired ${minutes} min ago: it was not renewed, or the clocks of the two hosts differ`,
+    );
+  }
+  if (fields.isCa) return refuse("ca_certificate", "a certificate authority may not act as a workload");
+  if (fields.keyUsage === undefined) return refuse("key_usage", "the certificate does not say what its key is for");
+  if ((fields.keyUsage & DIGITAL_SIGNATURE) === 0) return refuse("key_usage", "the key is not for digital signatures");
+  if ((fields.keyUsage & (KEY_CERT_SIGN | CRL_SIGN)) !== 0)
+    return refuse("key_usage", "the key is for signing certificates");
+  const extended = fields.extendedKeyUsages;
+  if (extended && !(extended.includes(SERVER_AUTH) && extended.includes(CLIENT_AUTH))) {
+    return refuse("extended_key_usage", "the certificate is not for both TLS server and TLS client");
+  }
+  return verifyName(fields.uriNames);
+}
+
+function verifyName(uriNames: readonly string[]): PeerVerdict {
+  const [uri, second] = uriNames;
+  if (uri === undefined) return refuse("no_spiffe_id", "the certificate has no URI name");
+  if (second !== undefined)
+    return refuse("several_uri_names", `the certificate has ${uriNames.length} URI names and may have one`);
+  const id = parseSpiffeId(uri);
+  if (!id.ok) return refuse("malformed_spiffe_id", `the certificate's name is no SPIFFE id: ${id.error}`);
+  if (id.value.path === "")
+    return refuse("malformed_spiffe_id", "the certificate names a trust domain and no workload");
+  return { ok: true, id: id.value.uri, trustDomain: id.value.trustDomain };
+}
+
+function refuse(reason: string, message: string): PeerVerdict {
+  return { ok: false, reason, message };
+}
