@@ -23,13 +23,19 @@ function factory(kind: string, order: number): FilterFactory {
       const names = configs.map(({ name }) => name).join("+");
       const denial: Denial = { kind: policyNotInForce, policy: names, clause: String(order), message: "no" };
       const onRequest = (): Denial | undefined => (texts.includes("deny") ? denial : undefined);
-      return texts.includes("audit") ? { onRequest, audit: () => ({ policy: names, clause: String(order) }) } : { onRequest };
+      return texts.includes("audit")
+        ? { onRequest, audit: () => ({ policy: names, clause: String(order) }) }
+        : { onRequest };
     },
   };
 }
 
 const factories = [factory("late", 300), factory("early", 100)];
-const policy = (kind: string, name: string, text: string): Policy => ({ name: `X/shop/${name}`, kind, config: Buffer.from(text) });
+const policy = (kind: string, name: string, text: string): Policy => ({
+  name: `X/shop/${name}`,
+  kind,
+  config: Buffer.from(text),
+});
 
 describe("a policy chain", () => {
   it("lets everything pass without a policy", () => {
@@ -55,7 +61,10 @@ describe("a policy chain", () => {
   });
 
   it("refuses policies of a kind that it does not know, and config that it cannot read", () => {
-    assert.throws(() => compilePolicyChain([policy("newer", "a", "")], factories), /does not know policies of kind "newer"/);
+    assert.throws(
+      () => compilePolicyChain([policy("newer", "a", "")], factories),
+      /does not know policies of kind "newer"/,
+    );
     assert.throws(() => compilePolicyChain([policy("early", "a", "broken")], factories), /cannot be read/);
   });
 });
