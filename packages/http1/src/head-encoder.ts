@@ -91,7 +91,7 @@ function writeSection(out: ByteWriter, start: string, headers: HeaderList): bool
 }
 
 const MANAGED_LENGTHS = bits([2, 4, 6, 7, 10, 14, 16, 17]);
-const MANAGED_INITIALS = bits([..."cehkptu"].map((letter) => letter.charCodeAt(0) & 31));
+const MANAGED_INITIALS = bits(Array.from("cehkptu", (letter) => letter.charCodeAt(0) & 31));
 
 function bits(positions: readonly number[]): number {
   let mask = 0;

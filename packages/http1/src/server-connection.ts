@@ -2,7 +2,7 @@
 
 import type { ErrorKind } from "@ripstop/core";
 import {
-  RequestHead,
+  type RequestHead,
   ResponseHead,
   StreamErrorCode,
   UNKNOWN_LENGTH,
