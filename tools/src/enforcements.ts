@@ -161,6 +161,8 @@ export const enforcements: readonly Enforcement[] = [
     function: "lostAgainst",
     without: "{ return undefined; }",
     tests: [`${CONTROL}store/store.test.js`],
+  },
+  {
     what: "identity of the control plane",
     file: `${DISCOVERY}client/control-connection.js`,
     function: "ControlConnection.#peerProblem",

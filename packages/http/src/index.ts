@@ -12,3 +12,4 @@ export {
   type ServerStream,
   type ServerStreamHandler,
 } from "./http-stream.ts";
+export { compileTextPattern, textPatternProblem, type TextPattern } from "./text-pattern.ts";

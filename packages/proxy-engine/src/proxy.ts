@@ -2,7 +2,7 @@
 
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
+import { type telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
 import { createTlsObserver, IdentityTable, listen, listenTls, TlsDialer, type Listener, type TlsIdentity, type VerifyPeer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";

@@ -73,7 +73,7 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
     traceId: facts.traceId,
     requestId: facts.requestId,
     errorCode: refused?.kind.code ?? facts.upstreamError,
-    errorCause: refused?.message ?? facts.brokenBy,
+    errorCause: refused?.detail ?? facts.brokenBy,
     route: facts.route,
     attempts: facts.attempts,
   });
