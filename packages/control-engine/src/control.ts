@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 
-import { err, ok, type Clock, type Result } from "@ripstop/core";
+import { err, ok, RipstopError, type Clock, type Result } from "@ripstop/core";
 import {
   startDiscoveryServer,
   type DiscoveryServer,
@@ -95,6 +95,7 @@ export async function startControl(options: ControlOptions): Promise<Result<Cont
     return ok({ ...started.value, close });
   } catch (error) {
     await close();
+    if (error instanceof RipstopError) return err({ kind: error.kind, message: error.message });
     throw error;
   }
 }

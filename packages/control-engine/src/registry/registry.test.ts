@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
+import type { Clock } from "@ripstop/core";
 import type { RegisterRequest } from "@ripstop/model";
 import { StoppedClock } from "@ripstop/testkit";
 
@@ -19,6 +20,15 @@ const request: RegisterRequest = {
   csrPem: "",
   pid: 42,
 };
+
+function clockOf(clock: StoppedClock): Clock {
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    after: (delayMs, run) => clock.after(delayMs, run),
+    every: (periodMs, run) => clock.every(periodMs, run),
+  };
+}
 
 describe("Registry", () => {
   let clock: StoppedClock;
@@ -121,6 +131,20 @@ describe("Registry", () => {
     assert.equal(registry.size, 6);
     clock.advance(12_000);
     assert.equal(registry.size, 0);
+  });
+
+  it("does not take its own standstill for the silence of others", async () => {
+    const { id } = await register();
+    registry.close();
+    let skippedMs = 0;
+    const late = { ...clockOf(clock), monotonicMs: () => clock.monotonicMs() + skippedMs };
+    registry = new Registry({ clock: late, table, trustDomain: "mesh.local", isProcessAlive: () => true });
+    clock.advance(5_000);
+    skippedMs = 60_000;
+    clock.advance(4_000);
+    assert.ok(registry.get(id));
+    clock.advance(2_000);
+    assert.equal(registry.get(id), undefined);
   });
 
   it("comes back after a restart with the same workloads, and gives each a whole lease", async () => {

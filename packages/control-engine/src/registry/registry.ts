@@ -50,12 +50,14 @@ export class Registry {
   readonly #listeners = new Set<(changes: readonly WorkloadChange[]) => void>();
   readonly #timer: { clear(): void };
   #held = 0;
+  #checkedMs: number;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.leaseMs = options.leaseMs ?? 10_000;
     // After a restart everyone has a whole lease to say that it still lives.
-    const deadlineMs = options.clock.monotonicMs() + this.leaseMs;
+    this.#checkedMs = options.clock.monotonicMs();
+    const deadlineMs = this.#checkedMs + this.leaseMs;
     for (const [id, workload] of options.table.entries()) this.#entries.set(id, { workload, deadlineMs });
     this.#timer = options.clock.every(CHECK_MS, () => this.#expire());
   }
@@ -179,6 +181,10 @@ export class Registry {
 
   #expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
+    // While this process itself stood still (a busy turn, a suspended machine) nobody could be heard: that is not their silence.
+    const stalledMs = nowMs - this.#checkedMs - CHECK_MS;
+    this.#checkedMs = nowMs;
+    if (stalledMs > CHECK_MS) for (const entry of this.#entries.values()) entry.deadlineMs += stalledMs;
     const silent = [...this.#entries.values()].filter(({ deadlineMs }) => deadlineMs <= nowMs);
     const { gone, held } = massExpiry(silent, {
       total: this.#entries.size,
