@@ -132,6 +132,7 @@ async function assemble(
     trustDomain: trustDomain.value,
     table: store.table<RegisteredWorkload>("workloads"),
     isProcessAlive,
+    ...given({ logger }),
   });
   undo.push(() => registry.close());
   const compiler = new Compiler({
@@ -143,7 +144,13 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
-  const conditions = new Conditions({ store, compiler, clock, table: store.table<ConditionTimes>("conditions") });
+  const conditions = new Conditions({
+    store,
+    compiler,
+    clock,
+    table: store.table<ConditionTimes>("conditions"),
+    ...given({ logger }),
+  });
   undo.push(() => conditions.close());
   const collector = new Collector({
     clock,

@@ -5,6 +5,7 @@ import { beforeEach, describe, it } from "node:test";
 
 import type { Clock } from "@ripstop/core";
 import type { RegisterRequest } from "@ripstop/model";
+import type { Logger } from "@ripstop/telemetry";
 import { StoppedClock } from "@ripstop/testkit";
 
 import { MemoryStore } from "../store/memory-store.ts";
@@ -179,6 +180,20 @@ describe("Registry", () => {
     dead.add(42);
     assert.ok(registry.name(other).ok);
     assert.equal(registry.name({ ...other, serviceAccount: "root" }).ok, false);
+  });
+
+  it("goes on when the store cannot be written", async () => {
+    const errors: string[] = [];
+    registry.close();
+    const logger = { error: (message: string) => void errors.push(message) } as unknown as Logger;
+    const failing = { ...table, remove: () => Promise.reject(new Error("disk full")) };
+    registry = new Registry({ clock, table: failing, trustDomain: "mesh.local", isProcessAlive: () => true, logger });
+    const { id } = await register();
+    clock.advance(11_000);
+    assert.equal(registry.get(id), undefined);
+    await Promise.resolve();
+    await new Promise((resolve) => process.nextTick(resolve));
+    assert.deepEqual(errors, ["expired workloads could not be removed from the store"]);
   });
 
   it("takes no more workloads than its limit", async () => {

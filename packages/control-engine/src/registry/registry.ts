@@ -6,6 +6,7 @@ import { randomInt } from "node:crypto";
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import { workloadSpiffeId } from "@ripstop/identity";
 import type { RegisterRequest, WorkloadStatus } from "@ripstop/model";
+import type { Logger } from "@ripstop/telemetry";
 
 import { noSuchWorkload, registrationRefused } from "../errors.ts";
 import type { Failure } from "../failure.ts";
@@ -24,6 +25,7 @@ export interface RegistryOptions {
   readonly holdMs?: number;
   /** Most workloads; default 100 000. */
   readonly maxWorkloads?: number;
+  readonly logger?: Logger;
   /** Whether a process of this machine lives: one that does not is gone for certain. */
   isProcessAlive(pid: number): boolean;
 }
@@ -193,7 +195,11 @@ export class Registry {
       isDead: ({ workload }) => workload.pid > 0 && !this.#options.isProcessAlive(workload.pid),
     });
     this.#held = held.length;
-    if (gone.length > 0) void this.#remove(gone.map(({ workload }) => workload));
+    if (gone.length === 0) return;
+    this.#remove(gone.map(({ workload }) => workload)).catch((error: unknown) => {
+      // They are gone from memory; a restart will find that they are silent once more.
+      this.#options.logger?.error("expired workloads could not be removed from the store", { error: String(error) });
+    });
   }
 
   async #keep(after: RegisteredWorkload, before: RegisteredWorkload | undefined): Promise<void> {
