@@ -127,11 +127,14 @@ export abstract class MessageDecoder {
           this.#sink.onBody(buf, from, pos);
           break;
         }
-        case Phase.UNTIL_CLOSE:
-          this.#bodyBytes += end - pos;
-          if (this.#bodyBytes > this.limits.maxBodyBytes) return this.#failAt(pos, http1Errors.bodyTooLarge);
-          this.#sink.onBody(buf, pos, end);
-          return end;
+        case Phase.UNTIL_CLOSE: {
+          const from = pos;
+          pos = Math.min(end, from + this.limits.maxBodyBytes - this.#bodyBytes);
+          this.#bodyBytes += pos - from;
+          if (pos > from) this.#sink.onBody(buf, from, pos);
+          if (pos < end && this.#phase === Phase.UNTIL_CLOSE) this.fail(http1Errors.bodyTooLarge);
+          break;
+        }
         case Phase.COMPLETE:
         case Phase.TUNNEL:
         case Phase.FAILED:

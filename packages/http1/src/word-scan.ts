@@ -2,7 +2,12 @@
 
 import { HTAB, SP } from "./characters.ts";
 
-// The buffer used last and its words: a head is looked at many times, and reads share one buffer.
+/** Buffers used lately with their words: a proxy goes back and forth between its read buffer and a few writers. */
+const RECENT = 4;
+const recentBuffers: Buffer[] = Array.from({ length: RECENT }, () => Buffer.alloc(0));
+const recentWords: Int32Array[] = Array.from({ length: RECENT }, () => new Int32Array(0));
+let oldest = 0;
+
 let lastBuffer: Buffer = Buffer.alloc(0);
 let lastWords: Int32Array = new Int32Array(0);
 let lastBase = 0;
@@ -10,8 +15,16 @@ let lastBase = 0;
 function use(buf: Buffer): void {
   lastBuffer = buf;
   lastBase = buf.byteOffset;
+  for (let at = 0; at < RECENT; at++) {
+    if (recentBuffers[at] !== buf) continue;
+    lastWords = recentWords[at] ?? lastWords;
+    return;
+  }
   const memory = buf.buffer;
-  if (lastWords.buffer !== memory) lastWords = new Int32Array(memory, 0, memory.byteLength >> 2);
+  lastWords = new Int32Array(memory, 0, memory.byteLength >> 2);
+  oldest = (oldest + 1) % RECENT;
+  recentBuffers[oldest] = buf;
+  recentWords[oldest] = lastWords;
 }
 
 /**

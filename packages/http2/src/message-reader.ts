@@ -6,7 +6,7 @@ import { FieldFlag, FieldKind } from "./field-kind.ts";
 import { ENTRY_OVERHEAD, type FieldSink } from "./hpack/decoder.ts";
 
 /** What kind of message part a header block is expected to be. */
-export type MessagePart = "request" | "response" | "trailers" | "ignored";
+export type MessagePart = "request" | "response" | "trailers" | "refused" | "ignored";
 
 /** How one header block is to be read. */
 export interface ReadRules {
@@ -94,7 +94,7 @@ export class MessageReader implements FieldSink {
       this.tooLarge = true;
       return;
     }
-    if (this.problem !== "" || this.#part === "ignored") return;
+    if (this.problem !== "" || this.#part === "ignored" || this.#part === "refused") return;
     if ((flags & BAD_ANYWHERE) !== 0) {
       this.#malformed(describe(name, flags), "RFC 9113 §8.2.1");
       return;

@@ -183,30 +183,33 @@ export function connSuite(name: string, makeHarness: () => Promise<ConnHarness>,
       await c.until(() => c.closes.length === 1);
     });
 
-    each("reports queued bytes to a writer whose peer does not read, and drains once the peer reads", async (harness) => {
-      const [c, s] = [new Recorder(), new Recorder()];
-      const { client, server } = await harness.connect(c, s);
-      server.pause();
-      const block = Buffer.alloc(256 * 1024, 0x61);
-      let sent = 0;
-      while (client.write(block, 0, block.length)) {
+    each(
+      "reports queued bytes to a writer whose peer does not read, and drains once the peer reads",
+      async (harness) => {
+        const [c, s] = [new Recorder(), new Recorder()];
+        const { client, server } = await harness.connect(c, s);
+        server.pause();
+        const block = Buffer.alloc(256 * 1024, 0x61);
+        let sent = 0;
+        while (client.write(block, 0, block.length)) {
+          sent += block.length;
+          assert.ok(sent < 256 * 1024 * 1024, "write never said that bytes are queued");
+          await turns(1);
+        }
         sent += block.length;
-        assert.ok(sent < 256 * 1024 * 1024, "write never said that bytes are queued");
-        await turns(1);
-      }
-      sent += block.length;
-      assert.ok(client.queuedBytes > 0);
-      assert.ok(client.queuedBytes <= sent);
-      assert.equal(c.drains, 0);
-      await turns(5);
-      server.resume();
-      await c.until(() => c.drains === 1);
-      assert.equal(client.queuedBytes, 0);
-      await s.until(() => s.bytes === sent);
-      assert.equal(c.drains, 1);
-      client.destroy();
-      server.destroy();
-    });
+        assert.ok(client.queuedBytes > 0);
+        assert.ok(client.queuedBytes <= sent);
+        assert.equal(c.drains, 0);
+        await turns(5);
+        server.resume();
+        await c.until(() => c.drains === 1);
+        assert.equal(client.queuedBytes, 0);
+        await s.until(() => s.bytes === sent);
+        assert.equal(c.drains, 1);
+        client.destroy();
+        server.destroy();
+      },
+    );
 
     each("stops delivering when paused and loses nothing", async (harness) => {
       const [c, s] = [new Recorder(), new Recorder()];

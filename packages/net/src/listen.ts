@@ -48,7 +48,12 @@ async function open(options: ListenOptions, mayReplace: boolean): Promise<Result
   const bound = await bind(options);
   if (!bound.ok) {
     // A Unix socket whose process is gone stays in the file system: nobody answers there, so it is ours to replace.
-    if (mayReplace && options.path !== undefined && codeOf(bound.error) === "EADDRINUSE" && (await isStale(options.path))) {
+    if (
+      mayReplace &&
+      options.path !== undefined &&
+      codeOf(bound.error) === "EADDRINUSE" &&
+      (await isStale(options.path))
+    ) {
       await unlink(options.path).catch(() => undefined);
       return open(options, false);
     }
@@ -94,7 +99,9 @@ function bind(options: ListenOptions): Promise<Result<Server, unknown>> {
   return new Promise((resolve) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
     const where: NodeListenOptions =
-      options.path === undefined ? { host: options.host ?? "127.0.0.1", port: options.port ?? 0 } : { path: options.path };
+      options.path === undefined
+        ? { host: options.host ?? "127.0.0.1", port: options.port ?? 0 }
+        : { path: options.path };
     server.once("error", (error) => resolve(err(error)));
     server.listen({ ...where, backlog: options.backlog ?? 4096 }, () => {
       server.removeAllListeners("error");

@@ -87,7 +87,6 @@ export const SVIDS_REFUSED: MetricName = metric(
   "ripstop_svids_refused_total",
   "Certificate requests refused, by reason.",
 );
-
 export const WORKLOADS: MetricName = metric("ripstop_workloads", "Registered workloads.");
 export const WORKLOADS_HELD: MetricName = metric(
   "ripstop_workloads_held",

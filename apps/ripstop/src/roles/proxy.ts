@@ -1,14 +1,15 @@
 // The proxy role: reads the state directory, wires the proxy engine to the config stream, speaks with the supervisor.
 
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomically } from "@ripstop/agent-engine/atomic-file";
 import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
-import { createLogger, createMetricRegistry, verifyPeer } from "./interim.ts";
+import { createPeerVerification } from "@ripstop/identity";
 import { identityFiles, stateFiles, type ProxyMessage, type SupervisorMessage } from "@ripstop/model";
 import { filterFactories } from "@ripstop/policies/proxy";
-import { startProxy, type Proxy } from "@ripstop/proxy-engine";
-import type { Logger } from "@ripstop/telemetry";
+import { startAdmin, startProxy, type AdminServer, type Proxy } from "@ripstop/proxy-engine";
+import { createLogger, createMetricRegistry, logFormatFor, type Logger } from "@ripstop/telemetry";
 import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
 import { readIdentity, readState } from "./state-directory.ts";
@@ -28,8 +29,9 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     return;
   }
   const { bootstrap, bundlePem, identities, ports } = state.value;
-  const log = createLogger({ level: logLevel() }).child({ proxy: bootstrap.proxyId });
+  const log = createLogger({ clock: systemClock, level: logLevel(), format: logFormatFor(process.stderr) }).child({ proxy: bootstrap.proxyId });
   const metrics = createMetricRegistry();
+  const verifyPeer = createPeerVerification(systemClock);
   const [workload] = bootstrap.workloads;
   const own = identityFiles(workload?.id ?? bootstrap.proxyId);
   const client = startDiscoveryClient({
@@ -81,7 +83,12 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const proxy = started.value;
   client.telemetry.onCommand = (command) => proxy.onCommand(command);
   writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
-  const role = new SupervisedProxy({ directory, proxy, client, log });
+  const adminSocket = join(directory, stateFiles.adminSocket);
+  // A proxy that was killed leaves its socket file.
+  rmSync(adminSocket, { force: true });
+  const admin = await startAdmin({ proxy, metrics, path: adminSocket });
+  if (!admin.ok) log.warn("no admin socket; traffic is not concerned", { cause: admin.error.message });
+  const role = new SupervisedProxy({ directory, proxy, client, log, admin: admin.ok ? admin.value : undefined });
   role.listen();
   listening = true;
   tell({ type: "listening", ports: proxy.ports });
@@ -97,12 +104,20 @@ class SupervisedProxy {
   readonly #proxy: Proxy;
   readonly #client: DiscoveryClient;
   readonly #log: Logger;
+  readonly #admin: AdminServer | undefined;
 
-  constructor(parts: { readonly directory: string; readonly proxy: Proxy; readonly client: DiscoveryClient; readonly log: Logger }) {
+  constructor(parts: {
+    readonly directory: string;
+    readonly proxy: Proxy;
+    readonly client: DiscoveryClient;
+    readonly log: Logger;
+    readonly admin: AdminServer | undefined;
+  }) {
     this.#directory = parts.directory;
     this.#proxy = parts.proxy;
     this.#client = parts.client;
     this.#log = parts.log;
+    this.#admin = parts.admin;
   }
 
   listen(): void {
@@ -145,6 +160,7 @@ class SupervisedProxy {
   async #end(): Promise<void> {
     await this.#proxy.close();
     await this.#client.close();
+    await this.#admin?.close();
     process.exit(0);
   }
 }

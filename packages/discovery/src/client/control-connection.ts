@@ -16,7 +16,7 @@ export interface ControlConnectionOptions {
   readonly addresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
   readonly controlIdentity: string;
-  /** PEM files: read at every connect after `reload`. */
+  /** PEM files, read at every connect. */
   readonly files: { readonly svid: string; readonly key: string; readonly bundle: string };
   readonly verifyPeer: PeerVerifier;
   readonly clock: Clock;
@@ -48,7 +48,6 @@ export class ControlConnection {
   readonly #options: ControlConnectionOptions;
   readonly #users: SessionUser[] = [];
   readonly #backoff: Backoff;
-  #credentials: Credentials | undefined;
   #next = 0;
   #socket: TLSSocket | undefined;
   #session: ClientHttp2Session | undefined;
@@ -91,7 +90,6 @@ export class ControlConnection {
 
   /** Files were replaced: the next connection uses them. An open one lives on; a waiting one is made at once. */
   reload(): void {
-    this.#credentials = undefined;
     if (!this.#retry) return;
     this.#retry.clear();
     this.#retry = undefined;
@@ -224,15 +222,15 @@ export class ControlConnection {
     const { svid, key, bundle } = this.#options.files;
     try {
       // Synchronous, so that the three belong together; a few kilobytes at most.
-      this.#credentials ??= {
+      return {
         cert: readFileSync(svid, "utf8"),
         key: readFileSync(key, "utf8"),
         ca: readFileSync(bundle, "utf8"),
       };
     } catch (error) {
       this.#report(error instanceof Error ? error.message : String(error));
+      return undefined;
     }
-    return this.#credentials;
   }
 
   /** Logs the first problem of an attempt, and only when it is another than that of the last attempt. */

@@ -25,6 +25,16 @@ const MAX_REMEMBERED_VALUE = 1024;
 /** Below no absolute index: the pair was seen but is not in the table. */
 const NOT_INSERTED = -1;
 
+/** Results of looking for a value. */
+const UNKNOWN = -1;
+const NOT_SOUGHT = -2;
+
+/** Texts up to this length are written without a call into the runtime. */
+const SHORT_TEXT = 24;
+
+/** First bytes of literals (RFC 7541 §6.2). */
+const Pattern = { PLAIN: 0x00, NEVER: 0x10, INDEXED: 0x40 } as const;
+
 const Handling = {
   INDEX: 0,
   /** Never put into a table, here or by anyone behind us. */
@@ -48,8 +58,12 @@ function handlingOf(name: string): number {
   }
 }
 
+/** After so many values in a row that were new, only every so many-th is looked up and remembered. */
+const VOLATILE_AFTER = 16;
+
 /** What the encoder knows about one name. */
 class NameSlot {
+  readonly name: string;
   readonly handling: number;
   /** First index of the name in the static table, or 0. */
   readonly staticIndex: number;
@@ -58,11 +72,19 @@ class NameSlot {
   /** Absolute index of the newest entry with this name, or NOT_INSERTED. */
   newest = NOT_INSERTED;
   seen = false;
+  /** Values met, with their absolute indices or NOT_INSERTED; a ring. */
   readonly values: string[] = [];
   readonly indices: number[] = [];
   oldest = 0;
+  /** Where the last value was found. */
+  lastFound = 0;
+  /** New values since one was met again. */
+  misses = 0;
+  /** The slot of the field that followed last time: messages of one kind repeat their order. */
+  following: NameSlot | undefined = undefined;
 
   constructor(name: string) {
+    this.name = name;
     this.handling = handlingOf(name);
     this.staticIndex = staticIndexOfName(name);
     const values: string[] = [];
@@ -76,6 +98,9 @@ class NameSlot {
 /** One encoder per connection and direction of sending. */
 export class HpackEncoder {
   readonly #slots = new Map<string, NameSlot>();
+  /** The slot of the field before; one of no field at first. */
+  readonly #start = new NameSlot("");
+  #previous: NameSlot = this.#start;
   /** Sizes of the live entries, a ring by absolute index. */
   readonly #sizes = new Uint16Array(MAX_TABLE_BYTES / ENTRY_OVERHEAD);
   /** Absolute index of the next insertion. */
@@ -110,6 +135,7 @@ export class HpackEncoder {
 
   /** Begins a header block: must be called before its first field. */
   begin(out: ByteWriter): void {
+    this.#previous = this.#start;
     if (!this.#updateOwed) return;
     this.#updateOwed = false;
     if (this.#lowestBytes < this.#maxBytes) writeInteger(out, 0x20, 0x1f, this.#lowestBytes);
@@ -119,22 +145,25 @@ export class HpackEncoder {
 
   /** Appends a field. `name` is lower case; `neverIndexed` as the sender of the field asked (RFC 7541 §6.2.3). */
   field(out: ByteWriter, name: string, value: string, neverIndexed: boolean): void {
-    const slot = this.#slots.get(name) ?? this.#addSlot(name);
+    const slot = this.#slotOf(name);
     if (slot.handling !== Handling.INDEX || neverIndexed) {
-      this.#plain(out, slot, name, value, neverIndexed);
+      this.#plain(out, slot, value, neverIndexed);
       return;
     }
-    const staticAt = slot.staticValues.indexOf(value);
-    if (staticAt >= 0) {
-      out.byte(0x80 | (slot.staticIndex + staticAt));
+    const { staticValues } = slot;
+    for (let at = 0; at < staticValues.length; at++) {
+      if (staticValues[at] !== value) continue;
+      out.byte(0x80 | (slot.staticIndex + at));
       return;
     }
-    const known = slot.values.indexOf(value);
     const oldestLive = this.#next - this.#count;
+    const known = this.#find(slot, value);
     if (known >= 0) {
       const absolute = slot.indices[known] ?? NOT_INSERTED;
       if (absolute >= oldestLive) {
-        writeInteger(out, 0x80, 0x7f, STATIC_COUNT + (this.#next - absolute));
+        const index = STATIC_COUNT + (this.#next - absolute);
+        if (index < 0x7f) out.byte(0x80 | index);
+        else writeInteger(out, 0x80, 0x7f, index);
         return;
       }
     }
@@ -142,25 +171,71 @@ export class HpackEncoder {
     // The first repeat of a name without any index is worth an entry even if the value is new: the name is then known.
     const wanted = known >= 0 || (slot.seen && slot.staticIndex === 0 && slot.newest < oldestLive);
     slot.seen = true;
-    const nameIndex = this.#nameIndex(slot);
     if (wanted && size <= this.#maxBytes >> 1) {
-      writeLiteral(out, nameIndex, 0x40, 0x3f, name, value);
-      this.#makeRoom(size);
-      this.#sizes[this.#next % this.#sizes.length] = size;
-      this.#count++;
-      this.#bytes += size;
-      this.#remember(slot, known, value, this.#next);
-      slot.newest = this.#next++;
+      this.#literal(out, slot, Pattern.INDEXED, value);
+      this.#insert(slot, size);
+      this.#remember(slot, known, value, slot.newest);
       return;
     }
-    writeLiteral(out, nameIndex, 0x00, 0x0f, name, value);
-    if (known < 0 && value.length <= MAX_REMEMBERED_VALUE) this.#remember(slot, known, value, NOT_INSERTED);
+    this.#literal(out, slot, Pattern.PLAIN, value);
+    if (known === UNKNOWN && value.length <= MAX_REMEMBERED_VALUE) this.#remember(slot, known, value, NOT_INSERTED);
   }
 
-  #plain(out: ByteWriter, slot: NameSlot, name: string, value: string, neverIndexed: boolean): void {
+  #slotOf(name: string): NameSlot {
+    const { following } = this.#previous;
+    const slot = following !== undefined && following.name === name ? following : this.#lookUp(name);
+    this.#previous = slot;
+    return slot;
+  }
+
+  #lookUp(name: string): NameSlot {
+    const slot = this.#slots.get(name) ?? this.#addSlot(name);
+    this.#previous.following = slot;
+    return slot;
+  }
+
+  /** Where the slot has `value`, UNKNOWN, or NOT_SOUGHT when its values hardly ever come back. */
+  #find(slot: NameSlot, value: string): number {
+    const { values } = slot;
+    if (values[slot.lastFound] === value) return slot.lastFound;
+    if (slot.misses > VOLATILE_AFTER && (slot.misses & (VOLATILE_AFTER - 1)) !== 0) {
+      slot.misses++;
+      return NOT_SOUGHT;
+    }
+    for (let at = 0; at < values.length; at++) {
+      if (values[at] !== value) continue;
+      slot.lastFound = at;
+      slot.misses = 0;
+      return at;
+    }
+    slot.misses++;
+    return UNKNOWN;
+  }
+
+  #insert(slot: NameSlot, size: number): void {
+    this.#makeRoom(size);
+    this.#sizes[this.#next % this.#sizes.length] = size;
+    this.#count++;
+    this.#bytes += size;
+    slot.newest = this.#next++;
+  }
+
+  #plain(out: ByteWriter, slot: NameSlot, value: string, neverIndexed: boolean): void {
     if (slot.handling === Handling.DROP) return;
     const never = neverIndexed || slot.handling === Handling.NEVER || value.length < SHORT_COOKIE;
-    writeLiteral(out, this.#nameIndex(slot), never ? 0x10 : 0x00, 0x0f, name, value);
+    this.#literal(out, slot, never ? Pattern.NEVER : Pattern.PLAIN, value);
+  }
+
+  /** A literal whose first byte has `pattern`; the index of the name has six bits of prefix after INDEXED, else four. */
+  #literal(out: ByteWriter, slot: NameSlot, pattern: number, value: string): void {
+    const nameIndex = this.#nameIndex(slot);
+    if (nameIndex > 0) {
+      writeInteger(out, pattern, pattern === Pattern.INDEXED ? 0x3f : 0x0f, nameIndex);
+    } else {
+      out.byte(pattern);
+      writeString(out, slot.name);
+    }
+    writeString(out, value);
   }
 
   /** An index that stands for the name, or 0. */
@@ -196,7 +271,9 @@ export class HpackEncoder {
   /** Forgets every name that has no entry in the table: at most 128 stay, so the cost is spread over as many new names. */
   #forgetNames(): void {
     const oldestLive = this.#next - this.#count;
+    this.#start.following = undefined;
     for (const [name, slot] of this.#slots) {
+      slot.following = undefined;
       if (slot.newest < oldestLive) this.#slots.delete(name);
     }
   }
@@ -218,24 +295,16 @@ function writeInteger(out: ByteWriter, pattern: number, max: number, value: numb
 }
 
 function writeString(out: ByteWriter, text: string): void {
-  if (text.length < 0x7f) out.byte(text.length);
-  else writeInteger(out, 0x00, 0x7f, text.length);
-  out.latin1(text);
-}
-
-function writeLiteral(
-  out: ByteWriter,
-  nameIndex: number,
-  pattern: number,
-  max: number,
-  name: string,
-  value: string,
-): void {
-  if (nameIndex > 0) {
-    writeInteger(out, pattern, max, nameIndex);
-  } else {
-    out.byte(pattern);
-    writeString(out, name);
+  const { length } = text;
+  if (length > SHORT_TEXT) {
+    writeInteger(out, 0x00, 0x7f, length);
+    out.latin1(text);
+    return;
   }
-  writeString(out, value);
+  // A call into the runtime costs more than these few bytes.
+  const at = out.reserve(length + 1);
+  const { buffer } = out;
+  buffer[at] = length;
+  for (let from = 0, to = at + 1; from < length; from++, to++) buffer[to] = text.charCodeAt(from);
+  out.length = at + 1 + length;
 }

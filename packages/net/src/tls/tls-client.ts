@@ -73,18 +73,20 @@ export class TlsDialer {
     const sessionKey = `${workloadId} ${serverName} ${expectedPeerId}`;
     const peer = "path" in target ? target.path : `${target.address}:${target.port}`;
     let over = false;
-    let socket: TLSSocket | undefined;
+    const socket: { current?: TLSSocket } = {};
     const fail = (reason: string, message: string): void => {
       if (over) return;
       over = true;
       this.#sessions.forget(sessionKey);
       this.#observer.refused({ reason, message, side: "client", peer });
-      socket?.destroy();
+      socket.current?.destroy();
       events.onFailed(closeCause(`RIPSTOP_TLS_${reason.toUpperCase()}`, message));
     };
     const context = this.#identities.clientContext(workloadId, trustDomain);
     if (!context) {
-      queueMicrotask(() => fail("no_identity", `${workloadId} has no certificate yet, or there is no trust bundle for ${trustDomain}`));
+      queueMicrotask(() =>
+        fail("no_identity", `${workloadId} has no certificate yet, or there is no trust bundle for ${trustDomain}`),
+      );
       return { cancel: () => (over = true) };
     }
     const known = this.#sessions.find(sessionKey, generation);
@@ -107,7 +109,7 @@ export class TlsDialer {
       ...(known ? { session: known.session } : {}),
     };
     const tls = connect(connectOptions);
-    socket = tls;
+    socket.current = tls;
     let connected = false;
     tls.setNoDelay(true);
     tls.setKeepAlive(true);
@@ -128,7 +130,8 @@ export class TlsDialer {
       if (over) return;
       if (connected || !("syscall" in error)) {
         const refusal = tls.authorizationError ? acceptPeer(tls, rules, serverName) : undefined;
-        const [reason, message] = refusal && "reason" in refusal ? [refusal.reason, refusal.message] : handshakeProblem(error);
+        const [reason, message] =
+          refusal && "reason" in refusal ? [refusal.reason, refusal.message] : handshakeProblem(error);
         fail(reason, message);
         return;
       }

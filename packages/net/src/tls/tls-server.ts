@@ -98,7 +98,9 @@ class Handshakes {
     });
     this.#server.on("secureConnection", (socket) => this.#secured(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#failed(error, socket));
-    this.#stopListening = options.identities.onChange(() => this.#server.setSecureContext(options.identities.baseContextOptions()));
+    this.#stopListening = options.identities.onChange(() =>
+      this.#server.setSecureContext(options.identities.baseContextOptions()),
+    );
   }
 
   get #handshakeTimeoutMs(): number {
@@ -189,7 +191,11 @@ class Handshakes {
     pending.settled = true;
     this.#options.observer.accepted("server", outcome.info.resumed);
     this.#acceptor.onConn(
-      new SocketConn(socket, { tls: outcome.info, highWaterBytes: TLS_HIGH_WATER_BYTES, onGone: () => this.#acceptor.onGone() }),
+      new SocketConn(socket, {
+        tls: outcome.info,
+        highWaterBytes: TLS_HIGH_WATER_BYTES,
+        onGone: () => this.#acceptor.onGone(),
+      }),
     );
   }
 
@@ -211,7 +217,8 @@ class Handshakes {
   #settle(socket: TLSSocket): Pending | undefined {
     // After a failure the addresses are gone; the socket below is in an undocumented field that has always been there.
     const below: unknown = Reflect.get(socket, "_parent");
-    const pending = (below instanceof Socket ? this.#bySocket.get(below) : undefined) ?? this.#pending.get(keyOf(socket));
+    const pending =
+      (below instanceof Socket ? this.#bySocket.get(below) : undefined) ?? this.#pending.get(keyOf(socket));
     if (!pending || this.#pending.get(pending.key) !== pending) return undefined;
     this.#pending.delete(pending.key);
     pending.timer.clear();
@@ -250,5 +257,8 @@ const PROBLEMS: Readonly<Record<string, readonly [reason: string, message: strin
 /** Metric reason and plain words for a failed handshake. */
 export function handshakeProblem(error: unknown): readonly [reason: string, message: string] {
   const { code, message } = causeOf(error);
-  return PROBLEMS[code] ?? (/ALERT/.test(code) ? ["refused_by_peer", `the peer refused: ${message}`] : ["handshake", message]);
+  return (
+    PROBLEMS[code] ??
+    (/ALERT/.test(code) ? ["refused_by_peer", `the peer refused: ${message}`] : ["handshake", message])
+  );
 }

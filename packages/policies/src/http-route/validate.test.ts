@@ -124,6 +124,15 @@ describe("HTTPRoute", () => {
     );
   });
 
+  it("refuses header matches that could never hold", () => {
+    const header = (name: string, value: string): string[] =>
+      inRule(`{matches: [{headers: [{name: ${name}, value: "${value}"}]}]}`);
+    only(header("Transfer-Encoding", "chunked"), /headers\[0\]\.name — "Transfer-Encoding" belongs to the connection/);
+    only(header("host", "a.shop:80"), /headers\[0\]\.value — .*without port/);
+    only(header("Host", "*.shop"), /headers\[0\]\.value — "\*\.shop" is not one host name/);
+    assert.deepEqual(header("Host", "Catalog.shop"), []);
+  });
+
   it("refuses to change fields of connection and framing, and values that could split a message", () => {
     const modifier = (body: string): string[] =>
       inRule(`{filters: [{type: ResponseHeaderModifier, responseHeaderModifier: ${body}}]}`);

@@ -10,6 +10,7 @@ import type {
   HttpRouteMatch,
   HttpRouteRule,
   HttpRouteSpec,
+  NamedMatch,
   ParentRef,
 } from "./spec.ts";
 
@@ -18,6 +19,7 @@ type Found = Pick<Violation, "path" | "message" | "remedy">;
 /** Most matches in all rules of one route (CRD). */
 const MAX_MATCHES = 128;
 const PATH_CHARACTERS = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+$/;
+const HOST = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/i;
 const FIELD_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
 
 /** Header fields that belong to the connection or the message framing, never to a route. */
@@ -150,7 +152,26 @@ function checkMatch(match: HttpRouteMatch, path: string, found: Found[]): void {
       }
       seen.add(entry.name);
       if (entry.type === "RegularExpression") checkRegularExpression(entry.value, `${place}.value`, found);
+      if (field === "headers") checkHeaderMatch(entry, place, found);
     }
+  }
+}
+
+function checkHeaderMatch({ name, value }: NamedMatch, path: string, found: Found[]): void {
+  const key = name.toLowerCase();
+  if (key === "host") {
+    if (HOST.test(value)) return;
+    found.push({
+      path: `${path}.value`,
+      message: `"${value}" is not one host name`,
+      remedy: "write a whole name without port; a route cannot match several hosts in one header match",
+    });
+  } else if (FRAMING_FIELDS.has(key)) {
+    found.push({
+      path: `${path}.name`,
+      message: `"${name}" belongs to the connection and never reaches a route`,
+      remedy: "match a field that the caller sets for the application",
+    });
   }
 }
 
