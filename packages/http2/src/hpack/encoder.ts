@@ -2,7 +2,7 @@
 // time, so values that never come back (ids, trace contexts) do not push out those that do. Text is not Huffman-coded:
 // between proxies the bytes are cheaper than the work.
 
-import { ByteWriter } from "@ripstop/core";
+import type { ByteWriter } from "@ripstop/core";
 import { fieldKindOf, FieldKind } from "../field-kind.ts";
 import { ENTRY_OVERHEAD } from "./decoder.ts";
 import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES, staticIndexOfName } from "./static-table.ts";
