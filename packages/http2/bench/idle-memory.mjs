@@ -42,7 +42,17 @@ for (let n = 0; n < 9; n++) request.headers.append(`x-header-${n}`, `value ${n}`
 function exchange(pair, serial) {
   request.path = `/shop.Cart/${serial % 10}`;
   request.headers.values[0] = `unique ${serial}`;
-  pair.client.open({ onResponse() {}, onBody() {}, onEnd() {}, onTrailers() {}, onReset() {}, onWritable() {}, onInformational() {} }).sendRequest(request, true);
+  pair.client
+    .open({
+      onResponse() {},
+      onBody() {},
+      onEnd() {},
+      onTrailers() {},
+      onReset() {},
+      onWritable() {},
+      onInformational() {},
+    })
+    .sendRequest(request, true);
   carry(pair.client, pair.out, pair.server);
   carry(pair.server, pair.back, pair.client);
 }
@@ -62,7 +72,12 @@ function make() {
     return { onBody() {}, onEnd() {}, onTrailers() {}, onReset() {}, onWritable() {} };
   };
   const client = new Http2Connection({ role: "client", output: out, clock: systemClock, handler: quiet });
-  const server = new Http2Connection({ role: "server", output: back, clock: systemClock, handler: { ...quiet, onRequest } });
+  const server = new Http2Connection({
+    role: "server",
+    output: back,
+    clock: systemClock,
+    handler: { ...quiet, onRequest },
+  });
   const pair = { client, server, out, back };
   carry(client, out, server);
   carry(server, back, client);
@@ -76,4 +91,6 @@ const fresh = heap();
 for (const pair of pairs) for (let n = 0; n < 100; n++) exchange(pair, n);
 const used = heap();
 if (pairs.length !== COUNT) throw new Error("pairs lost");
-console.log(`${process.version}  each of ${COUNT * 2} ends: fresh ${Math.round((fresh - before) / COUNT / 2)} bytes, after 100 exchanges ${Math.round((used - before) / COUNT / 2)} bytes`);
+console.log(
+  `${process.version}  each of ${COUNT * 2} ends: fresh ${Math.round((fresh - before) / COUNT / 2)} bytes, after 100 exchanges ${Math.round((used - before) / COUNT / 2)} bytes`,
+);

@@ -200,7 +200,12 @@ export class ControlReceiver {
     if (state.role === "client") {
       for (const stream of state.streams.snapshot()) {
         if (stream.id <= lastId) continue;
-        state.endEarly(stream, PastStream.RESET_BY_US, StreamErrorCode.REFUSED_STREAM, "the peer takes no more requests");
+        state.endEarly(
+          stream,
+          PastStream.RESET_BY_US,
+          StreamErrorCode.REFUSED_STREAM,
+          "the peer takes no more requests",
+        );
       }
     }
     state.handler.onGoaway(lastId, code, debug);

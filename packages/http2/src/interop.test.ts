@@ -112,7 +112,10 @@ function pattern(length: number, seed: number): Buffer {
 describe("server role with node:http2 as client", () => {
   it("answers a request without a body", async () => {
     await withEchoServer(async (client) => {
-      const reply = await exchange(client.request({ ":path": "/a?b=c", "x-echo": "hello" }, { endStream: true }), Buffer.alloc(0));
+      const reply = await exchange(
+        client.request({ ":path": "/a?b=c", "x-echo": "hello" }, { endStream: true }),
+        Buffer.alloc(0),
+      );
       assert.equal(reply.headers[":status"], 200);
       assert.equal(reply.headers["x-path"], "/a?b=c");
       assert.equal(reply.headers["x-echo"], "hello");
@@ -245,7 +248,11 @@ interface Seen {
 }
 
 /** Sends one request with our client role and gathers the reply. */
-function call(open: (h: ClientStreamHandler) => ClientStream | undefined, head: RequestHead, body: Buffer): Promise<Seen> {
+function call(
+  open: (h: ClientStreamHandler) => ClientStream | undefined,
+  head: RequestHead,
+  body: Buffer,
+): Promise<Seen> {
   return new Promise((resolve, reject) => {
     const seen: Seen = { head: new ResponseHead(), informational: [], body: [], trailers: undefined, reset: undefined };
     let sent = 0;
@@ -334,7 +341,9 @@ describe("client role with node:http2 as server", () => {
       },
       async (connection) => {
         const bodies = [10, 100_000, 1_500_000].map((length, seed) => pattern(length, seed));
-        const replies = await Promise.all(bodies.map((body, at) => call((h) => connection.open(h), post(`/${at}`), body)));
+        const replies = await Promise.all(
+          bodies.map((body, at) => call((h) => connection.open(h), post(`/${at}`), body)),
+        );
         replies.forEach((seen, at) => {
           assert.equal(seen.head.status, 201);
           assert.equal(seen.head.headers.get("x-path"), `/${at}`);

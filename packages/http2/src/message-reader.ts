@@ -133,7 +133,8 @@ export class MessageReader implements FieldSink {
     }
     switch (kind) {
       case FieldKind.METHOD:
-        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0) this.#malformed("the method is not a token", "RFC 9110 §9.1");
+        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0)
+          this.#malformed("the method is not a token", "RFC 9110 §9.1");
         this.request.method = value;
         return;
       case FieldKind.SCHEME:
@@ -146,11 +147,13 @@ export class MessageReader implements FieldSink {
         this.request.authority = this.#canonical(value);
         return;
       case FieldKind.PATH:
-        if ((flags & BAD_IN_PATH) !== 0) this.#malformed("the path has a space, a fragment or a byte above 0x7f", "RFC 9113 §8.3.1");
+        if ((flags & BAD_IN_PATH) !== 0)
+          this.#malformed("the path has a space, a fragment or a byte above 0x7f", "RFC 9113 §8.3.1");
         this.request.path = value;
         return;
       case FieldKind.PROTOCOL:
-        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0) this.#malformed(":protocol is not a token", "RFC 8441 §4");
+        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0)
+          this.#malformed(":protocol is not a token", "RFC 8441 §4");
         this.request.protocol = value;
         return;
       default:
@@ -247,7 +250,8 @@ export class MessageReader implements FieldSink {
     } else if ((seen & SEEN_PROTOCOL) !== 0) {
       return this.#malformed(":protocol without CONNECT", "RFC 8441 §4");
     }
-    if ((seen & SEEN_SCHEME) === 0 || request.scheme === "") return this.#malformed(":scheme is missing", "RFC 9113 §8.3.1");
+    if ((seen & SEEN_SCHEME) === 0 || request.scheme === "")
+      return this.#malformed(":scheme is missing", "RFC 9113 §8.3.1");
     if ((seen & SEEN_PATH) === 0) return this.#malformed(":path is missing", "RFC 9113 §8.3.1");
     if (request.path.charCodeAt(0) !== 0x2f && !(request.path === "*" && request.method === "OPTIONS")) {
       return this.#malformed(":path does not begin with /", "RFC 9113 §8.3.1");
@@ -265,7 +269,8 @@ export class MessageReader implements FieldSink {
     const { response } = this;
     response.contentLength = this.#contentLength;
     if ((this.#seen & SEEN_STATUS) === 0) this.#malformed(":status is missing", "RFC 9113 §8.3.2");
-    else if (response.status < 100 || response.status > 599) this.#malformed(":status is not 100 to 599", "RFC 9110 §15");
+    else if (response.status < 100 || response.status > 599)
+      this.#malformed(":status is not 100 to 599", "RFC 9110 §15");
     else if (response.status === 101) this.#malformed("101 is not used in HTTP/2", "RFC 9113 §8.6");
   }
 
@@ -288,7 +293,8 @@ export function urgencyOf(priority: string): number {
     const start = at === 0 || priority.charCodeAt(at - 1) === 0x20 || priority.charCodeAt(at - 1) === 0x2c;
     if (!start || priority.charCodeAt(at) !== 0x75 || priority.charCodeAt(at + 1) !== 0x3d) continue;
     const digit = priority.charCodeAt(at + 2) - 0x30;
-    const last = at + 3 === priority.length || priority.charCodeAt(at + 3) === 0x2c || priority.charCodeAt(at + 3) === 0x20;
+    const last =
+      at + 3 === priority.length || priority.charCodeAt(at + 3) === 0x2c || priority.charCodeAt(at + 3) === 0x20;
     return last && digit >= 0 && digit <= 7 ? digit : 3;
   }
   return 3;

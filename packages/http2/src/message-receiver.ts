@@ -3,12 +3,7 @@
 
 import { StreamErrorCode, type RequestHead } from "@ripstop/http";
 import { AFTER_END, malformedMessage, WRONG_LENGTH, type ConnectionState } from "./connection-state.ts";
-import {
-  HTTP2_COMPRESSION_ERROR,
-  HTTP2_FLOW_CONTROL_ERROR,
-  HTTP2_HEADERS_TOO_LARGE,
-  Http2Error,
-} from "./errors.ts";
+import { HTTP2_COMPRESSION_ERROR, HTTP2_FLOW_CONTROL_ERROR, HTTP2_HEADERS_TOO_LARGE, Http2Error } from "./errors.ts";
 import { FrameType } from "./frames.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
 import { MessageReader, urgencyOf, type MessagePart, type ReadRules } from "./message-reader.ts";
@@ -114,7 +109,10 @@ export class MessageReceiver {
     const state = this.#state;
     if (stream.remoteEnded) return state.streamError(stream, AFTER_END);
     if (!reader.finish()) {
-      return state.streamError(stream, reader.tooLarge ? this.#tooLarge() : malformedMessage(reader.section, reader.problem));
+      return state.streamError(
+        stream,
+        reader.tooLarge ? this.#tooLarge() : malformedMessage(reader.section, reader.problem),
+      );
     }
     if (state.role === "client" && !stream.responseStarted) this.#onResponse(stream, endStream, reader);
     else this.#onTrailers(stream, endStream, reader);
@@ -183,7 +181,8 @@ export class MessageReceiver {
     const head = reader.response;
     const { status } = head;
     if (status < 200) {
-      if (endStream) return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "a 1xx response ends the stream"));
+      if (endStream)
+        return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "a 1xx response ends the stream"));
       if (++stream.informationalCount > state.limits.maxInformational) {
         return state.streamError(stream, malformedMessage("RFC 9110 §15.2", "too many 1xx responses"));
       }
@@ -208,7 +207,8 @@ export class MessageReceiver {
 
   #onTrailers(stream: Http2Stream, endStream: boolean, reader: MessageReader): void {
     const state = this.#state;
-    if (!endStream) return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "trailers do not end the stream"));
+    if (!endStream)
+      return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "trailers do not end the stream"));
     if (stream.isTunnel) return state.streamError(stream, malformedMessage("RFC 9113 §8.5", "trailers in a tunnel"));
     if (!lengthMatches(stream)) return state.streamError(stream, WRONG_LENGTH);
     stream.remoteEnded = true;
