@@ -1,8 +1,7 @@
 // Bytes to requests (RFC 9112 §3): the server role.
 
 import type { ErrorKind } from "@ripstop/core";
-import { RequestHead } from "@ripstop/http";
-import { canonicalAuthority } from "./authority.ts";
+import { canonicalAuthority, RequestHead } from "@ripstop/http";
 import { http1Errors } from "./errors.ts";
 import { isToken, trimOws, type FieldFacts } from "./field-facts.ts";
 import { ScanStart, type HeadScanner } from "./head-scanner.ts";
