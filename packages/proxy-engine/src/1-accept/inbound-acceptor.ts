@@ -5,6 +5,7 @@ import { Protocol, type InboundPort } from "@ripstop/model";
 import { parseMeshServerName, type CloseCause, type Conn, type Connecting, type DialEvents } from "@ripstop/net";
 import { identifyPeer, type InboundPeer } from "../2-identify/inbound-peer.ts";
 import { parseAuthority } from "../2-identify/authority.ts";
+import { claimedService } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
 import { auditRequest, denialRefusal, InboundExchange } from "../7-connect/inbound-exchange.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
@@ -77,8 +78,7 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
     this.#parts = parts;
     this.#request = parts.workload.engine.heads.take();
     this.#request.copyFrom(head);
-    const claimed = head.headers.get("x-ripstop-source-service") ?? "";
-    this.#sourceService = claimed.startsWith(`${parts.peer.namespace}/`) && claimed.length <= 128 ? claimed : "";
+    this.#sourceService = claimedService(head.headers, parts.peer);
     parts.workload.engine.live.exchanges++;
   }
 

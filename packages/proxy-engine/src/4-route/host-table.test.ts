@@ -5,10 +5,9 @@ import { describe, it } from "node:test";
 import { endpointsType, hostBindingName, hostBindingType, routesName, routesType, serviceType } from "@ripstop/model";
 import { StoppedClock } from "@ripstop/testkit";
 import { Connector } from "../7-connect/connector.ts";
-import { TurnFlusher } from "../support/turn-flusher.ts";
 import { FakeConfigClient } from "../testing/fake-config-client.suite.ts";
 import { rule } from "../testing/test-mesh.suite.ts";
-import { IdentityTable, TlsDialer } from "@ripstop/net";
+import { FlushScheduler, IdentityTable, TlsDialer } from "@ripstop/net";
 import { HostTable } from "./host-table.ts";
 
 function setUp(): { clock: StoppedClock; config: FakeConfigClient; table: HostTable; close(): void } {
@@ -18,8 +17,8 @@ function setUp(): { clock: StoppedClock; config: FakeConfigClient; table: HostTa
   const identities = new IdentityTable();
   const observer = { accepted: () => undefined, refused: () => undefined };
   const tls = new TlsDialer({ identities, verifyPeer: () => ({ ok: false, reason: "x", message: "x" }), observer, clock });
-  const connector = new Connector({ clock, flush: new TurnFlusher(), tls, workloadId: "shop/web-1", trustDomain: "t" });
-  const table = new HostTable({ namespace: "shop", clock, config, connector, random: () => 0, onChanged: () => undefined });
+  const connector = new Connector({ clock, flush: new FlushScheduler(), tls, workloadId: "shop/web-1", trustDomain: "t" });
+  const table = new HostTable({ namespace: "shop", clock, config, connector, random: () => 0, onChanged: () => undefined, onEjected: () => undefined });
   return {
     clock,
     config,

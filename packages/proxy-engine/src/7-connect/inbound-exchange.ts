@@ -50,8 +50,6 @@ export class InboundExchange extends HttpExchange {
   #port: InboundPort | undefined = undefined;
   #retried = 0;
   #isGrpc = false;
-  #requestId = "";
-  #traceId = "";
   #sourceService = "";
 
   constructor(workload: HostedWorkload, peer: InboundPeer, downstream: ServerStream, start: InboundStart) {
@@ -60,20 +58,13 @@ export class InboundExchange extends HttpExchange {
     this.#peer = peer;
   }
 
-  protected get requestId(): string {
-    return this.#requestId;
-  }
-
   /** Runs the stages. */
   start(): void {
     const { request } = this;
     this.#isGrpc = isGrpc(request);
     this.#workload.exchanges.add(this);
     const target = canonicalTarget(request.path);
-    const ids = applyInboundDuties(request, this.#peer);
-    this.#requestId = ids.requestId;
-    this.#traceId = ids.traceId;
-    this.#sourceService = ids.sourceService;
+    this.#sourceService = applyInboundDuties(request, this.#peer, this.engine.ids);
     if (target === REFUSED_PATH) {
       this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
       return;
@@ -167,8 +158,6 @@ export class InboundExchange extends HttpExchange {
       route: "",
       workload: this.#workload.id,
       tlsVersion: this.#peer.tlsVersion,
-      requestId: this.#requestId,
-      traceId: this.#traceId,
     });
   }
 }
