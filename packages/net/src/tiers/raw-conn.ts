@@ -7,11 +7,14 @@ import type { CloseCause, Conn, ConnHandler, TlsInfo } from "../conn.ts";
 import { libuv, UV_EOF, type Libuv, type StreamHandle, type StreamOwner, type WriteRequest } from "./libuv.ts";
 import { REGION_BYTES, RegionPool, type WriteRegion } from "./write-region.ts";
 
+/** Size of a read buffer that all connections share: the most that one read brings. */
+export const SHARED_READ_BYTES: number = 256 * 1024;
+
 /** What all raw connections of a process share. */
 class Shared {
   readonly uv: Libuv = libuv();
   /** Everything in it must be consumed or copied before `onBytes` returns. */
-  readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(256 * 1024);
+  readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
   readonly pool = new RegionPool();
   region: WriteRegion = this.pool.take();
 }
