@@ -5,6 +5,7 @@ import type { ConfigClient } from "@ripstop/discovery/client";
 import { telemetry, type BootstrapWorkload } from "@ripstop/model";
 import type { TlsDialer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
+import { metricNames } from "@ripstop/telemetry";
 import { WorkloadView } from "../config/workload-view.ts";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
@@ -73,6 +74,11 @@ export class HostedWorkload implements OutboundContext {
       connector: this.connector,
       random: () => engine.random(),
       onChanged: () => options.onChanged(),
+      onEjected: ({ service }, endpoint) => {
+        const { name, help } = metricNames.ENDPOINT_EJECTIONS;
+        engine.metrics.counter(name, help, { service }).add(1);
+        engine.log.warn("endpoint ejected after failures in a row", { service, endpoint: endpoint.id, times: endpoint.ejections });
+      },
     });
     this.view = new WorkloadView(bootstrap.id, config, factories, {
       onWorkloadChanged: () => {

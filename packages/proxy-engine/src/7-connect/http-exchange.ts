@@ -4,7 +4,7 @@
 
 import {
   HeaderList,
-  RequestHead,
+  type RequestHead,
   ResponseHead,
   StreamErrorCode,
   type ServerStream,
@@ -89,8 +89,6 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   protected abstract attemptDone(attempt: Attempt): void;
   /** The exchange is over: count it. Called exactly once. */
   protected abstract record(): void;
-  /** Value of x-request-id. */
-  protected abstract get requestId(): string;
 
   /** Whether the request can be sent once more: all of its body so far is at hand. */
   protected get replayable(): boolean {
@@ -140,7 +138,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.refused = refused;
     this.#responseStarted = true;
     this.status = refused.kind.status;
-    sendRefusal(this.downstream, this.request, refused, this.requestId);
+    sendRefusal(this.downstream, this.request, refused, this.request.headers.get("x-request-id") ?? "");
     this.#responseDone();
   }
 

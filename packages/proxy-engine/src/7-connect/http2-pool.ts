@@ -3,8 +3,7 @@
 import type { Clock, Timer } from "@ripstop/core";
 import type { RequestHead } from "@ripstop/http";
 import { Http2Connection, type Flushable, type Http2ConnectionHandler, type Http2Error, type Http2Output } from "@ripstop/http2";
-import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
-import type { TurnFlusher } from "../support/turn-flusher.ts";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler } from "@ripstop/net";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 
 /** How a pool makes connections. */
@@ -18,7 +17,7 @@ export interface PoolDialer {
 export interface Http2PoolOptions {
   readonly dialer: PoolDialer;
   readonly clock: Clock;
-  readonly flush: TurnFlusher;
+  readonly flush: FlushScheduler;
   /** Idle connections close after this time. */
   readonly idleMs: number;
 }
@@ -174,8 +173,10 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   readonly http2: Http2Connection;
   readonly tlsVersion: string;
   lastUsedMs: number;
+  /** Owned by the flush scheduler. */
+  flushPending = false;
   readonly #pool: Http2Pool;
-  readonly #flush: TurnFlusher;
+  readonly #flush: FlushScheduler;
   readonly #settingsTimer: Timer;
   #served = 0;
   #heard = true;
@@ -231,8 +232,12 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.http2.shutdown();
   }
 
-  scheduleFlush(connection: Flushable): void {
-    this.#flush.schedule(connection);
+  scheduleFlush(_connection: Flushable): void {
+    this.#flush.mark(this);
+  }
+
+  flush(): void {
+    this.http2.flush();
   }
 
   write(buf: Buffer, start: number, end: number): boolean {
