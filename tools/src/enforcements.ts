@@ -17,6 +17,9 @@ const HTTP_ROUTE = "packages/policies/dist/http-route/";
 const RESOURCES = "packages/resources/dist/";
 const CONTROL = "packages/control-engine/dist/";
 
+const DISCOVERY = "packages/discovery/dist/";
+const IDENTITY = "packages/identity/dist/";
+
 /** Every one of them. */
 export const enforcements: readonly Enforcement[] = [
   {
@@ -158,5 +161,54 @@ export const enforcements: readonly Enforcement[] = [
     function: "lostAgainst",
     without: "{ return undefined; }",
     tests: [`${CONTROL}store/store.test.js`],
+  },
+  {
+    what: "identity of the control plane",
+    file: `${DISCOVERY}client/control-connection.js`,
+    function: "ControlConnection.#peerProblem",
+    without: "{ return undefined; }",
+    tests: [`${DISCOVERY}stream.test.js`],
+  },
+  {
+    what: "ownership of a proxy id",
+    file: `${DISCOVERY}server/discovery-server.js`,
+    function: "Endpoint.#authorize",
+    without: "{ return true; }",
+    tests: [`${DISCOVERY}stream.test.js`],
+  },
+  {
+    what: "client certificates at the stream endpoint",
+    file: `${DISCOVERY}server/live-credentials.js`,
+    function: "LiveCredentials.constructor",
+    without: "{ super({}, contextOf(tls)); }",
+    tests: [`${DISCOVERY}server/discovery-server.test.js`],
+  },
+  {
+    what: "request budget of a config stream",
+    file: `${DISCOVERY}server/request-budget.js`,
+    function: "RequestBudget.spend",
+    without: "{ return true; }",
+    tests: [`${DISCOVERY}server/discovery-server.test.js`],
+  },
+  {
+    what: "names that a signing request may ask for",
+    file: `${IDENTITY}authority/csr-check.js`,
+    function: "checkExtension",
+    without: "{ return { ok: true, value: undefined }; }",
+    tests: [`${IDENTITY}authority/csr-check.test.js`],
+  },
+  {
+    what: "attributes of a signing request",
+    file: `${IDENTITY}authority/csr-check.js`,
+    function: "checkWishes",
+    without: "{ return { ok: true, value: undefined }; }",
+    tests: [`${IDENTITY}authority/csr-check.test.js`],
+  },
+  {
+    what: "syntax of SPIFFE ids",
+    file: `${IDENTITY}spiffe-id.js`,
+    function: "parseSpiffeId",
+    without: '{ return { ok: true, value: { uri: text, trustDomain: "", path: "" } }; }',
+    tests: [`${IDENTITY}spiffe-id.test.js`],
   },
 ];

@@ -68,7 +68,7 @@ class FakeControl extends EventEmitter {
         if (request.method === "POST") {
           record("control svid");
           this.emit("svid");
-          return answer(200, { svidChainPem: "CHAIN2", bundlePem: "BUNDLE2", notAfterMs: Date.now() + 3_600_000 });
+          return answer(200, { svidChainPem: "CHAIN2", bundlePem: "BUNDLE2", notAfterMs: systemClock.nowMs() + 3_600_000 });
         }
         return answer(404, {});
       });

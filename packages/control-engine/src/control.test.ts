@@ -22,8 +22,9 @@ import {
   type WorkloadView,
 } from "@ripstop/model";
 import type { Resource } from "@ripstop/resources";
+import { createMetricRegistry } from "@ripstop/telemetry";
 
-import { FakeMetrics, resourceWhen, send, TestControl, verifyPeer } from "./control.fixture.ts";
+import { resourceWhen, send, TestControl } from "./control.fixture.ts";
 import { startControl } from "./control.ts";
 
 const SERVICES = `
@@ -80,8 +81,7 @@ describe("control plane", () => {
       home: mesh.home,
       clock: systemClock,
       version: "",
-      metrics: new FakeMetrics(),
-      verifyPeer,
+      metrics: createMetricRegistry(),
     });
     assert.ok(!second.ok);
     assert.equal(second.error.kind.code, "RS3020");
@@ -98,7 +98,7 @@ describe("control plane", () => {
 
   it("refuses another trust domain on the same home", async () => {
     await mesh.control.close();
-    const other = { home: mesh.home, clock: systemClock, version: "", metrics: new FakeMetrics(), verifyPeer };
+    const other = { home: mesh.home, clock: systemClock, version: "", metrics: createMetricRegistry() };
     const refused = await startControl({ ...other, trustDomain: "other.mesh" });
     assert.ok(!refused.ok);
     assert.equal(refused.error.kind.code, "RS3024");
@@ -461,7 +461,7 @@ describe("API", () => {
     await mesh.apply(SERVICES);
     const answer = await mesh.send("GET", "/metrics");
     assert.match(answer.headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
-    assert.match(answer.text, /ripstop_control_revision.* 1\n/);
+    assert.match(answer.text, /^ripstop_store_revision 1$/m);
   });
 
   it("streams requests that proxies report to those who tap", async () => {
@@ -546,8 +546,7 @@ describe("dashboard", () => {
       home: mesh.home,
       clock: systemClock,
       version: "",
-      metrics: new FakeMetrics(),
-      verifyPeer,
+      metrics: createMetricRegistry(),
       dashboardDirectory: directory,
     });
     assert.ok(started.ok);

@@ -52,7 +52,9 @@ class Bench {
   }
 }
 
-function request(fields: Partial<Pick<RequestHead, "method" | "path" | "protocol" | "contentLength" | "scheme">> = {}): RequestHead {
+function request(
+  fields: Partial<Pick<RequestHead, "method" | "path" | "protocol" | "contentLength" | "scheme">> = {},
+): RequestHead {
   const head = new RequestHead();
   head.authority = "a";
   return Object.assign(head, fields);
@@ -302,7 +304,9 @@ describe("Http1ClientConnection", () => {
     const good = new Bench();
     good.open().sendRequest(request({ protocol: "websocket" }), false);
     const accept = websocketAccept(key(good.output.take()));
-    good.receive(`HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    good.receive(
+      `HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
     assert.deepEqual(good.takeEvents(), ["unusable", "response 101"]);
     const bad = new Bench();
     bad.open().sendRequest(request({ protocol: "websocket" }), false);

@@ -15,9 +15,13 @@ import { Http1ResponseDecoder } from "./response-decoder.ts";
 
 const TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
 const MANAGED = new Set(
-  "host content-length transfer-encoding connection upgrade expect te keep-alive proxy-connection http2-settings".split(" "),
+  "host content-length transfer-encoding connection upgrade expect te keep-alive proxy-connection http2-settings".split(
+    " ",
+  ),
 );
-const VALUE = [9, ...Array.from({ length: 224 }, (_, at) => at + 32)].filter((code) => code !== 127).map((code) => String.fromCharCode(code));
+const VALUE = [9, ...Array.from({ length: 224 }, (_, at) => at + 32)]
+  .filter((code) => code !== 127)
+  .map((code) => String.fromCharCode(code));
 
 const name = fc
   .string({ unit: fc.constantFrom(...TOKEN), minLength: 1, maxLength: 20 })
@@ -25,8 +29,12 @@ const name = fc
 const value = fc
   .string({ unit: fc.constantFrom(...VALUE), maxLength: 60 })
   .map((text) => text.replaceAll(/^[ \t]+|[ \t]+$/g, ""));
-const fields = fc.array(fc.tuple(fc.oneof(name, fc.constantFrom("accept", "cookie", "x-request-id")), value), { maxLength: 12 });
-const path = fc.string({ unit: fc.constantFrom(..."/?&=%.,;:@!$'()*+-_~abcXYZ019[]{}|"), maxLength: 40 }).map((text) => `/${text}`);
+const fields = fc.array(fc.tuple(fc.oneof(name, fc.constantFrom("accept", "cookie", "x-request-id")), value), {
+  maxLength: 12,
+});
+const path = fc
+  .string({ unit: fc.constantFrom(..."/?&=%.,;:@!$'()*+-_~abcXYZ019[]{}|"), maxLength: 40 })
+  .map((text) => `/${text}`);
 const authority = fc.constantFrom("a", "catalog.shop:8080", "[::1]:80", "x_y.test", "10.0.0.1");
 
 const request = fc.record({
@@ -74,13 +82,17 @@ function assertKnownEvents(events: readonly string[]): void {
 describe("the codec", () => {
   it("reads any split like the whole", () => {
     fc.assert(
-      fc.property(fc.array(request, { minLength: 1, maxLength: 3 }), fc.array(fc.nat(), { maxLength: 20 }), (requests, seeds) => {
-        const bytes = Buffer.concat(requests.map(requestBytes));
-        const cuts = [...new Set(seeds.map((seed) => seed % bytes.length))].sort((a, b) => a - b);
-        const whole = traceDecode({ role: "request" }, [bytes]);
-        assert.equal(whole.filter((line) => line.startsWith("request ")).length, requests.length);
-        assert.deepEqual(traceDecode({ role: "request" }, cutAt(bytes, cuts)), whole);
-      }),
+      fc.property(
+        fc.array(request, { minLength: 1, maxLength: 3 }),
+        fc.array(fc.nat(), { maxLength: 20 }),
+        (requests, seeds) => {
+          const bytes = Buffer.concat(requests.map(requestBytes));
+          const cuts = [...new Set(seeds.map((seed) => seed % bytes.length))].sort((a, b) => a - b);
+          const whole = traceDecode({ role: "request" }, [bytes]);
+          assert.equal(whole.filter((line) => line.startsWith("request ")).length, requests.length);
+          assert.deepEqual(traceDecode({ role: "request" }, cutAt(bytes, cuts)), whole);
+        },
+      ),
     );
   });
 
@@ -97,7 +109,10 @@ describe("the codec", () => {
             assert.equal(head.path, one.path);
             assert.equal(head.authority, one.authority);
             assert.equal(head.contentLength, one.chunked ? -1 : one.body.length);
-            const got = Array.from({ length: head.headers.length }, (_, at) => [head.headers.nameAt(at), head.headers.valueAt(at)]);
+            const got = Array.from({ length: head.headers.length }, (_, at) => [
+              head.headers.nameAt(at),
+              head.headers.valueAt(at),
+            ]);
             assert.deepEqual(got, one.fields);
           },
           onBody: ignore,
@@ -127,7 +142,10 @@ describe("the codec", () => {
           onResponse(got) {
             seen++;
             assert.equal(got.status, status);
-            const pairs = Array.from({ length: got.headers.length }, (_, at) => [got.headers.nameAt(at), got.headers.valueAt(at)]);
+            const pairs = Array.from({ length: got.headers.length }, (_, at) => [
+              got.headers.nameAt(at),
+              got.headers.valueAt(at),
+            ]);
             assert.deepEqual(pairs, list);
           },
           onBody: ignore,
@@ -158,7 +176,10 @@ describe("the codec", () => {
   });
 
   it("answers damaged messages with one typed error or none, the same for every split", () => {
-    const damage = fc.array(fc.tuple(fc.nat(), fc.constantFrom(...[0, 9, 10, 13, 32, 44, 48, 58, 59, 127, 128, 255])), { minLength: 1, maxLength: 4 });
+    const damage = fc.array(fc.tuple(fc.nat(), fc.constantFrom(...[0, 9, 10, 13, 32, 44, 48, 58, 59, 127, 128, 255])), {
+      minLength: 1,
+      maxLength: 4,
+    });
     fc.assert(
       fc.property(request, damage, fc.array(fc.nat(), { maxLength: 8 }), (one, places, seeds) => {
         const bytes = requestBytes(one);
@@ -174,9 +195,13 @@ describe("the codec", () => {
 
   it("answers random bytes with typed errors only", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom("request" as const, "response" as const), (random, role) => {
-        assertKnownEvents(traceDecode({ role, isClosed: true }, [Buffer.from(random)]));
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 200 }),
+        fc.constantFrom("request" as const, "response" as const),
+        (random, role) => {
+          assertKnownEvents(traceDecode({ role, isClosed: true }, [Buffer.from(random)]));
+        },
+      ),
     );
   });
 });

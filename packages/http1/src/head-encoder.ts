@@ -37,8 +37,7 @@ export function encodeRequestHead(out: ByteWriter, head: RequestHead, flags: num
   const start = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
   const headers = head.headers;
   const expect = head.expectsContinue ? "expect: 100-continue\r\n" : "";
-  const text =
-    start + connectionText(flags, head.protocol, headers) + lengthText(flags, head.contentLength) + expect;
+  const text = start + connectionText(flags, head.protocol, headers) + lengthText(flags, head.contentLength) + expect;
   return writeSection(out, text, headers);
 }
 
@@ -91,7 +90,7 @@ function writeSection(out: ByteWriter, start: string, headers: HeaderList): bool
 }
 
 const MANAGED_LENGTHS = bits([2, 4, 6, 7, 10, 14, 16, 17]);
-const MANAGED_INITIALS = bits([..."cehkptu"].map((letter) => letter.charCodeAt(0) & 31));
+const MANAGED_INITIALS = bits(Array.from("cehkptu", (letter) => letter.charCodeAt(0) & 31));
 
 function bits(positions: readonly number[]): number {
   let mask = 0;
@@ -103,7 +102,9 @@ function bits(positions: readonly number[]): number {
 function mayBeSpecial(name: string): boolean {
   const length = name.length;
   return (
-    length < 18 && ((MANAGED_LENGTHS >> length) & 1) !== 0 && ((MANAGED_INITIALS >> (name.charCodeAt(0) & 31)) & 1) !== 0
+    length < 18 &&
+    ((MANAGED_LENGTHS >> length) & 1) !== 0 &&
+    ((MANAGED_INITIALS >> (name.charCodeAt(0) & 31)) & 1) !== 0
   );
 }
 

@@ -3,7 +3,7 @@
 
 import type { ErrorKind } from "@ripstop/core";
 import { HeaderList } from "@ripstop/http";
-import { CR, FIELD_VALUE, HEX_VALUE, HTAB, LF, SEMICOLON, SP } from "./characters.ts";
+import { CR, FIELD_VALUE, HEX_VALUE, LF, SEMICOLON } from "./characters.ts";
 import { http1Errors } from "./errors.ts";
 import { FieldFacts } from "./field-facts.ts";
 import { HeadScanner, ScanResult, ScanStart } from "./head-scanner.ts";
@@ -26,17 +26,17 @@ const Phase = {
   LENGTH: 1,
   CHUNK_SIZE_START: 2,
   CHUNK_SIZE: 3,
-  CHUNK_SPACE: 4,
-  CHUNK_EXTENSION: 5,
-  CHUNK_SIZE_LF: 6,
-  CHUNK_DATA: 7,
-  CHUNK_DATA_CR: 8,
-  CHUNK_DATA_LF: 9,
-  TRAILERS: 10,
-  UNTIL_CLOSE: 11,
-  COMPLETE: 12,
-  TUNNEL: 13,
-  FAILED: 14,
+  CHUNK_EXTENSION: 4,
+  CHUNK_SIZE_LF: 5,
+  CHUNK_DATA: 6,
+  CHUNK_DATA_CR: 7,
+  CHUNK_DATA_LF: 8,
+  TRAILERS: 9,
+  UNTIL_CLOSE: 10,
+  // From here on no byte is taken.
+  COMPLETE: 11,
+  TUNNEL: 12,
+  FAILED: 13,
 } as const;
 
 /** How the body of a message is delimited; what `startMessage` answers. */
@@ -47,7 +47,6 @@ const MAX_SIZE_DIGITS = 13;
 
 /** Shared: heads are collected and used within one call. */
 const facts = new FieldFacts();
-const trailers = new HeaderList();
 
 /** Base of both decoders. */
 export abstract class MessageDecoder {
@@ -63,6 +62,8 @@ export abstract class MessageDecoder {
   /** The bytes of a head or trailer section that has not arrived completely. */
   #pending: Buffer | undefined = undefined;
   #pendingLength = 0;
+  /** Made when the first trailers come: few connections see any. */
+  #trailers: HeaderList | undefined = undefined;
 
   protected constructor(sink: Http1BodySink, limits: Http1Limits, headStart: number) {
     this.#sink = sink;
@@ -289,6 +290,7 @@ export abstract class MessageDecoder {
       this.#end();
       return;
     }
+    const trailers = (this.#trailers ??= new HeaderList());
     const error = facts.collectTrailers(this.#scanner, text, trailers);
     if (error !== undefined) {
       this.fail(error);
@@ -345,11 +347,6 @@ export abstract class MessageDecoder {
         return this.#decodeSizeByte(byte);
       case Phase.CHUNK_SIZE:
         return this.#decodeSizeByte(byte);
-      case Phase.CHUNK_SPACE:
-        // Blank space may stand before the ";" of an extension and nowhere else.
-        if (byte === SEMICOLON) this.#phase = Phase.CHUNK_EXTENSION;
-        else if (byte !== SP && byte !== HTAB) return byte === LF ? http1Errors.bareLf : http1Errors.chunkSizeInvalid;
-        return this.#countExtension();
       case Phase.CHUNK_EXTENSION:
         if (byte === CR) {
           this.#phase = Phase.CHUNK_SIZE_LF;
@@ -387,13 +384,10 @@ export abstract class MessageDecoder {
       case SEMICOLON:
         this.#phase = Phase.CHUNK_EXTENSION;
         return this.#countExtension();
-      case SP:
-      case HTAB:
-        this.#phase = Phase.CHUNK_SPACE;
-        return this.#countExtension();
       case LF:
         return http1Errors.bareLf;
       default:
+        // Blank space before ";" too (RFC 9112 allows it to old senders): Node refuses it, others read past it.
         return http1Errors.chunkSizeInvalid;
     }
   }

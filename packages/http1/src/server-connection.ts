@@ -2,11 +2,11 @@
 
 import type { ErrorKind } from "@ripstop/core";
 import {
-  RequestHead,
   ResponseHead,
   StreamErrorCode,
   UNKNOWN_LENGTH,
   type HeaderList,
+  type RequestHead,
   type ServerStream,
   type ServerStreamHandler,
 } from "@ripstop/http";

@@ -42,7 +42,16 @@ const response = new ResponseHead();
 response.headers.append("content-type", "application/grpc");
 response.headers.append("x-served-by", "backend-1");
 
-const quiet = { onSettings() {}, onIdle() {}, onGoaway() {}, onPong() {}, onStreamError() {}, onError(e) { throw new Error(String(e)); } };
+const quiet = {
+  onSettings() {},
+  onIdle() {},
+  onGoaway() {},
+  onPong() {},
+  onStreamError() {},
+  onError(e) {
+    throw new Error(String(e));
+  },
+};
 
 class Answer {
   constructor(stream) {
@@ -105,7 +114,8 @@ for (const [name, value] of [
   ["grpc-timeout", "1S"],
   ["traceparent", ""],
   ["x-request-id", ""],
-]) request.headers.append(name, value);
+])
+  request.headers.append(name, value);
 
 let serial = 0x10000000;
 let wire = 0;
@@ -138,5 +148,9 @@ for (let round = 0; round < 5; round++) {
   rounds.push(((used.user + used.system) * 1000) / EXCHANGES);
 }
 rounds.sort((a, b) => a - b);
-console.log(`${process.version}  ${EXCHANGES} exchanges a round, ${Math.round(wire / EXCHANGES)} bytes each on the wire`);
-console.log(`both ends together: median ${Math.round(rounds[2])} ns CPU per exchange (${rounds.map(Math.round).join(", ")})`);
+console.log(
+  `${process.version}  ${EXCHANGES} exchanges a round, ${Math.round(wire / EXCHANGES)} bytes each on the wire`,
+);
+console.log(
+  `both ends together: median ${Math.round(rounds[2])} ns CPU per exchange (${rounds.map(Math.round).join(", ")})`,
+);

@@ -289,8 +289,9 @@ export class ConnectionState implements SenderOwner {
     stream.closed = true;
     this.streams.close(stream.id, how);
     this.sender.drop(stream);
-    if (how !== PastStream.ENDED && stream.unconsumed > 0) {
-      // What the handler still holds is its own affair now; the connection must not run dry for it.
+    if (stream.unconsumed > 0) {
+      // What the handler still holds, at most one window, is its own affair now: it may never say that it used it,
+      // and the connection must not run dry for that.
       this.grantConnection(stream.unconsumed);
       stream.unconsumed = 0;
     }

@@ -2,7 +2,7 @@
 // Opens no socket and sets no timer: its owner carries the bytes and asks for the flush. This file is the face; the
 // work is in frame-reader, message-receiver, control-receiver, message-sender and sender around a connection-state.
 
-import type { ClientStream, ClientStreamHandler } from "@ripstop/http";
+import type { ClientStream, ClientStreamHandler, RequestHead } from "@ripstop/http";
 import { ConnectionState } from "./connection-state.ts";
 import type { Flushable, Http2Options } from "./connection-types.ts";
 import { ControlReceiver } from "./control-receiver.ts";
@@ -23,6 +23,7 @@ export class Http2Connection implements Flushable {
   readonly #state: ConnectionState;
   readonly #reader: FrameReader;
   readonly #control: ControlReceiver;
+  readonly #messages: MessageReceiver;
   readonly #messageSender: MessageSender;
 
   /** Composes preface and SETTINGS, and asks for the first flush. */
@@ -31,9 +32,9 @@ export class Http2Connection implements Flushable {
     const { limits, settings, role } = state;
     this.#state = state;
     this.#messageSender = new MessageSender(state);
-    const messages = new MessageReceiver(state, this.#messageSender);
-    this.#control = new ControlReceiver(state, messages.decoder);
-    this.#reader = new FrameReader(new Dispatcher(state, messages, this.#control), {
+    this.#messages = new MessageReceiver(state, this.#messageSender);
+    this.#control = new ControlReceiver(state, this.#messages.decoder);
+    this.#reader = new FrameReader(new Dispatcher(state, this.#messages, this.#control), {
       expectPreface: role === "server",
       maxFrameBytes: settings.maxFrameBytes,
       maxBlockBytes: 2 * Math.max(limits.maxHeaderListBytes, settings.maxFrameBytes),
@@ -89,6 +90,21 @@ export class Http2Connection implements Flushable {
     if (state.dead) return;
     this.#reader.receive(buf, start, end);
     if (state.sender.overflowed) state.flood("the peer asks for answers and does not read them");
+  }
+
+  /**
+   * Server, right after construction: the HTTP/1.1 request `head`, complete and without a body, asked for h2c and was
+   * answered 101; its response travels on stream 1. `settings` is its decoded HTTP2-Settings field (RFC 7540 §3.2).
+   * Returns false when that field is malformed: the connection has then ended.
+   */
+  acceptUpgrade(head: RequestHead, settings: Buffer): boolean {
+    if (settings.length % 6 !== 0) {
+      this.#state.frameSizeError("RFC 7540 §3.2.1", "HTTP2-Settings");
+      return false;
+    }
+    if (!this.#control.applySettings(settings, 0, settings.length)) return false;
+    this.#messages.onUpgrade(head);
+    return true;
   }
 
   /** The peer sent FIN: requests that are complete are still answered, everything else ends. */

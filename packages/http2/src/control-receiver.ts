@@ -123,17 +123,25 @@ export class ControlReceiver {
       return;
     }
     if ((end - start) % 6 !== 0) return state.frameSizeError("RFC 9113 §6.5", "SETTINGS");
-    if (!state.spend(state.control, "control frames")) return;
+    if (!state.spend(state.control, "control frames") || !this.applySettings(buf, start, end)) return;
+    state.sender.writer.settingsAck();
+    state.sender.schedule();
+    state.handler.onSettings();
+  }
+
+  /** Puts the settings `buf[start, end)` (a multiple of six bytes) in force. False when they ended the connection. */
+  applySettings(buf: Buffer, start: number, end: number): boolean {
+    const state = this.#state;
     const { peer, sender } = state;
     const oldWindow = peer.initialWindowBytes;
     const problem = peer.apply(buf, start, end);
-    if (problem !== undefined) return state.fail(problem);
+    if (problem !== undefined) {
+      state.fail(problem);
+      return false;
+    }
     sender.encoder.setPeerTableBytes(peer.headerTableBytes);
     const delta = peer.initialWindowBytes - oldWindow;
-    if (delta !== 0 && !this.#moveSendWindows(delta)) return;
-    sender.writer.settingsAck();
-    sender.schedule();
-    state.handler.onSettings();
+    return delta === 0 || this.#moveSendWindows(delta);
   }
 
   /** SETTINGS_INITIAL_WINDOW_SIZE changed by `delta`: so do the windows of all streams (RFC 9113 §6.9.2). */
@@ -192,7 +200,12 @@ export class ControlReceiver {
     if (state.role === "client") {
       for (const stream of state.streams.snapshot()) {
         if (stream.id <= lastId) continue;
-        state.endEarly(stream, PastStream.RESET_BY_US, StreamErrorCode.REFUSED_STREAM, "the peer takes no more requests");
+        state.endEarly(
+          stream,
+          PastStream.RESET_BY_US,
+          StreamErrorCode.REFUSED_STREAM,
+          "the peer takes no more requests",
+        );
       }
     }
     state.handler.onGoaway(lastId, code, debug);

@@ -1,14 +1,9 @@
 // Incoming messages: header blocks and DATA frames to the calls of a stream's handler, with the rules on their order,
 // length and flow control (RFC 9113 §5.1, §6.1, §6.9, §8.1).
 
-import { StreamErrorCode } from "@ripstop/http";
+import { StreamErrorCode, type RequestHead } from "@ripstop/http";
 import { AFTER_END, malformedMessage, WRONG_LENGTH, type ConnectionState } from "./connection-state.ts";
-import {
-  HTTP2_COMPRESSION_ERROR,
-  HTTP2_FLOW_CONTROL_ERROR,
-  HTTP2_HEADERS_TOO_LARGE,
-  Http2Error,
-} from "./errors.ts";
+import { HTTP2_COMPRESSION_ERROR, HTTP2_FLOW_CONTROL_ERROR, HTTP2_HEADERS_TOO_LARGE, Http2Error } from "./errors.ts";
 import { FrameType } from "./frames.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
 import { MessageReader, urgencyOf, type MessagePart, type ReadRules } from "./message-reader.ts";
@@ -114,7 +109,10 @@ export class MessageReceiver {
     const state = this.#state;
     if (stream.remoteEnded) return state.streamError(stream, AFTER_END);
     if (!reader.finish()) {
-      return state.streamError(stream, reader.tooLarge ? this.#tooLarge() : malformedMessage(reader.section, reader.problem));
+      return state.streamError(
+        stream,
+        reader.tooLarge ? this.#tooLarge() : malformedMessage(reader.section, reader.problem),
+      );
     }
     if (state.role === "client" && !stream.responseStarted) this.#onResponse(stream, endStream, reader);
     else this.#onTrailers(stream, endStream, reader);
@@ -128,17 +126,29 @@ export class MessageReceiver {
     }
     const head = reader.request;
     const isTunnel = head.protocol !== "" || head.method === "CONNECT";
-    const expected = isTunnel ? -1 : head.contentLength;
-    if (endStream && expected > 0) return state.refuse(streamId, WRONG_LENGTH);
-    const stream = new Http2Stream(this.#owner, streamId, state.peer.initialWindowBytes, state.streamWindow);
-    stream.isTunnel = isTunnel;
-    stream.protocol = head.protocol;
-    stream.expectedLength = expected;
-    stream.remoteEnded = endStream;
+    if (endStream && head.contentLength > 0 && !isTunnel) return state.refuse(streamId, WRONG_LENGTH);
+    const stream = this.#openStream(streamId, head, endStream);
     if (reader.priority !== "" && state.settings.priorities) stream.urgency = urgencyOf(reader.priority);
+    stream.handler = state.server?.onRequest(stream, head, endStream);
+  }
+
+  /** The HTTP/1.1 request that asked for the upgrade to h2c becomes stream 1, complete (RFC 7540 §3.2). */
+  onUpgrade(head: RequestHead): void {
+    this.#state.newestId = 1;
+    const stream = this.#openStream(1, head, true);
+    stream.handler = this.#state.server?.onRequest(stream, head, true);
+  }
+
+  #openStream(streamId: number, head: RequestHead, endStream: boolean): Http2Stream {
+    const state = this.#state;
+    const stream = new Http2Stream(this.#owner, streamId, state.peer.initialWindowBytes, state.streamWindow);
+    stream.isTunnel = head.protocol !== "" || head.method === "CONNECT";
+    stream.protocol = head.protocol;
+    stream.expectedLength = stream.isTunnel ? -1 : head.contentLength;
+    stream.remoteEnded = endStream;
     state.streams.add(stream);
     state.active++;
-    stream.handler = state.server?.onRequest(stream, head, endStream);
+    return stream;
   }
 
   /** A request whose header section is over the limit: no handler sees it (RFC 9113 §10.5.1). */
@@ -171,7 +181,8 @@ export class MessageReceiver {
     const head = reader.response;
     const { status } = head;
     if (status < 200) {
-      if (endStream) return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "a 1xx response ends the stream"));
+      if (endStream)
+        return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "a 1xx response ends the stream"));
       if (++stream.informationalCount > state.limits.maxInformational) {
         return state.streamError(stream, malformedMessage("RFC 9110 §15.2", "too many 1xx responses"));
       }
@@ -196,7 +207,8 @@ export class MessageReceiver {
 
   #onTrailers(stream: Http2Stream, endStream: boolean, reader: MessageReader): void {
     const state = this.#state;
-    if (!endStream) return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "trailers do not end the stream"));
+    if (!endStream)
+      return state.streamError(stream, malformedMessage("RFC 9113 §8.1", "trailers do not end the stream"));
     if (stream.isTunnel) return state.streamError(stream, malformedMessage("RFC 9113 §8.5", "trailers in a tunnel"));
     if (!lengthMatches(stream)) return state.streamError(stream, WRONG_LENGTH);
     stream.remoteEnded = true;

@@ -7,7 +7,7 @@ import { causeOf } from "./close-cause.ts";
 import type { Conn } from "./conn.ts";
 import { ADDRESS_FORBIDDEN, ADDRESS_TAKEN, ADDRESS_UNAVAILABLE, LISTEN_FAILED } from "./errors.ts";
 import type { Tier } from "./tiers/tier.ts";
-import { currentTier } from "./transport.ts";
+import { currentTier } from "./current-tier.ts";
 
 /** Where and how to listen: `host` and `port`, or `path` for a Unix socket. */
 export interface ListenOptions {
@@ -59,7 +59,12 @@ async function open(options: ListenOptions, mayReplace: boolean): Promise<Result
     }
     return err(explain(bound.error, options));
   }
-  return ok(new OpenListener(bound.value, tier, options));
+  try {
+    return ok(new OpenListener(bound.value, tier, options));
+  } catch (error) {
+    bound.value.close();
+    return err(explain(error, options));
+  }
 }
 
 class OpenListener implements Listener {

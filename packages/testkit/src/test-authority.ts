@@ -128,7 +128,8 @@ export class TestAuthority {
     if (usages !== "absent") {
       let flags = 0;
       for (const usage of usages) flags |= x509.KeyUsageFlags[usage];
-      extensions.push(new x509.KeyUsagesExtension(flags as x509.KeyUsageFlags, true));
+      // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the flags are bits, and the constructor takes their sum
+      extensions.push(new x509.KeyUsagesExtension(flags, true));
     }
     const extended = options.extendedKeyUsages ?? ["serverAuth", "clientAuth"];
     if (extended !== "absent") {

@@ -108,7 +108,7 @@ function isUsed({ file, exportName }: DefinedError, sources: readonly SourceFile
   return sources.some(
     ({ path, text }) =>
       path !== file &&
-      !/\.(test|suite|testing|fuzz)\.tsx?$/.test(path) &&
+      !/\.(test|suite|testing|fuzz)\.tsx?$|\/testing\//.test(path) &&
       !path.endsWith("/index.ts") &&
       word.test(text),
   );

@@ -2,7 +2,7 @@
 // time, so values that never come back (ids, trace contexts) do not push out those that do. Text is not Huffman-coded:
 // between proxies the bytes are cheaper than the work.
 
-import { ByteWriter } from "@ripstop/core";
+import type { ByteWriter } from "@ripstop/core";
 import { fieldKindOf, FieldKind } from "../field-kind.ts";
 import { ENTRY_OVERHEAD } from "./decoder.ts";
 import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES, staticIndexOfName } from "./static-table.ts";
@@ -25,9 +25,7 @@ const MAX_REMEMBERED_VALUE = 1024;
 /** Below no absolute index: the pair was seen but is not in the table. */
 const NOT_INSERTED = -1;
 
-/** Results of looking for a value. */
-const UNKNOWN = -1;
-const NOT_SOUGHT = -2;
+const NO_VALUES: readonly string[] = [];
 
 /** Texts up to this length are written without a call into the runtime. */
 const SHORT_TEXT = 24;
@@ -61,6 +59,19 @@ function handlingOf(name: string): number {
 /** After so many values in a row that were new, only every so many-th is looked up and remembered. */
 const VOLATILE_AFTER = 16;
 
+/** A value that was met under a name. */
+class Met {
+  readonly value: string;
+  /** Absolute index of its entry, or NOT_INSERTED. */
+  index: number = NOT_INSERTED;
+  next: Met | undefined;
+
+  constructor(value: string, next: Met | undefined) {
+    this.value = value;
+    this.next = next;
+  }
+}
+
 /** What the encoder knows about one name. */
 class NameSlot {
   readonly name: string;
@@ -70,14 +81,10 @@ class NameSlot {
   /** Static entries with a value of their own: value i has index staticIndex + i. */
   readonly staticValues: readonly string[];
   /** Absolute index of the newest entry with this name, or NOT_INSERTED. */
-  newest = NOT_INSERTED;
+  newest: number = NOT_INSERTED;
   seen = false;
-  /** Values met, with their absolute indices or NOT_INSERTED; a ring. */
-  readonly values: string[] = [];
-  readonly indices: number[] = [];
-  oldest = 0;
-  /** Where the last value was found. */
-  lastFound = 0;
+  /** Values met, the latest first. */
+  first: Met | undefined = undefined;
   /** New values since one was met again. */
   misses = 0;
   /** The slot of the field that followed last time: messages of one kind repeat their order. */
@@ -91,7 +98,7 @@ class NameSlot {
     for (let at = this.staticIndex; at > 0 && at <= STATIC_COUNT && STATIC_NAMES[at] === name; at++) {
       values.push(STATIC_VALUES[at] ?? "");
     }
-    this.staticValues = values.length === 1 && values[0] === "" ? [] : values;
+    this.staticValues = values.length === 0 || values[0] === "" ? NO_VALUES : values;
   }
 }
 
@@ -157,28 +164,23 @@ export class HpackEncoder {
       return;
     }
     const oldestLive = this.#next - this.#count;
-    const known = this.#find(slot, value);
-    if (known >= 0) {
-      const absolute = slot.indices[known] ?? NOT_INSERTED;
-      if (absolute >= oldestLive) {
-        const index = STATIC_COUNT + (this.#next - absolute);
-        if (index < 0x7f) out.byte(0x80 | index);
-        else writeInteger(out, 0x80, 0x7f, index);
-        return;
-      }
+    const { misses } = slot;
+    const met = this.#find(slot, value);
+    if (met !== undefined && met.index >= oldestLive) {
+      const index = STATIC_COUNT + (this.#next - met.index);
+      if (index < 0x7f) out.byte(0x80 | index);
+      else writeInteger(out, 0x80, 0x7f, index);
+      return;
     }
     const size = name.length + value.length + ENTRY_OVERHEAD;
     // The first repeat of a name without any index is worth an entry even if the value is new: the name is then known.
-    const wanted = known >= 0 || (slot.seen && slot.staticIndex === 0 && slot.newest < oldestLive);
+    const wanted = met !== undefined || (slot.seen && slot.staticIndex === 0 && slot.newest < oldestLive);
     slot.seen = true;
-    if (wanted && size <= this.#maxBytes >> 1) {
-      this.#literal(out, slot, Pattern.INDEXED, value);
-      this.#insert(slot, size);
-      this.#remember(slot, known, value, slot.newest);
-      return;
-    }
-    this.#literal(out, slot, Pattern.PLAIN, value);
-    if (known === UNKNOWN && value.length <= MAX_REMEMBERED_VALUE) this.#remember(slot, known, value, NOT_INSERTED);
+    const inserted = wanted && size <= this.#maxBytes >> 1;
+    this.#literal(out, slot, inserted ? Pattern.INDEXED : Pattern.PLAIN, value);
+    if (inserted) this.#insert(slot, size);
+    if (met !== undefined) met.index = inserted ? slot.newest : NOT_INSERTED;
+    else if (!isSkipped(misses) && value.length <= MAX_REMEMBERED_VALUE) remember(slot, value, inserted);
   }
 
   #slotOf(name: string): NameSlot {
@@ -194,22 +196,27 @@ export class HpackEncoder {
     return slot;
   }
 
-  /** Where the slot has `value`, UNKNOWN, or NOT_SOUGHT when its values hardly ever come back. */
-  #find(slot: NameSlot, value: string): number {
-    const { values } = slot;
-    if (values[slot.lastFound] === value) return slot.lastFound;
-    if (slot.misses > VOLATILE_AFTER && (slot.misses & (VOLATILE_AFTER - 1)) !== 0) {
-      slot.misses++;
-      return NOT_SOUGHT;
-    }
-    for (let at = 0; at < values.length; at++) {
-      if (values[at] !== value) continue;
-      slot.lastFound = at;
+  /** What the slot knows of `value`; nothing when its values hardly ever come back and this one is not looked at. */
+  #find(slot: NameSlot, value: string): Met | undefined {
+    const { first } = slot;
+    if (first === undefined) return undefined;
+    if (first.value === value) {
       slot.misses = 0;
-      return at;
+      return first;
     }
-    slot.misses++;
-    return UNKNOWN;
+    if (isSkipped(slot.misses++)) return undefined;
+    let before = first;
+    for (let met = first.next; met !== undefined; met = met.next) {
+      if (met.value === value) {
+        before.next = met.next;
+        met.next = first;
+        slot.first = met;
+        slot.misses = 0;
+        return met;
+      }
+      before = met;
+    }
+    return undefined;
   }
 
   #insert(slot: NameSlot, size: number): void {
@@ -244,16 +251,6 @@ export class HpackEncoder {
     return slot.newest >= this.#next - this.#count ? STATIC_COUNT + (this.#next - slot.newest) : 0;
   }
 
-  #remember(slot: NameSlot, known: number, value: string, absolute: number): void {
-    let at = known;
-    if (at < 0) {
-      at = slot.oldest;
-      slot.oldest = (at + 1) % REMEMBERED;
-      slot.values[at] = value;
-    }
-    slot.indices[at] = absolute;
-  }
-
   #makeRoom(size: number): void {
     while (this.#count > 0 && this.#bytes + size > this.#maxBytes) {
       this.#bytes -= this.#sizes[(this.#next - this.#count) % this.#sizes.length] ?? 0;
@@ -277,6 +274,24 @@ export class HpackEncoder {
       if (slot.newest < oldestLive) this.#slots.delete(name);
     }
   }
+}
+
+/** Whether a value after so many new ones is not looked at. */
+function isSkipped(misses: number): boolean {
+  return misses > VOLATILE_AFTER && (misses & (VOLATILE_AFTER - 1)) !== 0;
+}
+
+/** Puts a new value before those met; the oldest of too many goes. */
+function remember(slot: NameSlot, value: string, inserted: boolean): void {
+  const met = new Met(value, slot.first);
+  if (inserted) met.index = slot.newest;
+  slot.first = met;
+  let last = met;
+  for (let count = 1; count < REMEMBERED; count++) {
+    if (last.next === undefined) return;
+    last = last.next;
+  }
+  last.next = undefined;
 }
 
 /** Appends an integer with a prefix (RFC 7541 §5.1). */

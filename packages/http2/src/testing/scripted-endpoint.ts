@@ -5,6 +5,7 @@
 //   > respond N STATUS [end] [{name: value} …]   > inform N STATUS   > body N COUNT|"text"   > end N
 //   > trailers N {name: value} …   > reset N CODE   > consumed N COUNT
 //   > open METHOD PATH [end] [protocol=P]        > shutdown   > ping N   > fin   > lost
+//   > upgrade PATH HEX (an HTTP/1.1 request became stream 1; HEX is its HTTP2-Settings)
 //   > block (the transport takes no more)   > unblock   > advance MS
 //   > repeat COUNT FRAME …  (the peer sends a frame again and again; %s is 1, 3, 5 …)
 
@@ -184,6 +185,13 @@ export class ScriptedEndpoint implements Http2Output, Http2ServerHandler {
         return stream?.consumed(Number(second));
       case "open":
         return this.#open(first, second, words, list);
+      case "upgrade": {
+        const head = new RequestHead();
+        head.authority = "a.example";
+        head.path = first;
+        this.connection.acceptUpgrade(head, Buffer.from(second, "hex"));
+        return;
+      }
       case "shutdown":
         return this.connection.shutdown();
       case "ping":

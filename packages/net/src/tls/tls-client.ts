@@ -4,15 +4,16 @@ import type { X509Certificate } from "node:crypto";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Clock } from "@ripstop/core";
 import { closeCause } from "../close-cause.ts";
+import { currentTier } from "../current-tier.ts";
 import { dial, type DialEvents } from "../dial.ts";
 import { publicTier } from "../tiers/public-tier.ts";
-import { SocketConn } from "../tiers/socket-conn.ts";
-import type { Connecting, ConnectEvents, ConnectTarget, Tier } from "../tiers/tier.ts";
+import type { Connecting, ConnectEvents, ConnectTarget, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer, type PeerRules } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { secureConn } from "./secure-conn.ts";
 import type { TlsObserver } from "./tls-observer.ts";
-import { handshakeProblem, TLS_HIGH_WATER_BYTES } from "./tls-server.ts";
+import { handshakeProblem } from "./tls-server.ts";
 
 /** Whom to reach and as whom. */
 export interface DialTlsOptions {
@@ -39,6 +40,7 @@ export class TlsDialer {
   readonly #verifyPeer: VerifyPeer;
   readonly #observer: TlsObserver;
   readonly #clock: Clock;
+  readonly #tierName: TierName;
   readonly #sessions = new SessionCache();
 
   constructor(parts: {
@@ -46,11 +48,14 @@ export class TlsDialer {
     readonly verifyPeer: VerifyPeer;
     readonly observer: TlsObserver;
     readonly clock: Clock;
+    /** For tests; default the process's tier. */
+    readonly tierName?: TierName;
   }) {
     this.#identities = parts.identities;
     this.#verifyPeer = parts.verifyPeer;
     this.#observer = parts.observer;
     this.#clock = parts.clock;
+    this.#tierName = parts.tierName ?? currentTier().name;
   }
 
   /**
@@ -151,7 +156,7 @@ export class TlsDialer {
       leaf = outcome.leaf;
       remember();
       this.#observer.accepted("client", outcome.info.resumed);
-      events.onConnected(new SocketConn(tls, { tls: outcome.info, highWaterBytes: TLS_HIGH_WATER_BYTES }));
+      events.onConnected(secureConn(tls, this.#tierName, { tls: outcome.info }));
     });
     return {
       cancel() {

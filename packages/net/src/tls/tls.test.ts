@@ -8,9 +8,11 @@ import { describe, it } from "node:test";
 import type { CloseCause, Conn } from "../conn.ts";
 import { connSuite, Recorder, type ConnHarness } from "../conn.suite.ts";
 import type { Listener } from "../listen.ts";
+import type { TierName } from "../tiers/tier.ts";
 import { IdentityTable } from "./identity-table.ts";
 import { meshServerName } from "./mesh-server-name.ts";
 import type { PeerVerdict } from "./peer-verdict.ts";
+import { RawTlsConn } from "./raw-tls-conn.ts";
 import { TlsDialer } from "./tls-client.ts";
 import type { TlsObserver, TlsRefusal } from "./tls-observer.ts";
 import { listenTls, type ListenTlsOptions } from "./tls-server.ts";
@@ -150,7 +152,7 @@ async function world(
   };
 }
 
-async function harness(): Promise<ConnHarness> {
+async function harness(tierName: TierName): Promise<ConnHarness> {
   const authority = await TestAuthority.create();
   const observer = new Outcomes();
   const accepted: ((conn: Conn) => void)[] = [];
@@ -159,6 +161,7 @@ async function harness(): Promise<ConnHarness> {
     verifyPeer,
     observer,
     clock: systemClock,
+    tierName,
     onConn: (conn) => accepted.shift()?.(conn),
   });
   assert.ok(opened.ok);
@@ -168,6 +171,7 @@ async function harness(): Promise<ConnHarness> {
     verifyPeer,
     observer,
     clock: systemClock,
+    tierName,
   });
   let turn: Promise<unknown> = Promise.resolve();
   const connectOne: ConnHarness["connect"] = async (clientHandler, serverHandler) => {
@@ -197,7 +201,9 @@ async function harness(): Promise<ConnHarness> {
         },
       );
     });
-    return { client, server: await server };
+    const pair = { client, server: await server };
+    for (const conn of [pair.client, pair.server]) assert.equal(conn instanceof RawTlsConn, tierName === "raw");
+    return pair;
   };
   return {
     live: () => listener.connections,
@@ -211,7 +217,7 @@ async function harness(): Promise<ConnHarness> {
   };
 }
 
-connSuite("a mutual TLS", harness, { tls: true });
+for (const name of ["raw", "public"] as const) connSuite(`a mutual TLS (${name})`, () => harness(name), { tls: true });
 
 function connected(outcome: { conn: Conn; recorder: Recorder } | CloseCause): { conn: Conn; recorder: Recorder } {
   assert.ok("conn" in outcome, "code" in outcome ? outcome.message : "");

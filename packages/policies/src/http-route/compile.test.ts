@@ -176,6 +176,17 @@ describe("compileRoutes", () => {
       );
     });
 
+    it("a regular expression after exact paths and before prefixes", () => {
+      assert.deepEqual(
+        order(
+          "{path: {value: /a/b/c}}",
+          "{path: {type: RegularExpression, value: /a.*}}",
+          "{path: {type: Exact, value: /a}}",
+        ),
+        [2, 1, 0],
+      );
+    });
+
     it("prefixes that differ in a slash at the end in list order", () => {
       assert.deepEqual(order("{path: {value: /abc}}", "{path: {value: /abc/}}"), [0, 1]);
     });

@@ -1,6 +1,7 @@
 // What the schema of HTTPRoute cannot say: the CRD's CEL rules, list-map keys, and what Ripstop cannot do yet.
 
 import { parseDurationMs } from "@ripstop/core";
+import { textPatternProblem } from "@ripstop/http";
 import type { Resource, Violation } from "@ripstop/resources";
 
 import type {
@@ -157,14 +158,14 @@ function checkMatch(match: HttpRouteMatch, path: string, found: Found[]): void {
   }
 }
 
-function checkHeaderMatch({ name, value }: NamedMatch, path: string, found: Found[]): void {
+function checkHeaderMatch({ type, name, value }: NamedMatch, path: string, found: Found[]): void {
   const key = name.toLowerCase();
   if (key === "host") {
-    if (HOST.test(value)) return;
+    if (type === "Exact" && HOST.test(value)) return;
     found.push({
       path: `${path}.value`,
       message: `"${value}" is not one host name`,
-      remedy: "write a whole name without port; a route cannot match several hosts in one header match",
+      remedy: "write a whole name without port, and a match of type Exact for each name",
     });
   } else if (FRAMING_FIELDS.has(key)) {
     found.push({
@@ -185,11 +186,13 @@ function pathProblem(path: string): string | undefined {
   return undefined;
 }
 
-function checkRegularExpression(_value: string, path: string, found: Found[]): void {
+function checkRegularExpression(pattern: string, path: string, found: Found[]): void {
+  const problem = textPatternProblem(pattern);
+  if (problem === undefined) return;
   found.push({
     path,
-    message: "matches of type RegularExpression are not supported yet",
-    remedy: "use Exact, or PathPrefix for paths",
+    message: `the pattern ${problem}`,
+    remedy: "use characters, classes, groups, | and * + ? {m,n}; no look-around and no back-references",
   });
 }
 

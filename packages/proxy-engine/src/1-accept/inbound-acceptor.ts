@@ -7,7 +7,7 @@ import { identifyPeer, type InboundPeer } from "../2-identify/inbound-peer.ts";
 import { parseAuthority } from "../2-identify/authority.ts";
 import { claimedService } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
-import { denialRefusal, InboundExchange } from "../7-connect/inbound-exchange.ts";
+import { auditRequest, denialRefusal, InboundExchange } from "../7-connect/inbound-exchange.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
 import { StreamConn } from "../7-connect/stream-conn.ts";
@@ -96,6 +96,7 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
       this.#refuse(refused);
       return;
     }
+    auditRequest(workload, view);
     const port = workload.view.port(peer.port);
     if (port === undefined) {
       this.#refuse(refusal(portNotServed, `${workload.id} has no port ${peer.port}`));
@@ -191,7 +192,7 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
   #refuse(refused: Refusal): void {
     if (this.#over) return;
     const { engine } = this.#parts.workload;
-    engine.log.info("tunnel refused", { code: refused.kind.code, cause: refused.message, peer: this.#parts.peer.identity });
+    engine.log.info("tunnel refused", { code: refused.kind.code, cause: refused.detail, peer: this.#parts.peer.identity });
     sendRefusal(this.#parts.stream, this.#request, refused, "");
     this.#finish();
   }

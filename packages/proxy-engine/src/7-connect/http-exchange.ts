@@ -4,7 +4,7 @@
 
 import {
   HeaderList,
-  RequestHead,
+  type RequestHead,
   ResponseHead,
   StreamErrorCode,
   type ServerStream,

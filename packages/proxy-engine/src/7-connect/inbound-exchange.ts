@@ -2,7 +2,7 @@
 
 import { StreamErrorCode, type RequestHead, type ResponseHead, type ServerStream } from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
-import type { Denial } from "@ripstop/policy-api/proxy";
+import type { Denial, RequestInfo } from "@ripstop/policy-api/proxy";
 import { splitTarget } from "@ripstop/routing";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import { parseAuthority } from "../2-identify/authority.ts";
@@ -20,9 +20,27 @@ import { isIdempotent } from "./retry-rules.ts";
 /** One judgement at a time: filters may not keep the view. */
 const view = new RequestView();
 
+/** Writes a request or connection that passed into the log, when a policy wants it on record. */
+export function auditRequest(workload: HostedWorkload, request: RequestInfo): void {
+  const record = workload.view.chain?.audit(request);
+  if (record === undefined) return;
+  const { source, port, method, host, path } = request;
+  workload.engine.log.info("audited", {
+    policy: record.policy,
+    clause: record.clause,
+    workload: workload.id,
+    peer: source.identity,
+    port,
+    method,
+    host,
+    path,
+  });
+}
+
 /** The refusal that a policy's denial stands for. */
 export function denialRefusal(denial: Denial): Refusal {
-  return { kind: denial.kind, message: denial.message, policy: denial.policy, clause: denial.clause };
+  const { kind, message, detail = message, policy, clause } = denial;
+  return { kind, message, detail, policy, clause };
 }
 
 /** An inbound exchange. Make it, then call `start`. */
@@ -61,6 +79,7 @@ export class InboundExchange extends HttpExchange {
       this.refuse(refused);
       return;
     }
+    auditRequest(this.#workload, view);
     const port = this.#workload.view.port(this.#peer.port);
     if (port === undefined) {
       this.refuse(refusal(portNotServed, `${this.#workload.id} has no port ${this.#peer.port}`));

@@ -75,7 +75,7 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
     traceId: facts.request.headers.get("traceparent")?.slice(3, 35) ?? "",
     requestId: facts.request.headers.get("x-request-id") ?? "",
     errorCode: refused?.kind.code ?? facts.upstreamError,
-    errorCause: refused?.message ?? facts.brokenBy,
+    errorCause: refused?.detail ?? facts.brokenBy,
     route: facts.route,
     attempts: facts.attempts,
   });

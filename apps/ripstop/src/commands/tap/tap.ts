@@ -56,7 +56,7 @@ function parseEvent(line: string): Event | undefined {
   try {
     const value: unknown = JSON.parse(line);
     // Every field is optional and printed as text: a wrong one can do no harm.
-    return typeof value === "object" && value !== null ? (value as Event) : undefined;
+    return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     return undefined;
   }
