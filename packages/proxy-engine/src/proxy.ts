@@ -2,14 +2,13 @@
 
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
+import { type telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
 import { createTlsObserver, FlushScheduler, IdentityTable, listen, listenTls, TimerWheel, TlsDialer, type Listener, type TlsIdentity, type VerifyPeer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/outbound-http.ts";
-import { OutboundConnection } from "./3-detect/outbound-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
@@ -238,7 +237,7 @@ class RunningProxy implements Proxy {
 
   #listenUpstream(hosted: HostedWorkload, upstream: BootstrapUpstream, port: number): Promise<Result<Listener, RipstopError>> {
     const target = { host: upstream.host.toLowerCase(), port: upstream.port };
-    return listen({ host: LOOPBACK, port, onConn: (conn) => new OutboundConnection(hosted, conn, target) });
+    return listen({ host: LOOPBACK, port, onConn: (conn) => hosted.serveConnection(conn, target) });
   }
 
   /** Opens a listener on the port of an earlier run, or on another when that one is taken. */

@@ -15,7 +15,13 @@ import { applicationUnreachable, policyNotInForce, portNotServed, tunnelRefused 
 import type { HostedWorkload } from "./hosted-workload.ts";
 import { Http2Session, type RequestAcceptor } from "./http-sessions.ts";
 
-const INBOUND_SETTINGS = { maxConcurrentStreams: 1000, priorities: false } as const;
+/** The window is large because requests of many clients share the connection; a stalled one uses up its stream's window only. */
+const INBOUND_SETTINGS = {
+  maxConcurrentStreams: 1000,
+  priorities: false,
+  initialWindowBytes: 256 * 1024,
+  connectionWindowBytes: 16 * 1024 * 1024,
+} as const;
 
 /** Serves a verified connection; closes it when it is for no workload of this proxy. */
 export function acceptInbound(conn: Conn, workloads: ReadonlyMap<string, HostedWorkload>): void {

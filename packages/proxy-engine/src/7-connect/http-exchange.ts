@@ -197,11 +197,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   }
 
   onWritable(): void {
-    const attempt = this.attempt;
-    if (attempt === undefined || attempt.unconsumed === 0) return;
-    const count = attempt.unconsumed;
-    attempt.unconsumed = 0;
-    if (!attempt.over) attempt.stream?.consumed(count);
+    this.attempt?.grant();
   }
 
   onReset(_code: number, cause: string): void {
@@ -296,6 +292,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
       return;
     }
     this.attempt = undefined;
+    attempt.grant();
     this.attemptDone(attempt);
     this.brokenBy = cause;
     this.refused ??= this.#tunnel ? undefined : refusal(upstreamReset, cause);
@@ -316,10 +313,6 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     if (!this.#requestEnded) {
       // An early response: nobody wants the rest of the request.
       this.attempt?.stream?.reset(StreamErrorCode.NO_ERROR);
-      if (this.#unconsumed > 0) {
-        this.downstream.consumed(this.#unconsumed);
-        this.#unconsumed = 0;
-      }
     }
     this.#finish();
   }
@@ -334,8 +327,11 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     const attempt = this.attempt;
     if (attempt !== undefined) {
       this.attempt = undefined;
+      attempt.grant();
       this.attemptDone(attempt);
     }
+    // What the client's side still holds is bounded by its queue; the windows of both connections are shared by others.
+    if (!this.#clientGone) this.#grant();
     this.#forgetBody();
     this.engine.live.exchanges--;
     this.record();

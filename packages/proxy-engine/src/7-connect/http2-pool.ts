@@ -24,6 +24,11 @@ export interface Http2PoolOptions {
 
 const MAX_CONNECTIONS = 8;
 const MAX_WAITING = 4096;
+/**
+ * Requests of many clients share a connection: its window is so large that a few clients that do not read use up their
+ * streams' windows and not everybody's.
+ */
+const SETTINGS = { initialWindowBytes: 256 * 1024, connectionWindowBytes: 64 * 1024 * 1024 } as const;
 /** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
 const PING_AFTER_CHECKS = 15;
 const DEAD_AFTER_CHECKS = 25;
@@ -190,7 +195,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.conn = conn;
     this.tlsVersion = conn.tls?.version ?? "";
     this.lastUsedMs = pool.options.clock.monotonicMs();
-    this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock });
+    this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock, settings: SETTINGS });
     this.#settingsTimer = pool.options.clock.after(SETTINGS_TIMEOUT_MS, () => {
       if (!this.http2.peerSettingsReceived) conn.destroy();
     });

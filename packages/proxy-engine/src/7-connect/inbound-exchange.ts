@@ -10,7 +10,7 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import { applyInboundDuties } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
-import { applicationUnreachable, invalidPath, policyNotInForce, portNotServed, upstreamReset } from "../errors.ts";
+import { applicationUnreachable, invalidPath, missingHost, policyNotInForce, portNotServed, upstreamReset } from "../errors.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
 import { HttpExchange, type AttemptFailure } from "./http-exchange.ts";
@@ -70,6 +70,10 @@ export class InboundExchange extends HttpExchange {
       return;
     }
     request.path = target;
+    if (request.authority !== "" && parseAuthority(request.authority) === undefined) {
+      this.refuse(refusal(missingHost, "the request's host cannot be read"));
+      return;
+    }
     const refused = this.#judge();
     if (refused !== undefined) {
       this.refuse(refused);
