@@ -7,6 +7,7 @@ import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
 import { createPeerVerification } from "@ripstop/identity";
 import { identityFiles, stateFiles, type ProxyMessage, type SupervisorMessage } from "@ripstop/model";
+import { selectTier } from "@ripstop/net";
 import { filterFactories } from "@ripstop/policies/proxy";
 import { startAdmin, startProxy, type AdminServer, type Proxy } from "@ripstop/proxy-engine";
 import { createLogger, createMetricRegistry, logFormatFor, type Logger } from "@ripstop/telemetry";
@@ -54,6 +55,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const sayReady = (): void => {
     if (ready && listening) tell({ type: "ready", fromCache: !client.connected });
   };
+  await selectTier({ clock: systemClock, logger: log, requested: process.env["RIPSTOP_TRANSPORT"] });
   const started = await startProxy({
     bootstrap,
     config: client,
