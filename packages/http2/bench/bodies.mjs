@@ -67,7 +67,7 @@ const server = new Http2Connection({
 const client = new Http2Connection({ role: "client", output: toServer, clock: systemClock, handler: quiet });
 
 let received = 0;
-let ended = 0;
+const done = { streams: 0 };
 class Reader {
   stream = undefined;
   onResponse() {}
@@ -77,7 +77,7 @@ class Reader {
     this.stream.consumed(end - start);
   }
   onEnd() {
-    ended++;
+    done.streams++;
   }
   onTrailers() {}
   onWritable() {}
@@ -98,13 +98,13 @@ request.scheme = "http";
 request.authority = "a";
 function run(rounds) {
   for (let round = 0; round < rounds; round++) {
-    ended = 0;
+    done.streams = 0;
     for (let n = 0; n < 16; n++) {
       const reader = new Reader();
       reader.stream = client.open(reader);
       reader.stream.sendRequest(request, true);
     }
-    while (ended < 16) {
+    while (done.streams < 16) {
       carry(client, toServer, server);
       carry(server, toClient, client);
     }
