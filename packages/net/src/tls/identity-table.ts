@@ -15,6 +15,7 @@ export interface TlsIdentity {
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const MAX_CHAIN_DEPTH = 5;
+const MAX_OWN_ISSUERS = 64;
 const MAX_PROVEN = 4_096;
 
 const COMMON: SecureContextOptions = {
@@ -31,6 +32,8 @@ export class IdentityTable {
   readonly #contexts = new Map<string, SecureContext>();
   readonly #listeners = new Set<() => void>();
   #bundlePems: ReadonlyMap<string, string> = new Map();
+  /** Intermediates above our own leaves, by fingerprint. */
+  readonly #ownIssuers = new Map<string, X509Certificate>();
   readonly #proven = new Map<string, string>();
   #roots = new Map<string, readonly X509Certificate[]>();
   #ticketKeys = randomBytes(48);
@@ -48,7 +51,9 @@ export class IdentityTable {
 
   /** Sets or replaces the identity of a workload. On failure the old one stays. */
   setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError> {
+    let issuers: readonly X509Certificate[] = [];
     try {
+      issuers = (identity.chainPem.match(PEM_CERTIFICATE) ?? []).slice(1).map((one) => new X509Certificate(one));
       if (!new X509Certificate(identity.chainPem).checkPrivateKey(createPrivateKey(identity.keyPem))) {
         return unusable(workloadId, "the key does not belong to the certificate");
       }
@@ -56,6 +61,8 @@ export class IdentityTable {
       return unusable(workloadId, error);
     }
     this.#identities.set(workloadId, identity);
+    if (this.#ownIssuers.size >= MAX_OWN_ISSUERS) this.#ownIssuers.clear();
+    for (const issuer of issuers) this.#ownIssuers.set(issuer.fingerprint256, issuer);
     this.#changed();
     return ok(undefined);
   }
@@ -112,7 +119,8 @@ export class IdentityTable {
 
   /**
    * True when `leaf`, through `issuers` (what came with it, in any order), ends in a root of `trustDomain`. OpenSSL has
-   * checked the chain against all bundles together; with one bundle that says it all.
+   * checked the chain against all bundles together; with one bundle that says it all. Issuers of this table's own
+   * identities are known too, because Node 24 does not tell a server what a client sent above its leaf.
    */
   chainEndsIn(leaf: X509Certificate, trustDomain: string, issuers: readonly X509Certificate[]): boolean {
     const roots = this.#roots.get(trustDomain);
@@ -120,7 +128,7 @@ export class IdentityTable {
     if (this.#roots.size === 1) return true;
     // A resumed session brings the leaf without its issuers: what was proven in this generation holds.
     if (this.#proven.get(leaf.fingerprint256) === trustDomain) return true;
-    if (!endsIn(leaf, roots, issuers)) return false;
+    if (!endsIn(leaf, roots, [...issuers, ...this.#ownIssuers.values()])) return false;
     if (this.#proven.size >= MAX_PROVEN) this.#proven.clear();
     this.#proven.set(leaf.fingerprint256, trustDomain);
     return true;
