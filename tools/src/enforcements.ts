@@ -14,7 +14,8 @@ export interface Enforcement {
 
 const AUTHORIZATION = "packages/policies/dist/authorization/";
 const HTTP_ROUTE = "packages/policies/dist/http-route/";
-
+const RESOURCES = "packages/resources/dist/";
+const CONTROL = "packages/control-engine/dist/";
 const DISCOVERY = "packages/discovery/dist/";
 const IDENTITY = "packages/identity/dist/";
 
@@ -110,6 +111,55 @@ export const enforcements: readonly Enforcement[] = [
     function: "attachments",
     without: "{ return [{ route, ports: undefined }]; }",
     tests: [`${HTTP_ROUTE}compile.test.js`],
+  },
+  {
+    what: "refusal of unknown fields",
+    file: `${RESOURCES}schema.js`,
+    function: "close",
+    without: "{ return schema; }",
+    tests: [`${RESOURCES}schema.test.js`],
+  },
+  {
+    what: "depth limit of documents",
+    file: `${RESOURCES}source-document.js`,
+    function: "firstTooDeep",
+    without: "{ return undefined; }",
+    tests: [`${RESOURCES}source-document.test.js`],
+  },
+  {
+    what: "visibility of workloads to proxies",
+    file: `${CONTROL}compile/compiler.js`,
+    function: "maySee",
+    without: "{ return true; }",
+    tests: [`${CONTROL}compile/compiler.test.js`],
+  },
+  {
+    what: "own host name of the dashboard",
+    file: `${CONTROL}api/api-server.js`,
+    function: "isOwnHost",
+    without: "{ return true; }",
+    tests: [`${CONTROL}control.test.js`],
+  },
+  {
+    what: "one control plane per home",
+    file: `${CONTROL}home/home-lock.js`,
+    function: "lockHome",
+    without: "{ return { ok: true, value: { release() {} } }; }",
+    tests: [`${CONTROL}home/home-lock.test.js`],
+  },
+  {
+    what: "hold of a mass expiry",
+    file: `${CONTROL}registry/mass-expiry.js`,
+    function: "massExpiry",
+    without: "{ return { gone: silent, held: [] }; }",
+    tests: [`${CONTROL}registry/registry.test.js`],
+  },
+  {
+    what: "optimistic concurrency of the store",
+    file: `${CONTROL}store/plan-commit.js`,
+    function: "lostAgainst",
+    without: "{ return undefined; }",
+    tests: [`${CONTROL}store/store.test.js`],
   },
   {
     what: "identity of the control plane",

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { EndpointSet } from "./endpoint-set.ts";
-import { EndpointState } from "./endpoint-state.ts";
+import type { EndpointState } from "./endpoint-state.ts";
 import { OutlierDetector } from "./outlier-detector.ts";
 import { endpoints, seededRandom } from "./picker.suite.ts";
 import { RetryBudget } from "./retry-budget.ts";

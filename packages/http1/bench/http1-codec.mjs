@@ -46,7 +46,9 @@ function measure(name, run) {
     times.push(((used.user + used.system) * 1000) / COUNT);
   }
   times.sort((a, b) => a - b);
-  process.stdout.write(`${name.padEnd(58)} ${times[ROUNDS >> 1].toFixed(0).padStart(7)} ns (best ${times[0].toFixed(0)})\n`);
+  process.stdout.write(
+    `${name.padEnd(58)} ${times[ROUNDS >> 1].toFixed(0).padStart(7)} ns (best ${times[0].toFixed(0)})\n`,
+  );
 }
 
 const nothing = () => undefined;
@@ -55,7 +57,9 @@ function fail(error) {
   throw new Error(error.title);
 }
 
-process.stdout.write(`node ${process.version}; request ${request.length} bytes, response ${response.length} bytes; median of ${ROUNDS}\n`);
+process.stdout.write(
+  `node ${process.version}; request ${request.length} bytes, response ${response.length} bytes; median of ${ROUNDS}\n`,
+);
 
 const requestDecoder = new Http1RequestDecoder({ ...bodySink, onRequest: nothing });
 measure("decode a request (11 headers)", () => {

@@ -326,7 +326,12 @@ export class HeadScanner {
     while (pos < end) {
       const start = pos;
       const guess = previous.next;
-      if (guess !== undefined && !guess.isForgotten && pos + guess.spelling.length <= end && spells(guess.spelling, buf, pos)) {
+      if (
+        guess !== undefined &&
+        !guess.isForgotten &&
+        pos + guess.spelling.length <= end &&
+        spells(guess.spelling, buf, pos)
+      ) {
         previous = guess;
         pos += guess.spelling.length;
       } else {

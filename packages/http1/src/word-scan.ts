@@ -2,7 +2,12 @@
 
 import { HTAB, SP } from "./characters.ts";
 
-// The buffer used last and its words: a head is looked at many times, and reads share one buffer.
+/** Buffers used lately with their words: a proxy goes back and forth between its read buffer and a few writers. */
+const RECENT = 4;
+const recentBuffers: Buffer[] = Array.from({ length: RECENT }, () => Buffer.alloc(0));
+const recentWords: Int32Array[] = Array.from({ length: RECENT }, () => new Int32Array(0));
+let oldest = 0;
+
 let lastBuffer: Buffer = Buffer.alloc(0);
 let lastWords: Int32Array = new Int32Array(0);
 let lastBase = 0;
@@ -10,8 +15,25 @@ let lastBase = 0;
 function use(buf: Buffer): void {
   lastBuffer = buf;
   lastBase = buf.byteOffset;
+  for (let at = 0; at < RECENT; at++) {
+    if (recentBuffers[at] !== buf) continue;
+    lastWords = recentWords[at] ?? lastWords;
+    return;
+  }
   const memory = buf.buffer;
-  if (lastWords.buffer !== memory) lastWords = new Int32Array(memory, 0, memory.byteLength >> 2);
+  lastWords = new Int32Array(memory, 0, memory.byteLength >> 2);
+  oldest = (oldest + 1) % RECENT;
+  recentBuffers[oldest] = buf;
+  recentWords[oldest] = lastWords;
+}
+
+/** The high bit of each byte of a word. */
+export const HIGH_BITS = -0x7f7f7f80;
+
+/** The 32-bit words of a buffer that starts where its memory starts. */
+export function wordsOf(buf: Buffer): Int32Array {
+  if (buf !== lastBuffer) use(buf);
+  return lastWords;
 }
 
 /**
@@ -29,7 +51,7 @@ export function findControl(buf: Buffer, from: number, end: number): number {
   for (let word = (base + from) >> 2; word < lastWord; word++) {
     const x = words[word] ?? 0;
     const y = x ^ 0x7f7f7f7f;
-    if (((((x - 0x20202020) & ~x) | ((y - 0x01010101) & ~y)) & -0x7f7f7f80) === 0) continue;
+    if (((((x - 0x20202020) & ~x) | ((y - 0x01010101) & ~y)) & HIGH_BITS) === 0) continue;
     const wordStart = (word << 2) - base;
     if (wordStart > at) at = wordStart;
     const stop = Math.min(wordStart + 4, end);

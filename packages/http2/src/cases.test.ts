@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "node:test";
-import { ScriptedEndpoint, type EndpointOptions } from "./testing/scripted-endpoint.ts";
+import { ScriptedEndpoint, type EndpointOptions } from "./testing/scripted-endpoint.suite.ts";
 
 const FOLDER = fileURLToPath(new URL("../testdata/", import.meta.url));
 
@@ -23,7 +23,9 @@ function parseCases(markdown: string): Case[] {
     .slice(1)
     .map((section) => {
       const [title = "", ...rest] = section.split("\n");
-      const blocks = new Map([...rest.join("\n").matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map((m) => [m[1] ?? "", m[2] ?? ""]));
+      const blocks = new Map(
+        [...rest.join("\n").matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map((m) => [m[1] ?? "", m[2] ?? ""]),
+      );
       const rule = rest.find((line) => line.startsWith("RFC ")) ?? "";
       return {
         title,
@@ -36,13 +38,19 @@ function parseCases(markdown: string): Case[] {
 }
 
 function options(script: readonly string[]): EndpointOptions & { bare: boolean; all: boolean } {
-  const words = script.filter((line) => line.startsWith("@ ")).join(" ").split(" ");
+  const words = script
+    .filter((line) => line.startsWith("@ "))
+    .join(" ")
+    .split(" ");
   const numbers = (prefix: string): Record<string, unknown> =>
     Object.fromEntries(
       words
         .filter((word) => word.startsWith(prefix))
         .map((word) => word.slice(prefix.length).split("="))
-        .map(([key = "", value = ""]) => [key, value === "false" ? false : value.includes("/") ? budget(value) : Number(value)]),
+        .map(([key = "", value = ""]) => [
+          key,
+          value === "false" ? false : value.includes("/") ? budget(value) : Number(value),
+        ]),
     );
   return {
     role: words.includes("client") ? "client" : "server",
@@ -61,7 +69,8 @@ function budget(text: string): { burst: number; perSecond: number } {
 function run(script: readonly string[], pieceBytes: number): { events: string; frames: string } {
   const { bare, all, ...setup } = options(script);
   const endpoint = new ScriptedEndpoint(setup);
-  if (!bare) endpoint.run(setup.role === "server" ? ["PREFACE", "SETTINGS", "SETTINGS ACK"] : ["SETTINGS", "SETTINGS ACK"]);
+  if (!bare)
+    endpoint.run(setup.role === "server" ? ["PREFACE", "SETTINGS", "SETTINGS ACK"] : ["SETTINGS", "SETTINGS ACK"]);
   if (!all) endpoint.frames.length = 0;
   endpoint.run(
     script.filter((line) => !line.startsWith("@ ")),
@@ -73,10 +82,16 @@ function run(script: readonly string[], pieceBytes: number): { events: string; f
 
 function record(file: string): void {
   const markdown = readFileSync(file, "utf8");
-  const out = markdown.replace(/^```in\n([\s\S]*?)^```\n(?:\n?```(?:events|frames)\n[\s\S]*?^```\n)*/gm, (_, script: string) => {
-    const { events, frames } = run(script.split("\n").filter((line) => line !== ""), Infinity);
-    return `\`\`\`in\n${script}\`\`\`\n\`\`\`events\n${events}\`\`\`\n\`\`\`frames\n${frames}\`\`\`\n`;
-  });
+  const out = markdown.replace(
+    /^```in\n([\s\S]*?)^```\n(?:\n?```(?:events|frames)\n[\s\S]*?^```\n)*/gm,
+    (_, script: string) => {
+      const { events, frames } = run(
+        script.split("\n").filter((line) => line !== ""),
+        Infinity,
+      );
+      return `\`\`\`in\n${script}\`\`\`\n\`\`\`events\n${events}\`\`\`\n\`\`\`frames\n${frames}\`\`\`\n`;
+    },
+  );
   writeFileSync(file, out);
 }
 

@@ -255,7 +255,9 @@ export class Sender {
     const queued = stream.queuedBytes;
     if (stream.queueEnd + count > stream.queue.length) {
       if (queued + count > stream.queue.length) {
-        const grown = sharedPool.take(Math.max(queued + count, Math.min(stream.queue.length * 2, HIGH_WATER_BYTES * 2)));
+        const grown = sharedPool.take(
+          Math.max(queued + count, Math.min(stream.queue.length * 2, HIGH_WATER_BYTES * 2)),
+        );
         copyBytes(grown, 0, stream.queue, stream.queueStart, stream.queueEnd);
         if (stream.queue.length > 0) sharedPool.give(stream.queue);
         stream.queue = grown;

@@ -131,7 +131,7 @@ function one(der: Buffer, outer: Element, tag: number): Element {
 
 function children(der: Buffer, outer: Element): readonly Element[] {
   const found: Element[] = [];
-  for (let at = outer.start; at < outer.end; ) {
+  for (let at = outer.start; at < outer.end;) {
     const tag = der[at] ?? 0;
     let length = der[at + 1] ?? 0;
     let start = at + 2;

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { systemClock } from "@ripstop/core";
 import { StoppedClock, TestAuthority, type TestLeafOptions } from "@ripstop/testkit";
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -82,12 +83,16 @@ describe("the check of a peer's certificate", async () => {
   }
 
   it("refuses the authority itself", () => {
-    const verdict = createPeerVerification(new StoppedClock(Date.now()))(new X509Certificate(authority.bundlePem));
+    const verdict = createPeerVerification(new StoppedClock(systemClock.nowMs()))(new X509Certificate(authority.bundlePem));
     assert.ok(!verdict.ok && verdict.reason === "ca_certificate");
   });
 
   it("reads the fields as they were written", async () => {
-    const { leafDer } = await authority.issue(ID, { ...VALID, keyUsages: ["digitalSignature", "cRLSign"], notAfterMs: Date.UTC(2050, 1, 1) });
+    const { leafDer } = await authority.issue(ID, {
+      ...VALID,
+      keyUsages: ["digitalSignature", "cRLSign"],
+      notAfterMs: Date.UTC(2050, 1, 1),
+    });
     assert.deepEqual(readCertificateFields(leafDer), {
       notBeforeMs: NOW_MS - MINUTE,
       notAfterMs: Date.UTC(2050, 1, 1),
@@ -101,12 +106,16 @@ describe("the check of a peer's certificate", async () => {
   it("never throws on damaged bytes", async () => {
     const { leafDer } = await authority.issue(ID, VALID);
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(leafDer.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }), fc.nat(leafDer.length), (edits, cut) => {
-        const damaged = Buffer.from(leafDer);
-        for (const [at, byte] of edits) damaged[at] = byte;
-        readCertificateFields(damaged);
-        readCertificateFields(damaged.subarray(0, cut));
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(leafDer.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }),
+        fc.nat(leafDer.length),
+        (edits, cut) => {
+          const damaged = Buffer.from(leafDer);
+          for (const [at, byte] of edits) damaged[at] = byte;
+          readCertificateFields(damaged);
+          readCertificateFields(damaged.subarray(0, cut));
+        },
+      ),
     );
     assert.equal(readCertificateFields(Buffer.alloc(0)), undefined);
     assert.equal(readCertificateFields(Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff])), undefined);

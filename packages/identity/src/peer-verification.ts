@@ -26,16 +26,23 @@ function verifyLeaf(der: Buffer, nowMs: number): PeerVerdict {
   if (!fields) return refuse("malformed_certificate", "the certificate cannot be read");
   if (nowMs < fields.notBeforeMs - CLOCK_TOLERANCE_MS) {
     const minutes = Math.round((fields.notBeforeMs - nowMs) / 60_000);
-    return refuse("not_yet_valid", `the certificate is valid only in ${minutes} min: the clocks of the two hosts differ, or it is for later`);
+    return refuse(
+      "not_yet_valid",
+      `the certificate is valid only in ${minutes} min: the clocks of the two hosts differ, or it is for later`,
+    );
   }
   if (nowMs > fields.notAfterMs) {
     const minutes = Math.round((nowMs - fields.notAfterMs) / 60_000);
-    return refuse("expired", `the certificate expired ${minutes} min ago: it was not renewed, or the clocks of the two hosts differ`);
+    return refuse(
+      "expired",
+      `the certificate expired ${minutes} min ago: it was not renewed, or the clocks of the two hosts differ`,
+    );
   }
   if (fields.isCa) return refuse("ca_certificate", "a certificate authority may not act as a workload");
   if (fields.keyUsage === undefined) return refuse("key_usage", "the certificate does not say what its key is for");
   if ((fields.keyUsage & DIGITAL_SIGNATURE) === 0) return refuse("key_usage", "the key is not for digital signatures");
-  if ((fields.keyUsage & (KEY_CERT_SIGN | CRL_SIGN)) !== 0) return refuse("key_usage", "the key is for signing certificates");
+  if ((fields.keyUsage & (KEY_CERT_SIGN | CRL_SIGN)) !== 0)
+    return refuse("key_usage", "the key is for signing certificates");
   const extended = fields.extendedKeyUsages;
   if (extended && !(extended.includes(SERVER_AUTH) && extended.includes(CLIENT_AUTH))) {
     return refuse("extended_key_usage", "the certificate is not for both TLS server and TLS client");
@@ -46,10 +53,12 @@ function verifyLeaf(der: Buffer, nowMs: number): PeerVerdict {
 function verifyName(uriNames: readonly string[]): PeerVerdict {
   const [uri, second] = uriNames;
   if (uri === undefined) return refuse("no_spiffe_id", "the certificate has no URI name");
-  if (second !== undefined) return refuse("several_uri_names", `the certificate has ${uriNames.length} URI names and may have one`);
+  if (second !== undefined)
+    return refuse("several_uri_names", `the certificate has ${uriNames.length} URI names and may have one`);
   const id = parseSpiffeId(uri);
   if (!id.ok) return refuse("malformed_spiffe_id", `the certificate's name is no SPIFFE id: ${id.error}`);
-  if (id.value.path === "") return refuse("malformed_spiffe_id", "the certificate names a trust domain and no workload");
+  if (id.value.path === "")
+    return refuse("malformed_spiffe_id", "the certificate names a trust domain and no workload");
   return { ok: true, id: id.value.uri, trustDomain: id.value.trustDomain };
 }
 

@@ -6,7 +6,7 @@ import type { Clock } from "@ripstop/core";
 import { causeOf, closeCause } from "./close-cause.ts";
 import type { CloseCause, Conn } from "./conn.ts";
 import type { Connecting, ConnectEvents, Tier } from "./tiers/tier.ts";
-import { currentTier } from "./transport.ts";
+import { currentTier } from "./current-tier.ts";
 
 /** Where to: `host` (IP address or DNS name) and `port`, or the `path` of a Unix socket. */
 export interface DialOptions {

@@ -5,9 +5,12 @@ export { CLEAN_CLOSE, CLOSED_HERE, causeOf, closeCause } from "./close-cause.ts"
 export { dial, type DialEvents, type DialOptions } from "./dial.ts";
 export * from "./errors.ts";
 export { listen, type Listener, type ListenOptions } from "./listen.ts";
+export { onreadTier } from "./tiers/onread-tier.ts";
 export { publicTier } from "./tiers/public-tier.ts";
+export { rawTier } from "./tiers/raw-tier.ts";
 export type { Connecting, Tier, TierName } from "./tiers/tier.ts";
-export { currentTier, useTier } from "./transport.ts";
+export { currentTier, useTier } from "./current-tier.ts";
+export { selectTier, type SelectTierOptions } from "./select-tier.ts";
 export { IdentityTable, type TlsIdentity } from "./tls/identity-table.ts";
 export { meshServerName, parseMeshServerName, type MeshServerName } from "./tls/mesh-server-name.ts";
 export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";

@@ -7,7 +7,7 @@ import { causeOf } from "./close-cause.ts";
 import type { Conn } from "./conn.ts";
 import { ADDRESS_FORBIDDEN, ADDRESS_TAKEN, ADDRESS_UNAVAILABLE, LISTEN_FAILED } from "./errors.ts";
 import type { Tier } from "./tiers/tier.ts";
-import { currentTier } from "./transport.ts";
+import { currentTier } from "./current-tier.ts";
 
 /** Where and how to listen: `host` and `port`, or `path` for a Unix socket. */
 export interface ListenOptions {
@@ -48,13 +48,23 @@ async function open(options: ListenOptions, mayReplace: boolean): Promise<Result
   const bound = await bind(options);
   if (!bound.ok) {
     // A Unix socket whose process is gone stays in the file system: nobody answers there, so it is ours to replace.
-    if (mayReplace && options.path !== undefined && codeOf(bound.error) === "EADDRINUSE" && (await isStale(options.path))) {
+    if (
+      mayReplace &&
+      options.path !== undefined &&
+      codeOf(bound.error) === "EADDRINUSE" &&
+      (await isStale(options.path))
+    ) {
       await unlink(options.path).catch(() => undefined);
       return open(options, false);
     }
     return err(explain(bound.error, options));
   }
-  return ok(new OpenListener(bound.value, tier, options));
+  try {
+    return ok(new OpenListener(bound.value, tier, options));
+  } catch (error) {
+    bound.value.close();
+    return err(explain(error, options));
+  }
 }
 
 class OpenListener implements Listener {
@@ -94,7 +104,9 @@ function bind(options: ListenOptions): Promise<Result<Server, unknown>> {
   return new Promise((resolve) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
     const where: NodeListenOptions =
-      options.path === undefined ? { host: options.host ?? "127.0.0.1", port: options.port ?? 0 } : { path: options.path };
+      options.path === undefined
+        ? { host: options.host ?? "127.0.0.1", port: options.port ?? 0 }
+        : { path: options.path };
     server.once("error", (error) => resolve(err(error)));
     server.listen({ ...where, backlog: options.backlog ?? 4096 }, () => {
       server.removeAllListeners("error");

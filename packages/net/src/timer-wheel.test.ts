@@ -67,7 +67,13 @@ describe("the timer wheel", () => {
     const clock = new StoppedClock();
     let nowMs = 0;
     let tick = (): void => undefined;
-    const stalled = { ...clock, nowMs: () => nowMs, monotonicMs: () => nowMs, after: () => ({ clear: () => undefined }), every: (_: number, run: () => void) => ((tick = run), { clear: () => undefined }) };
+    const stalled = {
+      ...clock,
+      nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
+      after: () => ({ clear: () => undefined }),
+      every: (_: number, run: () => void) => ((tick = run), { clear: () => undefined }),
+    };
     const wheel = new TimerWheel({ clock: stalled });
     let fired = 0;
     for (let i = 0; i < 2_000; i++) wheel.schedule(new WheelTimer(() => fired++), i * 250);
@@ -77,18 +83,28 @@ describe("the timer wheel", () => {
   });
 
   it("behaves like exact timers rounded up to a tick, over any schedule", () => {
-    const step = fc.record({ timer: fc.nat(9), kind: fc.constantFrom("schedule", "cancel"), delayMs: fc.nat(400_000), thenMs: fc.nat(5_000) });
+    const step = fc.record({
+      timer: fc.nat(9),
+      kind: fc.constantFrom("schedule", "cancel"),
+      delayMs: fc.nat(400_000),
+      thenMs: fc.nat(5_000),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const clock = new StoppedClock(0);
         const wheel = new TimerWheel({ clock });
         const due = new Map<number, number>();
-        const timers = Array.from({ length: 10 }, (_, n) =>
-          new WheelTimer(() => {
-            const at = due.get(n);
-            assert.ok(at !== undefined && clock.nowMs() >= at && clock.nowMs() < at + 500, `timer ${n} due ${at} fired ${clock.nowMs()}`);
-            due.delete(n);
-          }),
+        const timers = Array.from(
+          { length: 10 },
+          (_, n) =>
+            new WheelTimer(() => {
+              const at = due.get(n);
+              assert.ok(
+                at !== undefined && clock.nowMs() >= at && clock.nowMs() < at + 500,
+                `timer ${n} due ${at} fired ${clock.nowMs()}`,
+              );
+              due.delete(n);
+            }),
         );
         for (const { timer, kind, delayMs, thenMs } of steps) {
           if (kind === "schedule") {

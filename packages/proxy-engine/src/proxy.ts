@@ -2,19 +2,16 @@
 
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
-import { createTlsObserver, IdentityTable, listen, listenTls, TlsDialer, type Listener, type TlsIdentity, type VerifyPeer } from "@ripstop/net";
+import { type telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
+import { createTlsObserver, FlushScheduler, IdentityTable, listen, listenTls, TimerWheel, TlsDialer, type Listener, type TlsIdentity, type VerifyPeer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/outbound-http.ts";
-import { OutboundConnection } from "./3-detect/outbound-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
-import { DeadlineWheel } from "./support/deadline-wheel.ts";
-import { TurnFlusher } from "./support/turn-flusher.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -76,6 +73,7 @@ export async function startProxy(options: ProxyOptions): Promise<Result<Proxy, R
 const INBOUND_HOST_DEFAULT = "127.0.0.1";
 const LOOPBACK = "127.0.0.1";
 const COUNT_BYTES_MS = 1_000;
+const WHEEL_TICK_MS = 50;
 
 class RunningProxy implements Proxy {
   readonly live: LiveCounts = { exchanges: 0, tunnels: 0 };
@@ -108,10 +106,11 @@ class RunningProxy implements Proxy {
       clock,
       log,
       metrics,
-      wheel: new DeadlineWheel(clock),
-      flush: new TurnFlusher(),
+      wheel: new TimerWheel({ clock, tickMs: WHEEL_TICK_MS }),
+      flush: new FlushScheduler(),
       edges,
       reporter,
+      ids: new RandomIds(),
       heads: new HeadPool(),
       live: this.live,
       random,
@@ -234,12 +233,11 @@ class RunningProxy implements Proxy {
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
     this.#engine.reporter.close();
-    this.#engine.wheel.close();
   }
 
   #listenUpstream(hosted: HostedWorkload, upstream: BootstrapUpstream, port: number): Promise<Result<Listener, RipstopError>> {
     const target = { host: upstream.host.toLowerCase(), port: upstream.port };
-    return listen({ host: LOOPBACK, port, onConn: (conn) => new OutboundConnection(hosted, conn, target) });
+    return listen({ host: LOOPBACK, port, onConn: (conn) => hosted.serveConnection(conn, target) });
   }
 
   /** Opens a listener on the port of an earlier run, or on another when that one is taken. */

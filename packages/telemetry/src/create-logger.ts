@@ -102,7 +102,8 @@ interface Line {
 }
 
 function jsonLine({ time, level, message, fields }: Line): string {
-  const line: Record<string, unknown> = Object.assign(Object.create(null), { time, level, message });
+  // Without a prototype, a field called "__proto__" is a field like any other.
+  const line: Record<string, unknown> = { __proto__: null, time, level, message };
   for (const name of Object.keys(fields)) {
     const value = fields[name];
     if (value === undefined) continue;

@@ -8,4 +8,10 @@ export * as metricNames from "./names.ts";
 export type { MetricName } from "./names.ts";
 export { RandomIds } from "./random-ids.ts";
 export { createMetricRegistry, type RegistryOptions } from "./registry.ts";
-export { continueTrace, formatTraceparent, isTraceparent, nextTraceparent, type TraceContext } from "./trace-context.ts";
+export {
+  continueTrace,
+  formatTraceparent,
+  isTraceparent,
+  nextTraceparent,
+  type TraceContext,
+} from "./trace-context.ts";

@@ -11,37 +11,97 @@ function metric(name: string, help: string): MetricName {
 }
 
 // Traffic (proxy).
-export const REQUESTS: MetricName = metric("ripstop_requests_total", "Requests by direction, source, destination, route and status class.");
-export const REQUEST_DURATION: MetricName = metric("ripstop_request_duration_ms", "Time from the request's first byte to the response's last one, in milliseconds.");
+export const REQUESTS: MetricName = metric(
+  "ripstop_requests_total",
+  "Requests by direction, source, destination, route and status class.",
+);
+export const REQUEST_DURATION: MetricName = metric(
+  "ripstop_request_duration_ms",
+  "Time from the request's first byte to the response's last one, in milliseconds.",
+);
 export const REQUEST_BYTES: MetricName = metric("ripstop_request_bytes_total", "Bytes of request bodies.");
 export const RESPONSE_BYTES: MetricName = metric("ripstop_response_bytes_total", "Bytes of response bodies.");
 export const RETRIES: MetricName = metric("ripstop_retries_total", "Requests tried again, by outcome.");
-export const DENIALS: MetricName = metric("ripstop_denials_total", "Requests and connections refused by a policy, by policy.");
+export const DENIALS: MetricName = metric(
+  "ripstop_denials_total",
+  "Requests and connections refused by a policy, by policy.",
+);
 export const TCP_BYTES: MetricName = metric("ripstop_tcp_bytes_total", "Bytes of raw TCP connections, by direction.");
 
 // Connections (proxy).
 export const CONNECTIONS: MetricName = metric("ripstop_connections", "Live connections by direction and kind.");
-export const CONNECTIONS_TOTAL: MetricName = metric("ripstop_connections_total", "Connections opened, by direction and kind.");
-export const CONNECT_FAILURES: MetricName = metric("ripstop_connect_failures_total", "Connections that could not be made, by cause.");
-export const TLS_HANDSHAKES: MetricName = metric("ripstop_tls_handshakes_total", "TLS handshakes by side, result and, when refused, by reason.");
+export const CONNECTIONS_TOTAL: MetricName = metric(
+  "ripstop_connections_total",
+  "Connections opened, by direction and kind.",
+);
+export const CONNECT_FAILURES: MetricName = metric(
+  "ripstop_connect_failures_total",
+  "Connections that could not be made, by cause.",
+);
+export const TLS_HANDSHAKES: MetricName = metric(
+  "ripstop_tls_handshakes_total",
+  "TLS handshakes by side, result and, when refused, by reason.",
+);
 export const TRANSPORT: MetricName = metric("ripstop_transport_info", "1 for the transport tier in use.");
-export const ENDPOINT_EJECTIONS: MetricName = metric("ripstop_endpoint_ejections_total", "Endpoints ejected as outliers.");
+export const ENDPOINT_EJECTIONS: MetricName = metric(
+  "ripstop_endpoint_ejections_total",
+  "Endpoints ejected as outliers.",
+);
 
 // Config and identity (proxy).
-export const CONFIG_RESOURCES_RECEIVED: MetricName = metric("ripstop_config_resources_received_total", "Config resources received, by type.");
-export const CONFIG_REJECTED: MetricName = metric("ripstop_config_rejected_total", "Config resources refused, by type.");
+export const CONFIG_RESOURCES_RECEIVED: MetricName = metric(
+  "ripstop_config_resources_received_total",
+  "Config resources received, by type.",
+);
+export const CONFIG_REJECTED: MetricName = metric(
+  "ripstop_config_rejected_total",
+  "Config resources refused, by type.",
+);
 export const CONFIG_CONNECTED: MetricName = metric("ripstop_config_connected", "1 while the config stream is up.");
-export const SVID_EXPIRY: MetricName = metric("ripstop_svid_expiry_seconds", "When the workload's certificate expires, seconds since the Unix epoch.");
-export const TELEMETRY_DROPPED: MetricName = metric("ripstop_telemetry_dropped_total", "Telemetry reports dropped because the collector was away or slow.");
+export const SVID_EXPIRY: MetricName = metric(
+  "ripstop_svid_expiry_seconds",
+  "When the workload's certificate expires, seconds since the Unix epoch.",
+);
+export const TELEMETRY_DROPPED: MetricName = metric(
+  "ripstop_telemetry_dropped_total",
+  "Telemetry reports dropped because the collector was away or slow.",
+);
 
 // Control plane.
-export const CONFIG_RESOURCES_SENT: MetricName = metric("ripstop_config_resources_sent_total", "Config resources sent to proxies, by type.");
-export const CONFIG_RESUMED: MetricName = metric("ripstop_config_resources_resumed_total", "Config resources that a reconnecting proxy had already, by type.");
+export const CONFIG_RESOURCES_SENT: MetricName = metric(
+  "ripstop_config_resources_sent_total",
+  "Config resources sent to proxies, by type.",
+);
+export const CONFIG_RESUMED: MetricName = metric(
+  "ripstop_config_resources_resumed_total",
+  "Config resources that a reconnecting proxy had already, by type.",
+);
 export const CONFIG_STREAMS: MetricName = metric("ripstop_config_streams", "Connected proxies.");
 export const STORE_REVISION: MetricName = metric("ripstop_store_revision", "Latest revision of the resource store.");
-export const COMPILE_DURATION: MetricName = metric("ripstop_compile_duration_ms", "Time to compile one revision, in milliseconds.");
+export const COMPILE_DURATION: MetricName = metric(
+  "ripstop_compile_duration_ms",
+  "Time to compile one revision, in milliseconds.",
+);
 export const SVIDS_ISSUED: MetricName = metric("ripstop_svids_issued_total", "Certificates issued.");
-export const SVIDS_REFUSED: MetricName = metric("ripstop_svids_refused_total", "Certificate requests refused, by reason.");
+export const SVIDS_REFUSED: MetricName = metric(
+  "ripstop_svids_refused_total",
+  "Certificate requests refused, by reason.",
+);
+export const WORKLOADS: MetricName = metric("ripstop_workloads", "Registered workloads.");
+export const WORKLOADS_HELD: MetricName = metric(
+  "ripstop_workloads_held",
+  "Workloads without a lease that are kept because too many fell silent at once.",
+);
+export const COMPILED: MetricName = metric("ripstop_compiled_total", "Data-plane resources computed.");
+export const COMPILED_RESOURCES: MetricName = metric("ripstop_compiled_resources", "Data-plane resources remembered.");
+export const TAP_EVENTS_DROPPED: MetricName = metric(
+  "ripstop_tap_events_dropped_total",
+  "Tap events dropped because a watcher was slow.",
+);
+export const GRAPH_EDGES_DROPPED: MetricName = metric(
+  "ripstop_graph_edges_dropped_total",
+  "Edges of the live graph dropped because there were too many.",
+);
 
 // Every process.
 export const BUILD: MetricName = metric("ripstop_build_info", "1, with the version.");

@@ -81,7 +81,9 @@ class HistogramSeries implements Histogram {
 }
 
 /** Upper bounds that Prometheus sees; the inner buckets are much finer. */
-const BOUNDS: readonly number[] = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000];
+const BOUNDS: readonly number[] = [
+  0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
+];
 const OVERFLOW = "overflow";
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
@@ -131,7 +133,10 @@ class Registry implements MetricRegistry {
     return text;
   }
 
-  #slotSeries(type: "counter" | "gauge", { name, help, labels }: { readonly name: string; readonly help: string; readonly labels: Labels }): SlotSeries {
+  #slotSeries(
+    type: "counter" | "gauge",
+    { name, help, labels }: { readonly name: string; readonly help: string; readonly labels: Labels },
+  ): SlotSeries {
     const metric = this.#metric(name, help, type);
     const key = this.#key(metric, labels);
     const known = metric.series.get(key);

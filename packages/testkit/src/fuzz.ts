@@ -52,7 +52,9 @@ export function fuzz(name: string, body: (random: SeededRandom) => void): void {
     try {
       body(new SeededRandom(seed));
     } catch (error) {
-      process.stdout.write(`${name}: failed with RIPSTOP_FUZZ_SEED=${seed}\n${error instanceof Error ? error.stack : String(error)}\n`);
+      process.stdout.write(
+        `${name}: failed with RIPSTOP_FUZZ_SEED=${seed}\n${error instanceof Error ? error.stack : String(error)}\n`,
+      );
       process.exit(1);
     }
     runs++;

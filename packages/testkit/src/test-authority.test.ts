@@ -25,7 +25,12 @@ describe("the throwaway authority", () => {
 
   it("makes leaves that are wrong as asked", async () => {
     const authority = await TestAuthority.create();
-    const svid = await authority.issue(authority.idOf("a"), { uris: [], ca: true, keyUsages: ["keyCertSign"], extendedKeyUsages: ["codeSigning"] });
+    const svid = await authority.issue(authority.idOf("a"), {
+      uris: [],
+      ca: true,
+      keyUsages: ["keyCertSign"],
+      extendedKeyUsages: ["codeSigning"],
+    });
     const leaf = new X509Certificate(svid.leafDer);
     assert.equal(leaf.subjectAltName, undefined);
     assert.equal(leaf.ca, true);

@@ -128,6 +128,7 @@ export class TestAuthority {
     if (usages !== "absent") {
       let flags = 0;
       for (const usage of usages) flags |= x509.KeyUsageFlags[usage];
+      // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- the flags are bits, and the constructor takes their sum
       extensions.push(new x509.KeyUsagesExtension(flags, true));
     }
     const extended = options.extendedKeyUsages ?? ["serverAuth", "clientAuth"];
@@ -158,7 +159,12 @@ export class TestAuthority {
 async function generateKeys(type: TestKeyType): Promise<webcrypto.CryptoKeyPair> {
   const usages: webcrypto.KeyUsage[] = ["sign", "verify"];
   if (type === "RSA-2048") {
-    const algorithm = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
+    const algorithm = {
+      name: "RSASSA-PKCS1-v1_5",
+      hash: "SHA-256",
+      modulusLength: 2048,
+      publicExponent: new Uint8Array([1, 0, 1]),
+    };
     return webcrypto.subtle.generateKey(algorithm, true, usages);
   }
   return webcrypto.subtle.generateKey({ name: "ECDSA", namedCurve: type }, true, usages);

@@ -33,8 +33,8 @@ export class World {
   readonly #byLabel = new MultiMap<RegisteredWorkload>();
   /** "NS/SERVICE" → workloads that registered for it. */
   readonly #byService = new MultiMap<RegisteredWorkload>();
-  /** Namespace → declared Services. */
-  readonly #services = new MultiMap<Resource<ServiceSpec>>();
+  /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
+  readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
   /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
 
@@ -160,8 +160,8 @@ export class World {
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
   #servicesSelecting(workload: RegisteredWorkload): readonly string[] {
     const { namespace, service, labels } = workload;
-    const names = this.#services
-      .get(namespace)
+    const names = labelKeys(workload)
+      .flatMap((label) => this.#servicesByLabel.get(label))
       .filter(({ spec }) => selects(spec.selector, labels))
       .map(({ metadata }) => `${namespace}/${metadata.name}`);
     const own = `${namespace}/${service}`;
@@ -176,8 +176,8 @@ export class World {
     if (resource.kind === "Service") {
       affected.add(`service:${namespace}/${name}`);
       const { selector } = (resource as Resource<ServiceSpec>).spec;
-      const [first] = Object.entries(selector);
-      const selected = first === undefined ? [] : this.#byLabel.get(labelKey(namespace, first[0], first[1]));
+      const label = firstLabel(resource as Resource<ServiceSpec>);
+      const selected = label === undefined ? [] : this.#byLabel.get(label);
       for (const { id, labels } of selected) if (selects(selector, labels)) affected.add(`guards:${id}`);
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
       return;
@@ -196,7 +196,9 @@ export class World {
   #indexResource(resource: Resource, add: boolean): void {
     const key = resourceKey(resource);
     if (resource.kind === "Service") {
-      this.#services.set(resource.metadata.namespace, key, add ? (resource as Resource<ServiceSpec>) : undefined);
+      const declared = resource as Resource<ServiceSpec>;
+      const label = firstLabel(declared);
+      if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
     } else if (resource.kind === "HTTPRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
@@ -243,6 +245,12 @@ function labelKey(namespace: string, key: string, value: string): string {
 
 function labelKeys({ namespace, labels }: RegisteredWorkload): string[] {
   return Object.entries(labels).map(([key, value]) => labelKey(namespace, key, value));
+}
+
+/** A label that every workload which the Service selects has; undefined when it selects none. */
+function firstLabel({ metadata, spec }: Resource<ServiceSpec>): string | undefined {
+  const [first] = Object.entries(spec.selector);
+  return first === undefined ? undefined : labelKey(metadata.namespace, first[0], first[1]);
 }
 
 function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {

@@ -13,7 +13,8 @@ function decode(decoder: HpackDecoder, hex: string | Buffer): string[] {
   const bytes = typeof hex === "string" ? Buffer.from(hex.replaceAll(" ", ""), "hex") : hex;
   const fields: string[] = [];
   const ok = decoder.decode(bytes, 0, bytes.length, {
-    onField: (name, value, _kind, flags) => fields.push(`${name}: ${value}${(flags & FieldFlag.NEVER_INDEXED) !== 0 ? " (never)" : ""}`),
+    onField: (name, value, _kind, flags) =>
+      fields.push(`${name}: ${value}${(flags & FieldFlag.NEVER_INDEXED) !== 0 ? " (never)" : ""}`),
   });
   return ok ? fields : [`error: ${decoder.problem}`];
 }
@@ -25,8 +26,19 @@ interface Vector {
 }
 
 const request1 = [":method: GET", ":scheme: http", ":path: /", ":authority: www.example.com"];
-const request3 = [":method: GET", ":scheme: https", ":path: /index.html", ":authority: www.example.com", "custom-key: custom-value"];
-const response1 = [":status: 302", "cache-control: private", "date: Mon, 21 Oct 2013 20:13:21 GMT", "location: https://www.example.com"];
+const request3 = [
+  ":method: GET",
+  ":scheme: https",
+  ":path: /index.html",
+  ":authority: www.example.com",
+  "custom-key: custom-value",
+];
+const response1 = [
+  ":status: 302",
+  "cache-control: private",
+  "date: Mon, 21 Oct 2013 20:13:21 GMT",
+  "location: https://www.example.com",
+];
 const response3 = [
   ":status: 200",
   "cache-control: private",
@@ -39,17 +51,35 @@ const response3 = [
 const VECTORS: readonly Vector[] = [
   {
     section: "C.2.1 literal with indexing",
-    blocks: [{ hex: "400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572", fields: ["custom-key: custom-header"], tableBytes: 55 }],
+    blocks: [
+      {
+        hex: "400a 6375 7374 6f6d 2d6b 6579 0d63 7573 746f 6d2d 6865 6164 6572",
+        fields: ["custom-key: custom-header"],
+        tableBytes: 55,
+      },
+    ],
   },
-  { section: "C.2.2 literal without indexing", blocks: [{ hex: "040c 2f73 616d 706c 652f 7061 7468", fields: [":path: /sample/path"], tableBytes: 0 }] },
-  { section: "C.2.3 never indexed", blocks: [{ hex: "1008 7061 7373 776f 7264 0673 6563 7265 74", fields: ["password: secret (never)"], tableBytes: 0 }] },
+  {
+    section: "C.2.2 literal without indexing",
+    blocks: [{ hex: "040c 2f73 616d 706c 652f 7061 7468", fields: [":path: /sample/path"], tableBytes: 0 }],
+  },
+  {
+    section: "C.2.3 never indexed",
+    blocks: [
+      { hex: "1008 7061 7373 776f 7264 0673 6563 7265 74", fields: ["password: secret (never)"], tableBytes: 0 },
+    ],
+  },
   { section: "C.2.4 indexed", blocks: [{ hex: "82", fields: [":method: GET"], tableBytes: 0 }] },
   {
     section: "C.3 requests without Huffman",
     blocks: [
       { hex: "8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d", fields: request1, tableBytes: 57 },
       { hex: "8286 84be 5808 6e6f 2d63 6163 6865", fields: [...request1, "cache-control: no-cache"], tableBytes: 110 },
-      { hex: "8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65", fields: request3, tableBytes: 164 },
+      {
+        hex: "8287 85bf 400a 6375 7374 6f6d 2d6b 6579 0c63 7573 746f 6d2d 7661 6c75 65",
+        fields: request3,
+        tableBytes: 164,
+      },
     ],
   },
   {
@@ -157,7 +187,9 @@ describe("Huffman code", () => {
       assert.equal(out.toString("latin1", 0, huffmanDecode(coded, 0, coded.length, out)), text);
     };
     for (let code = 0; code < 256; code++) roundTrip(String.fromCharCode(code, code, 97, code));
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => roundTrip(Buffer.from(bytes).toString("latin1"))));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => roundTrip(Buffer.from(bytes).toString("latin1"))),
+    );
   });
 });
 
@@ -198,7 +230,10 @@ describe("HPACK encoder", () => {
       ["set-cookie", "id=2"],
     ] as const;
     for (let turn = 0; turn < 3; turn++) {
-      assert.deepEqual(decode(decoder, encodeBlock(encoder, fields)), fields.map(([name, value]) => `${name}: ${value} (never)`));
+      assert.deepEqual(
+        decode(decoder, encodeBlock(encoder, fields)),
+        fields.map(([name, value]) => `${name}: ${value} (never)`),
+      );
     }
     assert.equal(encoder.tableBytes, 0);
   });
@@ -216,7 +251,16 @@ describe("HPACK encoder", () => {
     const decoder = new HpackDecoder();
     for (let n = 0; n < 2000; n++) {
       const name = `x-${n % 700}`;
-      assert.deepEqual(decode(decoder, encodeBlock(encoder, [[name, "v"], [name, "v"]])), [`${name}: v`, `${name}: v`]);
+      assert.deepEqual(
+        decode(
+          decoder,
+          encodeBlock(encoder, [
+            [name, "v"],
+            [name, "v"],
+          ]),
+        ),
+        [`${name}: v`, `${name}: v`],
+      );
     }
     assert.ok(encoder.tableBytes <= 4096);
     assert.equal(encoder.tableBytes, decoder.tableBytes);
@@ -243,7 +287,10 @@ describe("HPACK encoder", () => {
             continue;
           }
           const fields = decode(decoder, encodeBlock(encoder, next)).map((field) => field.replace(/ \(never\)$/, ""));
-          assert.deepEqual(fields, next.map(([n, v]) => `${n}: ${v}`));
+          assert.deepEqual(
+            fields,
+            next.map(([n, v]) => `${n}: ${v}`),
+          );
           assert.equal(encoder.tableBytes, decoder.tableBytes);
         }
       }),

@@ -20,7 +20,14 @@ export const publicTier: Tier = {
     const socket =
       "path" in target
         ? connect({ path: target.path, allowHalfOpen: true })
-        : connect({ host: target.address, port: target.port, family: target.family, allowHalfOpen: true, noDelay: true, keepAlive: true });
+        : connect({
+            host: target.address,
+            port: target.port,
+            family: target.family,
+            allowHalfOpen: true,
+            noDelay: true,
+            keepAlive: true,
+          });
     const onError = (error: Error): void => events.onFailed(causeOf(error));
     const ignore = (): void => {};
     socket.once("error", onError);

@@ -36,7 +36,7 @@ export interface Acceptor {
 export interface Tier {
   readonly name: TierName;
   /** Makes `server`, which listens already, hand its connections to `acceptor`. */
-  attach(server: Server, acceptor: Acceptor): void;
+  readonly attach: (server: Server, acceptor: Acceptor) => void;
   /** Starts one connection attempt. */
-  connect(target: ConnectTarget, events: ConnectEvents): Connecting;
+  readonly connect: (target: ConnectTarget, events: ConnectEvents) => Connecting;
 }

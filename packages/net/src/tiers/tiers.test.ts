@@ -9,10 +9,12 @@ import type { CloseCause, Conn } from "../conn.ts";
 import { connSuite, Recorder, type ConnHarness } from "../conn.suite.ts";
 import { dial } from "../dial.ts";
 import { listen, type Listener } from "../listen.ts";
+import { onreadTier } from "./onread-tier.ts";
 import { publicTier } from "./public-tier.ts";
+import { rawTier } from "./raw-tier.ts";
 import type { Tier } from "./tier.ts";
 
-const TIERS: readonly Tier[] = [publicTier];
+const TIERS: readonly Tier[] = [rawTier, onreadTier, publicTier];
 
 async function mustListen(tier: Tier, onConn: (conn: Conn) => void, path?: string): Promise<Listener> {
   const opened = await listen({ tier, onConn, ...(path === undefined ? {} : { path }) });

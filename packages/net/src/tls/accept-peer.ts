@@ -43,7 +43,8 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): Accepte
   const problem: unknown = socket.authorizationError;
   if (!socket.authorized) return chainRefusal(problem);
   const version = socket.getProtocol();
-  if (version !== "TLSv1.3") return { reason: "protocol_version", message: `negotiated ${version ?? "nothing"}, not TLSv1.3` };
+  if (version !== "TLSv1.3")
+    return { reason: "protocol_version", message: `negotiated ${version ?? "nothing"}, not TLSv1.3` };
   const alpn = typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "";
   if (alpn !== rules.alpn) return { reason: "alpn", message: `the peer does not speak ${rules.alpn}` };
   // On a client node:tls gives the leaf only once: the call takes it out of OpenSSL's chain.
@@ -67,12 +68,24 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): Accepte
 
 const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {
   UNABLE_TO_GET_ISSUER_CERT: { reason: "no_certificate", message: "the peer presented no certificate" },
-  CERT_HAS_EXPIRED: { reason: "expired", message: "a certificate of the peer's chain has expired; check the clocks of both hosts" },
-  CERT_NOT_YET_VALID: { reason: "not_yet_valid", message: "a certificate of the peer's chain is not valid yet; check the clocks of both hosts" },
+  CERT_HAS_EXPIRED: {
+    reason: "expired",
+    message: "a certificate of the peer's chain has expired; check the clocks of both hosts",
+  },
+  CERT_NOT_YET_VALID: {
+    reason: "not_yet_valid",
+    message: "a certificate of the peer's chain is not valid yet; check the clocks of both hosts",
+  },
   INVALID_PURPOSE: { reason: "wrong_usage", message: "the peer's certificate is not meant for this use" },
 };
 
 function chainRefusal(problem: unknown): PeerRefusal {
-  const code = problem instanceof Error ? ("code" in problem ? String(problem.code) : problem.message) : String(problem);
-  return CHAIN_WORDS[code] ?? { reason: "untrusted_chain", message: `the peer's certificate is not signed by a trusted root (${code})` };
+  const code =
+    problem instanceof Error ? ("code" in problem ? String(problem.code) : problem.message) : String(problem);
+  return (
+    CHAIN_WORDS[code] ?? {
+      reason: "untrusted_chain",
+      message: `the peer's certificate is not signed by a trusted root (${code})`,
+    }
+  );
 }

@@ -127,7 +127,8 @@ export class IdentityTable {
     let current: X509Certificate | undefined = leaf;
     for (let depth = 0; current && depth < MAX_CHAIN_DEPTH; depth++) {
       const certificate: X509Certificate = current;
-      if (roots.some((root) => root.fingerprint256 === certificate.fingerprint256 || issued(root, certificate))) return true;
+      if (roots.some((root) => root.fingerprint256 === certificate.fingerprint256 || issued(root, certificate)))
+        return true;
       const issuer: X509Certificate | undefined = certificate.issuerCertificate;
       current = issuer && issued(issuer, certificate) ? issuer : undefined;
     }
@@ -145,7 +146,12 @@ export class IdentityTable {
     if (known) return known;
     const identity = this.#identities.get(workloadId);
     if (!identity || bundlePems.length === 0) return undefined;
-    const context = createSecureContext({ ...COMMON, cert: identity.chainPem, key: identity.keyPem, ca: [...bundlePems] });
+    const context = createSecureContext({
+      ...COMMON,
+      cert: identity.chainPem,
+      key: identity.keyPem,
+      ca: [...bundlePems],
+    });
     this.#contexts.set(key, context);
     return context;
   }

@@ -5,7 +5,10 @@ import { meshServerName, parseMeshServerName } from "./mesh-server-name.ts";
 describe("mesh server names", () => {
   it("name a workload and port, and parse back", () => {
     assert.equal(meshServerName("shop/catalog-7f3a", 8080), "8080.catalog-7f3a.shop.mesh");
-    assert.deepEqual(parseMeshServerName("8080.catalog-7f3a.shop.mesh"), { workloadId: "shop/catalog-7f3a", port: 8080 });
+    assert.deepEqual(parseMeshServerName("8080.catalog-7f3a.shop.mesh"), {
+      workloadId: "shop/catalog-7f3a",
+      port: 8080,
+    });
   });
 
   it("are not made from ids that are no labels", () => {
@@ -16,7 +19,20 @@ describe("mesh server names", () => {
   });
 
   it("have one spelling only", () => {
-    for (const name of ["08080.a.b.mesh", "8080.A.b.mesh", "8080.a.b.mesh.", "8080.a.b.MESH", "8080.a.b.c.mesh", "8080..b.mesh", "a.b.mesh", "", "8080.a\0.b.mesh", "8080.-a.b.mesh", "+80.a.b.mesh", "8080.a。b.mesh"]) {
+    for (const name of [
+      "08080.a.b.mesh",
+      "8080.A.b.mesh",
+      "8080.a.b.mesh.",
+      "8080.a.b.MESH",
+      "8080.a.b.c.mesh",
+      "8080..b.mesh",
+      "a.b.mesh",
+      "",
+      "8080.a\0.b.mesh",
+      "8080.-a.b.mesh",
+      "+80.a.b.mesh",
+      "8080.a。b.mesh",
+    ]) {
       assert.equal(parseMeshServerName(name), undefined, name);
     }
   });

@@ -4,15 +4,16 @@ import type { X509Certificate } from "node:crypto";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Clock } from "@ripstop/core";
 import { closeCause } from "../close-cause.ts";
+import { currentTier } from "../current-tier.ts";
 import { dial, type DialEvents } from "../dial.ts";
 import { publicTier } from "../tiers/public-tier.ts";
-import { SocketConn } from "../tiers/socket-conn.ts";
-import type { Connecting, ConnectEvents, ConnectTarget, Tier } from "../tiers/tier.ts";
+import type { Connecting, ConnectEvents, ConnectTarget, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer, type PeerRules } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { secureConn } from "./secure-conn.ts";
 import type { TlsObserver } from "./tls-observer.ts";
-import { handshakeProblem, TLS_HIGH_WATER_BYTES } from "./tls-server.ts";
+import { handshakeProblem } from "./tls-server.ts";
 
 /** Whom to reach and as whom. */
 export interface DialTlsOptions {
@@ -39,6 +40,7 @@ export class TlsDialer {
   readonly #verifyPeer: VerifyPeer;
   readonly #observer: TlsObserver;
   readonly #clock: Clock;
+  readonly #tierName: TierName;
   readonly #sessions = new SessionCache();
 
   constructor(parts: {
@@ -46,11 +48,14 @@ export class TlsDialer {
     readonly verifyPeer: VerifyPeer;
     readonly observer: TlsObserver;
     readonly clock: Clock;
+    /** For tests; default the process's tier. */
+    readonly tierName?: TierName;
   }) {
     this.#identities = parts.identities;
     this.#verifyPeer = parts.verifyPeer;
     this.#observer = parts.observer;
     this.#clock = parts.clock;
+    this.#tierName = parts.tierName ?? currentTier().name;
   }
 
   /**
@@ -73,18 +78,20 @@ export class TlsDialer {
     const sessionKey = `${workloadId} ${serverName} ${expectedPeerId}`;
     const peer = "path" in target ? target.path : `${target.address}:${target.port}`;
     let over = false;
-    let socket: TLSSocket | undefined;
+    const socket: { current?: TLSSocket } = {};
     const fail = (reason: string, message: string): void => {
       if (over) return;
       over = true;
       this.#sessions.forget(sessionKey);
       this.#observer.refused({ reason, message, side: "client", peer });
-      socket?.destroy();
+      socket.current?.destroy();
       events.onFailed(closeCause(`RIPSTOP_TLS_${reason.toUpperCase()}`, message));
     };
     const context = this.#identities.clientContext(workloadId, trustDomain);
     if (!context) {
-      queueMicrotask(() => fail("no_identity", `${workloadId} has no certificate yet, or there is no trust bundle for ${trustDomain}`));
+      queueMicrotask(() =>
+        fail("no_identity", `${workloadId} has no certificate yet, or there is no trust bundle for ${trustDomain}`),
+      );
       return { cancel: () => (over = true) };
     }
     const known = this.#sessions.find(sessionKey, generation);
@@ -107,7 +114,7 @@ export class TlsDialer {
       ...(known ? { session: known.session } : {}),
     };
     const tls = connect(connectOptions);
-    socket = tls;
+    socket.current = tls;
     let connected = false;
     tls.setNoDelay(true);
     tls.setKeepAlive(true);
@@ -128,7 +135,8 @@ export class TlsDialer {
       if (over) return;
       if (connected || !("syscall" in error)) {
         const refusal = tls.authorizationError ? acceptPeer(tls, rules, serverName) : undefined;
-        const [reason, message] = refusal && "reason" in refusal ? [refusal.reason, refusal.message] : handshakeProblem(error);
+        const [reason, message] =
+          refusal && "reason" in refusal ? [refusal.reason, refusal.message] : handshakeProblem(error);
         fail(reason, message);
         return;
       }
@@ -148,7 +156,7 @@ export class TlsDialer {
       leaf = outcome.leaf;
       remember();
       this.#observer.accepted("client", outcome.info.resumed);
-      events.onConnected(new SocketConn(tls, { tls: outcome.info, highWaterBytes: TLS_HIGH_WATER_BYTES }));
+      events.onConnected(secureConn(tls, this.#tierName, { tls: outcome.info }));
     });
     return {
       cancel() {

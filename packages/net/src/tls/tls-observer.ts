@@ -1,7 +1,7 @@
 // Counts handshakes by result and reason, and logs each reason for refusing now and then.
 
 import type { Clock } from "@ripstop/core";
-import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 
 /** A refused or failed handshake. */
 export interface TlsRefusal {
@@ -26,8 +26,7 @@ const MAX_REASONS = 64;
 
 /** An observer that counts in `registry` and logs each reason at most every ten seconds with the number left out. */
 export function createTlsObserver(registry: MetricRegistry, logger: Logger, clock: Clock): TlsObserver {
-  const name = "ripstop_tls_handshakes_total";
-  const help = "TLS handshakes by result and, when refused, by reason.";
+  const { name, help } = metricNames.TLS_HANDSHAKES;
   const lastLogMs = new Map<string, { atMs: number; leftOut: number }>();
   return {
     accepted(side, resumed) {

@@ -4,18 +4,16 @@ import { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import type { Clock, Result, RipstopError, Timer } from "@ripstop/core";
 import { causeOf } from "../close-cause.ts";
+import { currentTier } from "../current-tier.ts";
 import { listen, type Listener, type ListenOptions } from "../listen.ts";
 import { publicTier } from "../tiers/public-tier.ts";
-import { SocketConn } from "../tiers/socket-conn.ts";
-import type { Acceptor, Tier } from "../tiers/tier.ts";
+import type { Acceptor, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import { parseMeshServerName } from "./mesh-server-name.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { secureConn } from "./secure-conn.ts";
 import type { TlsObserver } from "./tls-observer.ts";
-
-/** Queued bytes up to which a TLS connection accepts more: its writes always complete in a later turn. */
-export const TLS_HIGH_WATER_BYTES: number = 64 * 1024;
 
 /** How to accept. */
 export interface ListenTlsOptions extends Omit<ListenOptions, "tier"> {
@@ -23,6 +21,8 @@ export interface ListenTlsOptions extends Omit<ListenOptions, "tier"> {
   readonly verifyPeer: VerifyPeer;
   readonly observer: TlsObserver;
   readonly clock: Clock;
+  /** For tests; default the process's tier. */
+  readonly tierName?: TierName;
   /** Default "h2". */
   readonly alpn?: string;
   /** From accept to the verified peer; default 10 s. */
@@ -75,6 +75,7 @@ class Handshakes {
   readonly #options: ListenTlsOptions;
   readonly #acceptor: Acceptor;
   readonly #alpn: string;
+  readonly #tierName: TierName;
   readonly #server: Server;
   readonly #stopListening: () => void;
   /** By local and remote address: node:tls does not say which socket a handshake belongs to. */
@@ -87,6 +88,7 @@ class Handshakes {
     this.#options = options;
     this.#acceptor = acceptor;
     this.#alpn = options.alpn ?? "h2";
+    this.#tierName = options.tierName ?? currentTier().name;
     this.#server = createServer({
       ...options.identities.baseContextOptions(),
       requestCert: true,
@@ -98,7 +100,9 @@ class Handshakes {
     });
     this.#server.on("secureConnection", (socket) => this.#secured(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#failed(error, socket));
-    this.#stopListening = options.identities.onChange(() => this.#server.setSecureContext(options.identities.baseContextOptions()));
+    this.#stopListening = options.identities.onChange(() =>
+      this.#server.setSecureContext(options.identities.baseContextOptions()),
+    );
   }
 
   get #handshakeTimeoutMs(): number {
@@ -189,7 +193,7 @@ class Handshakes {
     pending.settled = true;
     this.#options.observer.accepted("server", outcome.info.resumed);
     this.#acceptor.onConn(
-      new SocketConn(socket, { tls: outcome.info, highWaterBytes: TLS_HIGH_WATER_BYTES, onGone: () => this.#acceptor.onGone() }),
+      secureConn(socket, this.#tierName, { tls: outcome.info, onGone: () => this.#acceptor.onGone() }),
     );
   }
 
@@ -211,7 +215,8 @@ class Handshakes {
   #settle(socket: TLSSocket): Pending | undefined {
     // After a failure the addresses are gone; the socket below is in an undocumented field that has always been there.
     const below: unknown = Reflect.get(socket, "_parent");
-    const pending = (below instanceof Socket ? this.#bySocket.get(below) : undefined) ?? this.#pending.get(keyOf(socket));
+    const pending =
+      (below instanceof Socket ? this.#bySocket.get(below) : undefined) ?? this.#pending.get(keyOf(socket));
     if (!pending || this.#pending.get(pending.key) !== pending) return undefined;
     this.#pending.delete(pending.key);
     pending.timer.clear();
@@ -250,5 +255,8 @@ const PROBLEMS: Readonly<Record<string, readonly [reason: string, message: strin
 /** Metric reason and plain words for a failed handshake. */
 export function handshakeProblem(error: unknown): readonly [reason: string, message: string] {
   const { code, message } = causeOf(error);
-  return PROBLEMS[code] ?? (/ALERT/.test(code) ? ["refused_by_peer", `the peer refused: ${message}`] : ["handshake", message]);
+  return (
+    PROBLEMS[code] ??
+    (/ALERT/.test(code) ? ["refused_by_peer", `the peer refused: ${message}`] : ["handshake", message])
+  );
 }

@@ -8,9 +8,11 @@ import { describe, it } from "node:test";
 import type { CloseCause, Conn } from "../conn.ts";
 import { connSuite, Recorder, type ConnHarness } from "../conn.suite.ts";
 import type { Listener } from "../listen.ts";
+import type { TierName } from "../tiers/tier.ts";
 import { IdentityTable } from "./identity-table.ts";
 import { meshServerName } from "./mesh-server-name.ts";
 import type { PeerVerdict } from "./peer-verdict.ts";
+import { RawTlsConn } from "./raw-tls-conn.ts";
 import { TlsDialer } from "./tls-client.ts";
 import type { TlsObserver, TlsRefusal } from "./tls-observer.ts";
 import { listenTls, type ListenTlsOptions } from "./tls-server.ts";
@@ -62,7 +64,12 @@ const CLIENT = "shop/web-1";
 const SERVER_NAME = meshServerName(SERVER, 8080) ?? "";
 
 /** A proxy's side of the mesh: one workload, one table. */
-async function side(authority: TestAuthority, workloadId: string, account: string, options?: TestLeafOptions): Promise<IdentityTable> {
+async function side(
+  authority: TestAuthority,
+  workloadId: string,
+  account: string,
+  options?: TestLeafOptions,
+): Promise<IdentityTable> {
   const table = new IdentityTable();
   const { chainPem, keyPem } = await authority.issue(authority.idOf(account), options);
   assert.ok(table.setBundles(new Map([[authority.trustDomain, authority.bundlePem]])).ok);
@@ -78,12 +85,16 @@ interface World {
   readonly accepted: { readonly conn: Conn; readonly recorder: Recorder }[];
   readonly listener: Listener;
   readonly dialer: TlsDialer;
-  dial(overrides?: Partial<{ serverName: string; expectedPeerId: string; alpn: string }>): Promise<{ conn: Conn; recorder: Recorder } | CloseCause>;
+  dial(
+    overrides?: Partial<{ serverName: string; expectedPeerId: string; alpn: string }>,
+  ): Promise<{ conn: Conn; recorder: Recorder } | CloseCause>;
 }
 
 const OPEN: Listener[] = [];
 
-async function world(options: Partial<ListenTlsOptions> & { clientAuthority?: TestAuthority; clientLeaf?: TestLeafOptions } = {}): Promise<World> {
+async function world(
+  options: Partial<ListenTlsOptions> & { clientAuthority?: TestAuthority; clientLeaf?: TestLeafOptions } = {},
+): Promise<World> {
   const { clientAuthority, clientLeaf, ...listenOptions } = options;
   const authority = await TestAuthority.create();
   const serverTable = await side(authority, SERVER, "catalog");
@@ -141,7 +152,7 @@ async function world(options: Partial<ListenTlsOptions> & { clientAuthority?: Te
   };
 }
 
-async function harness(): Promise<ConnHarness> {
+async function harness(tierName: TierName): Promise<ConnHarness> {
   const authority = await TestAuthority.create();
   const observer = new Outcomes();
   const accepted: ((conn: Conn) => void)[] = [];
@@ -150,11 +161,18 @@ async function harness(): Promise<ConnHarness> {
     verifyPeer,
     observer,
     clock: systemClock,
+    tierName,
     onConn: (conn) => accepted.shift()?.(conn),
   });
   assert.ok(opened.ok);
   const listener = opened.value;
-  const dialer = new TlsDialer({ identities: await side(authority, CLIENT, "web"), verifyPeer, observer, clock: systemClock });
+  const dialer = new TlsDialer({
+    identities: await side(authority, CLIENT, "web"),
+    verifyPeer,
+    observer,
+    clock: systemClock,
+    tierName,
+  });
   let turn: Promise<unknown> = Promise.resolve();
   const connectOne: ConnHarness["connect"] = async (clientHandler, serverHandler) => {
     const server = new Promise<Conn>((resolve) =>
@@ -183,7 +201,9 @@ async function harness(): Promise<ConnHarness> {
         },
       );
     });
-    return { client, server: await server };
+    const pair = { client, server: await server };
+    for (const conn of [pair.client, pair.server]) assert.equal(conn instanceof RawTlsConn, tierName === "raw");
+    return pair;
   };
   return {
     live: () => listener.connections,
@@ -197,7 +217,7 @@ async function harness(): Promise<ConnHarness> {
   };
 }
 
-connSuite("a mutual TLS", harness, { tls: true });
+for (const name of ["raw", "public"] as const) connSuite(`a mutual TLS (${name})`, () => harness(name), { tls: true });
 
 function connected(outcome: { conn: Conn; recorder: Recorder } | CloseCause): { conn: Conn; recorder: Recorder } {
   assert.ok("conn" in outcome, "code" in outcome ? outcome.message : "");
@@ -224,7 +244,13 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
   const raw = (w: World, options: ConnectionOptions): Promise<string> =>
     new Promise((resolve) => {
       let got = "";
-      const socket = tlsConnect({ host: "127.0.0.1", port: w.listener.port, rejectUnauthorized: false, ALPNProtocols: ["h2"], ...options });
+      const socket = tlsConnect({
+        host: "127.0.0.1",
+        port: w.listener.port,
+        rejectUnauthorized: false,
+        ALPNProtocols: ["h2"],
+        ...options,
+      });
       socket.on("error", () => undefined);
       socket.on("data", (chunk) => (got += chunk.toString()));
       socket.on("close", () => resolve(got));
@@ -253,7 +279,8 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
   test("refuses a client of another authority, of the same trust domain name", async () => {
     const w = await world({ clientAuthority: await TestAuthority.create() });
     const outcome = await w.dial();
-    if ("conn" in outcome) await outcome.recorder.until(() => outcome.recorder.closes.length > 0 || outcome.recorder.ends > 0);
+    if ("conn" in outcome)
+      await outcome.recorder.until(() => outcome.recorder.closes.length > 0 || outcome.recorder.ends > 0);
     await w.outcomes.until(() => w.outcomes.reasons("server").length === 1);
     assert.deepEqual(w.outcomes.reasons("server"), ["untrusted_chain"]);
     assert.equal(w.accepted.length, 0);
@@ -262,7 +289,9 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
 
   test("refuses a client whose certificate has expired", async () => {
     const hour = 3_600_000;
-    const w = await world({ clientLeaf: { notBeforeMs: systemClock.nowMs() - 2 * hour, notAfterMs: systemClock.nowMs() - hour } });
+    const w = await world({
+      clientLeaf: { notBeforeMs: systemClock.nowMs() - 2 * hour, notAfterMs: systemClock.nowMs() - hour },
+    });
     const outcome = await w.dial();
     await w.outcomes.until(() => w.outcomes.reasons("server").length === 1);
     assert.deepEqual(w.outcomes.reasons("server"), ["expired"]);
@@ -290,7 +319,10 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
     const w = await world();
     const cause = failed(await w.dial({ expectedPeerId: w.authority.idOf("orders") }));
     assert.equal(cause.code, "RIPSTOP_TLS_UNEXPECTED_PEER");
-    assert.equal(cause.message, "expected spiffe://test.mesh/ns/shop/sa/orders, found spiffe://test.mesh/ns/shop/sa/catalog");
+    assert.equal(
+      cause.message,
+      "expected spiffe://test.mesh/ns/shop/sa/orders, found spiffe://test.mesh/ns/shop/sa/catalog",
+    );
   });
 
   test("checks the expected server on a resumed session as well", async () => {
@@ -349,7 +381,12 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
   test("refuses an id of one trust domain that a root of another one signed", async () => {
     const w = await world();
     const foreign = await TestAuthority.create("other.mesh");
-    w.serverTable.setBundles(new Map([["test.mesh", w.authority.bundlePem], ["other.mesh", foreign.bundlePem]]));
+    w.serverTable.setBundles(
+      new Map([
+        ["test.mesh", w.authority.bundlePem],
+        ["other.mesh", foreign.bundlePem],
+      ]),
+    );
     const lie = await foreign.issue("spiffe://test.mesh/ns/shop/sa/web");
     const truth = await (await foreign.intermediate()).issue("spiffe://other.mesh/ns/shop/sa/web");
     w.clientTable.setIdentity(CLIENT, lie);
@@ -367,9 +404,18 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
   test("refuses server names that are unknown, missing, in capitals or not of the mesh", async () => {
     const w = await world();
     const svid = await w.authority.issue(w.authority.idOf("web"));
-    const names = ["8080.orders-1.shop.mesh", "8080.Catalog-1.shop.mesh", "catalog-1.shop.mesh", "localhost", undefined];
+    const names = [
+      "8080.orders-1.shop.mesh",
+      "8080.Catalog-1.shop.mesh",
+      "catalog-1.shop.mesh",
+      "localhost",
+      undefined,
+    ];
     for (const servername of names) {
-      assert.equal(await raw(w, { cert: svid.chainPem, key: svid.keyPem, ...(servername === undefined ? {} : { servername }) }), "");
+      assert.equal(
+        await raw(w, { cert: svid.chainPem, key: svid.keyPem, ...(servername === undefined ? {} : { servername }) }),
+        "",
+      );
     }
     assert.equal(w.accepted.length, 0);
     assert.deepEqual([...new Set(w.outcomes.reasons("server"))].toSorted(), ["no_server_name", "unknown_server_name"]);

@@ -4,7 +4,7 @@
 
 import {
   HeaderList,
-  RequestHead,
+  type RequestHead,
   ResponseHead,
   StreamErrorCode,
   type ServerStream,
@@ -89,8 +89,6 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   protected abstract attemptDone(attempt: Attempt): void;
   /** The exchange is over: count it. Called exactly once. */
   protected abstract record(): void;
-  /** Value of x-request-id. */
-  protected abstract get requestId(): string;
 
   /** Whether the request can be sent once more: all of its body so far is at hand. */
   protected get replayable(): boolean {
@@ -140,7 +138,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.refused = refused;
     this.#responseStarted = true;
     this.status = refused.kind.status;
-    sendRefusal(this.downstream, this.request, refused, this.requestId);
+    sendRefusal(this.downstream, this.request, refused, this.request.headers.get("x-request-id") ?? "");
     this.#responseDone();
   }
 
@@ -199,11 +197,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   }
 
   onWritable(): void {
-    const attempt = this.attempt;
-    if (attempt === undefined || attempt.unconsumed === 0) return;
-    const count = attempt.unconsumed;
-    attempt.unconsumed = 0;
-    if (!attempt.over) attempt.stream?.consumed(count);
+    this.attempt?.grant();
   }
 
   onReset(_code: number, cause: string): void {
@@ -298,6 +292,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
       return;
     }
     this.attempt = undefined;
+    attempt.grant();
     this.attemptDone(attempt);
     this.brokenBy = cause;
     this.refused ??= this.#tunnel ? undefined : refusal(upstreamReset, cause);
@@ -318,10 +313,6 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     if (!this.#requestEnded) {
       // An early response: nobody wants the rest of the request.
       this.attempt?.stream?.reset(StreamErrorCode.NO_ERROR);
-      if (this.#unconsumed > 0) {
-        this.downstream.consumed(this.#unconsumed);
-        this.#unconsumed = 0;
-      }
     }
     this.#finish();
   }
@@ -336,8 +327,11 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     const attempt = this.attempt;
     if (attempt !== undefined) {
       this.attempt = undefined;
+      attempt.grant();
       this.attemptDone(attempt);
     }
+    // What the client's side still holds is bounded by its queue; the windows of both connections are shared by others.
+    if (!this.#clientGone) this.#grant();
     this.#forgetBody();
     this.engine.live.exchanges--;
     this.record();

@@ -29,7 +29,7 @@ export class Http1Pool implements HttpPool {
   /** Last used last: the newest is used first, the oldest closes first. */
   readonly #idle: Http1Upstream[] = [];
   readonly #dialing = new Set<Dialing>();
-  #waiting: StreamWaiter[] = [];
+  readonly #waiting: StreamWaiter[] = [];
   #retired = false;
   #idleMs: number;
 

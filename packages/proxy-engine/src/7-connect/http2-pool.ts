@@ -3,8 +3,7 @@
 import type { Clock, Timer } from "@ripstop/core";
 import type { RequestHead } from "@ripstop/http";
 import { Http2Connection, type Flushable, type Http2ConnectionHandler, type Http2Error, type Http2Output } from "@ripstop/http2";
-import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
-import type { TurnFlusher } from "../support/turn-flusher.ts";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler } from "@ripstop/net";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 
 /** How a pool makes connections. */
@@ -18,13 +17,18 @@ export interface PoolDialer {
 export interface Http2PoolOptions {
   readonly dialer: PoolDialer;
   readonly clock: Clock;
-  readonly flush: TurnFlusher;
+  readonly flush: FlushScheduler;
   /** Idle connections close after this time. */
   readonly idleMs: number;
 }
 
 const MAX_CONNECTIONS = 8;
 const MAX_WAITING = 4096;
+/**
+ * Requests of many clients share a connection: its window is so large that a few clients that do not read use up their
+ * streams' windows and not everybody's.
+ */
+const SETTINGS = { initialWindowBytes: 256 * 1024, connectionWindowBytes: 64 * 1024 * 1024 } as const;
 /** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
 const PING_AFTER_CHECKS = 15;
 const DEAD_AFTER_CHECKS = 25;
@@ -174,8 +178,10 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   readonly http2: Http2Connection;
   readonly tlsVersion: string;
   lastUsedMs: number;
+  /** Owned by the flush scheduler. */
+  flushPending = false;
   readonly #pool: Http2Pool;
-  readonly #flush: TurnFlusher;
+  readonly #flush: FlushScheduler;
   readonly #settingsTimer: Timer;
   #served = 0;
   #heard = true;
@@ -189,7 +195,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.conn = conn;
     this.tlsVersion = conn.tls?.version ?? "";
     this.lastUsedMs = pool.options.clock.monotonicMs();
-    this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock });
+    this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock, settings: SETTINGS });
     this.#settingsTimer = pool.options.clock.after(SETTINGS_TIMEOUT_MS, () => {
       if (!this.http2.peerSettingsReceived) conn.destroy();
     });
@@ -231,8 +237,12 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.http2.shutdown();
   }
 
-  scheduleFlush(connection: Flushable): void {
-    this.#flush.schedule(connection);
+  scheduleFlush(_connection: Flushable): void {
+    this.#flush.mark(this);
+  }
+
+  flush(): void {
+    this.http2.flush();
   }
 
   write(buf: Buffer, start: number, end: number): boolean {

@@ -8,7 +8,7 @@ import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Frontend } from "../4-route/frontend.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
-import { applyOutboundDuties } from "../5-filter/request-duties.ts";
+import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-duties.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
@@ -26,7 +26,7 @@ import {
   upstreamReset,
 } from "../errors.ts";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
-import { Deadline, type DeadlineOwner } from "../support/deadline-wheel.ts";
+import { WheelTimer } from "@ripstop/net";
 import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
@@ -39,12 +39,12 @@ const CONFIG_WAIT_MS = 5_000;
 const NOTHING_TRIED: readonly UpstreamEndpoint[] = [];
 
 /** An outbound exchange. Make it, then call `start`. */
-export class OutboundExchange extends HttpExchange implements HostWaiter, DeadlineOwner {
+export class OutboundExchange extends HttpExchange implements HostWaiter {
   readonly #context: OutboundContext;
   /** The declared upstream that the connection was made to; undefined for the HTTP proxy. */
   readonly #declared: HostPort | undefined;
   /** Made when a time-out applies. */
-  #deadline: Deadline | undefined = undefined;
+  #deadline: WheelTimer | undefined = undefined;
   #host: HostEntry | undefined = undefined;
   #waiting = false;
   #target: HostPort = { host: "", port: 0 };
@@ -60,8 +60,6 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
   #isGrpc = false;
   #timeoutMs = 0;
   #tlsVersion = "";
-  #requestId = "";
-  #traceId = "";
 
   constructor(context: OutboundContext, downstream: ServerStream, head: RequestHead, options: ExchangeStart) {
     super(context.engine, downstream, head, options.end);
@@ -69,17 +67,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     this.#declared = options.declared;
   }
 
-  protected get requestId(): string {
-    return this.#requestId;
-  }
-
   /** Runs the stages. */
   start(): void {
     const request = this.request;
     const target = canonicalTarget(request.path);
-    const duties = applyOutboundDuties(request, this.#context.sourceService);
-    this.#requestId = duties.requestId;
-    this.#traceId = duties.traceId;
+    applyOutboundDuties(request, this.#context.sourceService, this.engine.ids);
     if (target === REFUSED_PATH) {
       this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
       return;
@@ -187,6 +179,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
       this.refuse(refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`));
       return;
     }
+    if (!endpoint.mesh) removeOutboundFields(this.request);
     this.#endpoint = endpoint;
     endpoint.inflight++;
     this.#endpointCharged = true;
@@ -207,6 +200,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
       this.refuse(refusal(proxyLoop, `${host}:${target.port} is the proxy itself`));
       return;
     }
+    removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
   }
 
@@ -224,8 +218,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     const now = this.engine.clock.monotonicMs();
     this.#endpoint.recordLatency(now - attempt.startedMs, now);
     const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
-    if (unavailable || isRetryableStatus(head.status)) this.#cluster.endpoints.recordFailure(this.#endpoint, now);
-    else this.#cluster.endpoints.recordSuccess(this.#endpoint, now);
+    if (unavailable || isRetryableStatus(head.status)) this.#cluster.recordFailure(this.#endpoint);
+    else this.#cluster.recordSuccess(this.#endpoint);
   }
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
@@ -233,7 +227,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (!unavailable && !(isRetryableStatus(head.status) && isIdempotent(this.request.method))) return false;
     if (!this.#mayRetry()) return false;
     if (this.#endpoint !== undefined) {
-      this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+      this.#cluster?.recordFailure(this.#endpoint);
     }
     this.#retry();
     return true;
@@ -249,7 +243,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
       return;
     }
     if (this.#endpoint !== undefined && !failure.overloaded) {
-      this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+      this.#cluster?.recordFailure(this.#endpoint);
     }
     // A connection that could not be made is no load on the service: such a retry is not a matter of the budget.
     const unconnected = failure.notSent && attempt.stream === undefined && !failure.overloaded;
@@ -312,7 +306,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
   }
 
   #setDeadline(delayMs: number): void {
-    this.#deadline ??= new Deadline(this);
+    this.#deadline ??= new WheelTimer(() => this.#onDeadline());
     this.engine.wheel.schedule(this.#deadline, delayMs);
   }
 
@@ -320,7 +314,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (this.#deadline !== undefined) this.engine.wheel.cancel(this.#deadline);
   }
 
-  onDeadline(): void {
+  #onDeadline(): void {
     if (this.finished) return;
     if (this.#waiting) {
       this.#waiting = false;
@@ -343,7 +337,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
 
   #noteTimeout(): void {
     if (this.#endpoint === undefined) return;
-    this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+    this.#cluster?.recordFailure(this.#endpoint);
   }
 
   protected override record(): void {
@@ -368,8 +362,6 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
       route: this.#rule?.source ?? "",
       workload: this.#endpoint?.id ?? "",
       tlsVersion: this.#tlsVersion,
-      requestId: this.#requestId,
-      traceId: this.#traceId,
     });
   }
 

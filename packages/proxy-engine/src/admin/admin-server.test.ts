@@ -6,7 +6,8 @@ import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { FakeMetrics, TestMesh } from "../testing/test-mesh.suite.ts";
+import { createMetricRegistry } from "@ripstop/telemetry";
+import { TestMesh } from "../testing/test-mesh.suite.ts";
 import { startAdmin } from "./admin-server.ts";
 
 function get(socketPath: string, path: string): Promise<{ status: number; body: string }> {
@@ -29,7 +30,7 @@ describe("the admin socket", () => {
     try {
       mesh.config.answersUnknown = false;
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "catalog", port: 80 }] });
-      const started = await startAdmin({ proxy: web.proxy, metrics: new FakeMetrics(), path });
+      const started = await startAdmin({ proxy: web.proxy, metrics: createMetricRegistry(), path });
       assert.ok(started.ok);
       assert.equal((await stat(path)).mode & 0o777, 0o600);
       const early = await get(path, "/ready");

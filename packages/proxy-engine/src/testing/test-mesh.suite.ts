@@ -21,10 +21,9 @@ import {
   type Resilience,
   type telemetry,
 } from "@ripstop/model";
-import { parseSpiffeId } from "@ripstop/identity";
-import type { PeerVerdict } from "@ripstop/net";
+import { createPeerVerification } from "@ripstop/identity";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import type { Counter, Gauge, Histogram, Logger, MetricRegistry } from "@ripstop/telemetry";
+import { createMetricRegistry, type Logger } from "@ripstop/telemetry";
 import { TestAuthority } from "@ripstop/testkit";
 import { startProxy, type Proxy } from "../proxy.ts";
 import { FakeConfigClient } from "./fake-config-client.suite.ts";
@@ -40,34 +39,6 @@ const silent: Logger = {
   error: (message, fields) => console.error(message, fields),
   child: () => silent,
 };
-
-/** Counts nothing. */
-export class FakeMetrics implements MetricRegistry {
-  counter(): Counter {
-    return {
-      value: 0,
-      add(amount: number): void {
-        (this as { value: number }).value += amount;
-      },
-    };
-  }
-  gauge(): Gauge {
-    return { value: 0, set: () => undefined, add: () => undefined };
-  }
-  histogram(): Histogram {
-    return { count: 0, sum: 0, record: () => undefined, quantile: () => 0 };
-  }
-  render(): string {
-    return "";
-  }
-}
-
-function verifyPeer(leaf: X509Certificate): PeerVerdict {
-  const uri = /URI:([^,]+)/.exec(leaf.subjectAltName ?? "")?.[1] ?? "";
-  const parsed = parseSpiffeId(uri);
-  if (!parsed.ok) return { ok: false, reason: "bad_san", message: parsed.error };
-  return { ok: true, id: uri, trustDomain: parsed.value.trustDomain };
-}
 
 /** One port of a workload of the test. */
 export interface TestPort {
@@ -146,10 +117,10 @@ export class TestMesh {
       config: workload.config ?? this.config,
       clock: workload.clock ?? systemClock,
       log: silent,
-      metrics: new FakeMetrics(),
+      metrics: createMetricRegistry(),
       identities: new Map([[workload.id, { chainPem: svid.chainPem, keyPem: svid.keyPem }]]),
       bundlePem: this.authority.bundlePem,
-      verifyPeer,
+      verifyPeer: createPeerVerification(systemClock),
       filterFactories: workload.factories ?? [],
       ports: undefined,
       sendReport: (report) => {

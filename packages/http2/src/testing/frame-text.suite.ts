@@ -2,15 +2,7 @@
 //   "text"  x:0a0b (hex)  u8:5  u16:5  u32:5  zeros:100  {name: value} (a header field as a plain literal)
 //   NAME=value (a setting)
 
-import {
-  CLIENT_PREFACE,
-  FRAME_HEADER_BYTES,
-  FrameFlag,
-  FrameType,
-  readU31,
-  readU32,
-  SettingId,
-} from "../frames.ts";
+import { CLIENT_PREFACE, FRAME_HEADER_BYTES, FrameFlag, FrameType, readU31, readU32, SettingId } from "../frames.ts";
 import { FieldFlag } from "../field-kind.ts";
 import { HpackDecoder } from "../hpack/decoder.ts";
 
@@ -40,7 +32,14 @@ function item(text: string): Buffer {
   if (text.startsWith('"')) return Buffer.from(text.slice(1, -1), "latin1");
   if (text.startsWith("{")) {
     const split = text.indexOf(":", 2);
-    return literalField(text.slice(1, split), text.slice(split + 1, -1).replace(/^ /, "").replaceAll("\\0", "\0").replaceAll("\\n", "\n"));
+    return literalField(
+      text.slice(1, split),
+      text
+        .slice(split + 1, -1)
+        .replace(/^ /, "")
+        .replaceAll("\\0", "\0")
+        .replaceAll("\\n", "\n"),
+    );
   }
   const [key = "", value = ""] = text.split(":");
   if (key === "x") return Buffer.from(value, "hex");
@@ -113,7 +112,11 @@ export class FramePrinter {
     if (streamId !== 0) words.push(`stream=${streamId}`);
     switch (type) {
       case FrameType.DATA:
-        words.push(/^[\x21-\x7e ]{0,40}$/.test(payload.toString("latin1")) ? `"${payload.toString("latin1")}"` : `${payload.length} bytes`);
+        words.push(
+          /^[\x21-\x7e ]{0,40}$/.test(payload.toString("latin1"))
+            ? `"${payload.toString("latin1")}"`
+            : `${payload.length} bytes`,
+        );
         break;
       case FrameType.HEADERS:
       case FrameType.CONTINUATION:
@@ -122,7 +125,12 @@ export class FramePrinter {
           words.push(`${payload.length} bytes`);
           break;
         }
-        if (!this.#decoder.decode(this.#block, 0, this.#block.length, { onField: (n, v, _kind, flags) => words.push(`{${n}: ${v}}${(flags & FieldFlag.NEVER_INDEXED) !== 0 ? " never-indexed" : ""}`) })) {
+        if (
+          !this.#decoder.decode(this.#block, 0, this.#block.length, {
+            onField: (n, v, _kind, flags) =>
+              words.push(`{${n}: ${v}}${(flags & FieldFlag.NEVER_INDEXED) !== 0 ? " never-indexed" : ""}`),
+          })
+        ) {
           words.push(`undecodable: ${this.#decoder.problem}`);
         }
         this.#block = undefined;

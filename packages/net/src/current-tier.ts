@@ -1,11 +1,11 @@
-// Which tier this process uses.
+// The tier in use: the only state that is the process's own.
 
 import { publicTier } from "./tiers/public-tier.ts";
 import type { Tier } from "./tiers/tier.ts";
 
 let current: Tier = publicTier;
 
-/** The tier that `listen` and `dial` use unless told otherwise. */
+/** The tier that `listen` and `dial` use unless told otherwise; "public" until `selectTier`. */
 export function currentTier(): Tier {
   return current;
 }

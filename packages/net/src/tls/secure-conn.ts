@@ -1,0 +1,23 @@
+// Makes a connection of a TLS socket whose peer was accepted, by the tier that the process uses.
+
+import type { TLSSocket } from "node:tls";
+import type { Conn, TlsInfo } from "../conn.ts";
+import type { TierName } from "../tiers/tier.ts";
+import { SocketConn } from "../tiers/socket-conn.ts";
+import { RawTlsConn, tlsHandle } from "./raw-tls-conn.ts";
+
+/** Queued bytes up to which a TLS connection accepts more: its writes always complete in a later turn. */
+const TLS_HIGH_WATER_BYTES = 64 * 1024;
+
+/** Call it in the turn in which the handshake ended. */
+export function secureConn(
+  socket: TLSSocket,
+  tier: TierName,
+  options: { readonly tls: TlsInfo; readonly onGone?: () => void },
+): Conn {
+  // Bytes that a stream holds already would be lost to the handle.
+  const handle = tier === "raw" && socket.readableLength === 0 ? tlsHandle(socket) : undefined;
+  return handle
+    ? new RawTlsConn(socket, handle, options)
+    : new SocketConn(socket, { ...options, highWaterBytes: TLS_HIGH_WATER_BYTES });
+}
