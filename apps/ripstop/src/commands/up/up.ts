@@ -29,7 +29,7 @@ const CONTROL = "control";
 /** Where people look for the dashboard; when it is taken, the control plane uses another and says so. */
 const DASHBOARD_PORT = 15_080;
 /** The table comes when it has something to show, but not later than this. */
-const FIRST_TRAFFIC_MS = 3_000;
+const FIRST_TRAFFIC_MS = 4_000;
 const CONTROL_START_MS = 30_000;
 const SHOP_START_MS = 120_000;
 /** Together they stay below the 5 s that Ctrl-C may take. */
@@ -173,7 +173,10 @@ class LocalMesh {
       return views.length >= wanted;
     });
     if (ready) {
-      await this.#until(FIRST_TRAFFIC_MS, async () => (await this.#workloads()).some((view) => view.requests > 0));
+      this.#screen.progress("waiting for the first requests …");
+      await this.#until(FIRST_TRAFFIC_MS, async () =>
+        (await this.#workloads()).every((view) => view.applicationAddress === "" || view.requests > 0),
+      );
       return undefined;
     }
     process.stderr.write(
