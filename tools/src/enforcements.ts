@@ -16,7 +16,6 @@ const AUTHORIZATION = "packages/policies/dist/authorization/";
 const HTTP_ROUTE = "packages/policies/dist/http-route/";
 const RESOURCES = "packages/resources/dist/";
 const CONTROL = "packages/control-engine/dist/";
-
 const DISCOVERY = "packages/discovery/dist/";
 const IDENTITY = "packages/identity/dist/";
 

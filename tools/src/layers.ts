@@ -98,4 +98,4 @@ export const clockCalls: Readonly<Record<string, string>> = {
 export const mayReadTime: readonly string[] = ["tools/", "test/", "apps/dashboard/"];
 
 /** Packages that may call setImmediate, to join writes of one turn of the event loop. */
-export const mayUseImmediate: ReadonlySet<string> = new Set(["net", "proxy-engine"]);
+export const mayUseImmediate: ReadonlySet<string> = new Set(["net"]);

@@ -83,7 +83,9 @@ export class ProxySupervisor {
       this.#ended(child, description);
     };
     child.on("error", (cause) => end(cause.message));
-    child.on("exit", (code, signal) => end(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`));
+    child.on("exit", (code, signal) =>
+      end(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
+    );
   }
 
   /** Tells the proxy that the identity files of a workload were replaced. */

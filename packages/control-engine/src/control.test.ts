@@ -13,6 +13,7 @@ import { systemClock } from "@ripstop/core";
 import {
   endpointsType,
   hostBindingType,
+  policyType,
   routesType,
   trustBundleType,
   workloadType,
@@ -240,6 +241,32 @@ describe("control plane", () => {
     );
     assert.deepEqual(seen, [0, 1]);
     assert.equal((await mesh.send("GET", "/v1/revisions/99/live")).status, 400);
+  });
+
+  it("calls a policy live only once the proxy that it guards has the policy itself", async () => {
+    const web = await mesh.register("web");
+    const client = await mesh.client(web);
+    const received: string[] = [];
+    await new Promise<void>((resolve) => {
+      client.watch(workloadType, web.workloadId, {
+        onResource: ({ policies }) => {
+          for (const { name } of policies) {
+            client.watch(policyType, name, { onResource: () => received.push(name), onRemoved: () => {} });
+          }
+          resolve();
+        },
+        onRemoved: () => {},
+      });
+    });
+    const { revision } = await mesh.apply(`
+apiVersion: ripstop.mesh/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: web, namespace: shop}
+spec: {action: DENY, rules: [{from: [{serviceAccounts: [thief]}]}]}
+`);
+    const live = (await mesh.send("GET", `/v1/revisions/${revision}/live?waitMs=60000`)).json<LiveStatus>();
+    assert.equal(live.live, 1);
+    assert.deepEqual(received, ["AuthorizationPolicy/shop/web"]);
   });
 
   it("shows a workload to the proxy that hosts it alone", async () => {

@@ -368,7 +368,7 @@ export class Http1ClientConnection implements Http1ResponseSink {
 
   /** The response is complete. */
   #finish(): void {
-    const isRequestDone = this.#request === Request.DONE;
+    const isRequestDone = this.#request === Request.DONE || this.#sender.hasSentDeclared;
     this.#detach();
     this.#gate.reset();
     if (this.#isUnusable || !isRequestDone) this.#close();

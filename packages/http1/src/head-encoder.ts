@@ -6,7 +6,7 @@ import type { HeaderList, RequestHead, ResponseHead } from "@ripstop/http";
 import { CR, LF } from "./characters.ts";
 import { FieldRole, roleOfName } from "./field-names.ts";
 import { statusLine } from "./reason-phrases.ts";
-import { findControl } from "./word-scan.ts";
+import { HIGH_BITS, wordsOf } from "./word-scan.ts";
 
 /** What the encoder adds to a head; bits that can be combined. */
 export const HeadFlag = {
@@ -115,14 +115,35 @@ function isManaged(name: string): boolean {
 }
 
 /**
- * Whether `buf[from, end)` holds exactly `lines` times CRLF and no other control character but HTAB. The bytes are
+ * Whether `buf[from, end)` holds exactly `lines` times CRLF and no other byte below 0x20 but HTAB. The bytes are
  * looked at, not the text: characters above 255 were cut to a byte on the way.
  */
 function isSafe(buf: Buffer, from: number, end: number, lines: number): boolean {
+  const words = wordsOf(buf);
+  // ByteWriter memory is an ArrayBuffer of its own, so offsets and words line up; other memory goes byte by byte.
+  const isAligned = buf.byteOffset === 0;
   let seen = 0;
-  for (let at = findControl(buf, from, end); at < end; at = findControl(buf, at + 2, end)) {
-    if (buf[at] !== CR || buf[at + 1] !== LF) return false;
-    seen++;
+  let at = from;
+  while (at < end) {
+    if (isAligned && (at & 3) === 0) {
+      const lastWord = end >> 2;
+      let word = at >> 2;
+      while (word < lastWord) {
+        const x = words[word] ?? 0;
+        if (((x - 0x20202020) & ~x & HIGH_BITS) !== 0) break;
+        word++;
+      }
+      at = word << 2;
+      if (at >= end) break;
+    }
+    const byte = buf[at] ?? 0;
+    if (byte >= 32 || byte === 9) {
+      at++;
+    } else {
+      if (byte !== CR || buf[at + 1] !== LF) return false;
+      seen++;
+      at += 2;
+    }
   }
   return seen === lines;
 }

@@ -55,6 +55,8 @@ export abstract class MessageDecoder {
   readonly #scanner: HeadScanner;
   readonly #headStart: number;
   #phase: number = Phase.HEAD;
+  /** Messages completed so far. */
+  #messages = 0;
   #remaining = 0;
   #sizeDigits = 0;
   #extensionBytes = 0;
@@ -104,6 +106,7 @@ export abstract class MessageDecoder {
    */
   decode(buf: Buffer, start: number, end: number): number {
     let pos = start;
+    const messages = this.#messages;
     while (pos < end) {
       switch (this.#phase) {
         case Phase.HEAD:
@@ -146,7 +149,8 @@ export abstract class MessageDecoder {
           pos++;
         }
       }
-      if (this.#phase >= Phase.COMPLETE) return pos;
+      // The sink may have called `next` already: the next message is for the next call all the same.
+      if (this.#phase >= Phase.COMPLETE || this.#messages !== messages) return pos;
     }
     return pos;
   }
@@ -206,8 +210,13 @@ export abstract class MessageDecoder {
     return pos;
   }
 
-  #end(): void {
+  #complete(): void {
     this.#phase = Phase.COMPLETE;
+    this.#messages++;
+  }
+
+  #end(): void {
+    this.#complete();
     this.#sink.onEnd();
   }
 
@@ -296,7 +305,7 @@ export abstract class MessageDecoder {
       this.fail(error);
       return;
     }
-    this.#phase = Phase.COMPLETE;
+    this.#complete();
     if (trailers.length === 0) this.#sink.onEnd();
     else this.#sink.onTrailers(trailers);
   }
@@ -316,7 +325,8 @@ export abstract class MessageDecoder {
           this.fail(http1Errors.bodyTooLarge);
           return;
         }
-        this.#phase = this.#remaining === 0 ? Phase.COMPLETE : Phase.LENGTH;
+        if (this.#remaining === 0) this.#complete();
+        else this.#phase = Phase.LENGTH;
         break;
       case BodyFraming.CHUNKED:
         this.#phase = Phase.CHUNK_SIZE_START;
@@ -331,7 +341,7 @@ export abstract class MessageDecoder {
         this.restart();
         break;
       default:
-        this.#phase = Phase.COMPLETE;
+        this.#complete();
     }
     this.announce(framing, this.#phase === Phase.COMPLETE);
   }

@@ -52,6 +52,7 @@ const LOOSER_REQUESTS: ReadonlySet<string> = new Set(["Unknown methods pass, cas
 /** Responses that Node lets pass and we do not. */
 const STRICTER_RESPONSES: ReadonlySet<string> = new Set([
   "101 that nobody asked for",
+  "101 to another protocol than asked for",
   "A status out of range",
   "Another version",
   "Chunked not last",

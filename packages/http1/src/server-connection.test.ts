@@ -249,6 +249,49 @@ describe("Http1ServerConnection", () => {
     assert.equal(send(bench.at(0).stream, "x"), true);
   });
 
+  it("answers no further pipelined request while the client does not read", () => {
+    const bench = new Bench();
+    bench.answer = (exchange) => respond(exchange.stream, "x");
+    bench.output.isCongested = true;
+    bench.receive(GET.repeat(3));
+    bench.receive(GET);
+    assert.equal(bench.exchanges.length, 1);
+    assert.deepEqual(bench.output.calls, ["pause"]);
+    bench.output.isCongested = false;
+    bench.connection.writable();
+    assert.equal(bench.exchanges.length, 4);
+    assert.deepEqual(bench.output.calls, ["pause", "resume"]);
+  });
+
+  it("writes a chunk with its size and line end as one, up to a whole read", () => {
+    const bench = new Bench();
+    bench.receive(GET);
+    bench.at(0).stream.sendResponse(response(200), false);
+    send(bench.at(0).stream, "x".repeat(65_536));
+    assert.equal(bench.output.writes.length, 1);
+    assert.ok(bench.output.take().endsWith("x\r\n"));
+    send(bench.at(0).stream, "y".repeat(65_537));
+    bench.at(0).stream.sendEnd();
+    assert.ok(bench.output.take().endsWith("y\r\n0\r\n\r\n"));
+  });
+
+  it("answers 502 for an engine that sends an interim response as the final one", () => {
+    for (const status of [100, 101, 199]) {
+      const bench = new Bench();
+      bench.receive(GET);
+      bench.at(0).stream.sendResponse(response(status), true);
+      assert.match(bench.output.take(), /^HTTP\/1.1 502 /);
+    }
+  });
+
+  it("lets the response out when the client ends in the middle of a request that was answered early", () => {
+    const bench = new Bench();
+    bench.receive("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nab");
+    respond(bench.at(0).stream, "early");
+    bench.connection.receivedEnd();
+    assert.deepEqual(bench.output.calls, ["end"]);
+  });
+
   it("writes large body pieces from where they are and small ones as one", () => {
     const bench = new Bench();
     bench.receive(GET);

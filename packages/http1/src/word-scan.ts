@@ -27,6 +27,15 @@ function use(buf: Buffer): void {
   recentWords[oldest] = lastWords;
 }
 
+/** The high bit of each byte of a word. */
+export const HIGH_BITS = -0x7f7f7f80;
+
+/** The 32-bit words of a buffer that starts where its memory starts. */
+export function wordsOf(buf: Buffer): Int32Array {
+  if (buf !== lastBuffer) use(buf);
+  return lastWords;
+}
+
 /**
  * The offset of the first control character other than HTAB in `buf[from, end)`, or `end`.
  *
@@ -42,7 +51,7 @@ export function findControl(buf: Buffer, from: number, end: number): number {
   for (let word = (base + from) >> 2; word < lastWord; word++) {
     const x = words[word] ?? 0;
     const y = x ^ 0x7f7f7f7f;
-    if (((((x - 0x20202020) & ~x) | ((y - 0x01010101) & ~y)) & -0x7f7f7f80) === 0) continue;
+    if (((((x - 0x20202020) & ~x) | ((y - 0x01010101) & ~y)) & HIGH_BITS) === 0) continue;
     const wordStart = (word << 2) - base;
     if (wordStart > at) at = wordStart;
     const stop = Math.min(wordStart + 4, end);

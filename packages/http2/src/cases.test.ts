@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, it } from "node:test";
-import { ScriptedEndpoint, type EndpointOptions } from "./testing/scripted-endpoint.ts";
+import { ScriptedEndpoint, type EndpointOptions } from "./testing/scripted-endpoint.suite.ts";
 
 const FOLDER = fileURLToPath(new URL("../testdata/", import.meta.url));
 

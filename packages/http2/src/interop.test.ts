@@ -17,8 +17,8 @@ import {
 import type { Http2Connection } from "./connection.ts";
 import type { Http2ServerHandler } from "./connection-types.ts";
 import type { Http2Settings } from "./limits.ts";
-import { dial, serve } from "./testing/loopback.ts";
-import { RecordingHandler } from "./testing/recording-handler.ts";
+import { dial, serve } from "./testing/loopback.suite.ts";
+import { RecordingHandler } from "./testing/recording-handler.suite.ts";
 
 /** Answers every request with its own body, counting down trailers, under back-pressure. */
 class EchoServer extends RecordingHandler implements Http2ServerHandler {

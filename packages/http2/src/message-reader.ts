@@ -287,15 +287,19 @@ function describe(name: string, flags: number): string {
   return `a space at an end of ${name}`;
 }
 
+const COMMA = 0x2c;
+const SEMICOLON = 0x3b;
+const SPACE = 0x20;
+
+/** Whether a member of a structured dictionary can begin behind `code`, or end before it. */
+function isBoundary(code: number): boolean {
+  return code === COMMA || code === SPACE || code === SEMICOLON || Number.isNaN(code);
+}
+
 /** The urgency (0 most urgent … 7) in a `priority` value, 3 when it says none (RFC 9218 §4.1). */
 export function urgencyOf(priority: string): number {
-  for (let at = 0; at + 2 < priority.length; at++) {
-    const start = at === 0 || priority.charCodeAt(at - 1) === 0x20 || priority.charCodeAt(at - 1) === 0x2c;
-    if (!start || priority.charCodeAt(at) !== 0x75 || priority.charCodeAt(at + 1) !== 0x3d) continue;
-    const digit = priority.charCodeAt(at + 2) - 0x30;
-    const last =
-      at + 3 === priority.length || priority.charCodeAt(at + 3) === 0x2c || priority.charCodeAt(at + 3) === 0x20;
-    return last && digit >= 0 && digit <= 7 ? digit : 3;
-  }
-  return 3;
+  const at = priority.startsWith("u=") ? 0 : priority.indexOf("u=", 1);
+  if (at < 0 || !isBoundary(priority.charCodeAt(at - 1)) || !isBoundary(priority.charCodeAt(at + 3))) return 3;
+  const digit = priority.charCodeAt(at + 2) - 0x30;
+  return digit >= 0 && digit <= 7 ? digit : 3;
 }

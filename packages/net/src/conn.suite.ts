@@ -183,6 +183,37 @@ export function connSuite(name: string, makeHarness: () => Promise<ConnHarness>,
       await c.until(() => c.closes.length === 1);
     });
 
+    each("keeps the memory of a write that waits, whatever the collector does", async (harness) => {
+      const [c, s] = [new Recorder(), new Recorder()];
+      const { client, server } = await harness.connect(c, s);
+      server.pause();
+      const expected = createHash("sha256");
+      let sent = 0;
+      for (let round = 0; round < 4; round++) {
+        const block = randomBytes(4 * 1024 * 1024);
+        expected.update(block);
+        client.write(block, 0, block.length);
+        sent += block.length;
+        await turns(2);
+      }
+      // Large buffers that nobody keeps make the collector run.
+      for (let i = 0; i < 100; i++) Buffer.allocUnsafeSlow(8 * 1024 * 1024);
+      await turns(3);
+      const got = createHash("sha256");
+      s.onChunk = (chunk) => {
+        s.chunks.length = 0;
+        got.update(chunk);
+        if (s.bytes % 3 === 0) Buffer.allocUnsafeSlow(8 * 1024 * 1024);
+      };
+      server.resume();
+      client.end();
+      await s.until(() => s.ends + s.closes.length > 0);
+      assert.equal(s.bytes, sent);
+      assert.equal(got.digest("hex"), expected.digest("hex"));
+      client.destroy();
+      server.destroy();
+    });
+
     each(
       "reports queued bytes to a writer whose peer does not read, and drains once the peer reads",
       async (harness) => {

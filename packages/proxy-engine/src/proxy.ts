@@ -27,7 +27,6 @@ import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry"
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/proxy-connection.ts";
-import { OutboundConnection } from "./3-detect/outbound-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
@@ -264,7 +263,7 @@ class RunningProxy implements Proxy {
     port: number,
   ): Promise<Result<Listener, RipstopError>> {
     const target = { host: upstream.host.toLowerCase(), port: upstream.port };
-    return listen({ host: LOOPBACK, port, onConn: (conn) => new OutboundConnection(hosted, conn, target) });
+    return listen({ host: LOOPBACK, port, onConn: (conn) => hosted.serveConnection(conn, target) });
   }
 
   /** Opens a listener on the port of an earlier run, or on another when that one is taken. */

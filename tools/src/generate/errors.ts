@@ -54,6 +54,11 @@ export async function generateErrors(): Promise<Generated> {
     const exports: unknown = await import(pathToFileURL(compiled).href);
     for (const [exportName, value] of Object.entries(exports as Record<string, unknown>)) {
       if (isErrorKind(value)) defined.push({ file, exportName, kind: value });
+      else if (typeof value === "object" && value !== null) {
+        // A package with many kinds may export them as one record: the names are its keys.
+        for (const [key, kind] of Object.entries(value))
+          if (isErrorKind(kind)) defined.push({ file, exportName: key, kind });
+      }
     }
   }
   const sources = typescriptSources().filter(({ path }) => /^(packages|apps)\//.test(path));

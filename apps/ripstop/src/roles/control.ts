@@ -49,7 +49,9 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   }
   const control = started.value;
   for (const notice of control.notices) process.stdout.write(`${notice}\n`);
-  process.stdout.write(`control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`);
+  process.stdout.write(
+    `control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`,
+  );
   await ended;
   await control.close();
   hold.clear();

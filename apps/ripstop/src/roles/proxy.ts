@@ -7,6 +7,7 @@ import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
 import { createPeerVerification } from "@ripstop/identity";
 import { identityFiles, stateFiles, type ProxyMessage, type SupervisorMessage } from "@ripstop/model";
+import { selectTier } from "@ripstop/net";
 import { filterFactories } from "@ripstop/policies/proxy";
 import { startAdmin, startProxy, type AdminServer, type Proxy } from "@ripstop/proxy-engine";
 import { createLogger, createMetricRegistry, logFormatFor, type Logger } from "@ripstop/telemetry";
@@ -24,12 +25,16 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const state = directory === undefined ? undefined : readState(directory);
   if (directory === undefined || state === undefined || !state.ok) {
     const reason = state === undefined || state.ok ? "--state-dir is missing" : state.error;
-    process.stderr.write(`ripstop: ${stateDirectoryInvalid.title} (${stateDirectoryInvalid.code}): ${reason}\n  ${stateDirectoryInvalid.remedy}\n`);
+    process.stderr.write(
+      `ripstop: ${stateDirectoryInvalid.title} (${stateDirectoryInvalid.code}): ${reason}\n  ${stateDirectoryInvalid.remedy}\n`,
+    );
     process.exitCode = 2;
     return;
   }
   const { bootstrap, bundlePem, identities, ports } = state.value;
-  const log = createLogger({ clock: systemClock, level: logLevel(), format: logFormatFor(process.stderr) }).child({ proxy: bootstrap.proxyId });
+  const log = createLogger({ clock: systemClock, level: logLevel(), format: logFormatFor(process.stderr) }).child({
+    proxy: bootstrap.proxyId,
+  });
   const metrics = createMetricRegistry();
   const verifyPeer = createPeerVerification(systemClock);
   const [workload] = bootstrap.workloads;
@@ -54,6 +59,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const sayReady = (): void => {
     if (ready && listening) tell({ type: "ready", fromCache: !client.connected });
   };
+  await selectTier({ clock: systemClock, logger: log, requested: process.env["RIPSTOP_TRANSPORT"] });
   const started = await startProxy({
     bootstrap,
     config: client,
@@ -76,7 +82,9 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     },
   });
   if (!started.ok) {
-    process.stderr.write(`ripstop: ${started.error.kind.title} (${started.error.kind.code}): ${started.error.message}\n`);
+    process.stderr.write(
+      `ripstop: ${started.error.kind.title} (${started.error.kind.code}): ${started.error.message}\n`,
+    );
     await client.close();
     process.exit(1);
   }
@@ -150,7 +158,11 @@ class SupervisedProxy {
   #reloadIdentity(workloadId: string): void {
     try {
       const set = this.#proxy.setIdentity(workloadId, readIdentity(this.#directory, workloadId));
-      if (!set.ok) this.#log.error("the new identity cannot be used, the current one stays", { workloadId, cause: set.error.message });
+      if (!set.ok)
+        this.#log.error("the new identity cannot be used, the current one stays", {
+          workloadId,
+          cause: set.error.message,
+        });
     } catch (cause) {
       this.#log.error("the new identity cannot be read, the current one stays", { workloadId, cause: String(cause) });
     }

@@ -8,11 +8,15 @@ export const title = "memory of a proxy";
 const LIMIT = Number(process.versions.node.split(".")[0]) < 22 ? 70 : 95;
 
 export async function run({ mesh }) {
-  const sizes = (await mesh.workloads()).filter((one) => one.proxyPid > 0).map((one) => {
-    const file = `/proc/${one.proxyPid}/status`;
-    const kilobytes = existsSync(file) ? Number(/VmRSS:\s+([0-9]+) kB/.exec(readFileSync(file, "utf8"))?.[1]) : one.proxyResidentBytes / 1024;
-    return { id: one.id, mebibytes: kilobytes / 1024 };
-  });
+  const sizes = (await mesh.workloads())
+    .filter((one) => one.proxyPid > 0)
+    .map((one) => {
+      const file = `/proc/${one.proxyPid}/status`;
+      const kilobytes = existsSync(file)
+        ? Number(/VmRSS:\s+([0-9]+) kB/.exec(readFileSync(file, "utf8"))?.[1])
+        : one.proxyResidentBytes / 1024;
+      return { id: one.id, mebibytes: kilobytes / 1024 };
+    });
   ensure(sizes.length >= 10, `only ${sizes.length} proxies are known`);
   const largest = sizes.reduce((left, right) => (left.mebibytes > right.mebibytes ? left : right));
   const mean = sizes.reduce((sum, one) => sum + one.mebibytes, 0) / sizes.length;

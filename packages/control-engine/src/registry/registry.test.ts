@@ -173,6 +173,7 @@ describe("Registry", () => {
     const first = await register({ instance: "catalog-1" });
     assert.equal(first.id, "shop/catalog-1");
     assert.equal((await register({ instance: "catalog-1" })).id, first.id);
+    assert.equal(registry.name({ ...request, instance: "catalog-1", serviceAccount: "root" }).ok, false);
     const other = { ...request, instance: "catalog-1", pid: 43 };
     const refused = registry.name(other);
     assert.ok(!refused.ok);

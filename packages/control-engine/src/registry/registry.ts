@@ -86,7 +86,8 @@ export class Registry {
   name(request: RegisterRequest): Result<{ readonly id: string; readonly spiffeId: string }, Failure> {
     const { namespace, service, instance } = request;
     const spiffeId = workloadSpiffeId(this.#options.trustDomain, namespace, request.serviceAccount ?? service);
-    if (this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
+    const known = instance === undefined ? undefined : this.#entries.get(`${namespace}/${instance}`)?.workload;
+    if (known === undefined && this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
       return err({
         kind: registrationRefused,
         message: `the mesh has ${this.#entries.size} workloads, which is its limit`,
@@ -94,10 +95,8 @@ export class Registry {
     }
     if (instance === undefined) return ok({ id: this.#freeId(namespace, service), spiffeId });
     const id = `${namespace}/${instance}`;
-    const entry = this.#entries.get(id);
-    const known = entry?.workload;
-    const samePid = known !== undefined && known.pid === request.pid;
-    if (known !== undefined && !samePid && (known.spiffeId !== spiffeId || this.#options.isProcessAlive(known.pid))) {
+    const isTaken = known !== undefined && known.pid !== request.pid && this.#options.isProcessAlive(known.pid);
+    if (known !== undefined && (isTaken || known.spiffeId !== spiffeId)) {
       return err({
         kind: registrationRefused,
         message: `${id} is registered by process ${known.pid} as ${known.spiffeId}`,

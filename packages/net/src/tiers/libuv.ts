@@ -43,6 +43,8 @@ export interface ConnectingHandle extends StreamHandle {
 export interface WriteRequest {
   oncomplete: ((this: WriteRequest, status: number) => void) | undefined;
   handle?: StreamHandle | undefined;
+  /** Must hold the bytes of an asynchronous write: nothing else keeps the collector from freeing what the kernel reads. */
+  buffer?: Buffer | undefined;
   async: boolean;
 }
 

@@ -207,6 +207,7 @@ export class RawConn implements Conn, StreamOwner {
       return;
     }
     if (uv.state[uv.writeWasAsync] !== 1) return;
+    request.buffer = bytes;
     this.#inFlight = bytes.length;
     this.#request = undefined;
     if (region) {

@@ -194,7 +194,10 @@ export class RawTlsConn implements Conn, StreamOwner {
     request.oncomplete = onWriteComplete;
     const status = this.#handle.writeBuffer(request, bytes);
     if (status !== 0) this.#close(closeCause(getSystemErrorName(status)));
-    else if (this.#uv.state[this.#uv.writeWasAsync] === 1) this.#inFlight = bytes.length;
+    else if (this.#uv.state[this.#uv.writeWasAsync] === 1) {
+      request.buffer = bytes;
+      this.#inFlight = bytes.length;
+    }
   }
 
   #peerEnd(): void {

@@ -12,7 +12,6 @@ import {
 import type { Timer } from "@ripstop/core";
 import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
-import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
@@ -84,7 +83,7 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
         this.#refuse(refusal(unknownServicePort, `${frontend.service} has no port ${port}: it has ${ports}`));
         return;
       }
-      new OutboundConnection(this.#context, this.#accept(), this.#target);
+      this.#context.serveConnection(this.#accept(), this.#target);
       return;
     }
     if (this.#context.isOwnAddress(this.#target)) {

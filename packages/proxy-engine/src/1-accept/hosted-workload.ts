@@ -3,12 +3,13 @@
 import type { Clock } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
 import { telemetry, type BootstrapWorkload } from "@ripstop/model";
-import type { TlsDialer } from "@ripstop/net";
+import type { Conn, TlsDialer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
 import { WorkloadView } from "../config/workload-view.ts";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
+import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { Connector } from "../7-connect/connector.ts";
@@ -132,6 +133,10 @@ export class HostedWorkload implements OutboundContext {
       target.host === "::" ||
       target.host === this.#options.bootstrap.inboundHost
     );
+  }
+
+  serveConnection(conn: Conn, target: HostPort): void {
+    new OutboundConnection(this, conn, target);
   }
 
   egressPool(target: HostPort): HttpPool {

@@ -106,7 +106,9 @@ class LocalMesh {
     const startMs = systemClock.monotonicMs();
     const living = await this.#api.info();
     if (living.ok) {
-      this.#screen.say(`a control plane runs on ${this.#home.path} already (since ${timeText(living.value.startedMs)}); using it`);
+      this.#screen.say(
+        `a control plane runs on ${this.#home.path} already (since ${timeText(living.value.startedMs)}); using it`,
+      );
     } else {
       const failed = await this.#startControl();
       if (failed !== undefined) return failed;
@@ -134,7 +136,8 @@ class LocalMesh {
     });
     const answered = await this.#until(CONTROL_START_MS, async () => (await this.#api.info()).ok || !control.running);
     if (answered && control.running) return undefined;
-    if (!this.#stopping) process.stderr.write(`ripstop: the control plane did not start; its log:\n${await tailOf(logFile)}`);
+    if (!this.#stopping)
+      process.stderr.write(`ripstop: the control plane did not start; its log:\n${await tailOf(logFile)}`);
     return exitCodes.failed;
   }
 
@@ -164,7 +167,9 @@ class LocalMesh {
       return views.length >= wanted;
     });
     if (ready) return undefined;
-    process.stderr.write(`ripstop: the shop did not get ready within ${SHOP_START_MS / 1000} s; the logs are in ${this.#home.path}/logs\n`);
+    process.stderr.write(
+      `ripstop: the shop did not get ready within ${SHOP_START_MS / 1000} s; the logs are in ${this.#home.path}/logs\n`,
+    );
     return exitCodes.failed;
   }
 
@@ -175,7 +180,8 @@ class LocalMesh {
       const answer = await this.#api.info();
       if (answer.ok) info = answer.value;
       const workloads = await this.#workloads();
-      if (info !== undefined && answer.ok && !this.#stopping) this.#screen.block(upBlock(info, workloads, this.#hints(workloads)));
+      if (info !== undefined && answer.ok && !this.#stopping)
+        this.#screen.block(upBlock(info, workloads, this.#hints(workloads)));
       await Promise.race([sleep(systemClock, 1_000), this.#stopped]);
       // oxlint-enable no-await-in-loop
     }

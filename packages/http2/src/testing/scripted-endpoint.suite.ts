@@ -1,6 +1,6 @@
 // For tests: one Http2Connection in memory, driven by lines of text, that writes down what it hears and sends.
 //
-// Lines are frames (see frame-text.ts) from the peer, or actions of the owner:
+// Lines are frames (see frame-text.suite.ts) from the peer, or actions of the owner:
 // With >> the owner does more in the same turn: nothing is flushed yet.
 //   > respond N STATUS [end] [{name: value} …]   > inform N STATUS   > body N COUNT|"text"   > end N
 //   > trailers N {name: value} …   > reset N CODE   > consumed N COUNT
@@ -15,8 +15,8 @@ import { StoppedClock } from "@ripstop/testkit";
 import { Http2Connection } from "../connection.ts";
 import type { Flushable, Http2Output, Http2ServerHandler } from "../connection-types.ts";
 import type { Http2Limits, Http2Settings } from "../limits.ts";
-import { FramePrinter, parseFrame } from "./frame-text.ts";
-import { RecordingHandler } from "./recording-handler.ts";
+import { FramePrinter, parseFrame } from "./frame-text.suite.ts";
+import { RecordingHandler } from "./recording-handler.suite.ts";
 
 /** How an endpoint is set up. */
 export interface EndpointOptions {

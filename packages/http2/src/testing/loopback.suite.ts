@@ -14,7 +14,7 @@ class SocketOutput implements Http2Output {
   }
 
   scheduleFlush(connection: Flushable): void {
-    setImmediate(() => connection.flush());
+    queueMicrotask(() => connection.flush());
   }
 
   write(buf: Buffer, start: number, end: number): boolean {
