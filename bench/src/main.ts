@@ -13,7 +13,7 @@ import { ripstop } from "./peers/ripstop.ts";
 import { measureRow, type Figures, type Row } from "./row.ts";
 import { http1Upstreams, http2Upstreams } from "./upstream.ts";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" }, row: { type: "string", default: "" } } });
+const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" }, row: { type: "string", default: "" }, peer: { type: "string", default: "" } } });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 
@@ -24,7 +24,7 @@ for (const tool of ["wrk", "h2load", "nginx", "nghttpd"]) {
 }
 
 const candidates: readonly Peer[] = [ripstop, haproxy, nginx, envoy];
-const peers = candidates.filter((peer) => peer.missing() === undefined);
+const peers = candidates.filter((peer) => peer.missing() === undefined && peer.name.includes(values.peer));
 const folder = mkdtempSync(join(tmpdir(), "ripstop-bench-up-"));
 const h1 = await http1Upstreams(3, join(folder, "h1"));
 const h2 = await http2Upstreams(3, join(folder, "h2"));

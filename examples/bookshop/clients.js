@@ -17,7 +17,14 @@ export function get(url, { method = "GET", headers = {}, body } = {}) {
   const target = new URL(url);
   const proxy = new URL(env.HTTP_PROXY);
   return new Promise((resolve, reject) => {
-    const options = { agent, host: proxy.hostname, port: proxy.port, method, path: url, headers: { host: target.host, ...headers } };
+    const options = {
+      agent,
+      host: proxy.hostname,
+      port: proxy.port,
+      method,
+      path: url,
+      headers: { host: target.host, ...headers },
+    };
     const outgoing = request(options, (response) => {
       let text = "";
       response.setEncoding("utf8");
@@ -53,13 +60,19 @@ export function getReview(path) {
 }
 
 let ordersClient;
-const orders = () => (ordersClient ??= new bookshop.Orders(`${env.ORDERS_SERVICE_HOST}:${env.ORDERS_SERVICE_PORT}`, grpc.credentials.createInsecure()));
+const orders = () =>
+  (ordersClient ??= new bookshop.Orders(
+    `${env.ORDERS_SERVICE_HOST}:${env.ORDERS_SERVICE_PORT}`,
+    grpc.credentials.createInsecure(),
+  ));
 const deadline = () => ({ deadline: Date.now() + 10_000 });
 
 /** gRPC, unary: the receipt. */
 export function placeOrder(isbn) {
   return new Promise((resolve, reject) => {
-    orders().Place({ isbn, copies: 1 }, new grpc.Metadata(), deadline(), (error, receipt) => (error ? reject(error) : resolve(receipt)));
+    orders().Place({ isbn, copies: 1 }, new grpc.Metadata(), deadline(), (error, receipt) =>
+      error ? reject(error) : resolve(receipt),
+    );
   });
 }
 
@@ -95,7 +108,9 @@ export function askStock(isbn) {
 /** WebSocket: sends a text, gives the welcome and the echo. */
 export function sayInChat(text) {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://${env.CHAT_SERVICE_HOST}:${env.CHAT_SERVICE_PORT}/`, { handshakeTimeout: 10_000 });
+    const socket = new WebSocket(`ws://${env.CHAT_SERVICE_HOST}:${env.CHAT_SERVICE_PORT}/`, {
+      handshakeTimeout: 10_000,
+    });
     const heard = [];
     socket.on("open", () => socket.send(text));
     socket.on("message", (data) => {
@@ -103,6 +118,8 @@ export function sayInChat(text) {
       if (heard.length === 2) socket.close();
     });
     socket.on("error", reject);
-    socket.on("close", () => (heard.length === 2 ? resolve({ welcome: heard[0], echo: heard[1] }) : reject(new Error("closed early"))));
+    socket.on("close", () =>
+      heard.length === 2 ? resolve({ welcome: heard[0], echo: heard[1] }) : reject(new Error("closed early")),
+    );
   });
 }

@@ -25,5 +25,7 @@ server.on("stream", (stream, headers) => {
   else answer(200, review);
 });
 
-server.listen(Number(process.env.PORT), () => console.log(`reviews listens on ${process.env.PORT}${flaky ? ", and is flaky" : ""}`));
+server.listen(Number(process.env.PORT), () =>
+  console.log(`reviews listens on ${process.env.PORT}${flaky ? ", and is flaky" : ""}`),
+);
 process.on("SIGTERM", () => process.exit(0));

@@ -3,21 +3,29 @@ import { createServer } from "node:http";
 import { askStock, followOrder, get, getReview, placeOrder, sayInChat } from "./clients.js";
 
 /** A part that fails does not take the page down. */
-const attempt = (promise) => promise.then((value) => ({ value }), (error) => ({ error: error.message }));
+const attempt = (promise) =>
+  promise.then(
+    (value) => ({ value }),
+    (error) => ({ error: error.message }),
+  );
 const escape = (text) => String(text).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 async function gather(headers) {
   const trace = headers.traceparent ? { traceparent: headers.traceparent } : {};
-  const catalog = await attempt(get("http://catalog/books", { headers: trace }).then(({ status, body }) => {
-    if (status !== 200) throw new Error(`catalog answered ${status}`);
-    return JSON.parse(body);
-  }));
+  const catalog = await attempt(
+    get("http://catalog/books", { headers: trace }).then(({ status, body }) => {
+      if (status !== 200) throw new Error(`catalog answered ${status}`);
+      return JSON.parse(body);
+    }),
+  );
   const isbn = catalog.value?.books[0].isbn ?? "0-13-110362-8";
   const [review, stock, order, chat] = await Promise.all([
-    attempt(getReview(`/reviews/${isbn}`).then(({ status, body }) => {
-      if (status !== 200) throw new Error(`reviews answered ${status}`);
-      return JSON.parse(body);
-    })),
+    attempt(
+      getReview(`/reviews/${isbn}`).then(({ status, body }) => {
+        if (status !== 200) throw new Error(`reviews answered ${status}`);
+        return JSON.parse(body);
+      }),
+    ),
     attempt(askStock(isbn)),
     attempt(placeOrder(isbn).then(async (receipt) => ({ ...receipt, steps: await followOrder(receipt) }))),
     attempt(sayInChat("Do you gift-wrap?")),

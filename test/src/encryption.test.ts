@@ -34,7 +34,7 @@ describe("traffic between proxies", () => {
   it("is TLS 1.3 on the wire, with no readable payload", { skip: needsRoot("capture packets") || needsProgram("tcpdump", "apt-get install tcpdump") }, async () => {
     // A fresh caller, so that the capture holds a handshake.
     const file = join(mesh.home, "capture.pcap");
-    const tcpdump = spawn("tcpdump", ["-i", "lo", "-U", "-s", "0", "-w", file, "tcp"], { stdio: ["ignore", "ignore", "pipe"] });
+    const tcpdump = spawn("tcpdump", ["-i", "lo", "-U", "--immediate-mode", "-s", "0", "-w", file, "tcp"], { stdio: ["ignore", "ignore", "pipe"] });
     const [listening] = (await once(tcpdump.stderr, "data")) as [Buffer];
     assert.match(listening.toString(), /listening on|dropped privs/);
     const fresh = await MeshClient.start(mesh, "fresh-caller");
@@ -43,6 +43,8 @@ describe("traffic between proxies", () => {
     assert.ok(answer.body.includes(MARKER));
     fresh.running.child.kill("SIGTERM");
     await fresh.running.ended;
+    // Packets reach the file in the order in which they passed.
+    await mesh.until("the capture holds the exchange", () => (readFileSync(file).includes(MARKER) ? true : undefined));
     tcpdump.kill("SIGINT");
     await once(tcpdump, "exit");
 
@@ -64,7 +66,7 @@ describe("traffic between proxies", () => {
     let failure = "";
     socket.on("error", (error) => (failure = error.message));
     socket.on("secureConnect", () => socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"));
-    await once(socket, "close");
+    await new Promise<void>((resolve) => socket.on("close", () => resolve()));
     assert.equal(Buffer.concat(received).length, 0, "the peer gets not one byte of HTTP/2");
     return failure;
   };

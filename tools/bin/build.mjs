@@ -45,7 +45,7 @@ async function whenChanged(stamp, files, work) {
 
 const tsc = join(root, "node_modules/typescript/bin/tsc");
 for (const group of ["packages", "apps"]) {
-  for (const name of readdirSync(join(root, group))) removeStale(join(root, group, name));
+  for (const name of readdirSync(join(root, group))) if (name !== "dashboard") removeStale(join(root, group, name));
 }
 removeStale(join(root, "tools"));
 removeStale(join(root, "test"));
@@ -65,15 +65,9 @@ if (existsSync(join(dashboard, "index.html"))) {
       cwd: dashboard,
     });
   });
-  if (
-    !existsSync(join(app, "dist/dashboard/index.html")) ||
-    hashOf(filesBelow(join(dashboard, "dist"))) !== hashOf(filesBelow(join(app, "dist/dashboard")))
-  ) {
-    rmSync(join(app, "dist/dashboard"), { recursive: true, force: true });
-    cpSync(join(dashboard, "dist"), join(app, "dist/dashboard"), { recursive: true });
-  }
+  rmSync(join(app, "dist/dashboard"), { recursive: true, force: true });
+  cpSync(join(dashboard, "dist"), join(app, "dist/dashboard"), { recursive: true });
 }
-
 const compiled = [];
 for (const group of ["packages", "apps"]) {
   for (const name of readdirSync(join(root, group))) {

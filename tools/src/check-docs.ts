@@ -7,7 +7,7 @@ import { policyResourceKinds } from "@ripstop/policies/control";
 import { kind as exampleKind } from "@ripstop/policies/example";
 import { coreKinds } from "@ripstop/resources";
 
-import { checkLinks, checkResources } from "./docs-check.ts";
+import { checkLinks, checkResources, checkResourceText } from "./docs-check.ts";
 import { filesBelow, read, root } from "./lib/tree.ts";
 import { conclude } from "./lib/verdict.ts";
 
@@ -21,6 +21,12 @@ for (const page of pages) {
   const shown = checkResources(page, kinds);
   problems.push(...shown.problems);
   resources += shown.seen;
+}
+for (const path of filesBelow("examples", (file) => /\.ya?ml$/.test(file))) {
+  const file = read(path);
+  if (!/^apiVersion:/m.test(file.text)) continue;
+  problems.push(...checkResourceText(file, kinds));
+  resources++;
 }
 if (resources === 0) problems.push("no page shows a resource: the checker looks in the wrong place");
 conclude({ problems, seen: pages.length, noun: `pages with ${resources} resources` });

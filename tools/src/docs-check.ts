@@ -52,15 +52,18 @@ export function checkResources(
   page: SourceFile,
   kinds: readonly Kind[],
 ): { readonly problems: string[]; readonly seen: number } {
-  const registry = new KindRegistry(kinds);
   const blocks = codeBlocksOf(page.text).filter(({ info }) => info === "yaml");
-  const problems = blocks.flatMap(({ text, line }) =>
-    validateAll([{ file: page.path, text }], { kinds: registry, current: NO_RESOURCES }).violations.map(
-      ({ path, message, remedy, source }) =>
-        `${page.path}:${line + (source?.line ?? 1) - 1}: ${path} — ${message}. ${remedy}`,
-    ),
-  );
+  const problems = blocks.flatMap(({ text, line }) => checkResourceText({ path: page.path, text }, kinds, line));
   return { problems, seen: blocks.length };
+}
+
+/** What validation refuses of a text of resources; its first line is `firstLine` of the file. */
+export function checkResourceText({ path, text }: SourceFile, kinds: readonly Kind[], firstLine: number = 1): string[] {
+  const context = { kinds: new KindRegistry(kinds), current: NO_RESOURCES };
+  return validateAll([{ file: path, text }], context).violations.map(
+    (violation) =>
+      `${path}:${firstLine + (violation.source?.line ?? 1) - 1}: ${violation.path} — ${violation.message}. ${violation.remedy}`,
+  );
 }
 
 /** The fenced code blocks of a Markdown text. */

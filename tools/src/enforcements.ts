@@ -14,6 +14,10 @@ export interface Enforcement {
 
 const AUTHORIZATION = "packages/policies/dist/authorization/";
 const HTTP_ROUTE = "packages/policies/dist/http-route/";
+const RESOURCES = "packages/resources/dist/";
+const CONTROL = "packages/control-engine/dist/";
+const DISCOVERY = "packages/discovery/dist/";
+const IDENTITY = "packages/identity/dist/";
 
 /** Every one of them. */
 export const enforcements: readonly Enforcement[] = [
@@ -107,5 +111,103 @@ export const enforcements: readonly Enforcement[] = [
     function: "attachments",
     without: "{ return [{ route, ports: undefined }]; }",
     tests: [`${HTTP_ROUTE}compile.test.js`],
+  },
+  {
+    what: "refusal of unknown fields",
+    file: `${RESOURCES}schema.js`,
+    function: "close",
+    without: "{ return schema; }",
+    tests: [`${RESOURCES}schema.test.js`],
+  },
+  {
+    what: "depth limit of documents",
+    file: `${RESOURCES}source-document.js`,
+    function: "firstTooDeep",
+    without: "{ return undefined; }",
+    tests: [`${RESOURCES}source-document.test.js`],
+  },
+  {
+    what: "visibility of workloads to proxies",
+    file: `${CONTROL}compile/compiler.js`,
+    function: "maySee",
+    without: "{ return true; }",
+    tests: [`${CONTROL}compile/compiler.test.js`],
+  },
+  {
+    what: "own host name of the dashboard",
+    file: `${CONTROL}api/api-server.js`,
+    function: "isOwnHost",
+    without: "{ return true; }",
+    tests: [`${CONTROL}control.test.js`],
+  },
+  {
+    what: "one control plane per home",
+    file: `${CONTROL}home/home-lock.js`,
+    function: "lockHome",
+    without: "{ return { ok: true, value: { release() {} } }; }",
+    tests: [`${CONTROL}home/home-lock.test.js`],
+  },
+  {
+    what: "hold of a mass expiry",
+    file: `${CONTROL}registry/mass-expiry.js`,
+    function: "massExpiry",
+    without: "{ return { gone: silent, held: [] }; }",
+    tests: [`${CONTROL}registry/registry.test.js`],
+  },
+  {
+    what: "optimistic concurrency of the store",
+    file: `${CONTROL}store/plan-commit.js`,
+    function: "lostAgainst",
+    without: "{ return undefined; }",
+    tests: [`${CONTROL}store/store.test.js`],
+  },
+  {
+    what: "identity of the control plane",
+    file: `${DISCOVERY}client/control-connection.js`,
+    function: "ControlConnection.#peerProblem",
+    without: "{ return undefined; }",
+    tests: [`${DISCOVERY}stream.test.js`],
+  },
+  {
+    what: "ownership of a proxy id",
+    file: `${DISCOVERY}server/discovery-server.js`,
+    function: "Endpoint.#authorize",
+    without: "{ return true; }",
+    tests: [`${DISCOVERY}stream.test.js`],
+  },
+  {
+    what: "client certificates at the stream endpoint",
+    file: `${DISCOVERY}server/live-credentials.js`,
+    function: "LiveCredentials.constructor",
+    without: "{ super({}, contextOf(tls)); }",
+    tests: [`${DISCOVERY}server/discovery-server.test.js`],
+  },
+  {
+    what: "request budget of a config stream",
+    file: `${DISCOVERY}server/request-budget.js`,
+    function: "RequestBudget.spend",
+    without: "{ return true; }",
+    tests: [`${DISCOVERY}server/discovery-server.test.js`],
+  },
+  {
+    what: "names that a signing request may ask for",
+    file: `${IDENTITY}authority/csr-check.js`,
+    function: "checkExtension",
+    without: "{ return { ok: true, value: undefined }; }",
+    tests: [`${IDENTITY}authority/csr-check.test.js`],
+  },
+  {
+    what: "attributes of a signing request",
+    file: `${IDENTITY}authority/csr-check.js`,
+    function: "checkWishes",
+    without: "{ return { ok: true, value: undefined }; }",
+    tests: [`${IDENTITY}authority/csr-check.test.js`],
+  },
+  {
+    what: "syntax of SPIFFE ids",
+    file: `${IDENTITY}spiffe-id.js`,
+    function: "parseSpiffeId",
+    without: '{ return { ok: true, value: { uri: text, trustDomain: "", path: "" } }; }',
+    tests: [`${IDENTITY}spiffe-id.test.js`],
   },
 ];

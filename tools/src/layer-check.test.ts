@@ -80,6 +80,9 @@ describe("checkLayers", () => {
       assert.deepEqual(check(path, text), [], path);
     }
     only(check("packages/net/src/a.ts", text), /for tests/);
+    assert.deepEqual(check("packages/net/src/testing/peer.ts", text), []);
+    only(check("packages/net/src/a.ts", 'import { a } from "./testing/peer.ts";'), /which is for tests; move/);
+    only(check("packages/net/src/a.ts", 'import { a } from "./conn.suite.ts";'), /which is for tests; move/);
   });
 
   it("keeps each side's entries to that side", () => {

@@ -34,7 +34,8 @@ export interface Use {
   readonly line: number;
 }
 
-const TEST_FILE = /\.(test|suite|testing|fuzz)\.tsx?$/;
+/** Tests, and what only tests import. */
+const TEST_FILE = /\.(test|suite|testing|fuzz)\.tsx?$|\/src\/(.*\/)?testing\//;
 
 /** Every problem of `sources`, as "PATH:LINE: what; what to do". */
 export function checkLayers(sources: readonly SourceFile[]): string[] {
@@ -95,6 +96,13 @@ function checkImports({ path, imports }: FileFacts): string[] {
       const target = normalize(join(dirname(path), name));
       if (packageOf(target) !== own || !target.includes("/src/")) {
         report(line, `imports ${name}, a file of another package; import the package by name`);
+      } else if (
+        TEST_FILE.test(target) &&
+        !TEST_FILE.test(path) &&
+        path.startsWith("packages/") &&
+        !testPackages.has(own)
+      ) {
+        report(line, `imports ${name}, which is for tests; move what is needed into a file of its own`);
       }
       continue;
     }
@@ -102,7 +110,7 @@ function checkImports({ path, imports }: FileFacts): string[] {
     if (other === undefined) continue;
     if (testPackages.has(other)) {
       if (TEST_FILE.test(path) || path.startsWith("test/") || own === other) continue;
-      report(line, `imports ${name}, which is for tests; only *.test.ts, *.suite.ts and *.fuzz.ts may`);
+      report(line, `imports ${name}, which is for tests; only *.test.ts, *.suite.ts, *.fuzz.ts and testing/ may`);
       continue;
     }
     const entry = layers[other];

@@ -13,20 +13,9 @@ export const fileUnreadable: ErrorKind = defineError({
   remedy: "Check the path.",
 });
 
-/** An option has a value that it cannot have. */
-export const optionInvalid: ErrorKind = defineError({
-  code: "RS4102",
-  name: "option_invalid",
-  status: 400,
-  grpcStatus: 3,
-  title: "An option has a value that it cannot have",
-  cause: "A number is out of range, or a text does not have the form that the option asks for.",
-  remedy: "See --help of the command.",
-});
-
 /** The demo shop's files are not there. */
 export const shopMissing: ErrorKind = defineError({
-  code: "RS4103",
+  code: "RS4102",
   name: "shop_missing",
   status: 404,
   grpcStatus: 5,
@@ -37,7 +26,7 @@ export const shopMissing: ErrorKind = defineError({
 
 /** A proxy is started by hand without its state directory, or with one that is not complete. */
 export const stateDirectoryInvalid: ErrorKind = defineError({
-  code: "RS4104",
+  code: "RS4103",
   name: "state_directory_invalid",
   status: 400,
   grpcStatus: 9,

@@ -11,10 +11,17 @@ export function resourcePath(kind: string, namespace: string, name: string): str
 }
 
 /** Resources of a kind ("all" for every kind), of one namespace or of all (undefined). */
-export async function listResources(api: ControlApi, kind: string, namespace: string | undefined): Promise<Result<readonly Resource[], ApiFailure>> {
+export async function listResources(
+  api: ControlApi,
+  kind: string,
+  namespace: string | undefined,
+): Promise<Result<readonly Resource[], ApiFailure>> {
   const query = new URLSearchParams();
   if (kind.toLowerCase() !== "all") query.set("kind", kind);
   if (namespace !== undefined) query.set("namespace", namespace);
-  const answer = await api.call<{ readonly resources: readonly Resource[] }>("GET", `/v1/resources?${query.toString()}`);
+  const answer = await api.call<{ readonly resources: readonly Resource[] }>(
+    "GET",
+    `/v1/resources?${query.toString()}`,
+  );
   return answer.ok ? ok(answer.value.resources) : answer;
 }

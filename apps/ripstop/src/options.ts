@@ -16,7 +16,9 @@ export interface OutputOption {
 
 /** Adds --home. */
 export function withHome(command: Command): Command {
-  return command.addOption(new Option("--home <dir>", "the mesh home").env("RIPSTOP_HOME").default(undefined, "~/.ripstop"));
+  return command.addOption(
+    new Option("--home <dir>", "the mesh home").env("RIPSTOP_HOME").default(undefined, "~/.ripstop"),
+  );
 }
 
 /** Adds -o. */
@@ -34,7 +36,8 @@ export function durationOption(text: string): number {
 /** A TCP port. */
 export function portOption(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new InvalidArgumentError("a port is a number from 1 to 65535.");
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new InvalidArgumentError("a port is a number from 1 to 65535.");
   return port;
 }
 
@@ -60,7 +63,10 @@ export interface UpstreamOption {
 /** Collects "HOST[:PORT]" texts. */
 export function upstreamOption(text: string, before: readonly UpstreamOption[]): readonly UpstreamOption[] {
   const match = /^([A-Za-z0-9][A-Za-z0-9.-]{0,252})(?::([0-9]{1,5}))?$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('an upstream has the form HOST or HOST:PORT, for example "stock" or "stock.shop:4000".');
+  if (match === null)
+    throw new InvalidArgumentError(
+      'an upstream has the form HOST or HOST:PORT, for example "stock" or "stock.shop:4000".',
+    );
   const [, host = "", port] = match;
   return [...before, { host: host.toLowerCase(), port: port === undefined ? 0 : portOption(port) }];
 }
@@ -68,6 +74,7 @@ export function upstreamOption(text: string, before: readonly UpstreamOption[]):
 /** An integer ≥ 0. */
 export function countOption(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError("give a whole number that is not negative.");
+  if (!Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError("give a whole number that is not negative.");
   return value;
 }

@@ -23,6 +23,8 @@ import { benchAuthority, benchWorkload, CacheBuilder, writeState } from "./proxy
 const bundle = join(dirname(fileURLToPath(import.meta.url)), "../../../apps/ripstop/dist/bundle/ripstop.js");
 const packageJson = join(dirname(fileURLToPath(import.meta.url)), "../../../apps/ripstop/package.json");
 
+/** For profiles: RIPSTOP_BENCH_NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/profile". */
+const nodeFlags = (process.env["RIPSTOP_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
 const PROTOCOLS = { http1: Protocol.HTTP1, http2: Protocol.HTTP2, tcp: Protocol.TCP } as const;
 const PORT = 80;
 
@@ -82,7 +84,7 @@ export const ripstop: Peer = {
     const ports = { inbound: await freePort(), httpProxy: await freePort(), upstreams: [assignment.listen] };
     await writeState(directory, authority, { name: "client", upstreams: [{ host: "backend", port: PORT }] }, ports, cacheFor(assignment, authority.bundle().der));
     await authority.close();
-    const child = await startAndWait(process.execPath, [bundle, "proxy", "--state-dir", directory], assignment.listen);
+    const child = await startAndWait(process.execPath, [...nodeFlags, bundle, "proxy", "--state-dir", directory], assignment.listen);
     return { pids: [child.pid ?? 0], stop: () => stopChild(child) };
   },
 };

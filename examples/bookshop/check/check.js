@@ -5,7 +5,9 @@ import { Mesh } from "./mesh.js";
 /** Runs all claims; 0 when all of them hold, else 1. `program` is the built executable. */
 export async function check(program, only = process.env.RIPSTOP_CLAIMS) {
   const folder = new URL("claims/", import.meta.url);
-  const files = readdirSync(folder).filter((name) => name.endsWith(".js")).sort();
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".js"))
+    .sort();
   const mesh = new Mesh(program);
   const context = { mesh };
   let [passed, failed] = [0, 0];
@@ -32,7 +34,8 @@ export async function check(program, only = process.env.RIPSTOP_CLAIMS) {
       if (process.env.RIPSTOP_DEBUG) process.stdout.write(`${error.stack}\n`);
       if (needed) {
         process.stdout.write(`${mesh.output}\n`);
-        for (const name of ["control", "catalog-v1", "web"]) process.stdout.write(`--- ${name}\n${mesh.log(name).slice(-3000)}\n`);
+        for (const name of ["control", "catalog-v1", "web"])
+          process.stdout.write(`--- ${name}\n${mesh.log(name).slice(-3000)}\n`);
         break;
       }
     }

@@ -35,13 +35,16 @@ export async function until(message, seconds, question) {
 /** A GET on a Unix socket: { status, body }. */
 export function getOnSocket(socketPath, path, timeoutMs = 10_000) {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, path, agent: false, timeout: timeoutMs, headers: { host: "localhost" } }, (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk) => (body += chunk));
-      response.on("error", reject);
-      response.on("end", () => resolve({ status: response.statusCode, body }));
-    });
+    const outgoing = request(
+      { socketPath, path, agent: false, timeout: timeoutMs, headers: { host: "localhost" } },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk) => (body += chunk));
+        response.on("error", reject);
+        response.on("end", () => resolve({ status: response.statusCode, body }));
+      },
+    );
     outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer on ${socketPath}`)));
     outgoing.on("error", reject);
     outgoing.end();
@@ -57,7 +60,11 @@ class Prober {
   #ended = false;
 
   constructor(program, args) {
-    this.#child = spawn(process.execPath, [program, ...args, "--", process.execPath, join(shopDirectory, "check/prober.js")], { stdio: "pipe" });
+    this.#child = spawn(
+      process.execPath,
+      [program, ...args, "--", process.execPath, join(shopDirectory, "check/prober.js")],
+      { stdio: "pipe" },
+    );
     this.#child.stderr.on("data", (text) => (this.#log += text));
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
       const { id, value, error } = JSON.parse(line);
@@ -152,7 +159,16 @@ export class Mesh {
   /** A program inside the mesh under the identity of `service`. */
   async prober(service) {
     const upstreams = ["reviews", "orders", "stock", "chat"].flatMap((name) => ["--upstream", name]);
-    const prober = new Prober(this.#program, ["run", "--home", this.home, "--service", service, "--namespace", "shop", ...upstreams]);
+    const prober = new Prober(this.#program, [
+      "run",
+      "--home",
+      this.home,
+      "--service",
+      service,
+      "--namespace",
+      "shop",
+      ...upstreams,
+    ]);
     this.#probers.push(prober);
     await prober.ready;
     return prober;
@@ -177,7 +193,10 @@ export class Mesh {
 
   /** Runs the command line: { code, stdout, stderr }. */
   async cli(...args) {
-    const child = spawn(process.execPath, [this.#program, ...args], { stdio: "pipe", env: { ...process.env, RIPSTOP_HOME: this.home } });
+    const child = spawn(process.execPath, [this.#program, ...args], {
+      stdio: "pipe",
+      env: { ...process.env, RIPSTOP_HOME: this.home },
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (text) => (stdout += text));
     child.stderr.on("data", (text) => (stderr += text));
@@ -207,7 +226,7 @@ export function processesWith(text) {
   return readdirSync("/proc").filter((pid) => {
     if (!/^[0-9]+$/.test(pid) || Number(pid) === process.pid) return false;
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+      return ["cmdline", "environ"].some((file) => readFileSync(`/proc/${pid}/${file}`, "utf8").includes(text));
     } catch {
       return false;
     }

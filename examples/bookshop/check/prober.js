@@ -43,7 +43,10 @@ const actions = {
         load.failed++;
         if (load.errors.length < 3) load.errors.push(text);
       };
-      const shot = get(url).then(({ status, body }) => (status === 200 ? load.ok++ : fail(`${status} ${body.slice(0, 300)}`)), (error) => fail(error.message));
+      const shot = get(url).then(
+        ({ status, body }) => (status === 200 ? load.ok++ : fail(`${status} ${body.slice(0, 300)}`)),
+        (error) => fail(error.message),
+      );
       load.open.add(shot);
       void shot.then(() => load.open.delete(shot));
     };
@@ -65,7 +68,10 @@ input.on("line", async (line) => {
   const message = JSON.parse(line);
   const answer = await Promise.resolve()
     .then(() => actions[message.do](message))
-    .then((value) => ({ value }), (error) => ({ error: error.message }));
+    .then(
+      (value) => ({ value }),
+      (error) => ({ error: error.message }),
+    );
   process.stdout.write(`${JSON.stringify({ id: message.id, ...answer })}\n`);
 });
 input.on("close", () => process.exit(0));

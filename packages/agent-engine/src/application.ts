@@ -28,7 +28,11 @@ export function startApplication(command: readonly string[], env: NodeJS.Process
     const failed = (cause: unknown): void => {
       const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
       if (code === "ENOENT") resolve({ exitCode: 127, error: new RipstopError(commandNotFound, `"${program}"`) });
-      else resolve({ exitCode: 126, error: new RipstopError(commandNotExecutable, `"${program}" (${code === "" ? String(cause) : code})`) });
+      else
+        resolve({
+          exitCode: 126,
+          error: new RipstopError(commandNotExecutable, `"${program}" (${code === "" ? String(cause) : code})`),
+        });
     };
     try {
       child = spawn(program, args, { stdio: "inherit", env });

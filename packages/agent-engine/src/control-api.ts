@@ -68,7 +68,12 @@ export class ControlApi {
   }
 
   /** Any route. `Answer` is what the route is documented to answer; both sides are of one version or neighbouring ones. */
-  call<Answer>(method: string, path: string, body?: unknown, timeoutMs: number = DEFAULT_TIMEOUT_MS): Promise<Result<Answer, ApiFailure>> {
+  call<Answer>(
+    method: string,
+    path: string,
+    body?: unknown,
+    timeoutMs: number = DEFAULT_TIMEOUT_MS,
+  ): Promise<Result<Answer, ApiFailure>> {
     return new Promise((resolve) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
       const outgoing = request({
@@ -80,13 +85,17 @@ export class ControlApi {
         headers: {
           host: "ripstop.local",
           accept: "application/json",
-          ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
+          ...(text === undefined
+            ? {}
+            : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
         },
       });
       outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
       outgoing.on("error", (cause) => resolve(err(this.#unreachable(cause))));
       outgoing.on("response", (incoming) => {
-        readAll(incoming, (answer) => resolve(answer.ok ? parseAnswer<Answer>(incoming.statusCode ?? 0, answer.value) : answer));
+        readAll(incoming, (answer) =>
+          resolve(answer.ok ? parseAnswer<Answer>(incoming.statusCode ?? 0, answer.value) : answer),
+        );
       });
       outgoing.end(text);
     });
@@ -94,7 +103,13 @@ export class ControlApi {
 
   /** A GET route that answers line by line. */
   lines(path: string, onLine: (line: string) => void): LineStream {
-    const outgoing = request({ socketPath: this.socketPath, method: "GET", path, agent: false, headers: { host: "ripstop.local" } });
+    const outgoing = request({
+      socketPath: this.socketPath,
+      method: "GET",
+      path,
+      agent: false,
+      headers: { host: "ripstop.local" },
+    });
     let closed = false;
     const done = new Promise<ApiFailure | undefined>((resolve) => {
       outgoing.on("error", (cause) => resolve(closed ? undefined : this.#unreachable(cause)));
@@ -137,7 +152,12 @@ export class ControlApi {
           : `${this.socketPath}: ${cause.message}`;
     return {
       status: 0,
-      error: { code: controlUnreachable.code, title: controlUnreachable.title, message: reason, remedy: controlUnreachable.remedy },
+      error: {
+        code: controlUnreachable.code,
+        title: controlUnreachable.title,
+        message: reason,
+        remedy: controlUnreachable.remedy,
+      },
     };
   }
 }
@@ -174,7 +194,13 @@ function parseAnswer<Answer>(status: number, text: string): Result<Answer, ApiFa
 }
 
 function isApiError(value: unknown): value is ApiError {
-  return typeof value === "object" && value !== null && "error" in value && typeof value.error === "object" && value.error !== null;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "error" in value &&
+    typeof value.error === "object" &&
+    value.error !== null
+  );
 }
 
 function malformed(status: number, message: string): ApiFailure {

@@ -10,7 +10,8 @@ export const controlUnreachable: ErrorKind = defineError({
   grpcStatus: 14,
   title: "The control plane does not answer",
   cause: "No control plane runs for this mesh home, or it is starting, or the home belongs to another user.",
-  remedy: "Start one with `ripstop up` (or `ripstop control`), or point --home / RIPSTOP_HOME at the home of the one that runs.",
+  remedy:
+    "Start one with `ripstop up` (or `ripstop control`), or point --home / RIPSTOP_HOME at the home of the one that runs.",
 });
 
 /** The control plane refused the registration. */

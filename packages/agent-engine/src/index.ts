@@ -6,5 +6,11 @@ export { applicationEnvironment, environmentName, type OutboundPorts } from "./e
 export { freePort } from "./free-port.ts";
 export { isAlive, meshHome, sweepStateDirectories, type MeshHome } from "./mesh-home.ts";
 export type { ProxyCommand } from "./proxy-supervisor.ts";
-export { RUN_FAILED_EXIT_CODE, WorkloadRun, type RunDependencies, type RunOptions, type RunPort } from "./run-workload.ts";
+export {
+  RUN_FAILED_EXIT_CODE,
+  WorkloadRun,
+  type RunDependencies,
+  type RunOptions,
+  type RunPort,
+} from "./run-workload.ts";
 export type { KeyAndCsr, KeyAndCsrMaker } from "./svid-keeper.ts";

@@ -37,7 +37,12 @@ export function createStateDirectory(home: MeshHome, workloadId: string): Result
   const path = join(home.runDirectory, workloadId.replace("/", "_"));
   const longest = Buffer.byteLength(join(path, "admin.sock"));
   if (longest > MAX_SOCKET_PATH_BYTES) {
-    return err(new RipstopError(homeUnusable, `${path}/admin.sock has ${longest} bytes, a socket path has at most ${MAX_SOCKET_PATH_BYTES}`));
+    return err(
+      new RipstopError(
+        homeUnusable,
+        `${path}/admin.sock has ${longest} bytes, a socket path has at most ${MAX_SOCKET_PATH_BYTES}`,
+      ),
+    );
   }
   try {
     mkdirSync(home.path, { recursive: true, mode: 0o700 });

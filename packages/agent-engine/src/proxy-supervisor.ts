@@ -18,6 +18,8 @@ export interface ProxyCommand {
   readonly modulePath: string;
   /** "--state-dir DIR" is added. */
   readonly args: readonly string[];
+  /** Added to the environment. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** What the supervisor tells; called in the order of events. */
@@ -61,11 +63,12 @@ export class ProxySupervisor {
 
   /** Starts the first process. */
   start(): void {
-    const { execPath, execArgs, modulePath, args } = this.#command;
+    const { execPath, execArgs, modulePath, args, env } = this.#command;
     this.#startedMs = this.#clock.monotonicMs();
     const child = fork(modulePath, [...args, "--state-dir", this.#stateDirectory], {
       execPath,
       execArgv: [...execArgs],
+      env: { ...process.env, ...env },
       // Its messages go to the supervisor's stderr: stdout belongs to the application.
       stdio: ["ignore", 2, 2, "ipc"],
     });
@@ -80,7 +83,9 @@ export class ProxySupervisor {
       this.#ended(child, description);
     };
     child.on("error", (cause) => end(cause.message));
-    child.on("exit", (code, signal) => end(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`));
+    child.on("exit", (code, signal) =>
+      end(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`),
+    );
   }
 
   /** Tells the proxy that the identity files of a workload were replaced. */

@@ -22,7 +22,11 @@ export class ReadinessProbe {
   #timer: Timer | undefined;
   #closed = false;
 
-  constructor(address: { readonly host: string; readonly port: number }, clock: Clock, onChange: (ready: boolean) => void) {
+  constructor(
+    address: { readonly host: string; readonly port: number },
+    clock: Clock,
+    onChange: (ready: boolean) => void,
+  ) {
     this.#host = address.host;
     this.#port = address.port;
     this.#clock = clock;

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,11 +39,15 @@ class FakeControl extends EventEmitter {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
       request.on("end", () => {
-        const answer = (status: number, body: unknown): void => void response.writeHead(status).end(JSON.stringify(body));
+        const answer = (status: number, body: unknown): void =>
+          void response.writeHead(status).end(JSON.stringify(body));
         const text = Buffer.concat(chunks).toString();
         if (request.url === "/v1/info") return answer(200, { trustDomain: "shop.example" });
         if (request.method === "POST" && request.url === "/v1/workloads") {
-          if (this.refuse) return answer(422, { error: { code: "RS3001", title: "Not valid", message: "no such port", remedy: "Change it." } });
+          if (this.refuse)
+            return answer(422, {
+              error: { code: "RS3001", title: "Not valid", message: "no such port", remedy: "Change it." },
+            });
           const body = JSON.parse(text) as RegisterRequest;
           this.registered.push(body);
           this.forget = false;
@@ -52,7 +65,8 @@ class FakeControl extends EventEmitter {
           });
         }
         if (request.method === "PUT") {
-          if (this.forget) return answer(404, { error: { code: "RS3002", title: "Unknown workload", message: "gone", remedy: "" } });
+          if (this.forget)
+            return answer(404, { error: { code: "RS3002", title: "Unknown workload", message: "gone", remedy: "" } });
           const status = JSON.parse(text) as WorkloadStatus;
           this.statuses.push(status);
           record(`control ready=${status.ready} at ${status.inboundAddress}`);
@@ -68,7 +82,11 @@ class FakeControl extends EventEmitter {
         if (request.method === "POST") {
           record("control svid");
           this.emit("svid");
-          return answer(200, { svidChainPem: "CHAIN2", bundlePem: "BUNDLE2", notAfterMs: Date.now() + 3_600_000 });
+          return answer(200, {
+            svidChainPem: "CHAIN2",
+            bundlePem: "BUNDLE2",
+            notAfterMs: systemClock.nowMs() + 3_600_000,
+          });
         }
         return answer(404, {});
       });
@@ -121,7 +139,13 @@ describe("WorkloadRun", () => {
     return new WorkloadRun(options, {
       clock: systemClock,
       createKeyAndCsr: (spiffeId) => Promise.resolve({ keyPem: `KEY of ${spiffeId}`, csrPem: "CSR" }),
-      proxyCommand: { execPath: process.execPath, execArgs: [], modulePath: join(testdata, "fake-proxy.mjs"), args: ["proxy"] },
+      proxyCommand: {
+        execPath: process.execPath,
+        execArgs: [],
+        modulePath: join(testdata, "fake-proxy.mjs"),
+        args: ["proxy"],
+        env: {},
+      },
       env: { ...process.env, ...own },
       report: (line) => lines.push(line),
     });
@@ -134,7 +158,10 @@ describe("WorkloadRun", () => {
     const state = join(directory, "run", "shop_web-1");
     assert.equal(statSync(state).mode & 0o777, 0o700);
     assert.equal(statSync(join(state, "shop_web-1.key.pem")).mode & 0o777, 0o600);
-    assert.equal(readFileSync(join(state, "shop_web-1.key.pem"), "utf8"), "KEY of spiffe://shop.example/ns/shop/sa/web");
+    assert.equal(
+      readFileSync(join(state, "shop_web-1.key.pem"), "utf8"),
+      "KEY of spiffe://shop.example/ns/shop/sa/web",
+    );
     run.signal("SIGTERM");
     assert.equal(await ended, 7);
     const seen = events();
@@ -161,7 +188,10 @@ describe("WorkloadRun", () => {
   });
 
   it("ends with 128 + signal when a signal ended the command", async () => {
-    const run = await create({ port: undefined, command: [process.execPath, "-e", "process.kill(process.pid, 'SIGKILL')"] });
+    const run = await create({
+      port: undefined,
+      command: [process.execPath, "-e", "process.kill(process.pid, 'SIGKILL')"],
+    });
     assert.equal(await run.run(), 137);
   });
 
@@ -182,7 +212,10 @@ describe("WorkloadRun", () => {
     await once(control, "unready");
     run.signal("SIGTERM");
     assert.equal(await ended, 143);
-    assert.equal(events().some((line) => line.startsWith("app start")), false);
+    assert.equal(
+      events().some((line) => line.startsWith("app start")),
+      false,
+    );
     assert.equal(control.left, 1);
   });
 

@@ -116,7 +116,9 @@ export class WorkloadRun {
         this.#stopRequested.opened.then((signal) => ({ signal })),
       ]);
       if ("error" in outcome) {
-        this.#say(`${outcome.error.kind.title} (${outcome.error.kind.code}): ${outcome.error.message}. ${outcome.error.kind.remedy}`);
+        this.#say(
+          `${outcome.error.kind.title} (${outcome.error.kind.code}): ${outcome.error.message}. ${outcome.error.kind.remedy}`,
+        );
         return RUN_FAILED_EXIT_CODE;
       }
       if ("signal" in outcome && this.#application === undefined) return outcome.signal === "SIGINT" ? 130 : 143;
@@ -166,7 +168,9 @@ export class WorkloadRun {
     this.#supervisor.start();
 
     const ports = await this.#listening.opened;
-    const late = clock.after(SAY_SO_AFTER_MS * 2, () => this.#say("waiting for the first config from the control plane …"));
+    const late = clock.after(SAY_SO_AFTER_MS * 2, () =>
+      this.#say("waiting for the first config from the control plane …"),
+    );
     const deadline = clock.after(options.waitTimeoutMs, () =>
       this.#failed.open({ error: new RipstopError(configNotReceived, `waited ${options.waitTimeoutMs} ms`) }),
     );
@@ -176,7 +180,12 @@ export class WorkloadRun {
     if (this.#stopRequested.isOpen || this.#failed.isOpen) return stopped();
 
     const own = ports.workloads[registration.workloadId];
-    const appEnv = applicationEnvironment(env, options.port?.port, options.upstreams, own ?? { httpProxy: 0, upstreams: [] });
+    const appEnv = applicationEnvironment(
+      env,
+      options.port?.port,
+      options.upstreams,
+      own ?? { httpProxy: 0, upstreams: [] },
+    );
     this.#application = startApplication(options.command, appEnv);
     this.#watchReadiness();
     return { application: this.#application };
@@ -193,7 +202,11 @@ export class WorkloadRun {
       const info = await this.#api.info();
       let failure: ApiFailure;
       if (info.ok) {
-        const spiffeId = workloadSpiffeId(info.value.trustDomain, options.namespace, options.serviceAccount ?? options.service);
+        const spiffeId = workloadSpiffeId(
+          info.value.trustDomain,
+          options.namespace,
+          options.serviceAccount ?? options.service,
+        );
         const made = await createKeyAndCsr(spiffeId);
         const registered = await this.#api.register(this.#registration(made.csrPem));
         if (registered.ok) return { registration: registered.value, keyPem: made.keyPem };
@@ -269,7 +282,8 @@ export class WorkloadRun {
         this.#listening.open(ports);
       },
       onReady: () => this.#ready.open(),
-      onDied: (description, restartInMs) => this.#say(`the proxy ended: ${description}; it starts again in ${restartInMs} ms`),
+      onDied: (description, restartInMs) =>
+        this.#say(`the proxy ended: ${description}; it starts again in ${restartInMs} ms`),
       onFailed: (description) => this.#failed.open({ error: new RipstopError(proxyFailed, description) }),
     });
   }
@@ -279,7 +293,10 @@ export class WorkloadRun {
       onForgotten: () => this.#registerAgain(registration.spiffeId),
       onReachable: (reachable, failure) => {
         if (reachable) this.#say("the control plane is back");
-        else this.#say(`the control plane does not answer (${failure?.error.message ?? "unknown"}); traffic goes on with the last config`);
+        else
+          this.#say(
+            `the control plane does not answer (${failure?.error.message ?? "unknown"}); traffic goes on with the last config`,
+          );
       },
     });
   }
@@ -299,7 +316,9 @@ export class WorkloadRun {
       onRenewed: (keyPem, answer) => this.#identityRenewed(keyPem, answer),
       onFailing: (failure, notAfterMs) => {
         const left = Math.max(0, Math.round((notAfterMs - clock.nowMs()) / 1000));
-        this.#say(`the SVID could not be renewed (${failure.error.message}); the current one is valid for ${left} s more, trying again`);
+        this.#say(
+          `the SVID could not be renewed (${failure.error.message}); the current one is valid for ${left} s more, trying again`,
+        );
       },
     });
   }

@@ -57,7 +57,10 @@ export class SvidKeeper {
     this.#timer?.clear();
     const lifeMs = Math.max(0, notAfterMs - this.#clock.nowMs());
     // Timers take at most 2³¹−1 ms.
-    this.#timer = this.#clock.after(Math.min(2 ** 31 - 1, (lifeMs / 2) * (0.9 + 0.2 * Math.random())), () => void this.#renew());
+    this.#timer = this.#clock.after(
+      Math.min(2 ** 31 - 1, (lifeMs / 2) * (0.9 + 0.2 * Math.random())),
+      () => void this.#renew(),
+    );
   }
 
   /** No further renewal. */

@@ -1,6 +1,5 @@
 // A control plane on a throwaway home, and a client of its API; for tests.
 
-import type { X509Certificate } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
@@ -8,11 +7,10 @@ import { join } from "node:path";
 
 import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
-import type { PeerVerdict } from "@ripstop/discovery/server";
-import { parseSpiffeId } from "@ripstop/identity";
+import { createPeerVerification } from "@ripstop/identity";
 import { createKeyAndCsr } from "@ripstop/identity/csr";
 import type { ApplyResponse, RegisterRequest, RegisterResponse, ResourceType } from "@ripstop/model";
-import type { Counter, Gauge, Histogram, MetricRegistry } from "@ripstop/telemetry";
+import { createMetricRegistry } from "@ripstop/telemetry";
 
 import { startControl, type Control, type ControlOptions } from "./control.ts";
 
@@ -55,54 +53,6 @@ export function send(
     if (body !== undefined) request.write(typeof body === "string" ? body : JSON.stringify(body));
     request.end();
   });
-}
-
-/** The SPIFFE id in a certificate, as far as these tests need it. */
-export function verifyPeer(leaf: X509Certificate): PeerVerdict {
-  const id = parseSpiffeId((leaf.subjectAltName ?? "").replace(/^URI:/, ""));
-  return id.ok ? { ok: true, id: id.value.uri } : { ok: false, reason: id.error };
-}
-
-/** Metrics that can be read back. */
-export class FakeMetrics implements MetricRegistry {
-  readonly #series = new Map<string, Counter & Gauge & Histogram>();
-
-  #get(name: string, labels: Readonly<Record<string, string>> = {}): Counter & Gauge & Histogram {
-    const key = `${name}${JSON.stringify(labels)}`;
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      let value = 0;
-      series = {
-        get value() {
-          return value;
-        },
-        count: 0,
-        sum: 0,
-        add: (amount) => void (value += amount),
-        set: (amount) => void (value = amount),
-        record: () => {},
-        quantile: () => 0,
-      };
-      this.#series.set(key, series);
-    }
-    return series;
-  }
-
-  counter(name: string, _help: string, labels?: Readonly<Record<string, string>>): Counter {
-    return this.#get(name, labels);
-  }
-
-  gauge(name: string, _help: string, labels?: Readonly<Record<string, string>>): Gauge {
-    return this.#get(name, labels);
-  }
-
-  histogram(name: string, _help: string, labels?: Readonly<Record<string, string>>): Histogram {
-    return this.#get(name, labels);
-  }
-
-  render(): string {
-    return [...this.#series].map(([key, { value }]) => `${key} ${value}\n`).join("");
-  }
 }
 
 /** A registered workload with its key. */
@@ -179,7 +129,7 @@ export class TestControl {
       controlAddresses,
       controlIdentity,
       files,
-      verifyPeer,
+      verifyPeer: createPeerVerification(systemClock),
       clock: systemClock,
       random: () => 0,
     });
@@ -224,8 +174,7 @@ async function open(home: string, options: Partial<ControlOptions>): Promise<Con
     home,
     clock: systemClock,
     version: "0.0.0-test",
-    metrics: new FakeMetrics(),
-    verifyPeer,
+    metrics: createMetricRegistry(),
     ...options,
   });
   if (!started.ok) throw new Error(`${started.error.kind.code} ${started.error.message}`);

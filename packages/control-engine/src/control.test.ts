@@ -13,6 +13,7 @@ import { systemClock } from "@ripstop/core";
 import {
   endpointsType,
   hostBindingType,
+  policyType,
   routesType,
   trustBundleType,
   workloadType,
@@ -22,8 +23,9 @@ import {
   type WorkloadView,
 } from "@ripstop/model";
 import type { Resource } from "@ripstop/resources";
+import { createMetricRegistry } from "@ripstop/telemetry";
 
-import { FakeMetrics, resourceWhen, send, TestControl, verifyPeer } from "./control.fixture.ts";
+import { resourceWhen, send, TestControl } from "./control.fixture.ts";
 import { startControl } from "./control.ts";
 
 const SERVICES = `
@@ -80,8 +82,7 @@ describe("control plane", () => {
       home: mesh.home,
       clock: systemClock,
       version: "",
-      metrics: new FakeMetrics(),
-      verifyPeer,
+      metrics: createMetricRegistry(),
     });
     assert.ok(!second.ok);
     assert.equal(second.error.kind.code, "RS3020");
@@ -98,7 +99,7 @@ describe("control plane", () => {
 
   it("refuses another trust domain on the same home", async () => {
     await mesh.control.close();
-    const other = { home: mesh.home, clock: systemClock, version: "", metrics: new FakeMetrics(), verifyPeer };
+    const other = { home: mesh.home, clock: systemClock, version: "", metrics: createMetricRegistry() };
     const refused = await startControl({ ...other, trustDomain: "other.mesh" });
     assert.ok(!refused.ok);
     assert.equal(refused.error.kind.code, "RS3024");
@@ -240,6 +241,32 @@ describe("control plane", () => {
     );
     assert.deepEqual(seen, [0, 1]);
     assert.equal((await mesh.send("GET", "/v1/revisions/99/live")).status, 400);
+  });
+
+  it("calls a policy live only once the proxy that it guards has the policy itself", async () => {
+    const web = await mesh.register("web");
+    const client = await mesh.client(web);
+    const received: string[] = [];
+    await new Promise<void>((resolve) => {
+      client.watch(workloadType, web.workloadId, {
+        onResource: ({ policies }) => {
+          for (const { name } of policies) {
+            client.watch(policyType, name, { onResource: () => received.push(name), onRemoved: () => {} });
+          }
+          resolve();
+        },
+        onRemoved: () => {},
+      });
+    });
+    const { revision } = await mesh.apply(`
+apiVersion: ripstop.mesh/v1alpha1
+kind: AuthorizationPolicy
+metadata: {name: web, namespace: shop}
+spec: {action: DENY, rules: [{from: [{serviceAccounts: [thief]}]}]}
+`);
+    const live = (await mesh.send("GET", `/v1/revisions/${revision}/live?waitMs=60000`)).json<LiveStatus>();
+    assert.equal(live.live, 1);
+    assert.deepEqual(received, ["AuthorizationPolicy/shop/web"]);
   });
 
   it("shows a workload to the proxy that hosts it alone", async () => {
@@ -461,7 +488,7 @@ describe("API", () => {
     await mesh.apply(SERVICES);
     const answer = await mesh.send("GET", "/metrics");
     assert.match(answer.headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
-    assert.match(answer.text, /ripstop_control_revision.* 1\n/);
+    assert.match(answer.text, /^ripstop_store_revision 1$/m);
   });
 
   it("streams requests that proxies report to those who tap", async () => {
@@ -546,8 +573,7 @@ describe("dashboard", () => {
       home: mesh.home,
       clock: systemClock,
       version: "",
-      metrics: new FakeMetrics(),
-      verifyPeer,
+      metrics: createMetricRegistry(),
       dashboardDirectory: directory,
     });
     assert.ok(started.ok);

@@ -2,19 +2,26 @@
 
 import { join } from "node:path";
 
-import { err, ok, type Clock, type Result } from "@ripstop/core";
+import { err, ok, RipstopError, type Clock, type Result } from "@ripstop/core";
 import {
   startDiscoveryServer,
   type DiscoveryServer,
   type PeerVerifier,
   type ServerTls,
 } from "@ripstop/discovery/server";
-import { controlSpiffeId, parseSpiffeId } from "@ripstop/identity";
+import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
 import { openAuthority, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
 import type { ControlInfo } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, KindRegistry } from "@ripstop/resources";
-import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import {
+  metricNames,
+  type Counter,
+  type Gauge,
+  type Logger,
+  type MetricName,
+  type MetricRegistry,
+} from "@ripstop/telemetry";
 
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
@@ -41,8 +48,8 @@ export interface ControlOptions {
   /** Version of the program, for /v1/info. */
   readonly version: string;
   readonly metrics: MetricRegistry;
-  /** Checks the SVIDs of proxies. */
-  readonly verifyPeer: PeerVerifier;
+  /** Checks the SVIDs of proxies; default: as the SPIFFE X.509-SVID standard says. */
+  readonly verifyPeer?: PeerVerifier;
   readonly logger?: Logger;
   /** Default: what the home was made with, else "mesh.local". */
   readonly trustDomain?: string;
@@ -88,6 +95,7 @@ export async function startControl(options: ControlOptions): Promise<Result<Cont
     return ok({ ...started.value, close });
   } catch (error) {
     await close();
+    if (error instanceof RipstopError) return err({ kind: error.kind, message: error.message });
     throw error;
   }
 }
@@ -124,6 +132,7 @@ async function assemble(
     trustDomain: trustDomain.value,
     table: store.table<RegisteredWorkload>("workloads"),
     isProcessAlive,
+    ...given({ logger }),
   });
   undo.push(() => registry.close());
   const compiler = new Compiler({
@@ -135,7 +144,13 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
-  const conditions = new Conditions({ store, compiler, clock, table: store.table<ConditionTimes>("conditions") });
+  const conditions = new Conditions({
+    store,
+    compiler,
+    clock,
+    table: store.table<ConditionTimes>("conditions"),
+    ...given({ logger }),
+  });
   undo.push(() => conditions.close());
   const collector = new Collector({
     clock,
@@ -152,7 +167,7 @@ async function assemble(
     const started = await startDiscoveryServer({
       source: compiler,
       tls: tls(own.value.current),
-      verifyPeer: options.verifyPeer,
+      verifyPeer: options.verifyPeer ?? createPeerVerification(clock),
       authorize: (proxyId, identity) => registry.get(proxyId)?.spiffeId === identity,
       clock,
       metrics,
@@ -214,7 +229,7 @@ async function assemble(
       collector,
       metrics,
       info,
-      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, discovery }),
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector }),
     }),
   ];
   const api = { routes, logger };
@@ -278,32 +293,22 @@ interface Gauged {
   readonly registry: Registry;
   readonly compiler: Compiler;
   readonly collector: Collector;
-  readonly discovery: DiscoveryServer;
 }
 
-function gauges({ metrics, store, registry, compiler, collector, discovery }: Gauged): () => void {
-  const revision = metrics.gauge("ripstop_control_revision", "Last committed revision");
-  const workloads = metrics.gauge("ripstop_control_workloads", "Registered workloads");
-  const held = metrics.gauge(
-    "ripstop_control_workloads_held",
-    "Workloads without a lease that are kept because too many fell silent at once",
-  );
-  const proxies = metrics.gauge("ripstop_control_proxies", "Proxies with an open config stream");
-  const computed = metrics.counter("ripstop_control_compiled_total", "Data-plane resources computed");
-  const remembered = metrics.gauge("ripstop_control_compiled_resources", "Data-plane resources remembered");
-  const tapsDropped = metrics.counter(
-    "ripstop_control_tap_events_dropped_total",
-    "Tap events dropped because a watcher was slow",
-  );
-  const edgesDropped = metrics.counter(
-    "ripstop_control_edges_dropped_total",
-    "Edges of the graph dropped because there were too many",
-  );
+function gauges({ metrics, store, registry, compiler, collector }: Gauged): () => void {
+  const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
+  const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
+  const revision = gauge(metricNames.STORE_REVISION);
+  const workloads = gauge(metricNames.WORKLOADS);
+  const held = gauge(metricNames.WORKLOADS_HELD);
+  const computed = counter(metricNames.COMPILED);
+  const remembered = gauge(metricNames.COMPILED_RESOURCES);
+  const tapsDropped = counter(metricNames.TAP_EVENTS_DROPPED);
+  const edgesDropped = counter(metricNames.GRAPH_EDGES_DROPPED);
   return () => {
     revision.set(store.revision);
     workloads.set(registry.size);
     held.set(registry.held);
-    proxies.set(discovery.proxies().length);
     computed.add(compiler.statistics.computed - computed.value);
     remembered.set(compiler.statistics.remembered);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);

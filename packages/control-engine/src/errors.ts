@@ -35,6 +35,17 @@ export const storeNewer: ErrorKind = defineError({
   remedy: "Start the version that wrote it, or a newer one",
 });
 
+/** The store's files are not what they should be. */
+export const storeDamaged: ErrorKind = defineError({
+  code: "RS3004",
+  name: "store_damaged",
+  status: 500,
+  grpcStatus: 15,
+  title: "The store's file is damaged",
+  cause: "Something else wrote to it, or it was copied while in use or only in part",
+  remedy: "Put back a copy that was made while the control plane was stopped, or move the folder away to start anew",
+});
+
 /** No such route of the API. */
 export const noSuchRoute: ErrorKind = defineError({
   code: "RS3010",

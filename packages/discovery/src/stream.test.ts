@@ -5,6 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
+import { systemClock } from "@ripstop/core";
 import { endpointsType, policyType, serviceType, telemetry, telemetryType, type Policy } from "@ripstop/model";
 import { StoppedClock, TestAuthority } from "@ripstop/testkit";
 
@@ -259,6 +260,26 @@ describe("the config stream", { timeout: 30_000 }, () => {
     await writeFile(join(mesh.directory, "web.key.pem"), keyPem);
     client.reloadIdentity();
     await mesh.changes.until(() => view.history.length === 1);
+  });
+
+  it("ends a stream when its certificate expires, and the proxy comes back with the renewed one and loses nothing", async () => {
+    mesh.source.put(policyType, "a", policy("one"));
+    const clock = new StoppedClock(systemClock.nowMs());
+    const server = await mesh.server({ clock });
+    const client = await mesh.client("web", server.address);
+    const view = new View<Policy>(mesh.changes);
+    client.watch(policyType, "a", view);
+    await mesh.changes.until(() => server.isConnected("web") || poke(mesh));
+    clock.advance(10);
+    await mesh.changes.until(() => textOf(view) === "one");
+    const renewed = await mesh.authority.issue(idOf("web"), { notAfterMs: systemClock.nowMs() + 7_200_000 });
+    await writeFile(join(mesh.directory, "web.svid.pem"), renewed.chainPem);
+    await writeFile(join(mesh.directory, "web.key.pem"), renewed.keyPem);
+    clock.advance(3_600_000);
+    await mesh.changes.until(() => mesh.serverMetrics.total(RESUMED) === 1);
+    assert.match(mesh.logger.problems.join(), /has expired/);
+    assert.equal(mesh.serverMetrics.total(RESENT), 1);
+    assert.equal(server.isConnected("web"), true);
   });
 
   it("tries the next address when one does not answer", async () => {

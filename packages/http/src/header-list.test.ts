@@ -45,4 +45,15 @@ describe("HeaderList", () => {
     from.set("a", "2");
     assert.deepEqual(fields(to), [["a", "1"]]);
   });
+
+  it("passes on which names must never be indexed, and forgets them when cleared", () => {
+    const from = new HeaderList();
+    from.append("x-secret", "1");
+    from.neverIndexed.push("x-secret");
+    const copy = new HeaderList();
+    copy.copyFrom(from);
+    from.clear();
+    assert.deepEqual(copy.neverIndexed, ["x-secret"]);
+    assert.deepEqual(from.neverIndexed, []);
+  });
 });

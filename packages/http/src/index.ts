@@ -1,5 +1,6 @@
 // L0: HTTP semantics shared by both codecs and the engine.
 
+export { canonicalAuthority, hasPort } from "./authority.ts";
 export { HeaderList } from "./header-list.ts";
 export { RequestHead, ResponseHead, UNKNOWN_LENGTH, type HttpVersion } from "./heads.ts";
 export {
@@ -11,3 +12,4 @@ export {
   type ServerStream,
   type ServerStreamHandler,
 } from "./http-stream.ts";
+export { compileTextPattern, textPatternProblem, type TextPattern } from "./text-pattern.ts";

@@ -282,7 +282,10 @@ export class Http1ClientConnection implements Http1ResponseSink {
     if (this.#awaitsTunnel) {
       // Nothing may reach the upstream behind an upgrade that it may refuse: it would be read as a request.
       if (!this.#earlyTunnelBytes.append(buf, start, end)) {
-        this.#fail(StreamErrorCode.ENHANCE_YOUR_CALM, "too many bytes were sent before the upstream accepted the tunnel");
+        this.#fail(
+          StreamErrorCode.ENHANCE_YOUR_CALM,
+          "too many bytes were sent before the upstream accepted the tunnel",
+        );
       }
       this.#wantsWritable = true;
       return false;
@@ -365,7 +368,7 @@ export class Http1ClientConnection implements Http1ResponseSink {
 
   /** The response is complete. */
   #finish(): void {
-    const isRequestDone = this.#request === Request.DONE;
+    const isRequestDone = this.#request === Request.DONE || this.#sender.hasSentDeclared;
     this.#detach();
     this.#gate.reset();
     if (this.#isUnusable || !isRequestDone) this.#close();

@@ -47,7 +47,9 @@ export function traceDecode(input: TraceInput, pieces: readonly Buffer[]): strin
   };
   const limits = { ...DEFAULT_HTTP1_LIMITS, ...input.limits };
   const decoder =
-    input.role === "request" ? requestDecoder(sink, limits, say, sayFields) : responseDecoder(input, sink, limits, say, sayFields);
+    input.role === "request"
+      ? requestDecoder(sink, limits, say, sayFields)
+      : responseDecoder(input, sink, limits, say, sayFields);
   let rest = 0;
   for (const piece of pieces) {
     let pos = 0;

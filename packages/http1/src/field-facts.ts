@@ -23,7 +23,7 @@ export class FieldFacts {
   connectionUpgrade = false;
   upgrade = "";
   expect = "";
-  #nominated: string[] = [];
+  readonly #nominated: string[] = [];
   #acceptsTrailers = false;
 
   /** Sorts the scanned fields of the head `text` into `headers` and facts. Returns the first error. */

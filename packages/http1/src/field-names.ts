@@ -16,11 +16,36 @@ export const FieldRole = {
   DROPPED: 8,
 } as const;
 
-/** A field name in lower case with its role. */
-export interface FieldName {
+/** A field name with its role, and what it looked like and what followed it the last time (a guess for the next). */
+export class FieldName {
+  /** In lower case. */
   readonly name: string;
   readonly role: number;
+  /** The bytes of `name`. */
+  readonly bytes: Uint8Array;
+  /** The bytes as a peer spelled them, with the colon. */
+  spelling: Uint8Array;
+  /** The name that came after this one. */
+  next: FieldName | undefined = undefined;
+  /** Forgotten: no other name may hold on to it, or strangers could make the chain grow without end. */
+  isForgotten = false;
+  #misses = 0;
+
+  constructor(name: string, role: number) {
+    this.name = name;
+    this.role = role;
+    this.bytes = Buffer.from(name, "latin1");
+    this.spelling = Buffer.from(`${name}:`, "latin1");
+  }
+
+  /** Another spelling was met at `buf[start, end)` (colon not included): it is taken over now and then. */
+  missed(buf: Buffer, start: number, end: number): void {
+    if ((this.#misses++ & 15) === 0) this.spelling = Uint8Array.prototype.slice.call(buf, start, end + 1);
+  }
 }
+
+/** Before the first field of a head: only its `next` counts. */
+export const FIRST_FIELD: FieldName = new FieldName("", FieldRole.ORDINARY);
 
 const SPECIAL: Readonly<Record<string, number>> = {
   host: FieldRole.HOST,
@@ -73,7 +98,7 @@ const learned: (FieldName | undefined)[] = Array.from({ length: LEARNED_SLOTS })
 for (const name of Object.keys({ ...SPECIAL, ...Object.fromEntries(COMMON.map((name) => [name, 0])) })) {
   let slot = slotOf(hashName(name), KNOWN_SLOTS);
   while (known[slot] !== undefined) slot = (slot + 1) & (KNOWN_SLOTS - 1);
-  known[slot] = { name, role: SPECIAL[name] ?? FieldRole.ORDINARY };
+  known[slot] = new FieldName(name, SPECIAL[name] ?? FieldRole.ORDINARY);
 }
 
 /**
@@ -83,23 +108,37 @@ for (const name of Object.keys({ ...SPECIAL, ...Object.fromEntries(COMMON.map((n
 export function fieldNameAt(buf: Buffer, start: number, end: number, hash: number): FieldName {
   let slot = slotOf(hash, KNOWN_SLOTS);
   for (let entry = known[slot]; entry !== undefined; entry = known[slot]) {
-    if (sameName(entry.name, buf, start, end)) return entry;
+    if (sameName(entry.bytes, buf, start, end)) return entry;
     slot = (slot + 1) & (KNOWN_SLOTS - 1);
   }
   const at = slotOf(hash, LEARNED_SLOTS);
   const entry = learned[at];
-  if (entry !== undefined && sameName(entry.name, buf, start, end)) return entry;
-  const fresh = { name: buf.latin1Slice(start, end).toLowerCase(), role: FieldRole.ORDINARY };
-  if (end - start <= MAX_LEARNED_BYTES) learned[at] = fresh;
+  if (entry !== undefined && sameName(entry.bytes, buf, start, end)) return entry;
+  const fresh = new FieldName(buf.latin1Slice(start, end).toLowerCase(), FieldRole.ORDINARY);
+  if (end - start > MAX_LEARNED_BYTES) {
+    fresh.isForgotten = true;
+    return fresh;
+  }
+  if (entry !== undefined) {
+    entry.isForgotten = true;
+    entry.next = undefined;
+  }
+  learned[at] = fresh;
   return fresh;
 }
 
-function sameName(name: string, buf: Buffer, start: number, end: number): boolean {
+function sameName(name: Uint8Array, buf: Buffer, start: number, end: number): boolean {
   const length = end - start;
   if (name.length !== length) return false;
-  for (let at = 0; at < length; at++) {
-    if (name.charCodeAt(at) !== TOKEN_LOWER[buf[start + at] ?? 0]) return false;
-  }
+  const lower = TOKEN_LOWER;
+  for (let at = 0; at < length; at++) if (name[at] !== lower[buf[start + at] ?? 0]) return false;
+  return true;
+}
+
+/** Whether `buf` goes on with `spelling` at `at`. */
+export function spells(spelling: Uint8Array, buf: Buffer, at: number): boolean {
+  const length = spelling.length;
+  for (let offset = 0; offset < length; offset++) if (buf[at + offset] !== spelling[offset]) return false;
   return true;
 }
 

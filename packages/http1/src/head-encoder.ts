@@ -3,9 +3,10 @@
 
 import type { ByteWriter } from "@ripstop/core";
 import type { HeaderList, RequestHead, ResponseHead } from "@ripstop/http";
-import { CR, FIELD_VALUE, LF } from "./characters.ts";
+import { CR, LF } from "./characters.ts";
 import { FieldRole, roleOfName } from "./field-names.ts";
 import { statusLine } from "./reason-phrases.ts";
+import { HIGH_BITS, wordsOf } from "./word-scan.ts";
 
 /** What the encoder adds to a head; bits that can be combined. */
 export const HeadFlag = {
@@ -36,8 +37,7 @@ export function encodeRequestHead(out: ByteWriter, head: RequestHead, flags: num
   const start = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n`;
   const headers = head.headers;
   const expect = head.expectsContinue ? "expect: 100-continue\r\n" : "";
-  const text =
-    start + connectionText(flags, head.protocol, headers) + lengthText(flags, head.contentLength) + expect;
+  const text = start + connectionText(flags, head.protocol, headers) + lengthText(flags, head.contentLength) + expect;
   return writeSection(out, text, headers);
 }
 
@@ -77,7 +77,7 @@ function writeSection(out: ByteWriter, start: string, headers: HeaderList): bool
   for (let at = 0; at < count; at++) {
     const name = names[at] ?? "";
     if (mayBeSpecial(name) && isManaged(name)) continue;
-    text += name + ": " + (values[at] ?? "") + "\r\n";
+    text = `${text}${name}: ${values[at] ?? ""}\r\n`;
     lines++;
   }
   const from = out.length;
@@ -90,7 +90,7 @@ function writeSection(out: ByteWriter, start: string, headers: HeaderList): bool
 }
 
 const MANAGED_LENGTHS = bits([2, 4, 6, 7, 10, 14, 16, 17]);
-const MANAGED_INITIALS = bits([..."cehkptu"].map((letter) => letter.charCodeAt(0) & 31));
+const MANAGED_INITIALS = bits(Array.from("cehkptu", (letter) => letter.charCodeAt(0) & 31));
 
 function bits(positions: readonly number[]): number {
   let mask = 0;
@@ -102,7 +102,9 @@ function bits(positions: readonly number[]): number {
 function mayBeSpecial(name: string): boolean {
   const length = name.length;
   return (
-    length < 18 && ((MANAGED_LENGTHS >> length) & 1) !== 0 && ((MANAGED_INITIALS >> (name.charCodeAt(0) & 31)) & 1) !== 0
+    length < 18 &&
+    ((MANAGED_LENGTHS >> length) & 1) !== 0 &&
+    ((MANAGED_INITIALS >> (name.charCodeAt(0) & 31)) & 1) !== 0
   );
 }
 
@@ -113,16 +115,35 @@ function isManaged(name: string): boolean {
 }
 
 /**
- * Whether `buf[from, end)` holds exactly `lines` times CRLF and no other control character but HTAB. The bytes are
+ * Whether `buf[from, end)` holds exactly `lines` times CRLF and no other byte below 0x20 but HTAB. The bytes are
  * looked at, not the text: characters above 255 were cut to a byte on the way.
  */
 function isSafe(buf: Buffer, from: number, end: number, lines: number): boolean {
+  const words = wordsOf(buf);
+  // ByteWriter memory is an ArrayBuffer of its own, so offsets and words line up; other memory goes byte by byte.
+  const isAligned = buf.byteOffset === 0;
   let seen = 0;
-  for (let at = from; at < end; at++) {
-    if (FIELD_VALUE[buf[at] ?? 0] !== 0) continue;
-    if (buf[at] !== CR || buf[at + 1] !== LF) return false;
-    seen++;
-    at++;
+  let at = from;
+  while (at < end) {
+    if (isAligned && (at & 3) === 0) {
+      const lastWord = end >> 2;
+      let word = at >> 2;
+      while (word < lastWord) {
+        const x = words[word] ?? 0;
+        if (((x - 0x20202020) & ~x & HIGH_BITS) !== 0) break;
+        word++;
+      }
+      at = word << 2;
+      if (at >= end) break;
+    }
+    const byte = buf[at] ?? 0;
+    if (byte >= 32 || byte === 9) {
+      at++;
+    } else {
+      if (byte !== CR || buf[at + 1] !== LF) return false;
+      seen++;
+      at += 2;
+    }
   }
   return seen === lines;
 }

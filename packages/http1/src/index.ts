@@ -1,6 +1,6 @@
 // L1: HTTP/1.1 codec, bytes to events and back, no sockets (RFC 9110, RFC 9112).
 
-export { canonicalAuthority } from "./authority.ts";
+export { canonicalAuthority } from "@ripstop/http";
 export { Http1ClientConnection, type Http1ClientHandler, type Http1ClientOptions } from "./client-connection.ts";
 export { http1Errors, type Http1ErrorName } from "./errors.ts";
 export { encodeRequestHead, encodeResponseHead, encodeTrailers, HeadFlag } from "./head-encoder.ts";

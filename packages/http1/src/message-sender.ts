@@ -102,9 +102,9 @@ export class MessageSender implements Flushable {
     this.#remaining = framing === SendFraming.LENGTH ? length : 0;
   }
 
-  /** Whether the bytes declared so far were all sent. */
-  get isSatisfied(): boolean {
-    return this.#remaining === 0;
+  /** Whether all bytes of a declared length were sent, so that the peer has the whole message before `endBody`. */
+  get hasSentDeclared(): boolean {
+    return this.#framing === SendFraming.LENGTH && this.#remaining === 0;
   }
 
   /**
@@ -116,18 +116,14 @@ export class MessageSender implements Flushable {
       case SendFraming.LENGTH: {
         const stop = Math.min(end, start + this.#remaining);
         this.#remaining -= stop - start;
-        this.#raw(buf, start, stop, MAX_COPIED_BYTES);
+        this.#raw(buf, start, stop);
         break;
       }
       case SendFraming.CHUNKED:
-        if (end > start) {
-          this.writer().latin1(`${(end - start).toString(16)}\r\n`);
-          this.#raw(buf, start, end, MAX_COPIED_CHUNK_BYTES);
-          this.writer().latin1("\r\n");
-        }
+        if (end > start) this.#chunk(buf, start, end);
         break;
       case SendFraming.RAW:
-        this.#raw(buf, start, end, MAX_COPIED_BYTES);
+        this.#raw(buf, start, end);
         break;
       default:
     }
@@ -173,14 +169,31 @@ export class MessageSender implements Flushable {
     this.writeGathered();
   }
 
-  #raw(buf: Buffer, start: number, end: number, maxCopied: number): void {
+  #chunk(buf: Buffer, start: number, end: number): void {
+    const writer = this.writer();
+    writer.latin1(`${(end - start).toString(16)}\r\n`);
+    if (end - start <= MAX_COPIED_CHUNK_BYTES) {
+      writer.bytes(buf, start, end);
+      writer.latin1("\r\n");
+    } else {
+      this.#direct(buf, start, end);
+      this.writer().latin1("\r\n");
+    }
+    if (this.writer().length >= MAX_GATHERED_BYTES) this.writeGathered();
+  }
+
+  #raw(buf: Buffer, start: number, end: number): void {
     if (end <= start) return;
-    const gathered = this.#writer?.length ?? 0;
-    if (end - start <= maxCopied && gathered + end - start <= MAX_GATHERED_BYTES + maxCopied) {
-      this.writer().bytes(buf, start, end);
-      if (gathered + end - start >= MAX_GATHERED_BYTES) this.writeGathered();
+    if (end - start > MAX_COPIED_BYTES) {
+      this.#direct(buf, start, end);
       return;
     }
+    const writer = this.writer();
+    writer.bytes(buf, start, end);
+    if (writer.length >= MAX_GATHERED_BYTES) this.writeGathered();
+  }
+
+  #direct(buf: Buffer, start: number, end: number): void {
     this.writeGathered();
     if (!this.#isClosed && !this.#output.write(buf, start, end)) this.isBlocked = true;
   }

@@ -5,7 +5,13 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as net from "node:net";
 import { after, describe, it } from "node:test";
-import { HeaderList, RequestHead, ResponseHead, type ClientStreamHandler, type ServerStreamHandler } from "@ripstop/http";
+import {
+  HeaderList,
+  RequestHead,
+  ResponseHead,
+  type ClientStreamHandler,
+  type ServerStreamHandler,
+} from "@ripstop/http";
 import { Http1ClientConnection } from "./client-connection.ts";
 import type { Http1Output } from "./message-sender.ts";
 import { Http1ServerConnection } from "./server-connection.ts";
@@ -93,7 +99,10 @@ describe("Http1ServerConnection with Node's client", () => {
   });
   let port: number;
 
-  async function exchange(options: http.RequestOptions, body?: Buffer): Promise<{ response: http.IncomingMessage; body: Buffer }> {
+  async function exchange(
+    options: http.RequestOptions,
+    body?: Buffer,
+  ): Promise<{ response: http.IncomingMessage; body: Buffer }> {
     port ??= await listen(server);
     const request = http.request({ port, host: "127.0.0.1", agent, ...options });
     request.end(body);
@@ -121,7 +130,12 @@ describe("Http1ServerConnection with Node's client", () => {
 
   it("answers 100 Continue before the body", async () => {
     port ??= await listen(server);
-    const request = http.request({ port, agent, method: "PUT", headers: { expect: "100-continue", "content-length": 2 } });
+    const request = http.request({
+      port,
+      agent,
+      method: "PUT",
+      headers: { expect: "100-continue", "content-length": 2 },
+    });
     const responded = once(request, "response");
     request.flushHeaders();
     await once(request, "continue");

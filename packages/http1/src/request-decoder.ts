@@ -1,8 +1,7 @@
 // Bytes to requests (RFC 9112 §3): the server role.
 
 import type { ErrorKind } from "@ripstop/core";
-import { RequestHead } from "@ripstop/http";
-import { canonicalAuthority } from "./authority.ts";
+import { canonicalAuthority, RequestHead } from "@ripstop/http";
 import { http1Errors } from "./errors.ts";
 import { isToken, trimOws, type FieldFacts } from "./field-facts.ts";
 import { ScanStart, type HeadScanner } from "./head-scanner.ts";
@@ -135,7 +134,9 @@ function applyUpgrade(head: RequestHead, facts: FieldFacts): ErrorKind | undefin
     if (candidate === "") continue;
     const slash = candidate.indexOf("/");
     const isValid =
-      slash < 0 ? isToken(candidate) : isToken(candidate.substring(0, slash)) && isToken(candidate.substring(slash + 1));
+      slash < 0
+        ? isToken(candidate)
+        : isToken(candidate.substring(0, slash)) && isToken(candidate.substring(slash + 1));
     if (!isValid) return http1Errors.connectionFieldInvalid;
     if (protocol === "" && candidate !== "h2c") protocol = candidate;
   }

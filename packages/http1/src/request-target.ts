@@ -1,8 +1,7 @@
 // The four forms of a request target (RFC 9112 §3.2).
 
 import type { ErrorKind } from "@ripstop/core";
-import type { RequestHead } from "@ripstop/http";
-import { canonicalAuthority, hasPort } from "./authority.ts";
+import { canonicalAuthority, hasPort, type RequestHead } from "@ripstop/http";
 import { http1Errors } from "./errors.ts";
 
 const SLASH = 47;

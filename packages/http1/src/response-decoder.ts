@@ -76,7 +76,8 @@ export class Http1ResponseDecoder extends MessageDecoder {
   #startInformational(facts: FieldFacts): number | ErrorKind {
     if (hasBody(facts)) return http1Errors.bodyNotAllowed;
     if (this.head.status === 101) {
-      if (this.#protocol === "") return http1Errors.unexpectedUpgrade;
+      const protocol = facts.connectionUpgrade ? facts.upgrade.toLowerCase() : "";
+      if (protocol === "" || protocol !== this.#protocol) return http1Errors.unexpectedUpgrade;
       this.head.protocol = this.#protocol;
       return BodyFraming.TUNNEL;
     }

@@ -2,11 +2,11 @@
 
 import type { ErrorKind } from "@ripstop/core";
 import {
-  RequestHead,
   ResponseHead,
   StreamErrorCode,
   UNKNOWN_LENGTH,
   type HeaderList,
+  type RequestHead,
   type ServerStream,
   type ServerStreamHandler,
 } from "@ripstop/http";
@@ -142,7 +142,7 @@ export class Http1ServerConnection implements Http1RequestSink {
       this.#finishTunnel();
       return;
     }
-    if (this.#isOpen) {
+    if (this.#isOpen && this.#response !== Response.DONE) {
       this.#abort(StreamErrorCode.CANCEL, "the client closed the connection before the exchange was complete");
       return;
     }
@@ -154,9 +154,12 @@ export class Http1ServerConnection implements Http1RequestSink {
   /** The output takes bytes again after a write that returned false. */
   writable(): void {
     this.#sender.isBlocked = false;
-    if (!this.#wantsWritable) return;
-    this.#wantsWritable = false;
-    this.#handler?.onWritable();
+    if (this.#wantsWritable) {
+      this.#wantsWritable = false;
+      this.#handler?.onWritable();
+    } else if (!this.#isOpen && !this.#held.isEmpty) {
+      this.#releaseHeld();
+    }
   }
 
   /** The transport is gone; `cause` in plain words. */
@@ -261,6 +264,10 @@ export class Http1ServerConnection implements Http1RequestSink {
   sendResponse(head: ResponseHead, end: boolean): void {
     if (this.#response !== Response.NONE) return;
     const status = head.status;
+    if (status < 200 && (status !== 101 || this.#protocol === "")) {
+      this.#refuseHead();
+      return;
+    }
     const isSuccess = status >= 200 && status < 300;
     if (this.#protocol !== "" && (status === 101 || (isSuccess && head.protocol !== ""))) {
       this.#openUpgrade(head);
@@ -291,8 +298,7 @@ export class Http1ServerConnection implements Http1RequestSink {
     if (!this.#keepAlive) flags |= HeadFlag.CLOSE;
     else if (this.#version === 10) flags |= HeadFlag.KEEP_ALIVE;
     if (!encodeResponseHead(this.#sender.writer(), head, flags)) {
-      this.#owner.onError(http1Errors.headNotWritable);
-      this.refuse(http1Errors.headNotWritable);
+      this.#refuseHead();
       return;
     }
     this.#response = Response.STARTED;
@@ -357,7 +363,8 @@ export class Http1ServerConnection implements Http1RequestSink {
         this.onBody(buf, pos, end);
         break;
       }
-      if (this.#isOpen && this.#isRequestDone) {
+      // A client that does not read its responses gets no more of them.
+      if (this.#isOpen ? this.#isRequestDone : this.#sender.isBlocked) {
         this.#hold(buf, pos, end);
         break;
       }
@@ -403,8 +410,7 @@ export class Http1ServerConnection implements Http1RequestSink {
 
   #openTunnel(head: ResponseHead, flags: number): void {
     if (!encodeResponseHead(this.#sender.writer(), head, flags)) {
-      this.#owner.onError(http1Errors.headNotWritable);
-      this.refuse(http1Errors.headNotWritable);
+      this.#refuseHead();
       return;
     }
     this.#response = Response.STARTED;
@@ -451,6 +457,12 @@ export class Http1ServerConnection implements Http1RequestSink {
     }
     this.#die();
     this.#output.destroy();
+  }
+
+  /** The response that the engine wants to send cannot be one. */
+  #refuseHead(): void {
+    this.#owner.onError(http1Errors.headNotWritable);
+    this.refuse(http1Errors.headNotWritable);
   }
 
   #sendRefusal(error: ErrorKind): void {

@@ -1,67 +1,9 @@
-// Runs every case of testdata/*.md whole, byte by byte and at random splits. See testdata/README.md for the format.
+// Runs every case of testdata/*.md whole, byte by byte and at random splits.
 
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { cutAt, traceDecode, type TraceInput } from "./decode-trace.suite.ts";
-
-interface Case {
-  readonly title: string;
-  readonly section: string;
-  readonly input: TraceInput;
-  readonly bytes: Buffer;
-  readonly events: readonly string[];
-}
-
-const folder = new URL("../testdata/", import.meta.url);
-const LIMIT = /^(max[A-Za-z]+)=([0-9]+)$/;
-
-/** The bytes of an input block: line ends of the file do not count, escapes do; "{N x TEXT}" repeats. */
-function parseBytes(block: string): Buffer {
-  const joined = block.replaceAll("\n", "").replaceAll(/\{([0-9]+) x ([^}]*)\}/g, (_, count, text) => text.repeat(Number(count)));
-  const text = joined.replaceAll(/\\(r|n|t|s|\\|x[0-9a-fA-F]{2})/g, (_, escape: string) => {
-    const simple: Record<string, string> = { r: "\r", n: "\n", t: "\t", s: " ", "\\": "\\" };
-    return simple[escape] ?? String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-  });
-  return Buffer.from(text, "latin1");
-}
-
-function parseInput(words: readonly string[]): TraceInput {
-  const limits: Record<string, number> = {};
-  let method = "GET";
-  let protocol = "";
-  let isClosed = false;
-  for (const word of words.slice(1)) {
-    const limit = LIMIT.exec(word);
-    if (limit !== null) limits[limit[1] ?? ""] = Number(limit[2]);
-    else if (word === "eof") isClosed = true;
-    else if (word.startsWith("protocol=")) protocol = word.slice(9);
-    else method = word;
-  }
-  return { role: words[0] === "response" ? "response" : "request", method, protocol, isClosed, limits };
-}
-
-function parseFile(text: string): Case[] {
-  const cases: Case[] = [];
-  for (const part of text.split(/^## /m).slice(1)) {
-    const title = part.slice(0, part.indexOf("\n")).trim();
-    const section = /^RFC [0-9]+ §[0-9.]+.*$/m.exec(part)?.[0] ?? "";
-    const blocks = [...part.matchAll(/^~~~(.*)\n([\s\S]*?)^~~~$/gm)];
-    assert.ok(section !== "", `"${title}" names no RFC section`);
-    assert.equal(blocks.length, 2, `"${title}" must have an input block and an events block`);
-    const [input, events] = blocks;
-    assert.equal(events?.[1], "events", `the second block of "${title}" must be events`);
-    cases.push({
-      title,
-      section,
-      input: parseInput((input?.[1] ?? "").trim().split(" ")),
-      bytes: parseBytes(input?.[2] ?? ""),
-      events: (events?.[2] ?? "").split("\n").filter((line) => line !== ""),
-    });
-  }
-  return cases;
-}
+import { cutAt, traceDecode } from "./decode-trace.suite.ts";
+import { readCases } from "./testdata.suite.ts";
 
 /** A small generator, so that a failing split can be repeated. */
 function randomSource(seed: number): () => number {
@@ -72,12 +14,10 @@ function randomSource(seed: number): () => number {
   };
 }
 
-const files = readdirSync(folder).filter((name) => name.endsWith(".md") && name !== "README.md");
-let count = 0;
-for (const file of files) {
+const cases = readCases();
+for (const file of new Set(cases.map((one) => one.file))) {
   describe(`testdata/${file}`, () => {
-    for (const one of parseFile(readFileSync(new URL(file, folder), "utf8"))) {
-      count++;
+    for (const one of cases.filter((candidate) => candidate.file === file)) {
       it(`${one.title} (${one.section})`, () => {
         assert.deepEqual(traceDecode(one.input, [one.bytes]), one.events, "whole");
         const all = Array.from({ length: Math.max(0, one.bytes.length - 1) }, (_, at) => at + 1);
@@ -93,5 +33,5 @@ for (const file of files) {
 }
 
 describe("testdata", () => {
-  it("has cases", () => assert.ok(count > 100, `only ${count} cases were found`));
+  it("has cases", () => assert.ok(cases.length > 150, `only ${cases.length} cases were found`));
 });

@@ -55,8 +55,8 @@ export const FieldFlag = {
   SPACE: 2,
   /** A letter A … Z. */
   UPPER: 4,
-  /** "@". */
-  AT: 8,
+  /** "#". */
+  HASH: 8,
   /** A character that is not allowed in a token (RFC 9110 §5.6.2). */
   NOT_TOKEN: 16,
   /** A byte of 0x80 or above. */
@@ -85,7 +85,7 @@ function classOf(byte: number): number {
   if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f) flags |= FieldFlag.CONTROL;
   if (byte === 0x20 || byte === 0x09) flags |= FieldFlag.SPACE;
   if (byte >= 0x41 && byte <= 0x5a) flags |= FieldFlag.UPPER | FieldFlag.NOT_NAME;
-  if (byte === 0x40) flags |= FieldFlag.AT;
+  if (byte === 0x23) flags |= FieldFlag.HASH;
   if (!isTokenByte(byte)) flags |= FieldFlag.NOT_TOKEN | FieldFlag.NOT_NAME;
   if (byte >= 0x80) flags |= FieldFlag.OBS_TEXT;
   if (byte < 0x30 || byte > 0x39) flags |= FieldFlag.NOT_DIGIT;

@@ -56,7 +56,7 @@ export const CLIENT_PREFACE: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\
 
 /** The unsigned 32-bit number at `at`. */
 export function readU32(buf: Uint8Array, at: number): number {
-  return ((buf[at] ?? 0) * 0x100_0000 + (((buf[at + 1] ?? 0) << 16) | ((buf[at + 2] ?? 0) << 8) | (buf[at + 3] ?? 0)));
+  return (buf[at] ?? 0) * 0x100_0000 + (((buf[at + 1] ?? 0) << 16) | ((buf[at + 2] ?? 0) << 8) | (buf[at + 3] ?? 0));
 }
 
 /** The 31-bit number at `at`; the reserved bit is ignored. */

@@ -14,8 +14,11 @@ import {
   type ServerStream,
   type ServerStreamHandler,
 } from "@ripstop/http";
+import type { Http2Connection } from "./connection.ts";
 import type { Http2ServerHandler } from "./connection-types.ts";
-import { dial, RecordingHandler, serve } from "./loopback.testing.ts";
+import type { Http2Settings } from "./limits.ts";
+import { dial, serve } from "./testing/loopback.suite.ts";
+import { RecordingHandler } from "./testing/recording-handler.suite.ts";
 
 /** Answers every request with its own body, counting down trailers, under back-pressure. */
 class EchoServer extends RecordingHandler implements Http2ServerHandler {
@@ -27,6 +30,12 @@ class EchoServer extends RecordingHandler implements Http2ServerHandler {
     copy.copyFrom(head);
     this.heads.push(copy);
     const response = new ResponseHead();
+    if (head.headers.get("x-hint") !== undefined) {
+      response.status = 103;
+      response.headers.append("link", "</style.css>");
+      stream.sendInformational(response);
+      response.clear();
+    }
     response.headers.append("x-path", head.path);
     response.headers.append("x-echo", head.headers.get("x-echo") ?? "");
     stream.sendResponse(response, end);
@@ -56,16 +65,19 @@ class EchoServer extends RecordingHandler implements Http2ServerHandler {
 }
 
 async function withEchoServer(
-  run: (client: http2.ClientHttp2Session, server: EchoServer) => Promise<void>,
+  run: (client: http2.ClientHttp2Session, server: EchoServer, connections: readonly Http2Connection[]) => Promise<void>,
+  options: http2.ClientSessionOptions = {},
+  settings: Partial<Http2Settings> = {},
 ): Promise<void> {
   const handler = new EchoServer();
-  const listener = net.createServer((socket) => void serve(socket, handler));
+  const connections: Http2Connection[] = [];
+  const listener = net.createServer((socket) => connections.push(serve(socket, handler, { settings })));
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address() as net.AddressInfo;
-  const client = http2.connect(`http://127.0.0.1:${port}`);
+  const client = http2.connect(`http://127.0.0.1:${port}`, options);
   try {
-    await run(client, handler);
+    await run(client, handler, connections);
   } finally {
     client.destroy();
     listener.close();
@@ -100,7 +112,10 @@ function pattern(length: number, seed: number): Buffer {
 describe("server role with node:http2 as client", () => {
   it("answers a request without a body", async () => {
     await withEchoServer(async (client) => {
-      const reply = await exchange(client.request({ ":path": "/a?b=c", "x-echo": "hello" }, { endStream: true }), Buffer.alloc(0));
+      const reply = await exchange(
+        client.request({ ":path": "/a?b=c", "x-echo": "hello" }, { endStream: true }),
+        Buffer.alloc(0),
+      );
       assert.equal(reply.headers[":status"], 200);
       assert.equal(reply.headers["x-path"], "/a?b=c");
       assert.equal(reply.headers["x-echo"], "hello");
@@ -150,6 +165,80 @@ describe("server role with node:http2 as client", () => {
   });
 });
 
+describe("server role with a demanding node:http2 client", () => {
+  for (const [theirs, ours] of [
+    [0, 4096],
+    [100, 0],
+    [65_536, 65_536],
+    [4096, 300],
+  ] as const) {
+    it(`keeps both dynamic tables in step, theirs ${theirs} and ours ${ours} bytes`, async () => {
+      await withEchoServer(
+        async (client) => {
+          for (let turn = 0; turn < 150; turn++) {
+            const text = `value ${turn % 9}-${"x".repeat((turn * 13) % 120)}`;
+            const headers = { ":path": `/${turn % 5}`, "x-echo": text, [`x-name-${turn % 40}`]: String(turn % 3) };
+            const reply = await exchange(client.request(headers), Buffer.alloc(0));
+            assert.equal(reply.headers["x-echo"], text);
+            assert.equal(reply.headers["x-path"], `/${turn % 5}`);
+          }
+        },
+        { settings: { headerTableSize: theirs } },
+        { headerTableBytes: ours },
+      );
+    });
+  }
+
+  it("takes padding, and header sections that need CONTINUATION frames both ways", async () => {
+    await withEchoServer(
+      async (client) => {
+        const text = "long ".repeat(8000).trim();
+        const body = pattern(100_000, 3);
+        const reply = await exchange(client.request({ ":method": "POST", "x-echo": text }), body);
+        assert.equal(reply.headers["x-echo"], text);
+        assert.ok(reply.body.equals(body));
+      },
+      { paddingStrategy: http2.constants.PADDING_STRATEGY_MAX },
+    );
+  });
+
+  it("sends 1xx before the response", async () => {
+    await withEchoServer(async (client) => {
+      const stream = client.request({ "x-hint": "1" });
+      const hints: unknown[] = [];
+      stream.on("headers", (headers) => hints.push([headers[":status"], headers["link"]]));
+      await exchange(stream, Buffer.alloc(0));
+      assert.deepEqual(hints, [[103, "</style.css>"]]);
+    });
+  });
+
+  it("opens a tunnel by extended CONNECT", async () => {
+    await withEchoServer(async (client, server) => {
+      await once(client, "remoteSettings");
+      const stream = client.request({ ":method": "CONNECT", ":protocol": "websocket", ":path": "/chat" });
+      await once(stream, "response");
+      stream.write("ping");
+      const [echo] = (await once(stream, "data")) as [Buffer];
+      assert.equal(echo.toString(), "ping");
+      assert.equal(server.heads[0]?.protocol, "websocket");
+      stream.close();
+    });
+  });
+
+  it("shuts down gracefully: what is under way completes, then the connection closes", async () => {
+    await withEchoServer(async (client, _server, connections) => {
+      const body = pattern(200_000, 9);
+      const streams = [1, 2, 3].map(() => client.request({ ":method": "POST" }));
+      await Promise.all(streams.map((stream) => once(stream, "response")));
+      const closed = once(client, "close");
+      connections[0]?.shutdown();
+      const replies = await Promise.all(streams.map((stream) => exchange(stream, body)));
+      for (const reply of replies) assert.ok(reply.body.equals(body));
+      await closed;
+    });
+  });
+});
+
 interface Seen {
   head: ResponseHead;
   informational: number[];
@@ -159,7 +248,11 @@ interface Seen {
 }
 
 /** Sends one request with our client role and gathers the reply. */
-function call(open: (h: ClientStreamHandler) => ClientStream | undefined, head: RequestHead, body: Buffer): Promise<Seen> {
+function call(
+  open: (h: ClientStreamHandler) => ClientStream | undefined,
+  head: RequestHead,
+  body: Buffer,
+): Promise<Seen> {
   return new Promise((resolve, reject) => {
     const seen: Seen = { head: new ResponseHead(), informational: [], body: [], trailers: undefined, reset: undefined };
     let sent = 0;
@@ -248,7 +341,9 @@ describe("client role with node:http2 as server", () => {
       },
       async (connection) => {
         const bodies = [10, 100_000, 1_500_000].map((length, seed) => pattern(length, seed));
-        const replies = await Promise.all(bodies.map((body, at) => call((h) => connection.open(h), post(`/${at}`), body)));
+        const replies = await Promise.all(
+          bodies.map((body, at) => call((h) => connection.open(h), post(`/${at}`), body)),
+        );
         replies.forEach((seen, at) => {
           assert.equal(seen.head.status, 201);
           assert.equal(seen.head.headers.get("x-path"), `/${at}`);
@@ -277,6 +372,23 @@ describe("client role with node:http2 as server", () => {
           assert.equal(seen.head.headers.get("x-name"), `v${turn % 5}`);
           assert.equal(Buffer.concat(seen.body).toString(), "ok");
         }
+      },
+    );
+  });
+
+  it("drains when the server closes, and its last exchange still completes", async () => {
+    await withNodeServer(
+      (stream) => {
+        stream.respond({});
+        stream.session?.close();
+        setImmediate(() => stream.end("last"));
+      },
+      async (connection, handler) => {
+        const seen = await call((h) => connection.open(h), post("/"), Buffer.alloc(0));
+        assert.equal(Buffer.concat(seen.body).toString(), "last");
+        assert.ok(connection.draining);
+        assert.equal(connection.open({} as ClientStreamHandler), undefined);
+        assert.ok(handler.events.some((event) => event.startsWith("goaway")));
       },
     );
   });

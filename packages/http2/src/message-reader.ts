@@ -1,12 +1,12 @@
 // Turns the fields of a header block into a request head, a response head or trailers, and checks them on the way
 // (RFC 9113 §8.1–§8.5, RFC 8441). A malformed message is a stream error; the block is decoded to its end all the same.
 
-import { HeaderList, RequestHead, ResponseHead, UNKNOWN_LENGTH } from "@ripstop/http";
+import { canonicalAuthority, hasPort, HeaderList, RequestHead, ResponseHead, UNKNOWN_LENGTH } from "@ripstop/http";
 import { FieldFlag, FieldKind } from "./field-kind.ts";
 import { ENTRY_OVERHEAD, type FieldSink } from "./hpack/decoder.ts";
 
 /** What kind of message part a header block is expected to be. */
-export type MessagePart = "request" | "response" | "trailers" | "ignored";
+export type MessagePart = "request" | "response" | "trailers" | "refused" | "ignored";
 
 /** How one header block is to be read. */
 export interface ReadRules {
@@ -17,8 +17,7 @@ export interface ReadRules {
 }
 
 const BAD_ANYWHERE = FieldFlag.CONTROL | FieldFlag.EDGE_SPACE | FieldFlag.BAD_NAME;
-const BAD_IN_AUTHORITY = FieldFlag.SPACE | FieldFlag.AT | FieldFlag.OBS_TEXT;
-const BAD_IN_PATH = FieldFlag.SPACE | FieldFlag.OBS_TEXT;
+const BAD_IN_PATH = FieldFlag.SPACE | FieldFlag.OBS_TEXT | FieldFlag.HASH;
 
 /** Bits of the pseudo-headers seen, by FieldKind. */
 const SEEN_METHOD = 1 << FieldKind.METHOD;
@@ -58,6 +57,8 @@ export class MessageReader implements FieldSink {
   #host = "";
   #contentLength: number = UNKNOWN_LENGTH;
   #cookieAt = -1;
+  #lastAuthority = "";
+  #lastCanonical = "";
 
   /** Prepares for one header block. */
   begin(part: MessagePart, rules: ReadRules): void {
@@ -94,7 +95,7 @@ export class MessageReader implements FieldSink {
       this.tooLarge = true;
       return;
     }
-    if (this.problem !== "" || this.#part === "ignored") return;
+    if (this.problem !== "" || this.#part === "ignored" || this.#part === "refused") return;
     if ((flags & BAD_ANYWHERE) !== 0) {
       this.#malformed(describe(name, flags), "RFC 9113 §8.2.1");
       return;
@@ -132,21 +133,27 @@ export class MessageReader implements FieldSink {
     }
     switch (kind) {
       case FieldKind.METHOD:
-        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0) this.#malformed("the method is not a token", "RFC 9110 §9.1");
+        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0)
+          this.#malformed("the method is not a token", "RFC 9110 §9.1");
         this.request.method = value;
         return;
       case FieldKind.SCHEME:
         this.request.scheme = (flags & FieldFlag.UPPER) !== 0 ? value.toLowerCase() : value;
+        if (this.request.scheme !== "http" && this.request.scheme !== "https") {
+          this.#malformed(":scheme is neither http nor https", "RFC 9113 §8.3.1");
+        }
         return;
       case FieldKind.AUTHORITY:
-        this.request.authority = this.#authority(value, flags);
+        this.request.authority = this.#canonical(value);
         return;
       case FieldKind.PATH:
-        if ((flags & BAD_IN_PATH) !== 0) this.#malformed("the path has a space or a byte above 0x7f", "RFC 9113 §8.3.1");
+        if ((flags & BAD_IN_PATH) !== 0)
+          this.#malformed("the path has a space, a fragment or a byte above 0x7f", "RFC 9113 §8.3.1");
         this.request.path = value;
         return;
       case FieldKind.PROTOCOL:
-        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0) this.#malformed(":protocol is not a token", "RFC 8441 §4");
+        if (value === "" || (flags & FieldFlag.NOT_TOKEN) !== 0)
+          this.#malformed(":protocol is not a token", "RFC 8441 §4");
         this.request.protocol = value;
         return;
       default:
@@ -173,7 +180,7 @@ export class MessageReader implements FieldSink {
         if (this.#part !== "request") return;
         if ((this.#seen & SEEN_HOST) !== 0) return this.#malformed("host twice", "RFC 9110 §7.2");
         this.#seen |= SEEN_HOST;
-        this.#host = this.#authority(value, flags);
+        this.#host = this.#canonical(value);
         return;
       case FieldKind.COOKIE:
         if (this.#cookieAt >= 0) {
@@ -207,11 +214,17 @@ export class MessageReader implements FieldSink {
     this.#contentLength = length;
   }
 
-  #authority(value: string, flags: number): string {
-    if ((flags & BAD_IN_AUTHORITY) !== 0) {
-      this.#malformed("the authority has user information, a space or a byte above 0x7f", "RFC 9113 §8.3.1");
+  /** The authority in its one form; the last one is remembered because connections repeat theirs. */
+  #canonical(value: string): string {
+    if (value === this.#lastAuthority) return this.#lastCanonical;
+    const canonical = value === "" ? "" : canonicalAuthority(value);
+    if (canonical === undefined) {
+      this.#malformed("the authority is not a host with an optional port", "RFC 9113 §8.3.1");
+      return "";
     }
-    return (flags & FieldFlag.UPPER) !== 0 ? value.toLowerCase() : value;
+    this.#lastAuthority = value;
+    this.#lastCanonical = canonical;
+    return canonical;
   }
 
   #finishRequest(): void {
@@ -229,6 +242,7 @@ export class MessageReader implements FieldSink {
           return this.#malformed("CONNECT with :scheme or :path", "RFC 9113 §8.5");
         }
         request.path = "";
+        if (!hasPort(request.authority)) return this.#malformed("CONNECT without a port", "RFC 9113 §8.5");
         return this.#checkHost();
       }
       if (!this.#rules.extendedConnect) return this.#malformed(":protocol is not enabled", "RFC 8441 §3");
@@ -236,7 +250,8 @@ export class MessageReader implements FieldSink {
     } else if ((seen & SEEN_PROTOCOL) !== 0) {
       return this.#malformed(":protocol without CONNECT", "RFC 8441 §4");
     }
-    if ((seen & SEEN_SCHEME) === 0 || request.scheme === "") return this.#malformed(":scheme is missing", "RFC 9113 §8.3.1");
+    if ((seen & SEEN_SCHEME) === 0 || request.scheme === "")
+      return this.#malformed(":scheme is missing", "RFC 9113 §8.3.1");
     if ((seen & SEEN_PATH) === 0) return this.#malformed(":path is missing", "RFC 9113 §8.3.1");
     if (request.path.charCodeAt(0) !== 0x2f && !(request.path === "*" && request.method === "OPTIONS")) {
       return this.#malformed(":path does not begin with /", "RFC 9113 §8.3.1");
@@ -254,7 +269,8 @@ export class MessageReader implements FieldSink {
     const { response } = this;
     response.contentLength = this.#contentLength;
     if ((this.#seen & SEEN_STATUS) === 0) this.#malformed(":status is missing", "RFC 9113 §8.3.2");
-    else if (response.status < 100 || response.status > 599) this.#malformed(":status is not 100 to 599", "RFC 9110 §15");
+    else if (response.status < 100 || response.status > 599)
+      this.#malformed(":status is not 100 to 599", "RFC 9110 §15");
     else if (response.status === 101) this.#malformed("101 is not used in HTTP/2", "RFC 9113 §8.6");
   }
 
@@ -271,14 +287,19 @@ function describe(name: string, flags: number): string {
   return `a space at an end of ${name}`;
 }
 
+const COMMA = 0x2c;
+const SEMICOLON = 0x3b;
+const SPACE = 0x20;
+
+/** Whether a member of a structured dictionary can begin behind `code`, or end before it. */
+function isBoundary(code: number): boolean {
+  return code === COMMA || code === SPACE || code === SEMICOLON || Number.isNaN(code);
+}
+
 /** The urgency (0 most urgent … 7) in a `priority` value, 3 when it says none (RFC 9218 §4.1). */
 export function urgencyOf(priority: string): number {
-  for (let at = 0; at + 2 < priority.length; at++) {
-    const start = at === 0 || priority.charCodeAt(at - 1) === 0x20 || priority.charCodeAt(at - 1) === 0x2c;
-    if (!start || priority.charCodeAt(at) !== 0x75 || priority.charCodeAt(at + 1) !== 0x3d) continue;
-    const digit = priority.charCodeAt(at + 2) - 0x30;
-    const last = at + 3 === priority.length || priority.charCodeAt(at + 3) === 0x2c || priority.charCodeAt(at + 3) === 0x20;
-    return last && digit >= 0 && digit <= 7 ? digit : 3;
-  }
-  return 3;
+  const at = priority.startsWith("u=") ? 0 : priority.indexOf("u=", 1);
+  if (at < 0 || !isBoundary(priority.charCodeAt(at - 1)) || !isBoundary(priority.charCodeAt(at + 3))) return 3;
+  const digit = priority.charCodeAt(at + 2) - 0x30;
+  return digit >= 0 && digit <= 7 ? digit : 3;
 }

@@ -76,12 +76,16 @@ export class Sender {
     this.#owner.scheduleFlush();
   }
 
+  /** The flush that was asked for has come. */
+  unschedule(): void {
+    this.#scheduled = false;
+  }
+
   /** Composes what the windows let out and writes it. */
   flush(): void {
-    this.#scheduled = false;
     while (!this.blocked && !this.#stopped) {
       this.#pump();
-      if (this.writer.length === 0) return;
+      if (this.writer.length === 0 || this.blocked) return;
       this.#write();
     }
   }
@@ -180,7 +184,7 @@ export class Sender {
   }
 
   #pump(): void {
-    while (this.#ready !== 0 && this.window > 0 && this.writer.length < FULL_REGION_BYTES) {
+    while (this.#ready !== 0 && this.window > 0 && !this.blocked && this.writer.length < FULL_REGION_BYTES) {
       const stream = this.#takeFirst();
       if (stream === undefined) return;
       const count = Math.min(stream.queuedBytes, DEFAULT_MAX_FRAME_BYTES, stream.sendWindow, this.window);
@@ -251,7 +255,9 @@ export class Sender {
     const queued = stream.queuedBytes;
     if (stream.queueEnd + count > stream.queue.length) {
       if (queued + count > stream.queue.length) {
-        const grown = sharedPool.take(Math.max(queued + count, Math.min(stream.queue.length * 2, HIGH_WATER_BYTES * 2)));
+        const grown = sharedPool.take(
+          Math.max(queued + count, Math.min(stream.queue.length * 2, HIGH_WATER_BYTES * 2)),
+        );
         copyBytes(grown, 0, stream.queue, stream.queueStart, stream.queueEnd);
         if (stream.queue.length > 0) sharedPool.give(stream.queue);
         stream.queue = grown;

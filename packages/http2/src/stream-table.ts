@@ -26,7 +26,7 @@ const REMEMBERED = 256;
 export class StreamTable {
   readonly #open = new Map<number, Http2Stream>();
   #pastIds: Uint32Array | undefined;
-  #pastEnds: PastStreamValue[] = [];
+  #pastEnds: Uint8Array | undefined;
 
   /** Number of streams that have an id and are not closed. */
   get size(): number {
@@ -52,15 +52,16 @@ export class StreamTable {
   close(id: number, how: PastStreamValue): void {
     this.#open.delete(id);
     this.#pastIds ??= new Uint32Array(REMEMBERED);
+    this.#pastEnds ??= new Uint8Array(REMEMBERED);
     const slot = (id >>> 1) & (REMEMBERED - 1);
     this.#pastIds[slot] = id;
     this.#pastEnds[slot] = how;
   }
 
   /** How stream `id`, at most `newestId` and of the same side, came to be not open. */
-  past(id: number, newestId: number): PastStreamValue {
+  past(id: number, newestId: number): number {
     const slot = (id >>> 1) & (REMEMBERED - 1);
-    if (this.#pastIds?.[slot] === id) return this.#pastEnds[slot] ?? PastStream.FORGOTTEN;
+    if (this.#pastIds?.[slot] === id) return this.#pastEnds?.[slot] ?? PastStream.FORGOTTEN;
     return newestId - id < 2 * REMEMBERED ? PastStream.SKIPPED : PastStream.FORGOTTEN;
   }
 }

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { systemClock } from "@ripstop/core";
 import { StoppedClock, TestAuthority, type TestLeafOptions } from "@ripstop/testkit";
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -82,7 +83,7 @@ describe("the check of a peer's certificate", async () => {
   }
 
   it("refuses the authority itself", () => {
-    const verdict = createPeerVerification(new StoppedClock(Date.now()))(new X509Certificate(authority.bundlePem));
+    const verdict = createPeerVerification(new StoppedClock(systemClock.nowMs()))(new X509Certificate(authority.bundlePem));
     assert.ok(!verdict.ok && verdict.reason === "ca_certificate");
   });
 

@@ -2,9 +2,8 @@
 
 import type { Clock } from "@ripstop/core";
 import { RequestHead } from "@ripstop/http";
-import type { DeadlineWheel } from "./support/deadline-wheel.ts";
-import type { TurnFlusher } from "./support/turn-flusher.ts";
-import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import type { FlushScheduler, TimerWheel } from "@ripstop/net";
+import type { Logger, MetricRegistry, RandomIds } from "@ripstop/telemetry";
 import type { EdgeTable } from "./telemetry/edge.ts";
 import type { TelemetryReporter } from "./telemetry/telemetry-reporter.ts";
 
@@ -14,11 +13,12 @@ export interface Engine {
   readonly log: Logger;
   readonly metrics: MetricRegistry;
   /** Coarse timers of exchanges and connections. */
-  readonly wheel: DeadlineWheel;
+  readonly wheel: TimerWheel;
   /** Writes HTTP/2 output once per event-loop turn. */
-  readonly flush: TurnFlusher;
+  readonly flush: FlushScheduler;
   readonly edges: EdgeTable;
   readonly reporter: TelemetryReporter;
+  readonly ids: RandomIds;
   readonly heads: HeadPool;
   readonly live: LiveCounts;
   /** Numbers in [0, 1). */
@@ -27,7 +27,6 @@ export interface Engine {
 
 /** What is open now; all zero when nothing is under way. */
 export interface LiveCounts {
-  connections: number;
   exchanges: number;
   tunnels: number;
 }

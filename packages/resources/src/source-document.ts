@@ -65,9 +65,11 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
   const documents: SourceDocument[] = [];
   const violations: Violation[] = [];
   let count = 0;
+  let seen = 0;
   for (const document of new Composer({ lineCounter: lines, uniqueKeys: true, logLevel: "silent" }).compose(tokens)) {
-    count++;
-    if (count > maxDocuments) {
+    // Empty ones do not count, but must not be without end either.
+    if (!isEmpty(document)) count++;
+    if (count > maxDocuments || ++seen > 2 * maxDocuments) {
       violations.push(
         ...refuse(`the file has more than ${maxDocuments} documents`, "split it into several files").violations,
       );
@@ -97,7 +99,7 @@ function readDocument(file: string, document: Document.Parsed, lines: LineCounte
   }
   if (violations.length > 0) return { documents: [], violations };
   const contents: ParsedNode | null = document.contents;
-  if (contents === null || (isScalar(contents) && contents.value === null)) return { documents: [], violations };
+  if (contents === null || isEmpty(document)) return { documents: [], violations };
   const start = contents.range[0];
   let value: unknown;
   try {
@@ -114,6 +116,10 @@ function readDocument(file: string, document: Document.Parsed, lines: LineCounte
     documents: [{ file, value, positionOf: (path, atKey = false) => at(offsetOf(contents, path, atKey)) }],
     violations,
   };
+}
+
+function isEmpty({ contents }: Document.Parsed): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null);
 }
 
 /** Offset of the first node nested deeper than `maxDepth`, found without recursion. */

@@ -2,7 +2,6 @@
 
 export { chooseBackend } from "./choose-backend.ts";
 export { compileHeaderModifier, type HeaderEdits } from "./header-edits.ts";
-export { compileTextPattern, type TextPattern } from "./text-pattern.ts";
 export { compilePortRoutes, PortMatcher, type CompiledRule, type RouteRequest } from "./port-matcher.ts";
 export { compileRoutes, RoutesMatcher } from "./routes-matcher.ts";
 export { splitTarget, type SplitTarget } from "./query.ts";

@@ -1,10 +1,9 @@
 // Matching a request against the ordered rules of one port (Gateway API HTTPRouteRule): the first that matches decides.
 
-import type { HeaderList } from "@ripstop/http";
+import { compileTextPattern, type HeaderList, type TextPattern } from "@ripstop/http";
 import { PathMatch_Type, type Backend, type HttpRule, type ValueMatch } from "@ripstop/model";
 import { compileHeaderModifier, type HeaderEdits } from "./header-edits.ts";
 import { queryValue } from "./query.ts";
-import { compileTextPattern, type TextPattern } from "./text-pattern.ts";
 
 /** What a rule can look at. */
 export interface RouteRequest {

@@ -87,6 +87,21 @@ export const SVIDS_REFUSED: MetricName = metric(
   "ripstop_svids_refused_total",
   "Certificate requests refused, by reason.",
 );
+export const WORKLOADS: MetricName = metric("ripstop_workloads", "Registered workloads.");
+export const WORKLOADS_HELD: MetricName = metric(
+  "ripstop_workloads_held",
+  "Workloads without a lease that are kept because too many fell silent at once.",
+);
+export const COMPILED: MetricName = metric("ripstop_compiled_total", "Data-plane resources computed.");
+export const COMPILED_RESOURCES: MetricName = metric("ripstop_compiled_resources", "Data-plane resources remembered.");
+export const TAP_EVENTS_DROPPED: MetricName = metric(
+  "ripstop_tap_events_dropped_total",
+  "Tap events dropped because a watcher was slow.",
+);
+export const GRAPH_EDGES_DROPPED: MetricName = metric(
+  "ripstop_graph_edges_dropped_total",
+  "Edges of the live graph dropped because there were too many.",
+);
 
 // Every process.
 export const BUILD: MetricName = metric("ripstop_build_info", "1, with the version.");

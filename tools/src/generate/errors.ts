@@ -52,14 +52,25 @@ export async function generateErrors(): Promise<Generated> {
       continue;
     }
     const exports: unknown = await import(pathToFileURL(compiled).href);
-    for (const [exportName, value] of Object.entries(exports as Record<string, unknown>)) {
-      if (isErrorKind(value)) defined.push({ file, exportName, kind: value });
-    }
+    defined.push(...errorsIn(file, exports as Readonly<Record<string, unknown>>));
   }
   const sources = typescriptSources().filter(({ path }) => /^(packages|apps)\//.test(path));
   problems.push(...checkErrors(defined, sources));
   const files = [{ path: REFERENCE, text: renderReference(defined) }];
   return { files, stale: [], problems };
+}
+
+/** Every kind that a file exports, by itself or in a record or list, each once. */
+export function errorsIn(file: string, exports: Readonly<Record<string, unknown>>): DefinedError[] {
+  const entries = Object.entries(exports);
+  const nested = entries.flatMap(([, value]) =>
+    typeof value === "object" && value !== null && !isErrorKind(value) ? Object.entries(value) : [],
+  );
+  const found = new Map<ErrorKind, DefinedError>();
+  for (const [exportName, kind] of [...entries, ...nested]) {
+    if (isErrorKind(kind) && !found.has(kind)) found.set(kind, { file, exportName, kind });
+  }
+  return [...found.values()];
 }
 
 /** The example policy is no part of a mesh, and its code stands for one yet to be chosen. */
@@ -69,7 +80,7 @@ function errorFiles(): string[] {
     .filter((path) => !path.startsWith("packages/policies/src/example/"));
 }
 
-/** What is wrong with the catalogue: codes used twice or outside their range, entries without text, kinds never used. */
+/** What is wrong with the catalogue: codes used twice or outside their range, names used twice in a package, entries without text, kinds never used. */
 export function checkErrors(defined: readonly DefinedError[], sources: readonly SourceFile[]): string[] {
   const problems: string[] = [];
   const byCode = new Map<string, DefinedError>();
@@ -81,10 +92,11 @@ export function checkErrors(defined: readonly DefinedError[], sources: readonly 
     const sameCode = byCode.get(kind.code);
     if (sameCode !== undefined) problems.push(`${place} is used by ${sameCode.file} too; take the next free code`);
     byCode.set(kind.code, error);
-    const sameName = byName.get(kind.name);
+    const owner = file.split("/").slice(0, 2).join("/");
+    const sameName = byName.get(`${owner} ${kind.name}`);
     if (sameName !== undefined)
       problems.push(`${place} is named ${kind.name} like ${sameName.kind.code}; choose another name`);
-    byName.set(kind.name, error);
+    byName.set(`${owner} ${kind.name}`, error);
     const range = errorRanges.find(({ owner }) => file.startsWith(`${owner}/`));
     const number = Number(kind.code.slice(2));
     if (range === undefined)
@@ -107,7 +119,7 @@ function isUsed({ file, exportName }: DefinedError, sources: readonly SourceFile
   return sources.some(
     ({ path, text }) =>
       path !== file &&
-      !/\.(test|suite|testing|fuzz)\.tsx?$/.test(path) &&
+      !/\.(test|suite|testing|fuzz)\.tsx?$|\/testing\//.test(path) &&
       !path.endsWith("/index.ts") &&
       word.test(text),
   );

@@ -24,7 +24,9 @@ export function printFailure(failure: ApiFailure): number {
   }
   if (violations.length > 0) {
     const files = new Set(violations.map((violation) => violation.source?.file)).size;
-    process.stderr.write(`${count(violations.length, "violation")} in ${count(files, "file")}; nothing was applied (${code})\n`);
+    process.stderr.write(
+      `${count(violations.length, "violation")} in ${count(files, "file")}; nothing was applied (${code})\n`,
+    );
     return exitCodes.invalid;
   }
   return failure.status === 0 ? exitCodes.unreachable : exitCodes.failed;

@@ -11,10 +11,14 @@ export interface Column<Row> {
 /** The table as text with a final line break; only the titles when there are no rows. */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.cell(row))));
-  const widths = columns.map((column, index) => Math.max(column.title.length, ...cells.map((line) => line[index]?.length ?? 0)));
+  const widths = columns.map((column, index) =>
+    Math.max(column.title.length, ...cells.map((line) => line[index]?.length ?? 0)),
+  );
   const line = (parts: readonly string[]): string =>
     parts
-      .map((part, index) => (columns[index]?.right === true ? part.padStart(widths[index] ?? 0) : part.padEnd(widths[index] ?? 0)))
+      .map((part, index) =>
+        columns[index]?.right === true ? part.padStart(widths[index] ?? 0) : part.padEnd(widths[index] ?? 0),
+      )
       .join("  ")
       .trimEnd();
   return `${[line(columns.map((column) => column.title.toUpperCase())), ...cells.map(line)].join("\n")}\n`;
@@ -23,5 +27,6 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
 /** Control characters escaped, so that no name can move the cursor of a terminal. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what this looks for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+  const controls = /[\u0000-\u001f\u007f-\u009f]/g;
+  return text.replaceAll(controls, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }

@@ -6,8 +6,9 @@ import { fileURLToPath } from "node:url";
 import { meshHome } from "@ripstop/agent-engine";
 import { startControl } from "@ripstop/control-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
-import { createLogger, createMetricRegistry, verifyPeer } from "./interim.ts";
+import { createPeerVerification } from "@ripstop/identity";
 
+import { createLogger, createMetricRegistry, logFormatFor } from "@ripstop/telemetry";
 import { exitCodes } from "../exit-codes.ts";
 import type { HomeOption } from "../options.ts";
 import { printError } from "../output/failure.ts";
@@ -34,8 +35,8 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     clock: systemClock,
     version: packageVersion,
     metrics: createMetricRegistry(),
-    verifyPeer,
-    logger: createLogger({ level: "info" }),
+    verifyPeer: createPeerVerification(systemClock),
+    logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
     ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
@@ -48,7 +49,9 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   }
   const control = started.value;
   for (const notice of control.notices) process.stdout.write(`${notice}\n`);
-  process.stdout.write(`control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`);
+  process.stdout.write(
+    `control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`,
+  );
   await ended;
   await control.close();
   hold.clear();

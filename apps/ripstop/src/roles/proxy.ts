@@ -1,14 +1,16 @@
 // The proxy role: reads the state directory, wires the proxy engine to the config stream, speaks with the supervisor.
 
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomically } from "@ripstop/agent-engine/atomic-file";
 import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
-import { createLogger, createMetricRegistry, verifyPeer } from "./interim.ts";
+import { createPeerVerification } from "@ripstop/identity";
 import { identityFiles, stateFiles, type ProxyMessage, type SupervisorMessage } from "@ripstop/model";
+import { selectTier } from "@ripstop/net";
 import { filterFactories } from "@ripstop/policies/proxy";
-import { startProxy, type Proxy } from "@ripstop/proxy-engine";
-import type { Logger } from "@ripstop/telemetry";
+import { startAdmin, startProxy, type AdminServer, type Proxy } from "@ripstop/proxy-engine";
+import { createLogger, createMetricRegistry, logFormatFor, type Logger } from "@ripstop/telemetry";
 import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
 import { readIdentity, readState } from "./state-directory.ts";
@@ -23,13 +25,18 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const state = directory === undefined ? undefined : readState(directory);
   if (directory === undefined || state === undefined || !state.ok) {
     const reason = state === undefined || state.ok ? "--state-dir is missing" : state.error;
-    process.stderr.write(`ripstop: ${stateDirectoryInvalid.title} (${stateDirectoryInvalid.code}): ${reason}\n  ${stateDirectoryInvalid.remedy}\n`);
+    process.stderr.write(
+      `ripstop: ${stateDirectoryInvalid.title} (${stateDirectoryInvalid.code}): ${reason}\n  ${stateDirectoryInvalid.remedy}\n`,
+    );
     process.exitCode = 2;
     return;
   }
   const { bootstrap, bundlePem, identities, ports } = state.value;
-  const log = createLogger({ level: logLevel() }).child({ proxy: bootstrap.proxyId });
+  const log = createLogger({ clock: systemClock, level: logLevel(), format: logFormatFor(process.stderr) }).child({
+    proxy: bootstrap.proxyId,
+  });
   const metrics = createMetricRegistry();
+  const verifyPeer = createPeerVerification(systemClock);
   const [workload] = bootstrap.workloads;
   const own = identityFiles(workload?.id ?? bootstrap.proxyId);
   const client = startDiscoveryClient({
@@ -52,6 +59,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const sayReady = (): void => {
     if (ready && listening) tell({ type: "ready", fromCache: !client.connected });
   };
+  await selectTier({ clock: systemClock, logger: log, requested: process.env["RIPSTOP_TRANSPORT"] });
   const started = await startProxy({
     bootstrap,
     config: client,
@@ -74,14 +82,21 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     },
   });
   if (!started.ok) {
-    process.stderr.write(`ripstop: ${started.error.kind.title} (${started.error.kind.code}): ${started.error.message}\n`);
+    process.stderr.write(
+      `ripstop: ${started.error.kind.title} (${started.error.kind.code}): ${started.error.message}\n`,
+    );
     await client.close();
     process.exit(1);
   }
   const proxy = started.value;
   client.telemetry.onCommand = (command) => proxy.onCommand(command);
   writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
-  const role = new SupervisedProxy({ directory, proxy, client, log });
+  const adminSocket = join(directory, stateFiles.adminSocket);
+  // A proxy that was killed leaves its socket file.
+  rmSync(adminSocket, { force: true });
+  const admin = await startAdmin({ proxy, metrics, path: adminSocket });
+  if (!admin.ok) log.warn("no admin socket; traffic is not concerned", { cause: admin.error.message });
+  const role = new SupervisedProxy({ directory, proxy, client, log, admin: admin.ok ? admin.value : undefined });
   role.listen();
   listening = true;
   tell({ type: "listening", ports: proxy.ports });
@@ -97,12 +112,20 @@ class SupervisedProxy {
   readonly #proxy: Proxy;
   readonly #client: DiscoveryClient;
   readonly #log: Logger;
+  readonly #admin: AdminServer | undefined;
 
-  constructor(parts: { readonly directory: string; readonly proxy: Proxy; readonly client: DiscoveryClient; readonly log: Logger }) {
+  constructor(parts: {
+    readonly directory: string;
+    readonly proxy: Proxy;
+    readonly client: DiscoveryClient;
+    readonly log: Logger;
+    readonly admin: AdminServer | undefined;
+  }) {
     this.#directory = parts.directory;
     this.#proxy = parts.proxy;
     this.#client = parts.client;
     this.#log = parts.log;
+    this.#admin = parts.admin;
   }
 
   listen(): void {
@@ -135,7 +158,11 @@ class SupervisedProxy {
   #reloadIdentity(workloadId: string): void {
     try {
       const set = this.#proxy.setIdentity(workloadId, readIdentity(this.#directory, workloadId));
-      if (!set.ok) this.#log.error("the new identity cannot be used, the current one stays", { workloadId, cause: set.error.message });
+      if (!set.ok)
+        this.#log.error("the new identity cannot be used, the current one stays", {
+          workloadId,
+          cause: set.error.message,
+        });
     } catch (cause) {
       this.#log.error("the new identity cannot be read, the current one stays", { workloadId, cause: String(cause) });
     }
@@ -145,6 +172,7 @@ class SupervisedProxy {
   async #end(): Promise<void> {
     await this.#proxy.close();
     await this.#client.close();
+    await this.#admin?.close();
     process.exit(0);
   }
 }

@@ -36,7 +36,10 @@ export function readState(directory: string): Result<ProxyState, string> {
 /** The current identity files of a workload. Throws as node:fs does. */
 export function readIdentity(directory: string, workloadId: string): StoredIdentity {
   const files = identityFiles(workloadId);
-  return { chainPem: readFileSync(join(directory, files.svid), "utf8"), keyPem: readFileSync(join(directory, files.key), "utf8") };
+  return {
+    chainPem: readFileSync(join(directory, files.svid), "utf8"),
+    keyPem: readFileSync(join(directory, files.key), "utf8"),
+  };
 }
 
 function readPorts(directory: string): ProxyPorts | undefined {
@@ -50,9 +53,22 @@ function readPorts(directory: string): ProxyPorts | undefined {
 
 // The supervisor of the same version wrote the file: the version stands for the shape.
 function isBootstrap(value: unknown): value is ProxyBootstrap {
-  return typeof value === "object" && value !== null && "version" in value && value.version === 1 && "workloads" in value && Array.isArray(value.workloads);
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "version" in value &&
+    value.version === 1 &&
+    "workloads" in value &&
+    Array.isArray(value.workloads)
+  );
 }
 
 function isPorts(value: unknown): value is ProxyPorts {
-  return typeof value === "object" && value !== null && "workloads" in value && typeof value.workloads === "object" && value.workloads !== null;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "workloads" in value &&
+    typeof value.workloads === "object" &&
+    value.workloads !== null
+  );
 }

@@ -7,10 +7,14 @@ export const needed = true;
 export async function run({ mesh }) {
   const startMs = performance.now();
   mesh.start();
-  await until(() => `the shop is not up:\n${mesh.output}`, 120, () => {
-    if (!mesh.running) fail(`it ended:\n${mesh.output}`);
-    return mesh.output.includes("Ctrl-C ends it all");
-  });
+  await until(
+    () => `the shop is not up:\n${mesh.output}`,
+    120,
+    () => {
+      if (!mesh.running) fail(`it ended:\n${mesh.output}`);
+      return mesh.output.includes("Ctrl-C ends it all");
+    },
+  );
   const ms = performance.now() - startMs;
   const workloads = await mesh.workloads();
   ensure(workloads.length === 10, `${workloads.length} workloads instead of 10`);

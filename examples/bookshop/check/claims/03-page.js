@@ -12,5 +12,5 @@ export async function run({ mesh }) {
   });
   const html = await (await fetch(`http://${applicationAddress}/`)).text();
   ensure(html.includes("The Bookshop") && !html.includes('class="bad"'), "the HTML page shows a failure");
-  return `${Object.keys(parts).join(", ")}`;
+  return Object.keys(parts).join(", ");
 }

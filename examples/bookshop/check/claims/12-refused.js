@@ -12,15 +12,31 @@ const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 /** A leaf with a SPIFFE id from a certificate authority made here. */
 async function foreignIdentity(spiffeId) {
   x509.cryptoProvider.set(webcrypto);
-  const [rootKeys, keys] = await Promise.all([0, 1].map(() => webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])));
+  const [rootKeys, keys] = await Promise.all(
+    [0, 1].map(() => webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])),
+  );
   const [notBefore, notAfter] = [new Date(Date.now() - 60_000), new Date(Date.now() + 3_600_000)];
   const root = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: "01", name: "CN=Foreign root", notBefore, notAfter, signingAlgorithm: algorithm, keys: rootKeys,
-    extensions: [new x509.BasicConstraintsExtension(true, 1, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true)],
+    serialNumber: "01",
+    name: "CN=Foreign root",
+    notBefore,
+    notAfter,
+    signingAlgorithm: algorithm,
+    keys: rootKeys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 1, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
+    ],
   });
   const leaf = await x509.X509CertificateGenerator.create({
-    serialNumber: "02", subject: "", issuer: root.subject, notBefore, notAfter, signingAlgorithm: algorithm,
-    publicKey: keys.publicKey, signingKey: rootKeys.privateKey,
+    serialNumber: "02",
+    subject: "",
+    issuer: root.subject,
+    notBefore,
+    notAfter,
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey,
+    signingKey: rootKeys.privateKey,
     extensions: [
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]),
@@ -37,7 +53,14 @@ function knock(address, serverName, identity) {
   return new Promise((resolve) => {
     let received = 0;
     let reason = "closed";
-    const socket = connect({ host, port: Number(port), servername: serverName, ALPNProtocols: ["h2"], rejectUnauthorized: false, ...identity });
+    const socket = connect({
+      host,
+      port: Number(port),
+      servername: serverName,
+      ALPNProtocols: ["h2"],
+      rejectUnauthorized: false,
+      ...identity,
+    });
     socket.on("secureConnect", () => socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1"));
     socket.on("data", (data) => (received += data.length));
     socket.on("error", (error) => (reason = error.code ?? error.message));

@@ -10,7 +10,10 @@ export async function run({ mesh }) {
   const requests = metric(proxy.body, "ripstop_requests_total");
   ensure(proxy.status === 200 && requests > 0, `the proxy answered ${proxy.status}, requests ${requests}`);
   const control = await getOnSocket(mesh.socket, "/metrics");
-  ensure(control.status === 200 && control.body.includes("# TYPE ripstop_"), `the control plane answered ${control.status}`);
+  ensure(
+    control.status === 200 && control.body.includes("# TYPE ripstop_"),
+    `the control plane answered ${control.status}`,
+  );
   const { dashboardUrl } = await mesh.api("/v1/info");
   const page = await fetch(dashboardUrl);
   ensure(page.status === 200 && (await page.text()).includes("<html"), `the dashboard answered ${page.status}`);

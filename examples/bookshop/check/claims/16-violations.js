@@ -6,7 +6,8 @@ import { ensure } from "../mesh.js";
 
 export const title = "apply reports every violation";
 
-const good = "apiVersion: v1\nkind: Service\nmetadata: { name: fine, namespace: shop }\nspec: { selector: { app: fine }, ports: [{ port: 80 }] }\n";
+const good =
+  "apiVersion: v1\nkind: Service\nmetadata: { name: fine, namespace: shop }\nspec: { selector: { app: fine }, ports: [{ port: 80 }] }\n";
 const bad = `apiVersion: v1
 kind: Service
 metadata: { name: Bad_Name, namespace: shop }
@@ -28,7 +29,10 @@ export async function run({ mesh }) {
     writeFileSync(join(folder, "b-bad.yaml"), bad);
     const { code, stderr, stdout } = await mesh.cli("apply", folder);
     ensure(code === 3, `it ended with ${code}: ${stdout}${stderr}`);
-    const lines = stderr.trim().split("\n").filter((line) => /b-bad\.yaml:[0-9]+:[0-9]+ /.test(line));
+    const lines = stderr
+      .trim()
+      .split("\n")
+      .filter((line) => /b-bad\.yaml:[0-9]+:[0-9]+ /.test(line));
     ensure(lines.length >= 3, `only ${lines.length} violations with their place:\n${stderr}`);
     ensure(stderr.includes("prots") && stderr.includes("ports"), `no hint for "prots":\n${stderr}`);
     const fine = await mesh.cli("get", "service", "fine", "-n", "shop");

@@ -12,6 +12,10 @@ export async function run({ mesh }) {
   ensure(code === 0, `the exit code is ${code}`);
   ensure(ms < 5000, `it took ${Math.round(ms)} ms`);
   ensure(!existsSync(mesh.home), `${mesh.home} is still there`);
-  await until(() => `processes are left: ${processesWith(mesh.home)?.join(", ")}`, 3, () => (processesWith(mesh.home) ?? []).length === 0);
+  await until(
+    () => `processes are left: ${processesWith(mesh.home)?.join(", ")}`,
+    3,
+    () => (processesWith(mesh.home) ?? []).length === 0,
+  );
   return `${pids === undefined ? "all" : pids.length} processes ended in ${Math.round(ms)} ms; no process, socket or folder is left`;
 }

@@ -131,6 +131,12 @@ describe("Compiler", () => {
     assert.equal(bench.get(routesType, "shop/catalog@shop"), undefined);
   });
 
+  it("implies no service for workloads that offer no port", async () => {
+    await bench.register("job", { service: "job", ports: [] });
+    assert.equal(bench.get(serviceType, "shop/job"), undefined);
+    assert.equal(bench.get(hostBindingType, "shop~job"), undefined);
+  });
+
   it("lets a declared service replace the implied one", async () => {
     await bench.register("a");
     await bench.apply(

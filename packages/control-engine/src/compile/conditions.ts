@@ -4,6 +4,7 @@
 import type { Clock } from "@ripstop/core";
 import type { RouteCondition, RouteParentStatus } from "@ripstop/policies/http-route";
 import { resourceKey, type Resource } from "@ripstop/resources";
+import type { Logger } from "@ripstop/telemetry";
 
 import type { Store, Table } from "../store/store.ts";
 import { compileRouteStatus } from "./compile-routes.ts";
@@ -19,6 +20,7 @@ export interface ConditionsOptions {
   readonly compiler: Compiler;
   readonly table: Table<ConditionTimes>;
   readonly clock: Clock;
+  readonly logger?: Logger;
 }
 
 type ParentStatuses = readonly RouteParentStatus[] | undefined;
@@ -81,7 +83,7 @@ export class Conditions {
     const { table, clock } = this.#options;
     const before = this.#times.get(key);
     if (status === undefined) {
-      if (this.#times.delete(key)) void table.remove(key);
+      if (this.#times.delete(key)) this.#inBackground(table.remove(key));
       return;
     }
     const times: Record<string, { status: string; sinceMs: number }> = {};
@@ -96,7 +98,14 @@ export class Conditions {
     }
     if (!isChanged) return;
     this.#times.set(key, times);
-    void table.put(key, times);
+    this.#inBackground(table.put(key, times));
+  }
+
+  #inBackground(write: Promise<void>): void {
+    write.catch((error: unknown) => {
+      // The times in memory hold; after a restart this condition seems to have changed then.
+      this.#options.logger?.error("the time of a condition could not be stored", { error: String(error) });
+    });
   }
 }
 

@@ -44,10 +44,15 @@ export function declaredService(service: Resource<ServiceSpec>): ServiceView {
   };
 }
 
-/** The service implied by workloads that registered for `name`; `workloads` is not empty. */
-export function impliedService(namespace: string, name: string, workloads: Iterable<RegisteredWorkload>): ServiceView {
+/** The service implied by workloads that registered for `name`; none when they offer no port (clients, jobs). */
+export function impliedService(
+  namespace: string,
+  name: string,
+  workloads: Iterable<RegisteredWorkload>,
+): ServiceView | undefined {
   const ports = new Set<number>();
   for (const workload of workloads) for (const { servicePort } of workload.ports) ports.add(servicePort);
+  if (ports.size === 0) return undefined;
   return {
     namespace,
     name,

@@ -33,8 +33,8 @@ export class World {
   readonly #byLabel = new MultiMap<RegisteredWorkload>();
   /** "NS/SERVICE" → workloads that registered for it. */
   readonly #byService = new MultiMap<RegisteredWorkload>();
-  /** Namespace → declared Services. */
-  readonly #services = new MultiMap<Resource<ServiceSpec>>();
+  /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
+  readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
   /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
 
@@ -45,13 +45,6 @@ export class World {
     for (const resource of store.list("Service")) this.#indexResource(resource, true);
     for (const resource of store.list("HTTPRoute")) this.#indexResource(resource, true);
     for (const workload of registry.list()) this.#indexWorkload(workload, true);
-  }
-
-  /** Names of every service, declared or implied: "NAMESPACE/NAME", sorted. */
-  serviceNames(): readonly string[] {
-    const names = new Set(this.#byService.keys());
-    for (const { metadata } of this.#store.list("Service")) names.add(`${metadata.namespace}/${metadata.name}`);
-    return [...names].sort();
   }
 
   /**
@@ -142,8 +135,7 @@ export class World {
   #service(namespace: string, name: string): ServiceView | undefined {
     const declared = this.#store.get(`Service/${namespace}/${name}`);
     if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
-    const workloads = this.#byService.get(`${namespace}/${name}`);
-    return workloads.length > 0 ? impliedService(namespace, name, workloads) : undefined;
+    return impliedService(namespace, name, this.#byService.get(`${namespace}/${name}`));
   }
 
   #members(
@@ -168,11 +160,12 @@ export class World {
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
   #servicesSelecting(workload: RegisteredWorkload): readonly string[] {
     const { namespace, service, labels } = workload;
-    const names = this.#services
-      .get(namespace)
+    const names = labelKeys(workload)
+      .flatMap((label) => this.#servicesByLabel.get(label))
       .filter(({ spec }) => selects(spec.selector, labels))
       .map(({ metadata }) => `${namespace}/${metadata.name}`);
     const own = `${namespace}/${service}`;
+    // Implied services select by the registered name.
     if (this.#store.get(`Service/${own}`) === undefined) names.push(own);
     return names.sort();
   }
@@ -183,8 +176,8 @@ export class World {
     if (resource.kind === "Service") {
       affected.add(`service:${namespace}/${name}`);
       const { selector } = (resource as Resource<ServiceSpec>).spec;
-      const [first] = Object.entries(selector);
-      const selected = first === undefined ? [] : this.#byLabel.get(labelKey(namespace, first[0], first[1]));
+      const label = firstLabel(resource as Resource<ServiceSpec>);
+      const selected = label === undefined ? [] : this.#byLabel.get(label);
       for (const { id, labels } of selected) if (selects(selector, labels)) affected.add(`guards:${id}`);
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
       return;
@@ -203,7 +196,9 @@ export class World {
   #indexResource(resource: Resource, add: boolean): void {
     const key = resourceKey(resource);
     if (resource.kind === "Service") {
-      this.#services.set(resource.metadata.namespace, key, add ? (resource as Resource<ServiceSpec>) : undefined);
+      const declared = resource as Resource<ServiceSpec>;
+      const label = firstLabel(declared);
+      if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
     } else if (resource.kind === "HTTPRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
@@ -242,10 +237,6 @@ class MultiMap<T> {
   count(group: string): number {
     return this.#groups.get(group)?.size ?? 0;
   }
-
-  keys(): Iterable<string> {
-    return this.#groups.keys();
-  }
 }
 
 function labelKey(namespace: string, key: string, value: string): string {
@@ -254,6 +245,12 @@ function labelKey(namespace: string, key: string, value: string): string {
 
 function labelKeys({ namespace, labels }: RegisteredWorkload): string[] {
   return Object.entries(labels).map(([key, value]) => labelKey(namespace, key, value));
+}
+
+/** A label that every workload which the Service selects has; undefined when it selects none. */
+function firstLabel({ metadata, spec }: Resource<ServiceSpec>): string | undefined {
+  const [first] = Object.entries(spec.selector);
+  return first === undefined ? undefined : labelKey(metadata.namespace, first[0], first[1]);
 }
 
 function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {

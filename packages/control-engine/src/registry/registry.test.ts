@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
+import type { Clock } from "@ripstop/core";
 import type { RegisterRequest } from "@ripstop/model";
+import type { Logger } from "@ripstop/telemetry";
 import { StoppedClock } from "@ripstop/testkit";
 
 import { MemoryStore } from "../store/memory-store.ts";
@@ -19,6 +21,15 @@ const request: RegisterRequest = {
   csrPem: "",
   pid: 42,
 };
+
+function clockOf(clock: StoppedClock): Clock {
+  return {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    after: (delayMs, run) => clock.after(delayMs, run),
+    every: (periodMs, run) => clock.every(periodMs, run),
+  };
+}
 
 describe("Registry", () => {
   let clock: StoppedClock;
@@ -123,6 +134,20 @@ describe("Registry", () => {
     assert.equal(registry.size, 0);
   });
 
+  it("does not take its own standstill for the silence of others", async () => {
+    const { id } = await register();
+    registry.close();
+    let skippedMs = 0;
+    const late = { ...clockOf(clock), monotonicMs: () => clock.monotonicMs() + skippedMs };
+    registry = new Registry({ clock: late, table, trustDomain: "mesh.local", isProcessAlive: () => true });
+    clock.advance(5_000);
+    skippedMs = 60_000;
+    clock.advance(4_000);
+    assert.ok(registry.get(id));
+    clock.advance(2_000);
+    assert.equal(registry.get(id), undefined);
+  });
+
   it("comes back after a restart with the same workloads, and gives each a whole lease", async () => {
     const workload = await register();
     await registry.heartbeat(workload.id, { inboundAddress: "127.0.0.1:9", ready: true });
@@ -148,6 +173,7 @@ describe("Registry", () => {
     const first = await register({ instance: "catalog-1" });
     assert.equal(first.id, "shop/catalog-1");
     assert.equal((await register({ instance: "catalog-1" })).id, first.id);
+    assert.equal(registry.name({ ...request, instance: "catalog-1", serviceAccount: "root" }).ok, false);
     const other = { ...request, instance: "catalog-1", pid: 43 };
     const refused = registry.name(other);
     assert.ok(!refused.ok);
@@ -155,6 +181,20 @@ describe("Registry", () => {
     dead.add(42);
     assert.ok(registry.name(other).ok);
     assert.equal(registry.name({ ...other, serviceAccount: "root" }).ok, false);
+  });
+
+  it("goes on when the store cannot be written", async () => {
+    const errors: string[] = [];
+    registry.close();
+    const logger = { error: (message: string) => void errors.push(message) } as unknown as Logger;
+    const failing = { ...table, remove: () => Promise.reject(new Error("disk full")) };
+    registry = new Registry({ clock, table: failing, trustDomain: "mesh.local", isProcessAlive: () => true, logger });
+    const { id } = await register();
+    clock.advance(11_000);
+    assert.equal(registry.get(id), undefined);
+    await Promise.resolve();
+    await new Promise((resolve) => process.nextTick(resolve));
+    assert.deepEqual(errors, ["expired workloads could not be removed from the store"]);
   });
 
   it("takes no more workloads than its limit", async () => {

@@ -6,6 +6,7 @@ import { randomInt } from "node:crypto";
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import { workloadSpiffeId } from "@ripstop/identity";
 import type { RegisterRequest, WorkloadStatus } from "@ripstop/model";
+import type { Logger } from "@ripstop/telemetry";
 
 import { noSuchWorkload, registrationRefused } from "../errors.ts";
 import type { Failure } from "../failure.ts";
@@ -24,6 +25,7 @@ export interface RegistryOptions {
   readonly holdMs?: number;
   /** Most workloads; default 100 000. */
   readonly maxWorkloads?: number;
+  readonly logger?: Logger;
   /** Whether a process of this machine lives: one that does not is gone for certain. */
   isProcessAlive(pid: number): boolean;
 }
@@ -50,12 +52,14 @@ export class Registry {
   readonly #listeners = new Set<(changes: readonly WorkloadChange[]) => void>();
   readonly #timer: { clear(): void };
   #held = 0;
+  #checkedMs: number;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.leaseMs = options.leaseMs ?? 10_000;
     // After a restart everyone has a whole lease to say that it still lives.
-    const deadlineMs = options.clock.monotonicMs() + this.leaseMs;
+    this.#checkedMs = options.clock.monotonicMs();
+    const deadlineMs = this.#checkedMs + this.leaseMs;
     for (const [id, workload] of options.table.entries()) this.#entries.set(id, { workload, deadlineMs });
     this.#timer = options.clock.every(CHECK_MS, () => this.#expire());
   }
@@ -82,7 +86,8 @@ export class Registry {
   name(request: RegisterRequest): Result<{ readonly id: string; readonly spiffeId: string }, Failure> {
     const { namespace, service, instance } = request;
     const spiffeId = workloadSpiffeId(this.#options.trustDomain, namespace, request.serviceAccount ?? service);
-    if (this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
+    const known = instance === undefined ? undefined : this.#entries.get(`${namespace}/${instance}`)?.workload;
+    if (known === undefined && this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
       return err({
         kind: registrationRefused,
         message: `the mesh has ${this.#entries.size} workloads, which is its limit`,
@@ -90,10 +95,8 @@ export class Registry {
     }
     if (instance === undefined) return ok({ id: this.#freeId(namespace, service), spiffeId });
     const id = `${namespace}/${instance}`;
-    const entry = this.#entries.get(id);
-    const known = entry?.workload;
-    const samePid = known !== undefined && known.pid === request.pid;
-    if (known !== undefined && !samePid && (known.spiffeId !== spiffeId || this.#options.isProcessAlive(known.pid))) {
+    const isTaken = known !== undefined && known.pid !== request.pid && this.#options.isProcessAlive(known.pid);
+    if (known !== undefined && (isTaken || known.spiffeId !== spiffeId)) {
       return err({
         kind: registrationRefused,
         message: `${id} is registered by process ${known.pid} as ${known.spiffeId}`,
@@ -179,6 +182,10 @@ export class Registry {
 
   #expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
+    // While this process itself stood still (a busy turn, a suspended machine) nobody could be heard: that is not their silence.
+    const stalledMs = nowMs - this.#checkedMs - CHECK_MS;
+    this.#checkedMs = nowMs;
+    if (stalledMs > CHECK_MS) for (const entry of this.#entries.values()) entry.deadlineMs += stalledMs;
     const silent = [...this.#entries.values()].filter(({ deadlineMs }) => deadlineMs <= nowMs);
     const { gone, held } = massExpiry(silent, {
       total: this.#entries.size,
@@ -187,7 +194,11 @@ export class Registry {
       isDead: ({ workload }) => workload.pid > 0 && !this.#options.isProcessAlive(workload.pid),
     });
     this.#held = held.length;
-    if (gone.length > 0) void this.#remove(gone.map(({ workload }) => workload));
+    if (gone.length === 0) return;
+    this.#remove(gone.map(({ workload }) => workload)).catch((error: unknown) => {
+      // They are gone from memory; a restart will find that they are silent once more.
+      this.#options.logger?.error("expired workloads could not be removed from the store", { error: String(error) });
+    });
   }
 
   async #keep(after: RegisteredWorkload, before: RegisteredWorkload | undefined): Promise<void> {

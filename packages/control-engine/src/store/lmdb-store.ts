@@ -1,7 +1,7 @@
 // The embedded store: LMDB, a copy-on-write B+tree with real transactions. A commit is acknowledged after it was
 // flushed to the disk, so neither kill -9 nor a power cut loses what was acknowledged.
 
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 
 import { open, type Database, type RootDatabase } from "lmdb";
@@ -9,7 +9,7 @@ import { open, type Database, type RootDatabase } from "lmdb";
 import { err, ok, RipstopError, type Clock, type Result } from "@ripstop/core";
 import { resourceKey, type Resource } from "@ripstop/resources";
 
-import { storeNewer, storeUnwritable } from "../errors.ts";
+import { storeDamaged, storeNewer, storeUnwritable } from "../errors.ts";
 import { planCommit } from "./plan-commit.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import type { Compacted, Conflict, Revision, Store, Table, TableName, Transaction } from "./store.ts";
@@ -25,12 +25,20 @@ export interface LmdbStoreOptions {
 }
 
 const FORMAT = 1;
+// LMDB's meta page: a 24-byte page header, the magic number, and the page size in the first database's record.
+const META_BYTES = 160;
+const MAGIC_OFFSET = 24;
+const MAGIC = 0xbeefc0de;
+const PAGE_SIZE_OFFSET = 48;
 const DEFAULT_KEEP_REVISIONS = 1_000;
 const TABLES: readonly TableName[] = ["workloads", "conditions"];
 
-/** Opens (or makes) the store in a folder. Throws a RipstopError when the folder was written by a newer version. */
+/** Opens (or makes) the store in a folder. Throws a RipstopError when it is damaged (RS3004) or of a newer version (RS3003). */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  if (!isDataFile(join(options.directory, "data.mdb"))) {
+    throw new RipstopError(storeDamaged, `${options.directory}/data.mdb is no LMDB file`);
+  }
   const root: RootDatabase = open({
     path: options.directory,
     maxDbs: 16,
@@ -41,6 +49,31 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
   });
   for (const file of ["data.mdb", "lock.mdb"]) chmodSync(join(options.directory, file), 0o600);
   return new LmdbStore(root, options);
+}
+
+/**
+ * Whether a file looks like LMDB's: both meta pages are there with their magic number. The engine itself does not look
+ * closely: it would bring the process down. A file that is missing or empty is made anew.
+ */
+function isDataFile(path: string): boolean {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return true;
+    throw new RipstopError(storeUnwritable, `${path} cannot be opened: ${String(error)}`);
+  }
+  try {
+    const meta = Buffer.alloc(META_BYTES);
+    const length = readSync(file, meta, 0, META_BYTES, 0);
+    if (length === 0) return true;
+    if (length < META_BYTES || meta.readUInt32LE(MAGIC_OFFSET) !== MAGIC) return false;
+    const pageSize = meta.readUInt32LE(PAGE_SIZE_OFFSET);
+    const second = readSync(file, meta, 0, META_BYTES, pageSize);
+    return second === META_BYTES && meta.readUInt32LE(MAGIC_OFFSET) === MAGIC;
+  } finally {
+    closeSync(file);
+  }
 }
 
 class LmdbStore implements Store {

@@ -17,10 +17,8 @@ export interface CommitContext {
 
 /** The revision that committing `transaction` makes, or the first expectation that does not hold. */
 export function planCommit(transaction: Transaction, context: CommitContext): Result<Revision, Conflict> {
-  for (const [key, expected] of Object.entries(transaction.expect ?? {})) {
-    const actual = context.get(key)?.metadata.resourceVersion ?? "";
-    if (actual !== expected) return err({ key, expected, actual });
-  }
+  const lost = lostAgainst(transaction, context);
+  if (lost !== undefined) return err(lost);
   const number = context.revision + 1;
   // The last word about a key wins; within one transaction a key changes once.
   const puts = new Map(transaction.puts.map((resource) => [resourceKey(resource), resource]));
@@ -42,6 +40,15 @@ export function planCommit(transaction: Transaction, context: CommitContext): Re
     timeMs: context.timeMs,
     changes,
   });
+}
+
+/** The first expectation that does not hold. */
+function lostAgainst({ expect = {} }: Transaction, context: CommitContext): Conflict | undefined {
+  for (const [key, expected] of Object.entries(expect)) {
+    const actual = context.get(key)?.metadata.resourceVersion ?? "";
+    if (actual !== expected) return { key, expected, actual };
+  }
+  return undefined;
 }
 
 /** `resource` with the store's own metadata, or undefined when nothing changes. Status is not stored: it is computed. */

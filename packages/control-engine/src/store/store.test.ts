@@ -3,15 +3,18 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { open } from "lmdb";
+
 import { systemClock } from "@ripstop/core";
 import { StoppedClock } from "@ripstop/testkit";
 
+import { storeDamaged, storeNewer } from "../errors.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { storeSuite } from "./store.suite.ts";
@@ -44,6 +47,36 @@ describe("LMDB store", () => {
     assert.equal((await stat(join(directory, "data.mdb"))).mode & 0o777, 0o600);
     await store.close();
     await rm(parent, { recursive: true });
+  });
+
+  for (const [name, content] of [
+    ["is no database", Buffer.alloc(20_000, 0x5a)],
+    ["was cut off", Buffer.alloc(100)],
+  ] as const) {
+    it(`refuses a file that ${name}, instead of falling over it`, async () => {
+      const directory = await mkdtemp(join(tmpdir(), "ripstop-store-"));
+      await writeFile(join(directory, "data.mdb"), content);
+      assert.throws(() => openLmdbStore({ directory, clock: systemClock }), { kind: storeDamaged });
+      await rm(directory, { recursive: true });
+    });
+  }
+
+  it("refuses a file that lost its second page", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "ripstop-store-"));
+    await openLmdbStore({ directory, clock: systemClock }).close();
+    await truncate(join(directory, "data.mdb"), 4_000);
+    assert.throws(() => openLmdbStore({ directory, clock: systemClock }), { kind: storeDamaged });
+    await rm(directory, { recursive: true });
+  });
+
+  it("refuses a store of a newer format", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "ripstop-store-"));
+    await openLmdbStore({ directory, clock: systemClock }).close();
+    const root = open({ path: directory, overlappingSync: false });
+    await root.openDB({ name: "meta", encoding: "json" }).put("format", 99);
+    await root.close();
+    assert.throws(() => openLmdbStore({ directory, clock: systemClock }), { kind: storeNewer });
+    await rm(directory, { recursive: true });
   });
 
   it("has every acknowledged revision after kill -9 during writes, 20 times", { timeout: 120_000 }, async () => {

@@ -249,6 +249,8 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
       for (const name of response.removedResources) this.#onRemoved(state, name, problems);
       this.#options.onChanged();
     }
+    // What these resources led to is asked for before they are acknowledged, so that their revision waits for it.
+    this.#flush();
     const answer = { ...emptyRequest(response.typeUrl), responseNonce: response.nonce };
     if (problems.length > 0) {
       const message = problems.join("; ").slice(0, MAX_REASON);

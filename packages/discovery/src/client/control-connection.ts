@@ -16,7 +16,7 @@ export interface ControlConnectionOptions {
   readonly addresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
   readonly controlIdentity: string;
-  /** PEM files: read at every connect after `reload`. */
+  /** PEM files, read at every connect. */
   readonly files: { readonly svid: string; readonly key: string; readonly bundle: string };
   readonly verifyPeer: PeerVerifier;
   readonly clock: Clock;
@@ -48,7 +48,6 @@ export class ControlConnection {
   readonly #options: ControlConnectionOptions;
   readonly #users: SessionUser[] = [];
   readonly #backoff: Backoff;
-  #credentials: Credentials | undefined;
   #next = 0;
   #socket: TLSSocket | undefined;
   #session: ClientHttp2Session | undefined;
@@ -86,12 +85,13 @@ export class ControlConnection {
   fail(reason: string): void {
     if (this.#isClosed) return;
     this.#report(reason);
-    if (this.#session) this.#session.destroy();
+    const session = this.#session;
+    // Later: this is called from within the session's own events, and destroying it there corrupts Node's memory.
+    if (session) this.#options.clock.after(0, () => session.destroy());
   }
 
   /** Files were replaced: the next connection uses them. An open one lives on; a waiting one is made at once. */
   reload(): void {
-    this.#credentials = undefined;
     if (!this.#retry) return;
     this.#retry.clear();
     this.#retry = undefined;
@@ -109,8 +109,9 @@ export class ControlConnection {
     this.#isClosed = true;
     this.#retry?.clear();
     this.#deadline?.clear();
-    this.#session?.destroy();
-    this.#socket?.destroy();
+    // A session ends its socket itself, after its last frame; ending it from under the session corrupts Node's memory.
+    if (this.#session) this.#session.destroy();
+    else this.#socket?.destroy();
     this.#onLost();
   }
 
@@ -163,8 +164,7 @@ export class ControlConnection {
       settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
     });
     session.on("error", (error: Error) => this.#report(error.message));
-    session.on("goaway", () => session.destroy());
-    session.on("close", () => socket.destroy());
+    session.on("goaway", () => this.fail("the control plane closes the connection"));
     this.#session = session;
     this.#schedulePing(session);
     for (const user of this.#users) user.onSession(session);
@@ -176,7 +176,7 @@ export class ControlConnection {
     const leaf = socket.getPeerX509Certificate();
     if (!leaf) return "it showed no certificate";
     const verdict = this.#options.verifyPeer(leaf);
-    if (!verdict.ok) return verdict.reason;
+    if (!verdict.ok) return verdict.message ?? verdict.reason;
     const { controlIdentity } = this.#options;
     return verdict.id === controlIdentity ? undefined : `it is ${verdict.id}, and not ${controlIdentity}`;
   }
@@ -224,15 +224,15 @@ export class ControlConnection {
     const { svid, key, bundle } = this.#options.files;
     try {
       // Synchronous, so that the three belong together; a few kilobytes at most.
-      this.#credentials ??= {
+      return {
         cert: readFileSync(svid, "utf8"),
         key: readFileSync(key, "utf8"),
         ca: readFileSync(bundle, "utf8"),
       };
     } catch (error) {
       this.#report(error instanceof Error ? error.message : String(error));
+      return undefined;
     }
-    return this.#credentials;
   }
 
   /** Logs the first problem of an attempt, and only when it is another than that of the last attempt. */

@@ -73,7 +73,7 @@ class Client implements DiscoveryClient {
       onChanged: () => this.#cache.touch(),
       ...observers,
     });
-    this.telemetry = new TelemetryStream({ proxyId, ...observers });
+    this.telemetry = new TelemetryStream({ proxyId, clock, ...observers });
     this.#connection.use(this.#config);
     this.#connection.use(this.telemetry);
     this.#connection.start();

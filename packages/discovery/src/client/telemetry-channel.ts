@@ -2,6 +2,7 @@
 
 import type { ClientHttp2Session } from "node:http2";
 
+import { Backoff, type Clock, type Timer } from "@ripstop/core";
 import { telemetry } from "@ripstop/model";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
@@ -21,6 +22,7 @@ export interface TelemetryChannel {
 /** What the stream needs from its surroundings. */
 export interface TelemetryStreamOptions {
   readonly proxyId: string;
+  readonly clock: Clock;
   readonly logger?: Logger;
   readonly metrics?: MetricRegistry;
 }
@@ -35,8 +37,10 @@ export class TelemetryStream implements TelemetryChannel, SessionUser {
   readonly #options: TelemetryStreamOptions;
   readonly #droppedCounter: Counter | undefined;
   readonly #queue: Uint8Array[] = [];
+  readonly #backoff: Backoff = new Backoff({ initialMs: 1_000, maxMs: 30_000 });
   #dropped = 0;
   #stream: GrpcStream | undefined;
+  #retry: Timer | undefined;
   #isFull = false;
 
   constructor(options: TelemetryStreamOptions) {
@@ -69,16 +73,22 @@ export class TelemetryStream implements TelemetryChannel, SessionUser {
       PATH,
       { "ripstop-proxy-id": this.#options.proxyId },
       {
-        onMessage: (bytes) => this.onCommand?.(telemetry.ProxyCommand.decode(bytes)),
+        onMessage: (bytes) => {
+          this.#backoff.reset();
+          this.onCommand?.(telemetry.ProxyCommand.decode(bytes));
+        },
         onDrain: () => {
           this.#isFull = false;
           this.#flush();
         },
         onEnd: (status, message) => {
           if (this.#stream !== stream) return;
-          // Opened again with the next session: the config stream, which is refused for the same reasons, sees to that.
           this.#stream = undefined;
           this.#options.logger?.warn("telemetry stream ended", { status, cause: message });
+          // The config stream on the same session may well go on: only this one is opened again.
+          this.#retry = this.#options.clock.after(this.#backoff.next(), () => {
+            if (!session.closed && !session.destroyed) this.onSession(session);
+          });
         },
       },
     );
@@ -88,6 +98,7 @@ export class TelemetryStream implements TelemetryChannel, SessionUser {
   }
 
   onSessionLost(): void {
+    this.#retry?.clear();
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.close();

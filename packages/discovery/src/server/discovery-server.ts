@@ -67,6 +67,7 @@ type TelemetryCall = ServerDuplexStream<telemetry.ProxyReport, telemetry.ProxyCo
 
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const MAX_PROXY_ID = 512;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Listens; fails with RS5304 when the address cannot be had. */
 export async function startDiscoveryServer(options: DiscoveryServerOptions): Promise<Result<DiscoveryServer, string>> {
@@ -168,11 +169,8 @@ class Endpoint implements DiscoveryServer {
   }
 
   #onConfigCall(call: ConfigCall): void {
-    const peer = this.#peerOf(call);
-    if (!peer.ok) {
-      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
-      return;
-    }
+    const peer = this.#admit(call);
+    if (!peer) return;
     let stream: SubscriberStream | undefined;
     let proxyId = "";
     let isOver = false;
@@ -224,11 +222,8 @@ class Endpoint implements DiscoveryServer {
   }
 
   #onTelemetryCall(call: TelemetryCall): void {
-    const peer = this.#peerOf(call);
-    if (!peer.ok) {
-      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${peer.reason}`);
-      return;
-    }
+    const peer = this.#admit(call);
+    if (!peer) return;
     const proxyId = String(call.metadata.get(proxyIdMetadata)[0] ?? "");
     if (!this.#authorize(call, proxyId, peer.id)) return;
     const before = this.#telemetryCalls.get(proxyId);
@@ -259,14 +254,23 @@ class Endpoint implements DiscoveryServer {
     }
   }
 
-  #peerOf(call: ConfigCall | TelemetryCall): PeerVerdict {
-    const raw: unknown = call.getAuthContext().sslPeerCertificate?.raw;
-    if (!Buffer.isBuffer(raw)) return { ok: false, reason: "no client certificate" };
-    try {
-      return this.#options.verifyPeer(new X509Certificate(raw));
-    } catch {
-      return { ok: false, reason: "the client certificate cannot be read" };
+  /** Who calls, or undefined after the call was refused. A stream ends with the certificate that it was opened under. */
+  #admit(call: ConfigCall | TelemetryCall): { readonly id: string } | undefined {
+    const { clock, verifyPeer } = this.#options;
+    const leaf = leafOf(call);
+    const verdict: PeerVerdict = leaf ? verifyPeer(leaf) : { ok: false, reason: "no certificate" };
+    if (!leaf || !verdict.ok) {
+      const cause = verdict.ok ? "no certificate" : (verdict.message ?? verdict.reason);
+      fail(call, status.UNAUTHENTICATED, `${streamPeerRefused.code} ${streamPeerRefused.title}: ${cause}`);
+      return undefined;
     }
+    const leftMs = Date.parse(leaf.validTo) - clock.nowMs();
+    const expiry = clock.after(Math.min(Math.max(leftMs, 0), MAX_TIMER_MS), () => {
+      fail(call, status.UNAUTHENTICATED, "the certificate of this stream has expired; connect with a renewed one");
+    });
+    call.on("close", () => expiry.clear());
+    call.on("cancelled", () => expiry.clear());
+    return verdict;
   }
 
   #authorize(call: ConfigCall | TelemetryCall, proxyId: string, identity: string): boolean {
@@ -308,6 +312,16 @@ class TelemetrySender {
       this.#next = undefined;
       if (next) this.send(next);
     });
+  }
+}
+
+/** The client's certificate, which TLS has verified. */
+function leafOf(call: ConfigCall | TelemetryCall): X509Certificate | undefined {
+  const raw: unknown = call.getAuthContext().sslPeerCertificate?.raw;
+  try {
+    return Buffer.isBuffer(raw) ? new X509Certificate(raw) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

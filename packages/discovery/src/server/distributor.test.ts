@@ -120,6 +120,33 @@ describe("the distributor", () => {
     assert.equal(slow.has.get(`${policyType.typeUrl} a`), quick.has.get(`${policyType.typeUrl} a`));
   });
 
+  it("does not call a revision live before what it led the proxy to has arrived", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "a", policy("names late"));
+    clock.advance(5);
+    proxy.subscribe(endpointsType, ["shop/late"]);
+    proxy.answer();
+    assert.deepEqual(distributor.live(revision).pending, ["web"]);
+    clock.advance(0);
+    proxy.answer();
+    assert.equal(distributor.live(revision).live, 1);
+  });
+
+  it("does not let a revision wait for what a proxy asked for on its own", () => {
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    proxy.answer();
+    const revision = source.put(policyType, "a", policy("1"));
+    clock.advance(5);
+    proxy.answer();
+    proxy.subscribe(endpointsType, ["shop/other"]);
+    assert.equal(distributor.live(revision).live, 1);
+  });
+
   it("sends endpoints at once while a config response is unanswered", () => {
     const proxy = new FakeProxy(distributor, "web");
     proxy.subscribe(policyType, ["a"]);

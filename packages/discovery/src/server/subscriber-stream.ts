@@ -187,6 +187,10 @@ export class SubscriberStream {
 
   #subscribe(request: discovery.DeltaDiscoveryRequest, state: TypeState): string | undefined {
     let resumed = 0;
+    // What is asked for before a revision is acknowledged was learnt from it (a workload's new policy, a route's new
+    // backend): the revision is not in force before that has arrived too.
+    const oldest = this.oldestUnacknowledged;
+    const joined = Number.isFinite(oldest) ? oldest : 0;
     for (const name of request.resourceNamesSubscribe) {
       if (name.length > this.#limits.nameLength) return `a name has at most ${this.#limits.nameLength} characters`;
       if (!state.subscribed.has(name)) {
@@ -205,7 +209,7 @@ export class SubscriberStream {
       if (had !== undefined && had !== ABSENT && had === now) {
         if (!state.dirty.has(name)) resumed++;
       } else {
-        markDirty(state, name, 0);
+        markDirty(state, name, joined);
       }
     }
     if (resumed > 0) this.#events.onResumed(request.typeUrl, resumed);

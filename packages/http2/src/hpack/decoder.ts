@@ -14,6 +14,9 @@ export interface FieldSink {
 /** Each entry counts its name, its value and this many bytes (RFC 7541 §4.1). */
 export const ENTRY_OVERHEAD = 32;
 
+const KIND_BITS = 4;
+const KIND_MASK = 15;
+
 /** The largest integer that the decoder accepts (five bytes of RFC 7541 §5.1 can say more; nothing needs it). */
 const MAX_INTEGER = 0x0fff_ffff;
 
@@ -33,8 +36,8 @@ export class HpackDecoder {
   // The dynamic table: a ring; entry k (1 = newest) is at (next - k) & mask.
   #names: string[] = [];
   #values: string[] = [];
-  #kinds: number[] = [];
-  #flags: number[] = [];
+  /** FieldKind and FieldFlag bits of each entry: kind | flags << KIND_BITS. */
+  #facts: number[] = [];
   #mask: number;
   #next = 0;
   #count = 0;
@@ -126,7 +129,8 @@ export class HpackDecoder {
     const back = index - STATIC_COUNT;
     if (back > this.#count) return this.#fail("an index beyond the table");
     const slot = (this.#next - back) & this.#mask;
-    sink.onField(this.#names[slot] ?? "", this.#values[slot] ?? "", this.#kinds[slot] ?? 0, this.#flags[slot] ?? 0);
+    const facts = this.#facts[slot] ?? 0;
+    sink.onField(this.#names[slot] ?? "", this.#values[slot] ?? "", facts & KIND_MASK, facts >> KIND_BITS);
     return true;
   }
 
@@ -146,8 +150,9 @@ export class HpackDecoder {
     } else if (index > 0 && index - STATIC_COUNT <= this.#count) {
       const slot = (this.#next - (index - STATIC_COUNT)) & this.#mask;
       this.#name = this.#names[slot] ?? "";
-      this.#nameFlags = (this.#flags[slot] ?? 0) & FieldFlag.BAD_NAME;
-      kind = this.#kinds[slot] ?? 0;
+      const facts = this.#facts[slot] ?? 0;
+      this.#nameFlags = (facts >> KIND_BITS) & FieldFlag.BAD_NAME;
+      kind = facts & KIND_MASK;
     } else {
       return this.#fail(index < 0 ? "an integer is cut off or too large" : "an index beyond the table");
     }
@@ -241,8 +246,7 @@ export class HpackDecoder {
     const slot = this.#next & this.#mask;
     this.#names[slot] = name;
     this.#values[slot] = value;
-    this.#kinds[slot] = kind;
-    this.#flags[slot] = flags;
+    this.#facts[slot] = kind | (flags << KIND_BITS);
     this.#next = (this.#next + 1) | 0;
     this.#count++;
     this.#bytes += size;
@@ -264,19 +268,16 @@ export class HpackDecoder {
     // A larger ring: move the live entries, oldest first, to its start.
     const names: string[] = [];
     const values: string[] = [];
-    const kinds: number[] = [];
-    const flags: number[] = [];
+    const facts: number[] = [];
     for (let back = this.#count; back > 0; back--) {
       const slot = (this.#next - back) & this.#mask;
       names.push(this.#names[slot] ?? "");
       values.push(this.#values[slot] ?? "");
-      kinds.push(this.#kinds[slot] ?? 0);
-      flags.push(this.#flags[slot] ?? 0);
+      facts.push(this.#facts[slot] ?? 0);
     }
     this.#names = names;
     this.#values = values;
-    this.#kinds = kinds;
-    this.#flags = flags;
+    this.#facts = facts;
     this.#next = this.#count;
     this.#mask = mask;
   }

@@ -2,7 +2,7 @@
 // time, so values that never come back (ids, trace contexts) do not push out those that do. Text is not Huffman-coded:
 // between proxies the bytes are cheaper than the work.
 
-import { ByteWriter } from "@ripstop/core";
+import type { ByteWriter } from "@ripstop/core";
 import { fieldKindOf, FieldKind } from "../field-kind.ts";
 import { ENTRY_OVERHEAD } from "./decoder.ts";
 import { STATIC_COUNT, STATIC_NAMES, STATIC_VALUES, staticIndexOfName } from "./static-table.ts";
@@ -24,6 +24,14 @@ const MAX_REMEMBERED_VALUE = 1024;
 
 /** Below no absolute index: the pair was seen but is not in the table. */
 const NOT_INSERTED = -1;
+
+const NO_VALUES: readonly string[] = [];
+
+/** Texts up to this length are written without a call into the runtime. */
+const SHORT_TEXT = 24;
+
+/** First bytes of literals (RFC 7541 §6.2). */
+const Pattern = { PLAIN: 0x00, NEVER: 0x10, INDEXED: 0x40 } as const;
 
 const Handling = {
   INDEX: 0,
@@ -48,34 +56,58 @@ function handlingOf(name: string): number {
   }
 }
 
+/** After so many values in a row that were new, only every so many-th is looked up and remembered. */
+const VOLATILE_AFTER = 16;
+
+/** A value that was met under a name. */
+class Met {
+  readonly value: string;
+  /** Absolute index of its entry, or NOT_INSERTED. */
+  index: number = NOT_INSERTED;
+  next: Met | undefined;
+
+  constructor(value: string, next: Met | undefined) {
+    this.value = value;
+    this.next = next;
+  }
+}
+
 /** What the encoder knows about one name. */
 class NameSlot {
+  readonly name: string;
   readonly handling: number;
   /** First index of the name in the static table, or 0. */
   readonly staticIndex: number;
   /** Static entries with a value of their own: value i has index staticIndex + i. */
   readonly staticValues: readonly string[];
   /** Absolute index of the newest entry with this name, or NOT_INSERTED. */
-  newest = NOT_INSERTED;
+  newest: number = NOT_INSERTED;
   seen = false;
-  readonly values: string[] = [];
-  readonly indices: number[] = [];
-  oldest = 0;
+  /** Values met, the latest first. */
+  first: Met | undefined = undefined;
+  /** New values since one was met again. */
+  misses = 0;
+  /** The slot of the field that followed last time: messages of one kind repeat their order. */
+  following: NameSlot | undefined = undefined;
 
   constructor(name: string) {
+    this.name = name;
     this.handling = handlingOf(name);
     this.staticIndex = staticIndexOfName(name);
     const values: string[] = [];
     for (let at = this.staticIndex; at > 0 && at <= STATIC_COUNT && STATIC_NAMES[at] === name; at++) {
       values.push(STATIC_VALUES[at] ?? "");
     }
-    this.staticValues = values.length === 1 && values[0] === "" ? [] : values;
+    this.staticValues = values.length === 0 || values[0] === "" ? NO_VALUES : values;
   }
 }
 
 /** One encoder per connection and direction of sending. */
 export class HpackEncoder {
   readonly #slots = new Map<string, NameSlot>();
+  /** The slot of the field before; one of no field at first. */
+  readonly #start = new NameSlot("");
+  #previous: NameSlot = this.#start;
   /** Sizes of the live entries, a ring by absolute index. */
   readonly #sizes = new Uint16Array(MAX_TABLE_BYTES / ENTRY_OVERHEAD);
   /** Absolute index of the next insertion. */
@@ -110,6 +142,7 @@ export class HpackEncoder {
 
   /** Begins a header block: must be called before its first field. */
   begin(out: ByteWriter): void {
+    this.#previous = this.#start;
     if (!this.#updateOwed) return;
     this.#updateOwed = false;
     if (this.#lowestBytes < this.#maxBytes) writeInteger(out, 0x20, 0x1f, this.#lowestBytes);
@@ -119,64 +152,103 @@ export class HpackEncoder {
 
   /** Appends a field. `name` is lower case; `neverIndexed` as the sender of the field asked (RFC 7541 §6.2.3). */
   field(out: ByteWriter, name: string, value: string, neverIndexed: boolean): void {
-    const slot = this.#slots.get(name) ?? this.#addSlot(name);
+    const slot = this.#slotOf(name);
     if (slot.handling !== Handling.INDEX || neverIndexed) {
-      this.#plain(out, slot, name, value, neverIndexed);
+      this.#plain(out, slot, value, neverIndexed);
       return;
     }
-    const staticAt = slot.staticValues.indexOf(value);
-    if (staticAt >= 0) {
-      out.byte(0x80 | (slot.staticIndex + staticAt));
+    const { staticValues } = slot;
+    for (let at = 0; at < staticValues.length; at++) {
+      if (staticValues[at] !== value) continue;
+      out.byte(0x80 | (slot.staticIndex + at));
       return;
     }
-    const known = slot.values.indexOf(value);
     const oldestLive = this.#next - this.#count;
-    if (known >= 0) {
-      const absolute = slot.indices[known] ?? NOT_INSERTED;
-      if (absolute >= oldestLive) {
-        writeInteger(out, 0x80, 0x7f, STATIC_COUNT + (this.#next - absolute));
-        return;
-      }
+    const { misses } = slot;
+    const met = this.#find(slot, value);
+    if (met !== undefined && met.index >= oldestLive) {
+      const index = STATIC_COUNT + (this.#next - met.index);
+      if (index < 0x7f) out.byte(0x80 | index);
+      else writeInteger(out, 0x80, 0x7f, index);
+      return;
     }
     const size = name.length + value.length + ENTRY_OVERHEAD;
     // The first repeat of a name without any index is worth an entry even if the value is new: the name is then known.
-    const wanted = known >= 0 || (slot.seen && slot.staticIndex === 0 && slot.newest < oldestLive);
+    const wanted = met !== undefined || (slot.seen && slot.staticIndex === 0 && slot.newest < oldestLive);
     slot.seen = true;
-    const nameIndex = this.#nameIndex(slot);
-    if (wanted && size <= this.#maxBytes >> 1) {
-      writeLiteral(out, nameIndex, 0x40, 0x3f, name, value);
-      this.#makeRoom(size);
-      this.#sizes[this.#next % this.#sizes.length] = size;
-      this.#count++;
-      this.#bytes += size;
-      this.#remember(slot, known, value, this.#next);
-      slot.newest = this.#next++;
-      return;
-    }
-    writeLiteral(out, nameIndex, 0x00, 0x0f, name, value);
-    if (known < 0 && value.length <= MAX_REMEMBERED_VALUE) this.#remember(slot, known, value, NOT_INSERTED);
+    const inserted = wanted && size <= this.#maxBytes >> 1;
+    this.#literal(out, slot, inserted ? Pattern.INDEXED : Pattern.PLAIN, value);
+    if (inserted) this.#insert(slot, size);
+    if (met !== undefined) met.index = inserted ? slot.newest : NOT_INSERTED;
+    else if (!isSkipped(misses) && value.length <= MAX_REMEMBERED_VALUE) remember(slot, value, inserted);
   }
 
-  #plain(out: ByteWriter, slot: NameSlot, name: string, value: string, neverIndexed: boolean): void {
+  #slotOf(name: string): NameSlot {
+    const { following } = this.#previous;
+    const slot = following !== undefined && following.name === name ? following : this.#lookUp(name);
+    this.#previous = slot;
+    return slot;
+  }
+
+  #lookUp(name: string): NameSlot {
+    const slot = this.#slots.get(name) ?? this.#addSlot(name);
+    this.#previous.following = slot;
+    return slot;
+  }
+
+  /** What the slot knows of `value`; nothing when its values hardly ever come back and this one is not looked at. */
+  #find(slot: NameSlot, value: string): Met | undefined {
+    const { first } = slot;
+    if (first === undefined) return undefined;
+    if (first.value === value) {
+      slot.misses = 0;
+      return first;
+    }
+    if (isSkipped(slot.misses++)) return undefined;
+    let before = first;
+    for (let met = first.next; met !== undefined; met = met.next) {
+      if (met.value === value) {
+        before.next = met.next;
+        met.next = first;
+        slot.first = met;
+        slot.misses = 0;
+        return met;
+      }
+      before = met;
+    }
+    return undefined;
+  }
+
+  #insert(slot: NameSlot, size: number): void {
+    this.#makeRoom(size);
+    this.#sizes[this.#next % this.#sizes.length] = size;
+    this.#count++;
+    this.#bytes += size;
+    slot.newest = this.#next++;
+  }
+
+  #plain(out: ByteWriter, slot: NameSlot, value: string, neverIndexed: boolean): void {
     if (slot.handling === Handling.DROP) return;
     const never = neverIndexed || slot.handling === Handling.NEVER || value.length < SHORT_COOKIE;
-    writeLiteral(out, this.#nameIndex(slot), never ? 0x10 : 0x00, 0x0f, name, value);
+    this.#literal(out, slot, never ? Pattern.NEVER : Pattern.PLAIN, value);
+  }
+
+  /** A literal whose first byte has `pattern`; the index of the name has six bits of prefix after INDEXED, else four. */
+  #literal(out: ByteWriter, slot: NameSlot, pattern: number, value: string): void {
+    const nameIndex = this.#nameIndex(slot);
+    if (nameIndex > 0) {
+      writeInteger(out, pattern, pattern === Pattern.INDEXED ? 0x3f : 0x0f, nameIndex);
+    } else {
+      out.byte(pattern);
+      writeString(out, slot.name);
+    }
+    writeString(out, value);
   }
 
   /** An index that stands for the name, or 0. */
   #nameIndex(slot: NameSlot): number {
     if (slot.staticIndex > 0) return slot.staticIndex;
     return slot.newest >= this.#next - this.#count ? STATIC_COUNT + (this.#next - slot.newest) : 0;
-  }
-
-  #remember(slot: NameSlot, known: number, value: string, absolute: number): void {
-    let at = known;
-    if (at < 0) {
-      at = slot.oldest;
-      slot.oldest = (at + 1) % REMEMBERED;
-      slot.values[at] = value;
-    }
-    slot.indices[at] = absolute;
   }
 
   #makeRoom(size: number): void {
@@ -196,10 +268,30 @@ export class HpackEncoder {
   /** Forgets every name that has no entry in the table: at most 128 stay, so the cost is spread over as many new names. */
   #forgetNames(): void {
     const oldestLive = this.#next - this.#count;
+    this.#start.following = undefined;
     for (const [name, slot] of this.#slots) {
+      slot.following = undefined;
       if (slot.newest < oldestLive) this.#slots.delete(name);
     }
   }
+}
+
+/** Whether a value after so many new ones is not looked at. */
+function isSkipped(misses: number): boolean {
+  return misses > VOLATILE_AFTER && (misses & (VOLATILE_AFTER - 1)) !== 0;
+}
+
+/** Puts a new value before those met; the oldest of too many goes. */
+function remember(slot: NameSlot, value: string, inserted: boolean): void {
+  const met = new Met(value, slot.first);
+  if (inserted) met.index = slot.newest;
+  slot.first = met;
+  let last = met;
+  for (let count = 1; count < REMEMBERED; count++) {
+    if (last.next === undefined) return;
+    last = last.next;
+  }
+  last.next = undefined;
 }
 
 /** Appends an integer with a prefix (RFC 7541 §5.1). */
@@ -218,24 +310,16 @@ function writeInteger(out: ByteWriter, pattern: number, max: number, value: numb
 }
 
 function writeString(out: ByteWriter, text: string): void {
-  if (text.length < 0x7f) out.byte(text.length);
-  else writeInteger(out, 0x00, 0x7f, text.length);
-  out.latin1(text);
-}
-
-function writeLiteral(
-  out: ByteWriter,
-  nameIndex: number,
-  pattern: number,
-  max: number,
-  name: string,
-  value: string,
-): void {
-  if (nameIndex > 0) {
-    writeInteger(out, pattern, max, nameIndex);
-  } else {
-    out.byte(pattern);
-    writeString(out, name);
+  const { length } = text;
+  if (length > SHORT_TEXT) {
+    writeInteger(out, 0x00, 0x7f, length);
+    out.latin1(text);
+    return;
   }
-  writeString(out, value);
+  // A call into the runtime costs more than these few bytes.
+  const at = out.reserve(length + 1);
+  const { buffer } = out;
+  buffer[at] = length;
+  for (let from = 0, to = at + 1; from < length; from++, to++) buffer[to] = text.charCodeAt(from);
+  out.length = at + 1 + length;
 }

@@ -18,23 +18,30 @@ export interface IssuanceRecord {
 /** Appends to a file of mode 0600. */
 export class IssuanceLog {
   readonly #file: FileHandle;
+  /** A crash or a full disk left the last line without its end. */
+  #isTorn: boolean;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, isTorn: boolean) {
     this.#file = file;
+    this.#isTorn = isTorn;
   }
 
   /** Opens or makes the log; throws a system error. */
   static async open(path: string): Promise<IssuanceLog> {
-    const file = await open(path, "a", 0o600);
+    const file = await open(path, "a+", 0o600);
     await file.chmod(0o600);
-    return new IssuanceLog(file);
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    return new IssuanceLog(file, size > 0 && last.toString() !== "\n");
   }
 
   /** Writes one line with a single write call, so that lines never mix; throws a system error. */
   async append(record: IssuanceRecord): Promise<void> {
-    const line = Buffer.from(`${JSON.stringify(record)}\n`);
+    const line = Buffer.from(`${this.#isTorn ? "\n" : ""}${JSON.stringify(record)}\n`);
     const { bytesWritten } = await this.#file.write(line);
-    if (bytesWritten !== line.length) throw new Error(`${bytesWritten} of ${line.length} bytes written`);
+    this.#isTorn = bytesWritten !== line.length;
+    if (this.#isTorn) throw new Error(`${bytesWritten} of ${line.length} bytes written`);
   }
 
   /** Closes the file. */

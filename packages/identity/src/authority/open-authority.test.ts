@@ -4,11 +4,14 @@ import "reflect-metadata";
 
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { appendFile, chmod, mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
+import { connect, createServer } from "node:tls";
 
+import { systemClock } from "@ripstop/core";
 import { StoppedClock } from "@ripstop/testkit";
 import { KeyUsageFlags, KeyUsagesExtension, X509Certificate as ParsedCertificate } from "@peculiar/x509";
 
@@ -109,6 +112,59 @@ describe("the authority", () => {
     assert.equal(records[2]?.["serialNumber"], issued.value.serialNumber);
     assert.equal(records[2]?.["spiffeId"], ID);
     assert.equal(records[2]?.["notAfterMs"], clock.nowMs() + 60_000);
+  });
+
+  it("hands nothing out when the log cannot be written", async () => {
+    const authority = await open();
+    const { csrPem } = await createKeyAndCsr(ID);
+    await opened.pop()?.close();
+    const refused = await authority.issue(csrPem, ID);
+    assert.equal(refused.ok ? "issued" : refused.error.code, "RS2009");
+  });
+
+  it("starts a new line in the log after one that a crash cut off", async () => {
+    await open();
+    await opened.pop()?.close();
+    await appendFile(join(directory, "ca", "issued.jsonl"), '{"timeMs":17');
+    const { csrPem } = await createKeyAndCsr(ID);
+    assert.equal((await (await open()).issue(csrPem, ID)).ok, true);
+    const lines = (await readFile(join(directory, "ca", "issued.jsonl"), "utf8")).trimEnd().split("\n");
+    assert.equal(lines[2], '{"timeMs":17');
+    assert.match(lines[3] ?? "", /^{"timeMs":.*sa\/web.*}$/);
+  });
+
+  it("issues what carries mutual TLS 1.3, and only among workloads of the same root", async () => {
+    clock = new StoppedClock(systemClock.nowMs());
+    const authority = await open();
+    const stranger = await openAuthority({ directory: join(directory, "other"), trustDomain: "test.mesh", clock });
+    assert.ok(stranger.ok);
+    opened.push(stranger.value);
+    const identity = async (issuer: OpenAuthority, id: string): Promise<{ cert: string; key: string; ca: string }> => {
+      const { csrPem, keyPem } = await createKeyAndCsr(id);
+      const issued = await issuer.issue(csrPem, id);
+      assert.ok(issued.ok);
+      return { cert: issued.value.chainPem, key: keyPem, ca: authority.bundle().pem };
+    };
+    const own = await identity(authority, ID);
+    const server = createServer({ ...own, requestCert: true, minVersion: "TLSv1.3" }, (socket) => {
+      socket.end(socket.getPeerX509Certificate()?.subjectAltName ?? "nobody");
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    assert.ok(address !== null && typeof address === "object");
+    const dial = (as: { cert: string; key: string; ca: string }): Promise<string> =>
+      new Promise((resolve) => {
+        let received = "";
+        const socket = connect({ port: address.port, host: "127.0.0.1", ...as, checkServerIdentity: () => undefined });
+        socket.on("data", (chunk: Buffer) => (received += chunk.toString()));
+        socket.on("error", () => undefined);
+        socket.on("close", () => resolve(received));
+      });
+    const friend = "spiffe://test.mesh/ns/shop/sa/orders";
+    assert.equal(await dial(await identity(authority, friend)), `URI:${friend}`);
+    assert.equal(await dial(await identity(stranger.value, friend)), "");
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it("has the same root and signs with the same intermediate after a restart", async () => {

@@ -105,7 +105,8 @@ export class SocketConn implements Conn {
     this.#destroyed = true;
     this.#cause = CLOSED_HERE;
     // resetAndDestroy knows TCP handles only; TLS and Unix sockets are closed, which drops queued bytes too.
-    if (reset && this.tls === undefined && this.remotePort !== 0) this.#socket.resetAndDestroy();
+    // After `end` a reset fails while the FIN is on its way, and Node then never closes the handle.
+    if (reset && !this.#ended && this.tls === undefined && this.remotePort !== 0) this.#socket.resetAndDestroy();
     else this.#socket.destroy();
   }
 

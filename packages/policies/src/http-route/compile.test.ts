@@ -140,6 +140,13 @@ describe("compileRoutes", () => {
     ]);
   });
 
+  it("takes a match on the header Host for one on the host, which is no header of a message", () => {
+    const rules = "[{matches: [{headers: [{name: Host, value: Catalog.Shop}, {name: a, value: '1'}]}]}]";
+    const rule = view([route({ rules })], "shop")[0]?.http[0];
+    assert.deepEqual(rule?.hostnames, ["catalog.shop"]);
+    assert.deepEqual(rule?.headers, [{ name: "a", value: "1", regex: false }]);
+  });
+
   it("spells paths as the engine does, so that %7e and ~ are one path", () => {
     const rules = "[{matches: [{path: {type: Exact, value: /%7euser/%c3%a9}}]}]";
     assert.equal(view([route({ rules })], "shop")[0]?.http[0]?.path?.value, "/~user/%C3%A9");
@@ -166,6 +173,17 @@ describe("compileRoutes", () => {
           "{path: {type: Exact, value: /}}",
         ),
         [3, 1, 2, 0],
+      );
+    });
+
+    it("a regular expression after exact paths and before prefixes", () => {
+      assert.deepEqual(
+        order(
+          "{path: {value: /a/b/c}}",
+          "{path: {type: RegularExpression, value: /a.*}}",
+          "{path: {type: Exact, value: /a}}",
+        ),
+        [2, 1, 0],
       );
     });
 

@@ -132,14 +132,20 @@ function compileMatch({ route, rule, match, spec }: RankedMatch, action: Action)
   const { namespace, name } = route.metadata;
   return {
     source: `HTTPRoute ${namespace}/${name} rule ${rule} match ${match}`,
-    // GEP-1294: `hostnames` means nothing for a Service parent.
-    hostnames: [],
+    // GEP-1294: the route's `hostnames` mean nothing for a Service parent; a match on the header Host does.
+    hostnames: hostOf(spec),
     path: compilePath(spec),
     method: spec.method ?? "",
-    headers: compileValues(spec.headers, true),
+    headers: compileValues(spec.headers, true).filter(({ name }) => name !== "host"),
     query: compileValues(spec.queryParams, false),
     ...action,
   };
+}
+
+/** The host that the match wants, if it matches the header Host: messages carry the host apart from other fields. */
+function hostOf({ headers }: HttpRouteMatch): string[] {
+  const host = headers?.find(({ name }) => name.toLowerCase() === "host");
+  return host === undefined ? [] : [host.value.toLowerCase()];
 }
 
 function compilePath({ path }: HttpRouteMatch): PathMatch {

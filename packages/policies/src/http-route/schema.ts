@@ -1,4 +1,4 @@
-// Schema of HTTPRoute.spec: limits, patterns and defaults of the published CRD (Gateway API v1.6.1, standard channel).
+// Schema of HTTPRoute.spec: limits, patterns and defaults of the published CRD (Gateway API v1.6.1).
 // Fields that Ripstop cannot do yet are in it, so that validation can say so rather than call them unknown.
 
 import type { JsonSchema } from "@ripstop/resources";

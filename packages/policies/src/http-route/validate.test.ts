@@ -57,7 +57,11 @@ describe("HTTPRoute", () => {
     );
     only(
       violations(`{parentRefs: [${service}, port: 1}, ${service}}]}`),
-      /^spec\.parentRefs\[1\] — .*not every time with a port/,
+      /^spec\.parentRefs\[1\] — .*not every time in the same way/,
+    );
+    only(
+      violations(`{parentRefs: [${service}, port: 1}, ${service}, sectionName: http}]}`),
+      /not every time in the same way/,
     );
     assert.deepEqual(violations(`{parentRefs: [${service}, port: 1}, ${service}, port: 2}]}`), []);
   });
@@ -73,17 +77,27 @@ describe("HTTPRoute", () => {
     });
   }
 
-  it("says that retry, sessionPersistence, backend filters and regular expressions are not supported yet", () => {
+  it("says that retry, sessionPersistence and backend filters are not supported yet", () => {
     only(inRule("{retry: {attempts: 3}}"), /^spec\.rules\[0\]\.retry — retry is not supported yet/);
     only(inRule("{sessionPersistence: {}}"), /^spec\.rules\[0\]\.sessionPersistence — /);
     only(inRule("{backendRefs: [{name: a, port: 1, filters: []}]}"), /^spec\.rules\[0\]\.backendRefs\[0\]\.filters — /);
+  });
+
+  it("accepts regular expressions that can be matched in linear time, and refuses others at their place", () => {
+    assert.deepEqual(inRule("{matches: [{path: {type: RegularExpression, value: '/v[0-9]+(/.*)?'}}]}"), []);
     only(
-      inRule("{matches: [{path: {type: RegularExpression, value: a.*}}]}"),
-      /^spec\.rules\[0\]\.matches\[0\]\.path\.value — .*not supported yet/,
+      inRule("{matches: [{path: {type: RegularExpression, value: '(?=a)'}}]}"),
+      /^spec\.rules\[0\]\.matches\[0\]\.path\.value — the pattern is not in the syntax/,
     );
+    for (const field of ["headers", "queryParams"]) {
+      only(
+        inRule(`{matches: [{${field}: [{type: RegularExpression, name: a, value: '(a'}]}]}`),
+        new RegExp(`${field}\\[0\\]\\.value — the pattern is not in the syntax`),
+      );
+    }
     only(
-      inRule("{matches: [{headers: [{type: RegularExpression, name: a, value: a.*}]}]}"),
-      /headers\[0\]\.value — .*not supported yet/,
+      inRule("{matches: [{headers: [{type: RegularExpression, name: host, value: 'a'}]}]}"),
+      /of type Exact for each name/,
     );
   });
 
@@ -118,6 +132,15 @@ describe("HTTPRoute", () => {
       ),
       /requestHeaderModifier\.remove\[0\] — "a" has another action already/,
     );
+  });
+
+  it("refuses header matches that could never hold", () => {
+    const header = (name: string, value: string): string[] =>
+      inRule(`{matches: [{headers: [{name: ${name}, value: "${value}"}]}]}`);
+    only(header("Transfer-Encoding", "chunked"), /headers\[0\]\.name — "Transfer-Encoding" belongs to the connection/);
+    only(header("host", "a.shop:80"), /headers\[0\]\.value — .*without port/);
+    only(header("Host", "*.shop"), /headers\[0\]\.value — "\*\.shop" is not one host name/);
+    assert.deepEqual(header("Host", "Catalog.shop"), []);
   });
 
   it("refuses to change fields of connection and framing, and values that could split a message", () => {

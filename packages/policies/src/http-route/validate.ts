@@ -1,6 +1,7 @@
 // What the schema of HTTPRoute cannot say: the CRD's CEL rules, list-map keys, and what Ripstop cannot do yet.
 
 import { parseDurationMs } from "@ripstop/core";
+import { textPatternProblem } from "@ripstop/http";
 import type { Resource, Violation } from "@ripstop/resources";
 
 import type {
@@ -10,6 +11,7 @@ import type {
   HttpRouteMatch,
   HttpRouteRule,
   HttpRouteSpec,
+  NamedMatch,
   ParentRef,
 } from "./spec.ts";
 
@@ -18,6 +20,7 @@ type Found = Pick<Violation, "path" | "message" | "remedy">;
 /** Most matches in all rules of one route (CRD). */
 const MAX_MATCHES = 128;
 const PATH_CHARACTERS = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+$/;
+const HOST = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/i;
 const FIELD_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
 
 /** Header fields that belong to the connection or the message framing, never to a route. */
@@ -75,8 +78,7 @@ export function validateHttpRoute(route: Resource<HttpRouteSpec>): Found[] {
 
 function checkParents(parents: readonly ParentRef[], routeNamespace: string, found: Found[]): void {
   const seen = new Set<string>();
-  const sections = new Map<string, number>();
-  const withoutSection = new Set<string>();
+  const firstOf = new Map<string, ParentRef>();
   for (const [at, parent] of parents.entries()) {
     const path = `spec.parentRefs[${at}]`;
     if (parent.group !== "" || parent.kind !== "Service") {
@@ -89,19 +91,21 @@ function checkParents(parents: readonly ParentRef[], routeNamespace: string, fou
     }
     const target = `${parent.namespace ?? routeNamespace}/${parent.name}`;
     const whole = `${target}/${parent.port ?? ""}/${parent.sectionName ?? ""}`;
-    sections.set(target, (sections.get(target) ?? 0) + 1);
-    if (parent.port === undefined && parent.sectionName === undefined) withoutSection.add(target);
-    const duplicate = seen.has(whole);
-    seen.add(whole);
-    if (duplicate) {
+    const first = firstOf.get(target) ?? parent;
+    firstOf.set(target, first);
+    if (seen.has(whole)) {
       found.push({ path, message: `Service ${target} is named twice`, remedy: "name each parent once" });
-    } else if ((sections.get(target) ?? 0) > 1 && withoutSection.has(target)) {
+    } else if (
+      (first.port === undefined) !== (parent.port === undefined) ||
+      (first.sectionName === undefined) !== (parent.sectionName === undefined)
+    ) {
       found.push({
         path,
-        message: `Service ${target} is named several times, and not every time with a port`,
-        remedy: "give a port or a sectionName with each, or name the Service once without",
+        message: `Service ${target} is named several times, and not every time in the same way`,
+        remedy: "give each a port, or each a sectionName, or name the Service once without",
       });
     }
+    seen.add(whole);
   }
 }
 
@@ -149,7 +153,26 @@ function checkMatch(match: HttpRouteMatch, path: string, found: Found[]): void {
       }
       seen.add(entry.name);
       if (entry.type === "RegularExpression") checkRegularExpression(entry.value, `${place}.value`, found);
+      if (field === "headers") checkHeaderMatch(entry, place, found);
     }
+  }
+}
+
+function checkHeaderMatch({ type, name, value }: NamedMatch, path: string, found: Found[]): void {
+  const key = name.toLowerCase();
+  if (key === "host") {
+    if (type === "Exact" && HOST.test(value)) return;
+    found.push({
+      path: `${path}.value`,
+      message: `"${value}" is not one host name`,
+      remedy: "write a whole name without port, and a match of type Exact for each name",
+    });
+  } else if (FRAMING_FIELDS.has(key)) {
+    found.push({
+      path: `${path}.name`,
+      message: `"${name}" belongs to the connection and never reaches a route`,
+      remedy: "match a field that the caller sets for the application",
+    });
   }
 }
 
@@ -163,11 +186,13 @@ function pathProblem(path: string): string | undefined {
   return undefined;
 }
 
-function checkRegularExpression(_value: string, path: string, found: Found[]): void {
+function checkRegularExpression(pattern: string, path: string, found: Found[]): void {
+  const problem = textPatternProblem(pattern);
+  if (problem === undefined) return;
   found.push({
     path,
-    message: "matches of type RegularExpression are not supported yet",
-    remedy: "use Exact, or PathPrefix for paths",
+    message: `the pattern ${problem}`,
+    remedy: "use characters, classes, groups, | and * + ? {m,n}; no look-around and no back-references",
   });
 }
 

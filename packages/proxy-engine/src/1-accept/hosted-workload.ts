@@ -3,11 +3,13 @@
 import type { Clock } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
 import { telemetry, type BootstrapWorkload } from "@ripstop/model";
-import type { TlsDialer } from "@ripstop/net";
+import type { Conn, TlsDialer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
+import { metricNames } from "@ripstop/telemetry";
 import { WorkloadView } from "../config/workload-view.ts";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
+import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { Connector } from "../7-connect/connector.ts";
@@ -73,6 +75,15 @@ export class HostedWorkload implements OutboundContext {
       connector: this.connector,
       random: () => engine.random(),
       onChanged: () => options.onChanged(),
+      onEjected: ({ service }, endpoint) => {
+        const { name, help } = metricNames.ENDPOINT_EJECTIONS;
+        engine.metrics.counter(name, help, { service }).add(1);
+        engine.log.warn("endpoint ejected after failures in a row", {
+          service,
+          endpoint: endpoint.id,
+          times: endpoint.ejections,
+        });
+      },
     });
     this.view = new WorkloadView(bootstrap.id, config, factories, {
       onWorkloadChanged: () => {
@@ -100,7 +111,8 @@ export class HostedWorkload implements OutboundContext {
     const { missing } = this.view;
     if (missing !== "") return missing;
     for (const { host } of this.#options.bootstrap.upstreams) {
-      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true) return `the config of upstream ${host} has not arrived`;
+      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true)
+        return `the config of upstream ${host} has not arrived`;
     }
     return "";
   }
@@ -115,7 +127,16 @@ export class HostedWorkload implements OutboundContext {
 
   isOwnAddress(target: HostPort): boolean {
     if (!this.#options.ownPorts.has(target.port)) return false;
-    return isLoopback(target.host) || target.host === "0.0.0.0" || target.host === "::" || target.host === this.#options.bootstrap.inboundHost;
+    return (
+      isLoopback(target.host) ||
+      target.host === "0.0.0.0" ||
+      target.host === "::" ||
+      target.host === this.#options.bootstrap.inboundHost
+    );
+  }
+
+  serveConnection(conn: Conn, target: HostPort): void {
+    new OutboundConnection(this, conn, target);
   }
 
   egressPool(target: HostPort): HttpPool {

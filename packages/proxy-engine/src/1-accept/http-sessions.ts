@@ -104,6 +104,8 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
 export class Http2Session implements HttpSession, Http2Output, Http2ServerHandler {
   readonly protocol = "http2" as const;
   readonly conn: Conn;
+  /** Owned by the flush scheduler. */
+  flushPending = false;
   readonly #http2: Http2Connection;
   readonly #acceptor: RequestAcceptor;
   readonly #registry: SessionRegistry;
@@ -133,8 +135,12 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
     this.#http2.shutdown();
   }
 
-  scheduleFlush(connection: Flushable): void {
-    this.#engine.flush.schedule(connection);
+  scheduleFlush(_connection: Flushable): void {
+    this.#engine.flush.mark(this);
+  }
+
+  flush(): void {
+    this.#http2.flush();
   }
 
   write(buf: Buffer, start: number, end: number): boolean {
@@ -177,6 +183,9 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   onStreamError(_error: Http2Error): void {}
 
   onError(error: Http2Error): void {
-    this.#engine.log.warn("HTTP/2 connection broken by the peer", { peer: this.conn.remoteAddress, cause: error.toString() });
+    this.#engine.log.warn("HTTP/2 connection broken by the peer", {
+      peer: this.conn.remoteAddress,
+      cause: error.toString(),
+    });
   }
 }

@@ -1,12 +1,20 @@
 // The inbound side: connections of verified peers, each for one workload and port by its server name.
 
-import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
+import {
+  ResponseHead,
+  StreamErrorCode,
+  type HeaderList,
+  type RequestHead,
+  type ServerStream,
+  type ServerStreamHandler,
+} from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
 import { parseMeshServerName, type CloseCause, type Conn, type Connecting, type DialEvents } from "@ripstop/net";
 import { identifyPeer, type InboundPeer } from "../2-identify/inbound-peer.ts";
 import { parseAuthority } from "../2-identify/authority.ts";
+import { claimedService } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
-import { denialRefusal, InboundExchange } from "../7-connect/inbound-exchange.ts";
+import { auditRequest, denialRefusal, InboundExchange } from "../7-connect/inbound-exchange.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
 import { StreamConn } from "../7-connect/stream-conn.ts";
@@ -14,7 +22,13 @@ import { applicationUnreachable, policyNotInForce, portNotServed, tunnelRefused 
 import type { HostedWorkload } from "./hosted-workload.ts";
 import { Http2Session, type RequestAcceptor } from "./http-sessions.ts";
 
-const INBOUND_SETTINGS = { maxConcurrentStreams: 1000, priorities: false } as const;
+/** The window is large because requests of many clients share the connection; a stalled one uses up its stream's window only. */
+const INBOUND_SETTINGS = {
+  maxConcurrentStreams: 1000,
+  priorities: false,
+  initialWindowBytes: 256 * 1024,
+  connectionWindowBytes: 16 * 1024 * 1024,
+} as const;
 
 /** Serves a verified connection; closes it when it is for no workload of this proxy. */
 export function acceptInbound(conn: Conn, workloads: ReadonlyMap<string, HostedWorkload>): void {
@@ -22,12 +36,22 @@ export function acceptInbound(conn: Conn, workloads: ReadonlyMap<string, HostedW
   const workload = name === undefined ? undefined : workloads.get(name.workloadId);
   const peer = name === undefined ? undefined : identifyPeer(conn, name.port);
   if (workload === undefined || peer === undefined) {
-    conn.handler = { onBytes: () => undefined, onEnd: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+    conn.handler = {
+      onBytes: () => undefined,
+      onEnd: () => undefined,
+      onDrain: () => undefined,
+      onClose: () => undefined,
+    };
     conn.destroy();
     return;
   }
   const acceptor = new InboundAcceptor(workload, peer, conn);
-  new Http2Session(conn, { engine: workload.engine, acceptor, registry: workload.inboundSessions, settings: INBOUND_SETTINGS });
+  new Http2Session(conn, {
+    engine: workload.engine,
+    acceptor,
+    registry: workload.inboundSessions,
+    settings: INBOUND_SETTINGS,
+  });
 }
 
 class InboundAcceptor implements RequestAcceptor {
@@ -77,8 +101,7 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
     this.#parts = parts;
     this.#request = parts.workload.engine.heads.take();
     this.#request.copyFrom(head);
-    const claimed = head.headers.get("x-ripstop-source-service") ?? "";
-    this.#sourceService = claimed.startsWith(`${parts.peer.namespace}/`) && claimed.length <= 128 ? claimed : "";
+    this.#sourceService = claimedService(head.headers, parts.peer);
     parts.workload.engine.live.exchanges++;
   }
 
@@ -90,6 +113,7 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
       this.#refuse(refused);
       return;
     }
+    auditRequest(workload, view);
     const port = workload.view.port(peer.port);
     if (port === undefined) {
       this.#refuse(refusal(portNotServed, `${workload.id} has no port ${peer.port}`));
@@ -110,7 +134,12 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
     // Policies may have changed while it was dialled.
     const refused = this.#judge();
     if (refused !== undefined) {
-      conn.handler = { onBytes: () => undefined, onEnd: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+      conn.handler = {
+        onBytes: () => undefined,
+        onEnd: () => undefined,
+        onDrain: () => undefined,
+        onClose: () => undefined,
+      };
       conn.destroy();
       this.#refuse(refused);
       return;
@@ -185,7 +214,11 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
   #refuse(refused: Refusal): void {
     if (this.#over) return;
     const { engine } = this.#parts.workload;
-    engine.log.info("tunnel refused", { code: refused.kind.code, cause: refused.message, peer: this.#parts.peer.identity });
+    engine.log.info("tunnel refused", {
+      code: refused.kind.code,
+      cause: refused.detail,
+      peer: this.#parts.peer.identity,
+    });
     sendRefusal(this.#parts.stream, this.#request, refused, "");
     this.#finish();
   }

@@ -1,5 +1,6 @@
 // What an outbound exchange or connection needs of the workload that it comes from.
 
+import type { Conn } from "@ripstop/net";
 import type { HostPort } from "../2-identify/authority.ts";
 import type { HostTable } from "../4-route/host-table.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
@@ -19,6 +20,8 @@ export interface OutboundContext {
   readonly sourceService: string;
   /** Whether the address is one of this proxy's own listeners. */
   isOwnAddress(target: HostPort): boolean;
+  /** Finds out what `conn`, a connection of the application to `target`, carries, and serves it. */
+  serveConnection(conn: Conn, target: HostPort): void;
   /** Connections to a host outside the mesh. */
   egressPool(target: HostPort): HttpPool;
   /** Telemetry slots; `fallback` names the destination when there is no endpoint. */

@@ -4,9 +4,9 @@
 
 import type { Timer } from "@ripstop/core";
 import { Protocol } from "@ripstop/model";
-import type { CloseCause, Conn, ConnHandler } from "@ripstop/net";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
-import { serveOutboundHttp } from "../1-accept/outbound-http.ts";
+import { OutboundAcceptor, serveOutboundHttp } from "../1-accept/outbound-http.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
@@ -16,6 +16,7 @@ import { TunnelAttempt, type TunnelEvents } from "../7-connect/tunnel-attempt.ts
 import { detectProtocol } from "./protocol-detector.ts";
 
 const CONFIG_WAIT_MS = 5_000;
+const DIAL_TIMEOUT_MS = 5_000;
 /** A client that is silent for so long may be waiting for the server to speak. */
 const SILENCE_MS = 2;
 /** First bytes that are held before the client is told to wait. */
@@ -24,7 +25,7 @@ const MAX_HELD = 64 * 1024;
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 /** Takes a connection over until it is known what it speaks. Make it in the turn in which the connection comes. */
-export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents {
+export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents, DialEvents {
   readonly #context: OutboundContext;
   readonly #conn: Conn;
   readonly #target: HostPort;
@@ -37,9 +38,12 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
   #cluster: Cluster | undefined = undefined;
   #servicePort = 0;
   #protocol: Protocol = Protocol.UNSPECIFIED;
+  /** The host is not of the mesh: its address is dialled as it is. */
+  #outside = false;
   #tunnel: TunnelAttempt | undefined = undefined;
+  #dialing: Connecting | undefined = undefined;
   /** The server's side, connected and silent so far. */
-  #server: { readonly conn: Conn; readonly endpoint: UpstreamEndpoint } | undefined = undefined;
+  #server: { readonly conn: Conn; readonly endpoint: UpstreamEndpoint | undefined } | undefined = undefined;
   #failure: { readonly cause: string; readonly denied: boolean } | undefined = undefined;
   /** The client's bytes are not HTTP: join as soon as the server is connected. */
   #raw = false;
@@ -71,13 +75,14 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     if (this.#decided) return;
     const cluster = host.frontend?.cluster;
     const port = cluster?.port(this.#target.port);
-    if (cluster === undefined || port === undefined) {
+    if (cluster === undefined && this.#target.port !== 0 && !this.#context.isOwnAddress(this.#target)) {
+      this.#outside = true;
+    } else if (cluster === undefined || port === undefined) {
       // HTTP clients get an explained answer; raw ones can only be closed.
-      this.#protocol = Protocol.UNSPECIFIED;
-      this.#failure = {
-        cause: cluster === undefined ? `${this.#target.host} is not a service of the mesh` : `${cluster.service} has no port ${this.#target.port}`,
-        denied: false,
-      };
+      const { host: name, port: wanted } = this.#target;
+      const cause =
+        cluster === undefined ? `${name} is not a service of the mesh` : `${cluster.service} has no port ${wanted}`;
+      this.#failure = { cause, denied: false };
     } else {
       this.#cluster = cluster;
       this.#servicePort = port.port;
@@ -89,7 +94,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       return;
     }
     if (this.#held.length > 0) this.#look();
-    else if (this.#protocol === Protocol.UNSPECIFIED && this.#cluster !== undefined) {
+    else if (this.#protocol === Protocol.UNSPECIFIED && (this.#cluster !== undefined || this.#outside)) {
       this.#timer = this.#context.engine.clock.after(SILENCE_MS, () => this.#startTunnel());
     }
   }
@@ -105,10 +110,17 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#clientEnded = true;
     if (this.#raw || this.#host?.ready !== true) return;
     // Nothing more comes, so what there is decides.
-    if (this.#held.length === 0 && this.#tunnel === undefined) this.#give("the client ended without a byte");
+    if (
+      this.#held.length === 0 &&
+      this.#tunnel === undefined &&
+      this.#dialing === undefined &&
+      this.#server === undefined
+    )
+      this.#give("the client ended without a byte");
     else {
       this.#raw = true;
-      this.#startTunnel();
+      if (this.#server === undefined) this.#startTunnel();
+      else this.#join();
     }
   }
 
@@ -118,7 +130,24 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#giveUp();
   }
 
+  onConnected(conn: Conn): void {
+    this.#dialing = undefined;
+    this.#connected(conn, undefined);
+  }
+
+  onFailed(cause: CloseCause): void {
+    this.#dialing = undefined;
+    this.onTunnelFailed(
+      `${this.#target.host} is not a service of the mesh, and is not reachable: ${cause.message}`,
+      false,
+    );
+  }
+
   onTunnelOpen(conn: Conn, endpoint: UpstreamEndpoint): void {
+    this.#connected(conn, endpoint);
+  }
+
+  #connected(conn: Conn, endpoint: UpstreamEndpoint | undefined): void {
     this.#server = { conn, endpoint };
     if (this.#raw) {
       this.#join();
@@ -168,14 +197,22 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#dropTunnel();
     const held = this.#held;
     this.#held = NO_BYTES;
-    const handler = serveOutboundHttp(this.#context, this.#conn, { declared: this.#target, http2 });
+    const handler = serveOutboundHttp(this.#context, this.#conn, {
+      acceptor: new OutboundAcceptor(this.#context, this.#target),
+      http2,
+    });
     if (held.length > 0) handler.onBytes(held, 0, held.length);
     this.#conn.resume();
     if (this.#clientEnded) handler.onEnd();
   }
 
   #startTunnel(): void {
-    if (this.#decided || this.#tunnel !== undefined || this.#server !== undefined) return;
+    if (this.#decided || this.#tunnel !== undefined || this.#dialing !== undefined || this.#server !== undefined)
+      return;
+    if (this.#outside && this.#failure === undefined) {
+      this.#dialing = this.#context.connector.dialPlain(this.#target, DIAL_TIMEOUT_MS, this);
+      return;
+    }
     if (this.#cluster === undefined || this.#failure !== undefined) {
       if (this.#raw) this.#refuse();
       return;
@@ -196,15 +233,15 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#timer?.clear();
     const held = this.#held;
     this.#held = NO_BYTES;
-    const edge = this.#context.edge(server.endpoint, this.#cluster?.service ?? "", "tcp");
+    const edge = this.#context.edge(server.endpoint, this.#cluster?.service ?? this.#target.host, "tcp");
     // Before the splice, so that its view of the queue includes them.
     if (held.length > 0) server.conn.write(held, 0, held.length);
     const tunnel = new LiveTunnel(this.#conn, server.conn, {
       engine: this.#context.engine,
       edge,
       registry: this.#context.tunnels,
-      authority: formatAuthority(this.#target.host, this.#servicePort),
-      workload: server.endpoint.id,
+      authority: formatAuthority(this.#target.host, this.#servicePort || this.#target.port),
+      workload: server.endpoint?.id ?? "",
       tlsVersion: this.#tunnel?.tlsVersion ?? "",
       recheck: undefined,
     });
@@ -238,10 +275,17 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#timer = undefined;
     this.#tunnel?.cancel();
     this.#tunnel = undefined;
+    this.#dialing?.cancel();
+    this.#dialing = undefined;
     const server = this.#server;
     this.#server = undefined;
     if (server !== undefined) {
-      server.conn.handler = { onBytes: () => undefined, onEnd: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+      server.conn.handler = {
+        onBytes: () => undefined,
+        onEnd: () => undefined,
+        onDrain: () => undefined,
+        onClose: () => undefined,
+      };
       server.conn.destroy();
     }
   }

@@ -5,6 +5,7 @@ import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import { hostBindingName, hostBindingType, type HostBinding } from "@ripstop/model";
 import { Cluster } from "../6-balance/cluster.ts";
+import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Connector } from "../7-connect/connector.ts";
 import { Frontend, type ClusterSource } from "./frontend.ts";
 
@@ -22,6 +23,8 @@ export interface HostTableOptions {
   random(): number;
   /** Something became ready. */
   onChanged(): void;
+  /** Failures in a row ejected an endpoint. */
+  onEjected(cluster: Cluster, endpoint: UpstreamEndpoint): void;
 }
 
 const IDLE_MS = 300_000;
@@ -115,6 +118,7 @@ export class HostTable implements ClusterSource {
         connector,
         random: () => this.#options.random(),
         onClusterChanged: () => this.#advance(),
+        onEjected: (ejecting, endpoint) => this.#options.onEjected(ejecting, endpoint),
       });
       this.#clusters.set(service, cluster);
     }

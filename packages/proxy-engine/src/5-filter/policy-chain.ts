@@ -1,14 +1,16 @@
 // The policies that guard one workload, as filters in their order.
 
 import type { Policy } from "@ripstop/model";
-import type { Denial, Filter, FilterFactory, RequestInfo } from "@ripstop/policy-api/proxy";
+import type { AuditRecord, Denial, Filter, FilterFactory, RequestInfo } from "@ripstop/policy-api/proxy";
 
 /** Filters in force. Pure: the same request gives the same verdict. */
 export class PolicyChain {
   readonly #filters: readonly Filter[];
+  readonly #auditors: readonly Filter[];
 
   constructor(filters: readonly Filter[]) {
     this.#filters = filters;
+    this.#auditors = filters.filter((filter) => filter.audit !== undefined);
   }
 
   /** The first refusal, or undefined when all let the request pass. */
@@ -17,6 +19,16 @@ export class PolicyChain {
     for (let at = 0; at < filters.length; at++) {
       const denial = filters[at]?.onRequest(request);
       if (denial !== undefined) return denial;
+    }
+    return undefined;
+  }
+
+  /** The first policy that wants this request, which passed, on record. */
+  audit(request: RequestInfo): AuditRecord | undefined {
+    const auditors = this.#auditors;
+    for (let at = 0; at < auditors.length; at++) {
+      const record = auditors[at]?.audit?.(request);
+      if (record !== undefined) return record;
     }
     return undefined;
   }

@@ -1,35 +1,44 @@
 // What every request gets on its way: a request id, a trace context, forwarded fields.
 
-import type { RequestHead } from "@ripstop/http";
-import { continueTrace, newRequestId } from "./ids.ts";
+import type { HeaderList, RequestHead } from "@ripstop/http";
+import { isTraceparent, nextTraceparent, type RandomIds } from "@ripstop/telemetry";
 
-/** Ids of one request. */
-export interface RequestIds {
-  readonly requestId: string;
-  /** 32 hex digits. */
-  readonly traceId: string;
+const SOURCE_SERVICE = "x-ripstop-source-service";
+const SOURCE_IDENTITY = "x-ripstop-source-identity";
+/** Fields that only proxies of the mesh may set start so; a client's own are removed. */
+const MESH_PREFIX = "x-ripstop-";
+const MAX_REQUEST_ID = 128;
+const MAX_SERVICE_NAME = 128;
+
+function removeMeshFields(headers: HeaderList): void {
+  for (let at = headers.length - 1; at >= 0; at--) {
+    const name = headers.nameAt(at);
+    if (name.startsWith(MESH_PREFIX)) headers.remove(name);
+  }
 }
 
-/** Fields that only proxies of the mesh may set; a client's own are removed. */
-const MESH_FIELDS: readonly string[] = ["x-ripstop-error", "x-ripstop-source-service", "x-ripstop-source-identity"];
-
-const MAX_REQUEST_ID = 128;
-
-function keepOrMakeRequestId(request: RequestHead): string {
-  const given = request.headers.get("x-request-id");
-  if (given !== undefined && given.length > 0 && given.length <= MAX_REQUEST_ID) return given;
-  const made = newRequestId();
-  request.headers.set("x-request-id", made);
-  return made;
+function addIds(headers: HeaderList, ids: RandomIds): void {
+  const requestId = headers.get("x-request-id");
+  if (requestId === undefined || requestId === "" || requestId.length > MAX_REQUEST_ID) {
+    headers.set("x-request-id", ids.requestId());
+  }
+  const trace = headers.get("traceparent");
+  // The state belongs to a trace that cannot be read (W3C Trace Context §3.3).
+  if (trace !== undefined && !isTraceparent(trace)) headers.remove("tracestate");
+  headers.set("traceparent", nextTraceparent(trace, ids));
 }
 
 /** On the way out of the application: removes what it may not claim, adds ids; `sourceService` tells the other end who calls. */
-export function applyOutboundDuties(request: RequestHead, sourceService: string): RequestIds {
+export function applyOutboundDuties(request: RequestHead, sourceService: string, ids: RandomIds): void {
   const { headers } = request;
-  for (const name of MESH_FIELDS) headers.remove(name);
-  if (sourceService !== "") headers.append("x-ripstop-source-service", sourceService);
-  const requestId = keepOrMakeRequestId(request);
-  return { requestId, traceId: continueTrace(headers) };
+  removeMeshFields(headers);
+  if (sourceService !== "") headers.append(SOURCE_SERVICE, sourceService);
+  addIds(headers, ids);
+}
+
+/** Takes from an outbound request what only a proxy of the mesh should see, for a destination outside of it. */
+export function removeOutboundFields(request: RequestHead): void {
+  request.headers.remove(SOURCE_SERVICE);
 }
 
 /** Who calls, as the connection proves it. */
@@ -41,22 +50,25 @@ export interface InboundCaller {
   readonly namespace: string;
 }
 
-/** Ids of an inbound request, and the service that its proxy says it comes from. */
-export interface InboundIds extends RequestIds {
-  /** "NAMESPACE/NAME"; "" when unknown. Told by an authenticated proxy of that namespace; for telemetry only. */
-  readonly sourceService: string;
+/**
+ * The service that a caller's proxy says it belongs to, "NAMESPACE/NAME"; "" when it says none, or one of another
+ * namespace than its identity's. For telemetry only.
+ */
+export function claimedService(headers: HeaderList, caller: InboundCaller): string {
+  const claimed = headers.get(SOURCE_SERVICE) ?? "";
+  return claimed.length <= MAX_SERVICE_NAME && claimed.startsWith(`${caller.namespace}/`) ? claimed : "";
 }
 
-/** On the way to the application: ids, the caller's address and verified identity. */
-export function applyInboundDuties(request: RequestHead, caller: InboundCaller): InboundIds {
+/** On the way to the application: ids, the caller's address and verified identity. Returns `claimedService`. */
+export function applyInboundDuties(request: RequestHead, caller: InboundCaller, ids: RandomIds): string {
   const { headers } = request;
-  const claimed = headers.get("x-ripstop-source-service") ?? "";
-  for (const name of MESH_FIELDS) headers.remove(name);
-  const sourceService = claimed !== "" && claimed.startsWith(`${caller.namespace}/`) && claimed.length <= 128 ? claimed : "";
-  if (caller.identity !== "") headers.append("x-ripstop-source-identity", caller.identity);
+  const sourceService = claimedService(headers, caller);
+  removeMeshFields(headers);
+  if (caller.identity !== "") headers.append(SOURCE_IDENTITY, caller.identity);
   const forwarded = headers.get("x-forwarded-for");
   headers.set("x-forwarded-for", forwarded === undefined ? caller.address : `${forwarded}, ${caller.address}`);
-  if (headers.indexOf("x-forwarded-proto", 0) < 0) headers.append("x-forwarded-proto", request.scheme === "" ? "http" : request.scheme);
-  const requestId = keepOrMakeRequestId(request);
-  return { requestId, traceId: continueTrace(headers), sourceService };
+  if (headers.indexOf("x-forwarded-proto", 0) < 0)
+    headers.append("x-forwarded-proto", request.scheme === "" ? "http" : request.scheme);
+  addIds(headers, ids);
+  return sourceService;
 }

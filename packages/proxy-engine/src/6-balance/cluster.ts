@@ -3,7 +3,14 @@
 import { EndpointSet, OutlierDetector, PeakEwmaPicker, RetryBudget, type OutlierOptions } from "@ripstop/balance";
 import type { Clock } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { endpointsType, serviceType, type Endpoint, type Endpoints, type Service, type ServicePort } from "@ripstop/model";
+import {
+  endpointsType,
+  serviceType,
+  type Endpoint,
+  type Endpoints,
+  type Service,
+  type ServicePort,
+} from "@ripstop/model";
 import type { Connector } from "../7-connect/connector.ts";
 import { UpstreamEndpoint } from "./upstream-endpoint.ts";
 
@@ -23,6 +30,8 @@ export interface ClusterOwner {
   random(): number;
   /** The cluster is known now, or changed. */
   onClusterChanged(cluster: Cluster): void;
+  /** Failures in a row ejected an endpoint. */
+  onEjected(cluster: Cluster, endpoint: UpstreamEndpoint): void;
 }
 
 const DEFAULT_RETRIES = 2;
@@ -101,6 +110,16 @@ export class Cluster {
   /** Both the service and its endpoints are known, or known not to exist. */
   get known(): boolean {
     return this.#serviceKnown && this.#endpointsKnown;
+  }
+
+  /** The endpoint answered. */
+  recordSuccess(endpoint: UpstreamEndpoint): void {
+    this.endpoints.recordSuccess(endpoint, this.#owner.clock.monotonicMs());
+  }
+
+  /** The endpoint failed. */
+  recordFailure(endpoint: UpstreamEndpoint): void {
+    if (this.endpoints.recordFailure(endpoint, this.#owner.clock.monotonicMs())) this.#owner.onEjected(this, endpoint);
   }
 
   /** The declared port; `port` 0 means 80 if there is one, else the first. */

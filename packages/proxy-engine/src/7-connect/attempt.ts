@@ -40,9 +40,18 @@ export class Attempt implements StreamWaiter {
     this.startedMs = startedMs;
   }
 
+  /** Tells the upstream that all received bytes are used, also after its end: the connection's window is shared. */
+  grant(): void {
+    const count = this.unconsumed;
+    if (count === 0) return;
+    this.unconsumed = 0;
+    this.stream?.consumed(count);
+  }
+
   /** Stops the attempt and tells its owner nothing more. `code` is sent to the upstream when the stream is open. */
   abandon(code: number): void {
     this.#owner = undefined;
+    this.grant();
     if (this.over) return;
     this.over = true;
     if (this.stream === undefined) this.pool.cancel(this);

@@ -1,10 +1,17 @@
 // Makes connections and keeps the pools of one hosted workload alive and tidy.
 
 import type { Clock, Timer } from "@ripstop/core";
-import { closeCause, dial, meshServerName, type Connecting, type DialEvents, type TlsDialer } from "@ripstop/net";
+import {
+  closeCause,
+  dial,
+  meshServerName,
+  type Connecting,
+  type DialEvents,
+  type FlushScheduler,
+  type TlsDialer,
+} from "@ripstop/net";
 import type { Endpoint } from "@ripstop/model";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
-import type { TurnFlusher } from "../support/turn-flusher.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
 import type { HttpPool } from "./http-pool.ts";
@@ -12,7 +19,7 @@ import type { HttpPool } from "./http-pool.ts";
 /** What a connector needs. */
 export interface ConnectorOptions {
   readonly clock: Clock;
-  readonly flush: TurnFlusher;
+  readonly flush: FlushScheduler;
   readonly tls: TlsDialer;
   /** The hosted workload that calls. */
   readonly workloadId: string;
@@ -47,7 +54,8 @@ export class Connector {
     const dialer = {
       address: endpoint.address,
       dial: (events: DialEvents): Connecting => {
-        if (serverName === undefined || host === "") return failLater(events, `${endpoint.id} has no usable address or name`);
+        if (serverName === undefined || host === "")
+          return failLater(events, `${endpoint.id} has no usable address or name`);
         return tls.dial(
           { host, port: tlsPort, workloadId, serverName, expectedPeerId, trustDomain, timeoutMs: CONNECT_TIMEOUT_MS },
           events,

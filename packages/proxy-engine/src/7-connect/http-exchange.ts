@@ -4,7 +4,7 @@
 
 import {
   HeaderList,
-  RequestHead,
+  type RequestHead,
   ResponseHead,
   StreamErrorCode,
   type ServerStream,
@@ -26,6 +26,8 @@ export interface AttemptFailure {
   readonly cause: string;
 }
 
+/** Requests that one proxy carries at the same time. */
+export const MAX_EXCHANGES: number = 50_000;
 // Bodies up to this size are kept so that the request can be sent again.
 const MAX_REPLAY = 64 * 1024;
 // What a client may still send after it was answered, before its stream is cut.
@@ -89,8 +91,6 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   protected abstract attemptDone(attempt: Attempt): void;
   /** The exchange is over: count it. Called exactly once. */
   protected abstract record(): void;
-  /** Value of x-request-id. */
-  protected abstract get requestId(): string;
 
   /** Whether the request can be sent once more: all of its body so far is at hand. */
   protected get replayable(): boolean {
@@ -140,7 +140,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.refused = refused;
     this.#responseStarted = true;
     this.status = refused.kind.status;
-    sendRefusal(this.downstream, this.request, refused, this.requestId);
+    sendRefusal(this.downstream, this.request, refused, this.request.headers.get("x-request-id") ?? "");
     this.#responseDone();
   }
 
@@ -199,11 +199,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   }
 
   onWritable(): void {
-    const attempt = this.attempt;
-    if (attempt === undefined || attempt.unconsumed === 0) return;
-    const count = attempt.unconsumed;
-    attempt.unconsumed = 0;
-    if (!attempt.over) attempt.stream?.consumed(count);
+    this.attempt?.grant();
   }
 
   onReset(_code: number, cause: string): void {
@@ -298,6 +294,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
       return;
     }
     this.attempt = undefined;
+    attempt.grant();
     this.attemptDone(attempt);
     this.brokenBy = cause;
     this.refused ??= this.#tunnel ? undefined : refusal(upstreamReset, cause);
@@ -318,10 +315,6 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     if (!this.#requestEnded) {
       // An early response: nobody wants the rest of the request.
       this.attempt?.stream?.reset(StreamErrorCode.NO_ERROR);
-      if (this.#unconsumed > 0) {
-        this.downstream.consumed(this.#unconsumed);
-        this.#unconsumed = 0;
-      }
     }
     this.#finish();
   }
@@ -336,8 +329,11 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     const attempt = this.attempt;
     if (attempt !== undefined) {
       this.attempt = undefined;
+      attempt.grant();
       this.attemptDone(attempt);
     }
+    // What the client's side still holds is bounded by its queue; the windows of both connections are shared by others.
+    if (!this.#clientGone) this.#grant();
     this.#forgetBody();
     this.engine.live.exchanges--;
     this.record();

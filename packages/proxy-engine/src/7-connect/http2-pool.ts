@@ -2,9 +2,14 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { RequestHead } from "@ripstop/http";
-import { Http2Connection, type Flushable, type Http2ConnectionHandler, type Http2Error, type Http2Output } from "@ripstop/http2";
-import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
-import type { TurnFlusher } from "../support/turn-flusher.ts";
+import {
+  Http2Connection,
+  type Flushable,
+  type Http2ConnectionHandler,
+  type Http2Error,
+  type Http2Output,
+} from "@ripstop/http2";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler } from "@ripstop/net";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 
 /** How a pool makes connections. */
@@ -18,13 +23,21 @@ export interface PoolDialer {
 export interface Http2PoolOptions {
   readonly dialer: PoolDialer;
   readonly clock: Clock;
-  readonly flush: TurnFlusher;
+  readonly flush: FlushScheduler;
   /** Idle connections close after this time. */
   readonly idleMs: number;
 }
 
 const MAX_CONNECTIONS = 8;
 const MAX_WAITING = 4096;
+/**
+ * Requests of many clients share a connection: its window is so large that a few clients that do not read use up their
+ * streams' windows and not everybody's.
+ */
+const SETTINGS = { initialWindowBytes: 256 * 1024, connectionWindowBytes: 64 * 1024 * 1024 } as const;
+/** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
+const PING_AFTER_CHECKS = 15;
+const DEAD_AFTER_CHECKS = 25;
 const SETTINGS_TIMEOUT_MS = 10_000;
 
 /** Multiplexed connections to one destination. */
@@ -91,10 +104,12 @@ export class Http2Pool implements HttpPool, DialEvents {
     this.#failWaiting("the proxy is closing");
   }
 
-  /** Closes connections that nobody used for long. */
+  /** Closes connections that nobody used for long or whose peer is gone without a word. Called once a second. */
   closeIdle(nowMs: number): void {
     for (const connection of [...this.#open]) {
-      if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs) connection.closeWhenIdle();
+      connection.checkPeer();
+      if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs)
+        connection.closeWhenIdle();
     }
   }
 
@@ -170,10 +185,14 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   readonly http2: Http2Connection;
   readonly tlsVersion: string;
   lastUsedMs: number;
+  /** Owned by the flush scheduler. */
+  flushPending = false;
   readonly #pool: Http2Pool;
-  readonly #flush: TurnFlusher;
+  readonly #flush: FlushScheduler;
   readonly #settingsTimer: Timer;
   #served = 0;
+  #heard = true;
+  #silentChecks = 0;
   #leaving = false;
   #gone = false;
 
@@ -183,7 +202,13 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.conn = conn;
     this.tlsVersion = conn.tls?.version ?? "";
     this.lastUsedMs = pool.options.clock.monotonicMs();
-    this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock });
+    this.http2 = new Http2Connection({
+      role: "client",
+      output: this,
+      handler: this,
+      clock: pool.options.clock,
+      settings: SETTINGS,
+    });
     this.#settingsTimer = pool.options.clock.after(SETTINGS_TIMEOUT_MS, () => {
       if (!this.http2.peerSettingsReceived) conn.destroy();
     });
@@ -196,7 +221,13 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   }
 
   get usable(): boolean {
-    return !this.#leaving && !this.#gone && this.http2.peerSettingsReceived && !this.http2.draining && this.http2.activeStreams < this.http2.maxConcurrentStreams;
+    return (
+      !this.#leaving &&
+      !this.#gone &&
+      this.http2.peerSettingsReceived &&
+      !this.http2.draining &&
+      this.http2.activeStreams < this.http2.maxConcurrentStreams
+    );
   }
 
   give(waiter: StreamWaiter): boolean {
@@ -207,14 +238,30 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     return true;
   }
 
+  /** A peer that is silent for long is asked, and given up when it does not answer. */
+  checkPeer(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#silentChecks = 0;
+      return;
+    }
+    this.#silentChecks++;
+    if (this.#silentChecks === PING_AFTER_CHECKS) this.http2.ping(0);
+    else if (this.#silentChecks >= DEAD_AFTER_CHECKS) this.conn.destroy();
+  }
+
   closeWhenIdle(): void {
     if (this.#leaving) return;
     this.#leaving = true;
     this.http2.shutdown();
   }
 
-  scheduleFlush(connection: Flushable): void {
-    this.#flush.schedule(connection);
+  scheduleFlush(_connection: Flushable): void {
+    this.#flush.mark(this);
+  }
+
+  flush(): void {
+    this.http2.flush();
   }
 
   write(buf: Buffer, start: number, end: number): boolean {
@@ -226,6 +273,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   }
 
   onBytes(buf: Buffer, start: number, end: number): void {
+    this.#heard = true;
     this.http2.receive(buf, start, end);
     if (this.#pool.hasWaiting) this.#pool.drain();
   }

@@ -2,7 +2,7 @@
 
 import { StreamErrorCode, type RequestHead, type ResponseHead, type ServerStream } from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
-import type { Denial } from "@ripstop/policy-api/proxy";
+import type { Denial, RequestInfo } from "@ripstop/policy-api/proxy";
 import { splitTarget } from "@ripstop/routing";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import { parseAuthority } from "../2-identify/authority.ts";
@@ -10,19 +10,45 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import { applyInboundDuties } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
-import { applicationUnreachable, invalidPath, policyNotInForce, portNotServed, upstreamReset } from "../errors.ts";
+import {
+  applicationUnreachable,
+  invalidPath,
+  missingHost,
+  policyNotInForce,
+  portNotServed,
+  tooManyExchanges,
+  upstreamReset,
+} from "../errors.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
-import { HttpExchange, type AttemptFailure } from "./http-exchange.ts";
+import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { isIdempotent } from "./retry-rules.ts";
 
 /** One judgement at a time: filters may not keep the view. */
 const view = new RequestView();
 
+/** Writes a request or connection that passed into the log, when a policy wants it on record. */
+export function auditRequest(workload: HostedWorkload, request: RequestInfo): void {
+  const record = workload.view.chain?.audit(request);
+  if (record === undefined) return;
+  const { source, port, method, host, path } = request;
+  workload.engine.log.info("audited", {
+    policy: record.policy,
+    clause: record.clause,
+    workload: workload.id,
+    peer: source.identity,
+    port,
+    method,
+    host,
+    path,
+  });
+}
+
 /** The refusal that a policy's denial stands for. */
 export function denialRefusal(denial: Denial): Refusal {
-  return { kind: denial.kind, message: denial.message, policy: denial.policy, clause: denial.clause };
+  const { kind, message, detail = message, policy, clause } = denial;
+  return { kind, message, detail, policy, clause };
 }
 
 /** An inbound exchange. Make it, then call `start`. */
@@ -32,8 +58,6 @@ export class InboundExchange extends HttpExchange {
   #port: InboundPort | undefined = undefined;
   #retried = 0;
   #isGrpc = false;
-  #requestId = "";
-  #traceId = "";
   #sourceService = "";
 
   constructor(workload: HostedWorkload, peer: InboundPeer, downstream: ServerStream, start: InboundStart) {
@@ -42,30 +66,32 @@ export class InboundExchange extends HttpExchange {
     this.#peer = peer;
   }
 
-  protected get requestId(): string {
-    return this.#requestId;
-  }
-
   /** Runs the stages. */
   start(): void {
     const { request } = this;
     this.#isGrpc = isGrpc(request);
     this.#workload.exchanges.add(this);
     const target = canonicalTarget(request.path);
-    const ids = applyInboundDuties(request, this.#peer);
-    this.#requestId = ids.requestId;
-    this.#traceId = ids.traceId;
-    this.#sourceService = ids.sourceService;
+    this.#sourceService = applyInboundDuties(request, this.#peer, this.engine.ids);
+    if (this.engine.live.exchanges > MAX_EXCHANGES) {
+      this.refuse(refusal(tooManyExchanges, `${MAX_EXCHANGES} requests are under way`));
+      return;
+    }
     if (target === REFUSED_PATH) {
       this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
       return;
     }
     request.path = target;
+    if (request.authority !== "" && parseAuthority(request.authority) === undefined) {
+      this.refuse(refusal(missingHost, "the request's host cannot be read"));
+      return;
+    }
     const refused = this.#judge();
     if (refused !== undefined) {
       this.refuse(refused);
       return;
     }
+    auditRequest(this.#workload, view);
     const port = this.#workload.view.port(this.#peer.port);
     if (port === undefined) {
       this.refuse(refusal(portNotServed, `${this.#workload.id} has no port ${this.#peer.port}`));
@@ -101,7 +127,9 @@ export class InboundExchange extends HttpExchange {
 
   #connect(port: InboundPort): void {
     const http2 =
-      port.protocol === Protocol.HTTP2 || port.protocol === Protocol.GRPC || (this.#isGrpc && port.protocol !== Protocol.HTTP1);
+      port.protocol === Protocol.HTTP2 ||
+      port.protocol === Protocol.GRPC ||
+      (this.#isGrpc && port.protocol !== Protocol.HTTP1);
     const pool = this.#workload.applicationPool(port.applicationAddress, http2);
     pool.acquire(this.startAttempt(pool));
   }
@@ -123,8 +151,13 @@ export class InboundExchange extends HttpExchange {
     const { address } = attempt.pool;
     if (failure.overloaded) this.refuse(this.explainOverload(address));
     else if (failure.notSent) {
-      this.refuse(refusal(applicationUnreachable, `the application of ${this.#workload.id} at ${address}: ${failure.cause}`));
-    } else this.refuse(refusal(upstreamReset, `the application of ${this.#workload.id} at ${address} broke off: ${failure.cause}`));
+      this.refuse(
+        refusal(applicationUnreachable, `the application of ${this.#workload.id} at ${address}: ${failure.cause}`),
+      );
+    } else
+      this.refuse(
+        refusal(upstreamReset, `the application of ${this.#workload.id} at ${address} broke off: ${failure.cause}`),
+      );
   }
 
   protected override attemptDone(_attempt: Attempt): void {}
@@ -148,8 +181,6 @@ export class InboundExchange extends HttpExchange {
       route: "",
       workload: this.#workload.id,
       tlsVersion: this.#peer.tlsVersion,
-      requestId: this.#requestId,
-      traceId: this.#traceId,
     });
   }
 }

@@ -9,6 +9,8 @@ export interface Refusal {
   readonly kind: ErrorKind;
   /** One plain sentence. */
   readonly message: string;
+  /** The same for the operator, who may know more than the caller: for logs and tap, never sent. */
+  readonly detail: string;
   /** "NAMESPACE/NAME" of the policy that decided; "" when none did. */
   readonly policy: string;
   /** The deciding clause; "" when there is none. */
@@ -17,7 +19,7 @@ export interface Refusal {
 
 /** A refusal that no policy decided. */
 export function refusal(kind: ErrorKind, message: string): Refusal {
-  return { kind, message, policy: "", clause: "" };
+  return { kind, message, detail: message, policy: "", clause: "" };
 }
 
 /** Header that carries the code of an error that a proxy of the mesh answered with. */

@@ -8,7 +8,7 @@ import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Frontend } from "../4-route/frontend.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
-import { applyOutboundDuties } from "../5-filter/request-duties.ts";
+import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-duties.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
@@ -21,16 +21,17 @@ import {
   noRouteMatched,
   proxyLoop,
   tooManyWaiting,
+  tooManyExchanges,
   unknownHost,
   unknownServicePort,
   upstreamReset,
 } from "../errors.ts";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
-import { Deadline, type DeadlineOwner } from "../support/deadline-wheel.ts";
+import { WheelTimer } from "@ripstop/net";
 import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
-import { HttpExchange, type AttemptFailure } from "./http-exchange.ts";
+import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { isGrpc, refusal } from "./local-reply.ts";
 import { isGrpcUnavailable, isIdempotent, isRetryableStatus } from "./retry-rules.ts";
@@ -39,12 +40,12 @@ const CONFIG_WAIT_MS = 5_000;
 const NOTHING_TRIED: readonly UpstreamEndpoint[] = [];
 
 /** An outbound exchange. Make it, then call `start`. */
-export class OutboundExchange extends HttpExchange implements HostWaiter, DeadlineOwner {
+export class OutboundExchange extends HttpExchange implements HostWaiter {
   readonly #context: OutboundContext;
   /** The declared upstream that the connection was made to; undefined for the HTTP proxy. */
   readonly #declared: HostPort | undefined;
   /** Made when a time-out applies. */
-  #deadline: Deadline | undefined = undefined;
+  #deadline: WheelTimer | undefined = undefined;
   #host: HostEntry | undefined = undefined;
   #waiting = false;
   #target: HostPort = { host: "", port: 0 };
@@ -60,8 +61,6 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
   #isGrpc = false;
   #timeoutMs = 0;
   #tlsVersion = "";
-  #requestId = "";
-  #traceId = "";
 
   constructor(context: OutboundContext, downstream: ServerStream, head: RequestHead, options: ExchangeStart) {
     super(context.engine, downstream, head, options.end);
@@ -69,17 +68,15 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     this.#declared = options.declared;
   }
 
-  protected get requestId(): string {
-    return this.#requestId;
-  }
-
   /** Runs the stages. */
   start(): void {
     const request = this.request;
     const target = canonicalTarget(request.path);
-    const duties = applyOutboundDuties(request, this.#context.sourceService);
-    this.#requestId = duties.requestId;
-    this.#traceId = duties.traceId;
+    applyOutboundDuties(request, this.#context.sourceService, this.engine.ids);
+    if (this.engine.live.exchanges > MAX_EXCHANGES) {
+      this.refuse(refusal(tooManyExchanges, `${MAX_EXCHANGES} requests are under way`));
+      return;
+    }
     if (target === REFUSED_PATH) {
       this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
       return;
@@ -184,9 +181,12 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     }
     const port = endpoint.targetPort(this.#servicePort);
     if (port === 0) {
-      this.refuse(refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`));
+      this.refuse(
+        refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`),
+      );
       return;
     }
+    if (!endpoint.mesh) removeOutboundFields(this.request);
     this.#endpoint = endpoint;
     endpoint.inflight++;
     this.#endpointCharged = true;
@@ -207,6 +207,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
       this.refuse(refusal(proxyLoop, `${host}:${target.port} is the proxy itself`));
       return;
     }
+    removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
   }
 
@@ -223,8 +224,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
     const now = this.engine.clock.monotonicMs();
     this.#endpoint.recordLatency(now - attempt.startedMs, now);
-    if (isRetryableStatus(head.status)) this.#cluster.endpoints.recordFailure(this.#endpoint, now);
-    else this.#cluster.endpoints.recordSuccess(this.#endpoint, now);
+    const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
+    if (unavailable || isRetryableStatus(head.status)) this.#cluster.recordFailure(this.#endpoint);
+    else this.#cluster.recordSuccess(this.#endpoint);
   }
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
@@ -232,7 +234,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (!unavailable && !(isRetryableStatus(head.status) && isIdempotent(this.request.method))) return false;
     if (!this.#mayRetry()) return false;
     if (this.#endpoint !== undefined) {
-      this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+      this.#cluster?.recordFailure(this.#endpoint);
     }
     this.#retry();
     return true;
@@ -248,7 +250,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
       return;
     }
     if (this.#endpoint !== undefined && !failure.overloaded) {
-      this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+      this.#cluster?.recordFailure(this.#endpoint);
     }
     // A connection that could not be made is no load on the service: such a retry is not a matter of the budget.
     const unconnected = failure.notSent && attempt.stream === undefined && !failure.overloaded;
@@ -259,9 +261,15 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     }
     const address = attempt.pool.address;
     if (failure.overloaded) this.refuse(this.explainOverload(address));
-    else if (!failure.notSent) this.refuse(refusal(upstreamReset, `${this.#where(address)} broke off: ${failure.cause}`));
+    else if (!failure.notSent)
+      this.refuse(refusal(upstreamReset, `${this.#where(address)} broke off: ${failure.cause}`));
     else if (this.#cluster === undefined) {
-      this.refuse(refusal(unknownHost, `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${failure.cause}`));
+      this.refuse(
+        refusal(
+          unknownHost,
+          `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${failure.cause}`,
+        ),
+      );
     } else this.refuse(refusal(connectFailed, `${this.#where(address)} is not reachable: ${failure.cause}`));
   }
 
@@ -311,7 +319,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
   }
 
   #setDeadline(delayMs: number): void {
-    this.#deadline ??= new Deadline(this);
+    this.#deadline ??= new WheelTimer(() => this.#onDeadline());
     this.engine.wheel.schedule(this.#deadline, delayMs);
   }
 
@@ -319,12 +327,14 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
     if (this.#deadline !== undefined) this.engine.wheel.cancel(this.#deadline);
   }
 
-  onDeadline(): void {
+  #onDeadline(): void {
     if (this.finished) return;
     if (this.#waiting) {
       this.#waiting = false;
       if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
-      this.refuse(refusal(configNotReceived, `the config of ${this.#target.host} did not arrive within ${CONFIG_WAIT_MS} ms`));
+      this.refuse(
+        refusal(configNotReceived, `the config of ${this.#target.host} did not arrive within ${CONFIG_WAIT_MS} ms`),
+      );
       return;
     }
     if (this.tunnel) return;
@@ -342,7 +352,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
 
   #noteTimeout(): void {
     if (this.#endpoint === undefined) return;
-    this.#cluster?.endpoints.recordFailure(this.#endpoint, this.engine.clock.monotonicMs());
+    this.#cluster?.recordFailure(this.#endpoint);
   }
 
   protected override record(): void {
@@ -367,13 +377,15 @@ export class OutboundExchange extends HttpExchange implements HostWaiter, Deadli
       route: this.#rule?.source ?? "",
       workload: this.#endpoint?.id ?? "",
       tlsVersion: this.#tlsVersion,
-      requestId: this.#requestId,
-      traceId: this.#traceId,
     });
   }
 
   #edge(): Edge {
-    return this.#context.edge(this.#endpoint, this.#host?.frontend?.service ?? this.#target.host, this.#isGrpc ? "grpc" : "http");
+    return this.#context.edge(
+      this.#endpoint,
+      this.#host?.frontend?.service ?? this.#target.host,
+      this.#isGrpc ? "grpc" : "http",
+    );
   }
 }
 

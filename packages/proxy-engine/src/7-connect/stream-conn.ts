@@ -67,11 +67,7 @@ export class StreamConn implements Conn, HttpStreamHandler {
   resume(): void {
     this.#paused = false;
     this.#deliverEarly();
-    if (this.#withheld > 0 && !this.#closed) {
-      const count = this.#withheld;
-      this.#withheld = 0;
-      this.#stream.consumed(count);
-    }
+    this.#grant();
   }
 
   end(): void {
@@ -129,6 +125,13 @@ export class StreamConn implements Conn, HttpStreamHandler {
     else this.#stream.consumed(end - start);
   }
 
+  #grant(): void {
+    const count = this.#withheld;
+    if (count === 0 || this.#closed) return;
+    this.#withheld = 0;
+    this.#stream.consumed(count);
+  }
+
   #deliverEarly(): void {
     while (this.#early.length > 0 && !this.#paused && !this.#closed && this.#handler !== undefined) {
       const chunk = this.#early.shift();
@@ -138,7 +141,8 @@ export class StreamConn implements Conn, HttpStreamHandler {
   }
 
   #deliverEnd(): void {
-    if (!this.#gotEnd || this.#endDelivered || this.#closed || this.#handler === undefined || this.#early.length > 0) return;
+    if (!this.#gotEnd || this.#endDelivered || this.#closed || this.#handler === undefined || this.#early.length > 0)
+      return;
     this.#endDelivered = true;
     this.#handler.onEnd();
     this.#closeWhenBothEnded();
@@ -146,6 +150,8 @@ export class StreamConn implements Conn, HttpStreamHandler {
 
   #closeWhenBothEnded(): void {
     if (this.#closed || !this.#sentEnd || !this.#endDelivered) return;
+    // Also after the end: the window of the connection is shared.
+    this.#grant();
     this.#closed = true;
     this.#handler?.onClose(CLEAN);
   }

@@ -161,7 +161,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
       return;
     }
     this.#over = true;
-    this.#target.cluster.endpoints.recordSuccess(this.#endpoint, this.#context.engine.clock.monotonicMs());
+    this.#target.cluster.recordSuccess(this.#endpoint);
     this.#events.onTunnelOpen(conn, this.#endpoint);
   }
 
@@ -172,7 +172,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     const { cluster } = this.#target;
     const endpoint = this.#endpoint;
     if (endpoint !== undefined) {
-      cluster.endpoints.recordFailure(endpoint, this.#context.engine.clock.monotonicMs());
+      cluster.recordFailure(endpoint);
       this.#tried.push(endpoint);
     }
     const untried = cluster.endpoints.usable.some((candidate) => !this.#tried.includes(candidate));

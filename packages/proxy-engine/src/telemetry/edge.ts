@@ -1,7 +1,14 @@
 // Counters of one direction between two services, bound at config time: what a request costs is a few additions.
 
 import { telemetry } from "@ripstop/model";
-import type { Counter, Histogram, MetricRegistry } from "@ripstop/telemetry";
+import {
+  metricNames,
+  type Counter,
+  type Histogram,
+  type Labels,
+  type MetricName,
+  type MetricRegistry,
+} from "@ripstop/telemetry";
 
 /** Upper bounds of EdgeStats.latency_counts, in milliseconds; the last bucket is open. */
 const BOUNDS_MS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
@@ -33,8 +40,13 @@ export interface ExchangeOutcome {
 /** One edge: deltas since the last report, and the Prometheus series. */
 export class Edge {
   readonly key: EdgeKey;
-  readonly #byClass: readonly Counter[];
+  readonly #metrics: MetricRegistry;
+  readonly #labels: Labels;
+  /** By status class, made when the first such response comes. */
+  readonly #byClass: (Counter | undefined)[] = [];
   readonly #duration: Histogram;
+  readonly #requestBytes: Counter;
+  readonly #responseBytes: Counter;
   #requests = 0;
   #failures = 0;
   #denied = 0;
@@ -48,23 +60,23 @@ export class Edge {
 
   constructor(key: EdgeKey, metrics: MetricRegistry) {
     this.key = key;
-    const labels = {
+    this.#metrics = metrics;
+    this.#labels = {
       reporter: key.reporter === telemetry.EdgeStats_Reporter.SOURCE ? "source" : "destination",
       source: key.sourceService === "" ? key.sourceIdentity : key.sourceService,
       destination: key.destinationService,
+      version: key.destinationVersion,
       protocol: key.protocol,
       mtls: key.mutualTls ? "true" : "false",
     };
-    this.#byClass = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].map((status) =>
-      metrics.counter("ripstop_requests_total", "Requests and TCP connections that ended, by status class.", {
-        ...labels,
-        status,
-      }),
-    );
-    this.#duration = metrics.histogram("ripstop_request_duration_ms", "Time from the request's head to the response's end.", {
-      reporter: labels.reporter,
-      destination: labels.destination,
+    const { REQUEST_DURATION, REQUEST_BYTES, RESPONSE_BYTES, TCP_BYTES } = metricNames;
+    const tcp = key.protocol === "tcp";
+    this.#duration = metrics.histogram(REQUEST_DURATION.name, REQUEST_DURATION.help, {
+      reporter: this.#labels["reporter"] ?? "",
+      destination: key.destinationService,
     });
+    this.#requestBytes = tcp ? this.#counter(TCP_BYTES, { direction: "sent" }) : this.#counter(REQUEST_BYTES, {});
+    this.#responseBytes = tcp ? this.#counter(TCP_BYTES, { direction: "received" }) : this.#counter(RESPONSE_BYTES, {});
   }
 
   /** Counts one finished exchange. */
@@ -81,7 +93,10 @@ export class Edge {
     let bucket = 0;
     while (bucket < BOUNDS_MS.length && ms > (BOUNDS_MS[bucket] ?? Infinity)) bucket++;
     this.#latencyCounts[bucket] = (this.#latencyCounts[bucket] ?? 0) + 1;
-    this.#byClass[outcome.status >= 600 ? 0 : Math.floor(outcome.status / 100)]?.add(1);
+    this.#countStatus(outcome.status);
+    this.#requestBytes.add(outcome.bytesSent);
+    this.#responseBytes.add(outcome.bytesReceived);
+    if (outcome.retries > 0) this.#counter(metricNames.RETRIES, {}).add(outcome.retries);
     this.#duration.record(ms);
   }
 
@@ -89,6 +104,7 @@ export class Edge {
   recordConnection(): void {
     this.#touched = true;
     this.#connections++;
+    this.#countStatus(0);
   }
 
   /** Counts what a TCP connection carried, while it lives and at its end. */
@@ -96,6 +112,8 @@ export class Edge {
     this.#touched = true;
     this.#bytesSent += sent;
     this.#bytesReceived += received;
+    this.#requestBytes.add(sent);
+    this.#responseBytes.add(received);
   }
 
   /** Counts a TCP connection that was refused or failed. */
@@ -103,6 +121,20 @@ export class Edge {
     this.#touched = true;
     if (denied) this.#denied++;
     else this.#failures++;
+  }
+
+  #countStatus(status: number): void {
+    const at = status >= 600 ? 0 : Math.floor(status / 100);
+    let counter = this.#byClass[at];
+    if (counter === undefined) {
+      counter = this.#counter(metricNames.REQUESTS, { status: at === 0 ? "none" : `${at}xx` });
+      this.#byClass[at] = counter;
+    }
+    counter.add(1);
+  }
+
+  #counter(name: MetricName, labels: Labels): Counter {
+    return this.#metrics.counter(name.name, name.help, { ...this.#labels, ...labels });
   }
 
   /** What happened since the last call; undefined when nothing did. */
@@ -167,7 +199,10 @@ export class EdgeTable {
     ].join("\n");
     let edge = this.#edges.get(name);
     if (edge === undefined) {
-      if (this.#edges.size >= MAX_EDGES && (key.sourceService !== "" || key.sourceIdentity !== "" || key.destinationVersion !== "")) {
+      if (
+        this.#edges.size >= MAX_EDGES &&
+        (key.sourceService !== "" || key.sourceIdentity !== "" || key.destinationVersion !== "")
+      ) {
         return this.get({ ...key, sourceService: "", sourceIdentity: "", destinationVersion: "" });
       }
       edge = new Edge(key, this.#metrics);

@@ -1,6 +1,7 @@
 // Counts a finished HTTP exchange, and shows it to open taps.
 
 import type { RequestHead } from "@ripstop/http";
+import { metricNames } from "@ripstop/telemetry";
 import type { Engine } from "../engine.ts";
 import type { Refusal } from "../7-connect/local-reply.ts";
 import type { Edge } from "./edge.ts";
@@ -23,8 +24,6 @@ export interface ExchangeFacts {
   readonly route: string;
   readonly workload: string;
   readonly tlsVersion: string;
-  readonly requestId: string;
-  readonly traceId: string;
 }
 
 const GRPC_PERMISSION_DENIED = 7;
@@ -39,7 +38,8 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
       : facts.upstreamError !== "" && (status === 403 || facts.grpcStatus === GRPC_PERMISSION_DENIED);
   // gRPC: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS are the server's failures.
   const { grpcStatus } = facts;
-  const grpcFailed = grpcStatus === 2 || grpcStatus === 4 || grpcStatus === 13 || grpcStatus === 14 || grpcStatus === 15;
+  const grpcFailed =
+    grpcStatus === 2 || grpcStatus === 4 || grpcStatus === 13 || grpcStatus === 14 || grpcStatus === 15;
   const failed = !denied && (status >= 500 || grpcFailed || (facts.brokenBy !== "" && !facts.clientGone));
   edge.record({
     status,
@@ -50,6 +50,9 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
     bytesReceived: facts.bytesReceived,
     retries: facts.retries,
   });
+  if (refused !== undefined && refused.policy !== "") {
+    engine.metrics.counter(metricNames.DENIALS.name, metricNames.DENIALS.help, { policy: refused.policy }).add(1);
+  }
   if (!engine.reporter.tapping) return;
   const { key } = edge;
   engine.reporter.record({
@@ -70,10 +73,10 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
     tlsVersion: facts.tlsVersion,
     bytesSent: facts.bytesSent,
     bytesReceived: facts.bytesReceived,
-    traceId: facts.traceId,
-    requestId: facts.requestId,
+    traceId: facts.request.headers.get("traceparent")?.slice(3, 35) ?? "",
+    requestId: facts.request.headers.get("x-request-id") ?? "",
     errorCode: refused?.kind.code ?? facts.upstreamError,
-    errorCause: refused?.message ?? facts.brokenBy,
+    errorCause: refused?.detail ?? facts.brokenBy,
     route: facts.route,
     attempts: facts.attempts,
   });

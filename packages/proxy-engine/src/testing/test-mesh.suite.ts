@@ -21,10 +21,9 @@ import {
   type Resilience,
   type telemetry,
 } from "@ripstop/model";
-import { parseSpiffeId } from "@ripstop/identity";
-import type { PeerVerdict } from "@ripstop/net";
+import { createPeerVerification } from "@ripstop/identity";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import type { Counter, Gauge, Histogram, Logger, MetricRegistry } from "@ripstop/telemetry";
+import { createMetricRegistry, type Logger } from "@ripstop/telemetry";
 import { TestAuthority } from "@ripstop/testkit";
 import { startProxy, type Proxy } from "../proxy.ts";
 import { FakeConfigClient } from "./fake-config-client.suite.ts";
@@ -40,33 +39,6 @@ const silent: Logger = {
   error: (message, fields) => console.error(message, fields),
   child: () => silent,
 };
-
-class FakeMetrics implements MetricRegistry {
-  counter(): Counter {
-    return {
-      value: 0,
-      add(amount: number): void {
-        (this as { value: number }).value += amount;
-      },
-    };
-  }
-  gauge(): Gauge {
-    return { value: 0, set: () => undefined, add: () => undefined };
-  }
-  histogram(): Histogram {
-    return { count: 0, sum: 0, record: () => undefined, quantile: () => 0 };
-  }
-  render(): string {
-    return "";
-  }
-}
-
-function verifyPeer(leaf: X509Certificate): PeerVerdict {
-  const uri = /URI:([^,]+)/.exec(leaf.subjectAltName ?? "")?.[1] ?? "";
-  const parsed = parseSpiffeId(uri);
-  if (!parsed.ok) return { ok: false, reason: "bad_san", message: parsed.error };
-  return { ok: true, id: uri, trustDomain: parsed.value.trustDomain };
-}
 
 /** One port of a workload of the test. */
 export interface TestPort {
@@ -140,15 +112,17 @@ export class TestMesh {
         proxyId: workload.id,
         controlAddresses: [],
         controlIdentity: "",
-        workloads: [{ id: workload.id, namespace, spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams ?? [] }],
+        workloads: [
+          { id: workload.id, namespace, spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams ?? [] },
+        ],
       },
       config: workload.config ?? this.config,
       clock: workload.clock ?? systemClock,
       log: silent,
-      metrics: new FakeMetrics(),
+      metrics: createMetricRegistry(),
       identities: new Map([[workload.id, { chainPem: svid.chainPem, keyPem: svid.keyPem }]]),
       bundlePem: this.authority.bundlePem,
-      verifyPeer,
+      verifyPeer: createPeerVerification(systemClock),
       filterFactories: workload.factories ?? [],
       ports: undefined,
       sendReport: (report) => {
@@ -195,7 +169,11 @@ export class TestMesh {
       name,
       hostnames: [name],
       addresses: [],
-      ports: options.ports.map((port) => ({ port: port.port, name: "", protocol: port.protocol ?? Protocol.UNSPECIFIED })),
+      ports: options.ports.map((port) => ({
+        port: port.port,
+        name: "",
+        protocol: port.protocol ?? Protocol.UNSPECIFIED,
+      })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
     });
     this.endpoints(service, options.endpoints ?? []);
@@ -272,7 +250,10 @@ export function plainEndpoint(port: number, targetPorts: Record<number, number>)
 }
 
 /** A rule that sends everything to `backends` of [service, port, weight]. */
-export function rule(backends: readonly (readonly [string, number, number])[], parts: Partial<HttpRule> = {}): HttpRule {
+export function rule(
+  backends: readonly (readonly [string, number, number])[],
+  parts: Partial<HttpRule> = {},
+): HttpRule {
   return {
     source: "HTTPRoute shop/test rule 0 match 0",
     hostnames: [],
@@ -281,7 +262,12 @@ export function rule(backends: readonly (readonly [string, number, number])[], p
     headers: [],
     query: [],
     filters: [],
-    backends: backends.map(([service, port, weight]) => ({ service, port, weight, invalid: service === "" ? "it does not exist" : "" })),
+    backends: backends.map(([service, port, weight]) => ({
+      service,
+      port,
+      weight,
+      invalid: service === "" ? "it does not exist" : "",
+    })),
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,
     ...parts,

@@ -27,7 +27,12 @@ export async function apply(files: readonly string[], options: ApplyOptions): Pr
     return exitCodes.failed;
   }
   const api = controlApi(options);
-  const body: ApplyRequest = { documents: documents.value, author: author(), reason: options.reason, dryRun: options.dryRun };
+  const body: ApplyRequest = {
+    documents: documents.value,
+    author: author(),
+    reason: options.reason,
+    dryRun: options.dryRun,
+  };
   const answer = await api.call<ApplyResponse>("POST", "/v1/apply", body, 60_000);
   if (!answer.ok) return printFailure(answer.error);
   const { changes, revision } = answer.value;

@@ -23,7 +23,12 @@ export async function waitUntilLive(
       const leftMs = Math.max(0, Math.round(endMs - systemClock.monotonicMs()));
       const waitMs = Math.min(ONE_WAIT_MS, leftMs);
       // oxlint-disable-next-line no-await-in-loop -- each question waits for the next state
-      const answer = await api.call<LiveStatus>("GET", `/v1/revisions/${revision}/live?waitMs=${waitMs}`, undefined, waitMs + 10_000);
+      const answer = await api.call<LiveStatus>(
+        "GET",
+        `/v1/revisions/${revision}/live?waitMs=${waitMs}`,
+        undefined,
+        waitMs + 10_000,
+      );
       if (!answer.ok) return printFailure(answer.error);
       const status = answer.value;
       const settled = status.pending.length === 0;
@@ -43,7 +48,9 @@ function describe(status: LiveStatus): string {
   for (const { proxyId, reason } of status.rejected) lines.push(`refused by ${proxyId}: ${reason}`);
   if (status.pending.length > 0) {
     const shown = status.pending.slice(0, 10).join(", ");
-    lines.push(`still without it: ${shown}${status.pending.length > 10 ? ` and ${count(status.pending.length - 10, "other")}` : ""}`);
+    lines.push(
+      `still without it: ${shown}${status.pending.length > 10 ? ` and ${count(status.pending.length - 10, "other")}` : ""}`,
+    );
   }
   return `${lines.join("\n")}\n`;
 }

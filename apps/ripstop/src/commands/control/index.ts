@@ -7,11 +7,20 @@ import type { ControlOptions } from "../../roles/control.ts";
 /** The command. */
 export function controlCommand(): Command {
   return withHome(new Command("control"))
-    .description("run the control plane in the foreground: store, certificate authority, config streams, API, dashboard")
+    .description(
+      "run the control plane in the foreground: store, certificate authority, config streams, API, dashboard",
+    )
     .option("--trust-domain <name>", "trust domain of a new mesh")
     .option("--dashboard-port <port>", "port of the dashboard; another one when it is taken", portOption)
-    .addOption(new Option("--end-with-parent", "end when the IPC channel of the parent process closes").hideHelp().default(false))
-    .addHelpText("after", "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example")
+    .addOption(
+      new Option("--end-with-parent", "end when the IPC channel of the parent process closes")
+        .hideHelp()
+        .default(false),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example",
+    )
     .action(async (options: ControlOptions) => {
       const { controlRole } = await import("../../roles/control.ts");
       process.exitCode = await controlRole(options);

@@ -25,7 +25,10 @@ export async function deleteResources(kind: string, names: readonly string[], op
   for (const name of names) {
     const query = new URLSearchParams({ author: author(), reason: options.reason });
     // oxlint-disable-next-line no-await-in-loop -- in the order of the command line
-    const answer = await api.call<ApplyResponse>("DELETE", `${resourcePath(kind, options.namespace, name)}?${query.toString()}`);
+    const answer = await api.call<ApplyResponse>(
+      "DELETE",
+      `${resourcePath(kind, options.namespace, name)}?${query.toString()}`,
+    );
     if (!answer.ok) return printFailure(answer.error);
     revision = answer.value.revision;
     const text = (): string => answer.value.changes.map((change) => `${change.resource} ${change.action}\n`).join("");

@@ -43,7 +43,9 @@ export async function describe(kind: string, name: string, options: DescribeOpti
   ];
   const lines = facts.map(([title = "", value = ""]) => `${`${title}:`.padEnd(12)} ${printable(value)}\n`);
   process.stdout.write(`${lines.join("")}Spec:\n${indent(stringify(spec, { lineWidth: 0 }))}`);
-  process.stdout.write(status === undefined ? "Status:      none yet\n" : `Status:\n${indent(stringify(status, { lineWidth: 0 }))}`);
+  process.stdout.write(
+    status === undefined ? "Status:      none yet\n" : `Status:\n${indent(stringify(status, { lineWidth: 0 }))}`,
+  );
   return exitCodes.done;
 }
 

@@ -24,7 +24,9 @@ export async function get(kind: string, name: string | undefined, options: GetOp
     const answer = await api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads");
     if (!answer.ok) return printFailure(answer.error);
     const rows = answer.value.workloads.filter(
-      (row) => (options.allNamespaces || options.namespace === "default" || row.namespace === options.namespace) && (name === undefined || row.id.endsWith(`/${name}`)),
+      (row) =>
+        (options.allNamespaces || options.namespace === "default" || row.namespace === options.namespace) &&
+        (name === undefined || row.id.endsWith(`/${name}`)),
     );
     process.stdout.write(await formatOutput(options.output, rows, () => workloadTable(rows)));
     return exitCodes.done;

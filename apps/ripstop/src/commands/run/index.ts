@@ -31,12 +31,25 @@ export function runCommand(): Command {
     .option("--service-account <name>", "service account of the identity (default: the service's name)")
     .option("--port <port>", 'the port that the application listens on, or "auto"', portOrAutoOption)
     .option("--service-port <port>", "the port that clients name (default: --port; 80 with auto)", portOption)
-    .addOption(new Option("--protocol <protocol>", "what the port speaks").choices(["auto", "http", "http2", "grpc", "tcp"]).default("auto"))
+    .addOption(
+      new Option("--protocol <protocol>", "what the port speaks")
+        .choices(["auto", "http", "http2", "grpc", "tcp"])
+        .default("auto"),
+    )
     .option("--label <key=value>", "a label, for selectors; may be repeated", labelOption, {})
-    .option("--upstream <host[:port]>", "a service that gets a loopback port of its own; may be repeated", upstreamOption, [])
+    .option(
+      "--upstream <host[:port]>",
+      "a service that gets a loopback port of its own; may be repeated",
+      upstreamOption,
+      [],
+    )
     .option("--drain <duration>", "longest time for what is in flight to finish", durationOption, 10_000)
     .option("--wait-timeout <duration>", "longest wait for control plane and first config", durationOption, 60_000)
-    .addOption(new Option("--end-with-parent", "end when the IPC channel of the parent process closes").hideHelp().default(false))
+    .addOption(
+      new Option("--end-with-parent", "end when the IPC channel of the parent process closes")
+        .hideHelp()
+        .default(false),
+    )
     .argument("<command...>", "the program and its arguments, after --")
     .passThroughOptions()
     .addHelpText("after", EXAMPLES)

@@ -36,7 +36,10 @@ export function workloadTable(rows: readonly WorkloadView[]): string {
       { title: "address", cell: (row) => (row.applicationAddress === "" ? "-" : row.applicationAddress) },
       { title: "ready", cell: (row) => (row.ready ? "yes" : "no") },
       // oxlint-disable-next-line no-nested-ternary -- three states, three words
-      { title: "mutual TLS", cell: (row) => (row.mutualTls === undefined ? "no traffic" : row.mutualTls ? "yes" : "NO") },
+      {
+        title: "mutual TLS",
+        cell: (row) => (row.mutualTls === undefined ? "no traffic" : row.mutualTls ? "yes" : "NO"),
+      },
       { title: "requests", cell: (row) => String(row.requests), right: true },
     ],
     rows,

@@ -17,7 +17,8 @@ export interface TapOptions extends HomeOption, OutputOption {
   readonly count?: number;
 }
 
-const HEADER = "TIME          SOURCE → DESTINATION                  METHOD  PATH                            STATUS  LATENCY   TLS\n";
+const HEADER =
+  "TIME          SOURCE → DESTINATION                  METHOD  PATH                            STATUS  LATENCY   TLS\n";
 
 /** Prints events; the exit code. */
 export async function tap(options: TapOptions): Promise<number> {
@@ -56,7 +57,7 @@ function parseEvent(line: string): Event | undefined {
   try {
     const value: unknown = JSON.parse(line);
     // Every field is optional and printed as text: a wrong one can do no harm.
-    return typeof value === "object" && value !== null ? (value as Event) : undefined;
+    return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     return undefined;
   }
@@ -73,7 +74,8 @@ export function formatEvent(event: Event): string {
   const status = event.status === undefined || event.status === 0 ? "-" : `${event.status}${grpc}`;
   const latency = `${(Number(event.latencyUs ?? 0) / 1000).toFixed(1)} ms`;
   const tls = event.tlsVersion === undefined || event.tlsVersion === "" ? "no" : event.tlsVersion;
-  const cause = event.errorCode === undefined || event.errorCode === "" ? "" : `  ${event.errorCode} ${event.errorCause ?? ""}`;
+  const cause =
+    event.errorCode === undefined || event.errorCode === "" ? "" : `  ${event.errorCode} ${event.errorCause ?? ""}`;
   const cells = [
     time.padEnd(12),
     `${source} → ${destination}`.padEnd(37),
@@ -93,5 +95,10 @@ function name(service: string | undefined, identity: string | undefined): string
 
 /** "15:04:05.678" of local time. */
 function timeOfDay(timeMs: number): string {
-  return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }).format(timeMs);
+  return new Intl.DateTimeFormat("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+  }).format(timeMs);
 }

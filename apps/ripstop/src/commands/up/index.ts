@@ -17,7 +17,11 @@ export function upCommand(): Command {
     .option("--shop [dir]", "start the demo shop (from this folder)")
     .option("--ephemeral", "remove the mesh home at the end; without --home, a temporary one is made", false)
     .option("--dashboard-port <port>", "port of the dashboard; another one when it is taken", portOption)
-    .addOption(new Option("--end-with-parent", "end when the IPC channel of the parent process closes").hideHelp().default(false))
+    .addOption(
+      new Option("--end-with-parent", "end when the IPC channel of the parent process closes")
+        .hideHelp()
+        .default(false),
+    )
     .addHelpText("after", EXAMPLES)
     .action(async (options: UpOptions) => {
       const { up } = await import("./up.ts");

@@ -65,7 +65,12 @@ export class Screen {
 
 /** The table, the addresses and what to try next. */
 export function upBlock(info: ControlInfo, workloads: readonly WorkloadView[], hints: readonly string[]): string {
-  const rows = workloads.toSorted((left, right) => left.service.localeCompare(right.service) || left.version.localeCompare(right.version));
-  const table = rows.length === 0 ? "no workloads yet: `ripstop run --service hello --port 8080 -- node hello.js`\n" : workloadTable(rows);
+  const rows = workloads.toSorted(
+    (left, right) => left.service.localeCompare(right.service) || left.version.localeCompare(right.version),
+  );
+  const table =
+    rows.length === 0
+      ? "no workloads yet: `ripstop run --service hello --port 8080 -- node hello.js`\n"
+      : workloadTable(rows);
   return `\n${table}\ndashboard  ${info.dashboardUrl}\n${hints.map((hint) => `${hint}\n`).join("")}`;
 }

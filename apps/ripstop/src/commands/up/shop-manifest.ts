@@ -35,7 +35,9 @@ export function readShop(directory: string | undefined): Result<ShopManifest, st
   const file = join(found, "shop.json");
   try {
     const value: unknown = JSON.parse(readFileSync(file, "utf8"));
-    return isManifest(value) ? ok({ ...value, directory: found }) : err(`${file} has no namespace, resources and workloads`);
+    return isManifest(value)
+      ? ok({ ...value, directory: found })
+      : err(`${file} has no namespace, resources and workloads`);
   } catch (cause) {
     return err(`${file}: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
@@ -43,7 +45,11 @@ export function readShop(directory: string | undefined): Result<ShopManifest, st
 
 /** Upwards from this file: the built program may lie at several depths. */
 function findShop(): string | undefined {
-  for (let directory = dirname(fileURLToPath(import.meta.url)); dirname(directory) !== directory; directory = dirname(directory)) {
+  for (
+    let directory = dirname(fileURLToPath(import.meta.url));
+    dirname(directory) !== directory;
+    directory = dirname(directory)
+  ) {
     const candidate = join(directory, "examples", "bookshop");
     if (existsSync(join(candidate, "shop.json"))) return candidate;
   }
@@ -60,7 +66,9 @@ function isManifest(value: unknown): value is Omit<ShopManifest, "directory"> {
     Array.isArray(value.resources) &&
     "workloads" in value &&
     Array.isArray(value.workloads) &&
-    value.workloads.every((one: unknown) => typeof one === "object" && one !== null && "command" in one && Array.isArray(one.command))
+    value.workloads.every(
+      (one: unknown) => typeof one === "object" && one !== null && "command" in one && Array.isArray(one.command),
+    )
   );
 }
 

@@ -43,7 +43,7 @@ export class SupervisedProcesses {
     const entries = names.flatMap((name) => this.#all.get(name) ?? []);
     this.#stopping = true;
     for (const entry of entries) entry.restart?.clear();
-    await Promise.all(entries.map((entry) => entry.process?.stop(graceMs, this.#clock)));
+    await Promise.all(entries.map(async (entry) => entry.process?.stop(graceMs, this.#clock)));
   }
 
   #launch(entry: SupervisedProcess, options: ManagedProcessOptions): ManagedProcess {

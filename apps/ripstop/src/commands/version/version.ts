@@ -11,7 +11,8 @@ export async function version(options: HomeOption & OutputOption): Promise<numbe
   const info = await controlApi(options).info();
   const control = info.ok ? info.value.version : undefined;
   const value = { version: packageVersion, node: process.version, control: control ?? null };
-  const text = (): string => `ripstop ${packageVersion} (Node ${process.version})\ncontrol plane: ${control ?? "does not run on this mesh home"}\n`;
+  const text = (): string =>
+    `ripstop ${packageVersion} (Node ${process.version})\ncontrol plane: ${control ?? "does not run on this mesh home"}\n`;
   process.stdout.write(await formatOutput(options.output, value, text));
   return exitCodes.done;
 }

@@ -1,4 +1,5 @@
-// Host and port as Host fields and request targets carry them (RFC 3986 §3.2, RFC 9110 §4.2 and §7.2).
+// Host and port as Host fields, request targets and :authority carry them (RFC 3986 §3.2, RFC 9110 §4.2 and §7.2).
+// One form for both codecs: rules that match hosts must see the same text whatever version carried it.
 
 const COLON = 58;
 const OPEN_BRACKET = 91;

@@ -1,38 +1,10 @@
 // For tests: carries an Http2Connection over a real socket, with one flush per turn of the event loop.
 
 import type { Socket } from "node:net";
-import { Http2Connection } from "./connection.ts";
-import type { Flushable, Http2ConnectionHandler, Http2Output, Http2ServerHandler } from "./connection-types.ts";
-import type { Http2Error } from "./errors.ts";
-import type { Http2Limits, Http2Settings } from "./limits.ts";
+import { Http2Connection } from "../connection.ts";
+import type { Flushable, Http2ConnectionHandler, Http2Output, Http2ServerHandler } from "../connection-types.ts";
+import type { Http2Limits, Http2Settings } from "../limits.ts";
 import { systemClock } from "@ripstop/core";
-
-/** Remembers what a connection as a whole reported. */
-export class RecordingHandler implements Http2ConnectionHandler {
-  readonly events: string[] = [];
-  readonly errors: Http2Error[] = [];
-
-  onSettings(): void {
-    this.events.push("settings");
-  }
-  onIdle(): void {
-    this.events.push("idle");
-  }
-  onGoaway(lastStreamId: number, code: number, debug: string): void {
-    this.events.push(`goaway last=${lastStreamId} code=${code} ${debug}`.trimEnd());
-  }
-  onPong(value: number): void {
-    this.events.push(`pong ${value}`);
-  }
-  onStreamError(error: Http2Error): void {
-    this.errors.push(error);
-    this.events.push(`stream error ${error.code} ${error.section}: ${error.message}`);
-  }
-  onError(error: Http2Error): void {
-    this.errors.push(error);
-    this.events.push(`error ${error.code} ${error.section}: ${error.message}`);
-  }
-}
 
 class SocketOutput implements Http2Output {
   readonly #socket: Socket;
@@ -42,7 +14,7 @@ class SocketOutput implements Http2Output {
   }
 
   scheduleFlush(connection: Flushable): void {
-    setImmediate(() => connection.flush());
+    queueMicrotask(() => connection.flush());
   }
 
   write(buf: Buffer, start: number, end: number): boolean {

@@ -8,14 +8,14 @@ export interface TextPattern {
 }
 
 const MAX_PATTERN = 1024;
-const MAX_STATES = 4096;
+// With MAX_TEXT the bound of the work for one match.
+const MAX_STATES = 1024;
 const MAX_REPEAT = 255;
 const MAX_TEXT = 8192;
 const MAX_DEPTH = 64;
 
 type Node =
   | { readonly kind: "set"; readonly set: CharSet }
-  | { readonly kind: "empty" }
   | { readonly kind: "fail" }
   | { readonly kind: "sequence"; readonly parts: readonly Node[] }
   | { readonly kind: "either"; readonly parts: readonly Node[] }
@@ -46,12 +46,23 @@ const SPACE: readonly (readonly [number, number])[] = [
  * matches nothing: validation refuses it before it gets here, and a rule never applies to more than was meant.
  */
 export function compileTextPattern(pattern: string): TextPattern {
-  if (pattern.length > MAX_PATTERN) return { matches: () => false };
+  const compiled = compile(pattern);
+  return typeof compiled === "string" ? { matches: () => false } : compiled;
+}
+
+/** Why compileTextPattern cannot use `pattern`, as the end of the sentence "the pattern …"; undefined when it can. */
+export function textPatternProblem(pattern: string): string | undefined {
+  const compiled = compile(pattern);
+  return typeof compiled === "string" ? compiled : undefined;
+}
+
+function compile(pattern: string): Automaton | string {
+  if (pattern.length > MAX_PATTERN) return `has more than ${MAX_PATTERN} characters`;
   const program = new Parser(pattern).parse();
-  if (program === undefined) return { matches: () => false };
+  if (program === undefined) return "is not in the syntax that can be matched in linear time";
   const builder = new Builder();
   const start = builder.build(program, builder.add(MATCH, undefined, -1, -1), 0);
-  return builder.overflow ? { matches: () => false } : new Automaton(builder.states, start);
+  return builder.overflow ? `has more than ${MAX_STATES} states` : new Automaton(builder.states, start);
 }
 
 class Parser {
@@ -255,8 +266,6 @@ class Builder {
     switch (node.kind) {
       case "set":
         return this.add(CHAR, node.set, next, -1);
-      case "empty":
-        return next;
       case "fail":
         this.overflow = true;
         return next;
@@ -279,7 +288,8 @@ class Builder {
       if (state !== undefined) state.next = this.build(part, loop, depth + 1);
       to = loop;
     } else {
-      for (let count = min; count < max; count++) to = this.add(SPLIT, undefined, this.build(part, to, depth + 1), next);
+      for (let count = min; count < max; count++)
+        to = this.add(SPLIT, undefined, this.build(part, to, depth + 1), next);
     }
     for (let count = 0; count < min; count++) to = this.build(part, to, depth + 1);
     return to;
@@ -304,7 +314,8 @@ class Automaton implements TextPattern {
       const following = new Set<number>();
       for (const index of current) {
         const state = this.#states[index];
-        if (state?.kind === CHAR && state.set !== undefined && contains(state.set, code)) this.#enter(state.next, following);
+        if (state?.kind === CHAR && state.set !== undefined && contains(state.set, code))
+          this.#enter(state.next, following);
       }
       if (following.size === 0) return false;
       current = following;
