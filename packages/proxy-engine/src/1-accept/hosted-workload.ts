@@ -78,7 +78,11 @@ export class HostedWorkload implements OutboundContext {
       onEjected: ({ service }, endpoint) => {
         const { name, help } = metricNames.ENDPOINT_EJECTIONS;
         engine.metrics.counter(name, help, { service }).add(1);
-        engine.log.warn("endpoint ejected after failures in a row", { service, endpoint: endpoint.id, times: endpoint.ejections });
+        engine.log.warn("endpoint ejected after failures in a row", {
+          service,
+          endpoint: endpoint.id,
+          times: endpoint.ejections,
+        });
       },
     });
     this.view = new WorkloadView(bootstrap.id, config, factories, {
@@ -107,7 +111,8 @@ export class HostedWorkload implements OutboundContext {
     const { missing } = this.view;
     if (missing !== "") return missing;
     for (const { host } of this.#options.bootstrap.upstreams) {
-      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true) return `the config of upstream ${host} has not arrived`;
+      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true)
+        return `the config of upstream ${host} has not arrived`;
     }
     return "";
   }
@@ -122,7 +127,12 @@ export class HostedWorkload implements OutboundContext {
 
   isOwnAddress(target: HostPort): boolean {
     if (!this.#options.ownPorts.has(target.port)) return false;
-    return isLoopback(target.host) || target.host === "0.0.0.0" || target.host === "::" || target.host === this.#options.bootstrap.inboundHost;
+    return (
+      isLoopback(target.host) ||
+      target.host === "0.0.0.0" ||
+      target.host === "::" ||
+      target.host === this.#options.bootstrap.inboundHost
+    );
   }
 
   serveConnection(conn: Conn, target: HostPort): void {

@@ -66,7 +66,8 @@ export class Http1Pool implements HttpPool {
       return;
     }
     this.#waiting.push(waiter);
-    if (this.#dialing.size < this.#waiting.length && this.#all.size + this.#dialing.size < MAX_CONNECTIONS) this.#dial();
+    if (this.#dialing.size < this.#waiting.length && this.#all.size + this.#dialing.size < MAX_CONNECTIONS)
+      this.#dial();
   }
 
   cancel(waiter: StreamWaiter): void {
@@ -144,7 +145,8 @@ export class Http1Pool implements HttpPool {
         this.#idleMs = Math.max(MIN_IDLE_MS, Math.min(this.#idleMs, idleFor * LEARNED_SHARE));
       }
     }
-    if (this.#waiting.length > this.#dialing.size && this.#all.size + this.#dialing.size < MAX_CONNECTIONS) this.#dial();
+    if (this.#waiting.length > this.#dialing.size && this.#all.size + this.#dialing.size < MAX_CONNECTIONS)
+      this.#dial();
   }
 
   #give(waiter: StreamWaiter): boolean {
