@@ -40,7 +40,9 @@ function licences(modules) {
       const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
       const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice)/i.test(file));
       if (files.length === 0 && license === undefined) throw new Error(`${name} has no licence: it may not be bundled`);
-      const texts = files.filter((file) => existsSync(join(folder, file))).map((file) => readFileSync(join(folder, file), "utf8"));
+      const texts = files
+        .filter((file) => existsSync(join(folder, file)))
+        .map((file) => readFileSync(join(folder, file), "utf8"));
       return `${name} ${version} (${license})\n\n${texts.join("\n")}\n`;
     })
     .join(`\n${"-".repeat(80)}\n\n`);

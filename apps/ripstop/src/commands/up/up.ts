@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { ControlApi, meshHome, sweepStateDirectories, type MeshHome } from "@ripstop/agent-engine";
 import { holdProcess, sleep, systemClock } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, ControlInfo, WorkloadView } from "@ripstop/model";
@@ -88,7 +88,7 @@ class LocalMesh {
 
   /** Ends it; a second call changes nothing. */
   stop(): void {
-    if (!this.#stopping) this.#screen.say("ending …");
+    if (!this.#stopping) this.#screen.leave("ending …");
     this.#stop();
   }
 
@@ -202,14 +202,19 @@ class LocalMesh {
   #hints(workloads: readonly WorkloadView[]): string[] {
     if (this.#shop === undefined) return ["\nCtrl-C ends it."];
     const web = workloads.find((one) => one.service === "web");
+    const half = relative(process.cwd(), join(this.#shop.directory, "half.yaml"));
+    const tries = [
+      ["npx ripstop tap --min-status 400", "the thief, refused, as it happens"],
+      [`npx ripstop apply --wait ${half}`, "half of the readers get catalog v2"],
+      ["npx ripstop describe authorizationpolicy staff-only -n shop", "what keeps the thief out"],
+    ] as const;
+    const width = Math.max(...tries.map(([command]) => command.length));
     return [
       ...(web === undefined ? [] : [`the shop   http://${web.applicationAddress}/`]),
       "",
       "Worth trying next, in another terminal:",
       `  export RIPSTOP_HOME=${this.#home.path}`,
-      "  npx ripstop tap --destination shop/catalog                  live requests; --min-status 400 shows the thief",
-      `  npx ripstop apply --wait ${join(this.#shop.directory, "half.yaml")}   half of the readers get catalog v2`,
-      "  npx ripstop describe authorizationpolicy staff-only -n shop  what keeps the thief out",
+      ...tries.map(([command, shows]) => `  ${command.padEnd(width)}   ${shows}`),
       "",
       "Ctrl-C ends it all.",
     ];
