@@ -252,8 +252,8 @@ export class RawConn implements Conn, StreamOwner {
     if (this.#reading) this.#handle.readStop();
     this.#reading = false;
     const done = (): void => this.#gone();
-    // Refused while a half-close is under way; then an ordinary close does.
-    if (reset && this.#handle.reset && this.#handle.reset(done) === 0) return;
+    // A reset is refused while a half-close is under way, and Node then never closes the handle: an ordinary close it is.
+    if (reset && !this.#ended && this.#handle.reset && this.#handle.reset(done) === 0) return;
     this.#handle.close(done);
   }
 
