@@ -25,6 +25,7 @@ async function withMesh(run: (mesh: TestMesh, keep: <S extends Started>(app: S) 
       apps.push(app);
       return app;
     });
+    assert.deepEqual(mesh.config.refused, []);
   } finally {
     await mesh.close();
     for (const app of apps) await app.close();
