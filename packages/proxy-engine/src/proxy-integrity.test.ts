@@ -121,12 +121,15 @@ async function http2Echo(): Promise<Started> {
 }
 
 describe("random traffic through two proxies", () => {
-  for (const [name, echo, protocol] of [
-    ["HTTP/1.1", http1Echo, Protocol.HTTP1],
-    ["HTTP/2", http2Echo, Protocol.HTTP2],
+  for (const [name, echo, protocol, transport] of [
+    ["HTTP/1.1", http1Echo, Protocol.HTTP1, "public"],
+    ["HTTP/2", http2Echo, Protocol.HTTP2, "public"],
+    ["HTTP/1.1", http1Echo, Protocol.HTTP1, "onread"],
+    ["HTTP/1.1", http1Echo, Protocol.HTTP1, "raw"],
+    ["HTTP/2", http2Echo, Protocol.HTTP2, "raw"],
   ] as const) {
-    it(`arrives byte for byte at an ${name} application, from HTTP/1.1 and HTTP/2 clients together`, async () => {
-      const mesh = await TestMesh.create();
+    it(`arrives byte for byte at an ${name} application over the ${transport} transport, from HTTP/1.1 and HTTP/2 clients together`, async () => {
+      const mesh = await TestMesh.create(transport);
       const app = await echo();
       const agent = new Agent({ keepAlive: true, maxSockets: 12 });
       try {

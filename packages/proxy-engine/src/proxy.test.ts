@@ -25,6 +25,7 @@ async function withMesh(run: (mesh: TestMesh, keep: <S extends Started>(app: S) 
       apps.push(app);
       return app;
     });
+    assert.deepEqual(mesh.config.refused, []);
   } finally {
     await mesh.close();
     for (const app of apps) await app.close();
@@ -339,6 +340,37 @@ describe("TCP through two proxies", () => {
       client.socket.end();
       await client.until("got \x00binary and more");
       await client.untilEnd();
+    }));
+
+  it("joins a declared upstream outside of the mesh as it is", () =>
+    withMesh(async (mesh, keep) => {
+      const app = keep(await tcpApp((socket) => socket.write("outside")));
+      const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "127.0.0.1", port: app.port }] });
+      await web.becameReady;
+      const client = new TcpClient(web.ports.upstreams[0] ?? 0);
+      await client.until("outside");
+      client.socket.destroy();
+      await eventually(() => web.proxy.live.tunnels === 0);
+    }));
+
+  it("carries a CONNECT tunnel to a raw service and to the outside", () =>
+    withMesh(async (mesh, keep) => {
+      const app = keep(await tcpApp((socket) => socket.on("data", (data) => socket.write(`echo ${String(data)}`))));
+      await serve(mesh, "stock", app, Protocol.TCP);
+      const web = await mesh.start({ id: "shop/web-1" });
+      for (const authority of ["stock:80", `127.0.0.1:${app.port}`]) {
+        const client = new TcpClient(web.ports.httpProxy);
+        client.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n\r\n`);
+        await client.until("\r\n\r\n");
+        client.write("x");
+        await client.until("echo x");
+        client.socket.destroy();
+      }
+      const refused = new TcpClient(web.ports.httpProxy);
+      refused.write("CONNECT stock:81 HTTP/1.1\r\nhost: stock:81\r\n\r\n");
+      await refused.until("RS1009");
+      refused.socket.destroy();
+      await eventually(() => web.proxy.live.tunnels === 0 && web.proxy.live.exchanges === 0);
     }));
 
   it("still serves HTTP to a client that was silent at first", () =>

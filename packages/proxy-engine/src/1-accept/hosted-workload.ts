@@ -2,7 +2,7 @@
 
 import type { Clock } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
-import { telemetry, type BootstrapWorkload } from "@ripstop/model";
+import { telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
 import type { Conn, TlsDialer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
@@ -58,7 +58,11 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
+  /** The same by the port's config in force, for the hot path. */
+  readonly #http1Pools = new Map<InboundPort, HttpPool>();
+  readonly #http2Pools = new Map<InboundPort, HttpPool>();
   readonly #egressPools = new Map<string, HttpPool>();
 
   constructor(options: HostedWorkloadOptions) {
@@ -86,7 +90,8 @@ export class HostedWorkload implements OutboundContext {
       },
     });
     this.view = new WorkloadView(bootstrap.id, config, factories, {
-      onWorkloadChanged: () => {
+      onWorkloadChanged: (workload) => {
+        this.#forgetPools(workload);
         this.#recheck();
         options.onChanged();
       },
@@ -154,14 +159,19 @@ export class HostedWorkload implements OutboundContext {
     return pool;
   }
 
-  /** Connections to the application itself, at "HOST:PORT". */
-  applicationPool(address: string, http2: boolean): HttpPool {
-    const key = `${http2 ? "h2" : "h1"} ${address}`;
+  /** Connections to the application itself. */
+  applicationPool(port: InboundPort, http2: boolean): HttpPool {
+    const pools = http2 ? this.#http2Pools : this.#http1Pools;
+    const bound = pools.get(port);
+    if (bound !== undefined) return bound;
+    // Another config of the same port keeps its connections.
+    const key = `${http2 ? "h2" : "h1"} ${port.applicationAddress}`;
     let pool = this.#applicationPools.get(key);
     if (pool === undefined) {
-      pool = this.connector.plainPool(parseAuthority(address) ?? { host: "127.0.0.1", port: 0 }, http2);
+      pool = this.connector.plainPool(parseAuthority(port.applicationAddress) ?? { host: "127.0.0.1", port: 0 }, http2);
       this.#applicationPools.set(key, pool);
     }
+    pools.set(port, pool);
     return pool;
   }
 
@@ -185,17 +195,23 @@ export class HostedWorkload implements OutboundContext {
 
   /** Telemetry slots of an inbound exchange. */
   inboundEdge(peer: InboundPeer, sourceService: string, protocol: string): Edge {
+    const slot = PROTOCOLS.indexOf(protocol);
     const { workload } = this.view;
-    return this.engine.edges.get({
+    const destinationService = workload?.service ?? "";
+    const bound = peer.edges[slot];
+    if (bound?.key.sourceService === sourceService && bound.key.destinationService === destinationService) return bound;
+    const edge = this.engine.edges.get({
       reporter: telemetry.EdgeStats_Reporter.DESTINATION,
       sourceService,
-      destinationService: workload?.service ?? "",
+      destinationService,
       sourceIdentity: peer.identity,
       destinationIdentity: this.spiffeId,
       destinationVersion: workload?.labels["version"] ?? "",
       protocol,
       mutualTls: true,
     });
+    peer.edges[slot] = edge;
+    return edge;
   }
 
   /** Adds to the counters what live raw connections carried. */
@@ -210,6 +226,18 @@ export class HostedWorkload implements OutboundContext {
     this.view.close();
     this.hosts.close();
     this.connector.close();
+  }
+
+  /** The ports may have changed: pools of addresses that are not served any more end when they are idle. */
+  #forgetPools(workload: Workload): void {
+    this.#http1Pools.clear();
+    this.#http2Pools.clear();
+    const addresses = new Set(workload.ports.map((port) => port.applicationAddress));
+    for (const [key, pool] of this.#applicationPools) {
+      if (addresses.has(key.slice(3))) continue;
+      this.#applicationPools.delete(key);
+      pool.retire();
+    }
   }
 
   /** Policies changed: what is live and refused now is cut. */

@@ -130,7 +130,7 @@ export class InboundExchange extends HttpExchange {
       port.protocol === Protocol.HTTP2 ||
       port.protocol === Protocol.GRPC ||
       (this.#isGrpc && port.protocol !== Protocol.HTTP1);
-    const pool = this.#workload.applicationPool(port.applicationAddress, http2);
+    const pool = this.#workload.applicationPool(port, http2);
     pool.acquire(this.startAttempt(pool));
   }
 

@@ -26,6 +26,7 @@ import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { createMetricRegistry, type Logger } from "@ripstop/telemetry";
 import { TestAuthority } from "@ripstop/testkit";
 import { startProxy, type Proxy } from "../proxy.ts";
+import { selectTier } from "@ripstop/net";
 import { FakeConfigClient } from "./fake-config-client.suite.ts";
 
 /** The only trust domain of the tests. */
@@ -84,7 +85,9 @@ export class TestMesh {
     this.authority = authority;
   }
 
-  static async create(): Promise<TestMesh> {
+  /** `transport` names the tier that carries the connections; RIPSTOP_TRANSPORT chooses it where a test does not. */
+  static async create(transport: string = process.env["RIPSTOP_TRANSPORT"] ?? "public"): Promise<TestMesh> {
+    await selectTier({ clock: systemClock, logger: silent, requested: transport });
     const mesh = new TestMesh(await TestAuthority.create(TRUST_DOMAIN));
     mesh.config.set(trustBundleType, TRUST_DOMAIN, {
       trustDomain: TRUST_DOMAIN,
