@@ -114,7 +114,5 @@ if (wanted.length === 0) {
   process.stdout.write("no enforcement is listed: that is a failure\n");
   failures++;
 }
-process.stdout.write(
-  `${wanted.length - failures} of ${wanted.length} enforcements are guarded by a test\n`,
-);
+process.stdout.write(`${wanted.length - failures} of ${wanted.length} enforcements are guarded by a test\n`);
 process.exit(failures === 0 ? 0 : 1);
