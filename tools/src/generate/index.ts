@@ -1,7 +1,9 @@
 // Every generator, in the order in which they run.
 
+import { generateCli } from "./cli.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateMetrics } from "./metrics.ts";
 import { generatePolicies } from "./policies.ts";
 import { generateProtos } from "./protos.ts";
 
@@ -13,4 +15,6 @@ export const generators: Readonly<Record<string, Generator>> = {
   protos: generateProtos,
   policies: generatePolicies,
   errors: generateErrors,
+  metrics: generateMetrics,
+  cli: generateCli,
 };
