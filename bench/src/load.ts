@@ -10,8 +10,8 @@ export interface LoadResult {
   readonly requests: number;
   readonly errors: number;
   readonly seconds: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+  /** Latencies in milliseconds by column key, as far as the tool tells them. */
+  readonly latency: Readonly<Record<string, number>>;
 }
 
 /** The eleven fields of a usual request through a mesh, about 700 bytes. */
@@ -39,30 +39,41 @@ export async function wrk(url: string, connections: number, seconds: number): Pr
     requests: Number(done?.[1] ?? 0),
     errors: Number(badStatus?.[1] ?? 0) + (socketErrors?.slice(1).reduce((sum, count) => sum + Number(count), 0) ?? 0),
     seconds: Number(done?.[2] ?? seconds),
-    p50Ms: milliseconds(/50%\s+([0-9.]+[a-z]+)/.exec(stdout)?.[1]),
-    p99Ms: milliseconds(/99%\s+([0-9.]+[a-z]+)/.exec(stdout)?.[1]),
+    latency: {
+      p50Ms: milliseconds(/50%\s+([0-9.]+[a-z]+)/.exec(stdout)?.[1]),
+      p99Ms: milliseconds(/99%\s+([0-9.]+[a-z]+)/.exec(stdout)?.[1]),
+    },
   };
 }
 
-/** HTTP/2 prior-knowledge load with h2load. */
-export async function h2load(url: string, options: { readonly connections: number; readonly streams: number; readonly seconds: number; readonly body?: string; readonly headers?: readonly (readonly [string, string])[] }): Promise<LoadResult> {
-  const args = ["-t1", `-c${options.connections}`, `-m${options.streams}`, `-D${options.seconds}`, "--warm-up-time=0"];
-  for (const [name, value] of options.headers ?? realisticHeaders) args.push("-H", `${name}: ${value}`);
-  if (options.body !== undefined) args.push("-d", options.body);
+/** How h2load is to load. */
+export interface H2Load {
+  readonly connections: number;
+  readonly streams: number;
+  readonly seconds: number;
+  /** File to POST; without it, GET. */
+  readonly bodyFile?: string;
+  readonly headers?: readonly (readonly [string, string])[];
+}
+
+/** HTTP/2 prior-knowledge load with h2load. It tells the mean latency and no percentiles. */
+export async function h2load(url: string, load: H2Load): Promise<LoadResult> {
+  const args = ["-t1", `-c${load.connections}`, `-m${load.streams}`, `-D${load.seconds}`, "--warm-up-time=0"];
+  for (const [name, value] of load.headers ?? realisticHeaders) args.push("-H", `${name}: ${value}`);
+  if (load.bodyFile !== undefined) args.push("-d", load.bodyFile);
   const { stdout } = await exec("h2load", [...args, url], { maxBuffer: 1 << 20 });
   const counts = /requests: [0-9]+ total, [0-9]+ started, ([0-9]+) done, ([0-9]+) succeeded, ([0-9]+) failed, ([0-9]+) errored/.exec(stdout);
   const time = /time for request:\s+([0-9.]+[a-z]+)\s+([0-9.]+[a-z]+)\s+([0-9.]+[a-z]+)/.exec(stdout);
   return {
     requests: Number(counts?.[1] ?? 0),
-    errors: Number(counts?.[3] ?? 0) + Number(counts?.[4] ?? 0),
-    seconds: options.seconds,
-    p50Ms: milliseconds(time?.[3]),
-    p99Ms: milliseconds(time?.[2]),
+    errors: Number(counts?.[3] ?? 0),
+    seconds: load.seconds,
+    latency: { meanMs: milliseconds(time?.[3]) },
   };
 }
 
 function milliseconds(text: string | undefined): number {
   const match = /^([0-9.]+)(us|ms|s)$/.exec(text ?? "");
   if (!match) return Number.NaN;
-  return Number(match[1]) * { us: 0.001, ms: 1, s: 1000 }[match[2] as "us" | "ms" | "s"];
+  return Number(match[1]) * (match[2] === "us" ? 0.001 : match[2] === "ms" ? 1 : 1000);
 }
