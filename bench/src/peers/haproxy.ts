@@ -59,7 +59,8 @@ export const haproxy: Peer = {
     return launch(folder, "inbound.cfg", httpConfig(bind, [`127.0.0.1:${application}`]));
   },
   outbound: async ({ listen, inbound, folder, mesh }) => {
-    const server = `127.0.0.1:${inbound} ssl crt ${mesh.client.bothFile} ca-file ${mesh.bundleFile} verify required alpn h2 sni str(backend)`;
+    // No server name: HAProxy would look for it in the certificate, which has a SPIFFE id and no host name.
+    const server = `127.0.0.1:${inbound} ssl crt ${mesh.client.bothFile} ca-file ${mesh.bundleFile} verify required alpn h2`;
     return launch(folder, "outbound.cfg", httpConfig(`127.0.0.1:${listen}`, [server]));
   },
 };

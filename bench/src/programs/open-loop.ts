@@ -45,7 +45,6 @@ class Client {
 
   send(dueMs: number): void {
     this.#dueMs = dueMs;
-    lateness.record((nowMs() - dueMs) * 1000);
     this.#socket.write(request);
   }
 
@@ -69,9 +68,13 @@ function pump(): void {
   while (sent < due) {
     const client = idle.pop();
     if (client === undefined) return;
-    client.send(originMs + (sent * 1000) / options.ratePerSecond);
+    client.send(dueTime(sent));
     sent++;
   }
+}
+
+function dueTime(request: number): number {
+  return originMs + (request * 1000) / options.ratePerSecond;
 }
 
 function begin(): void {
@@ -80,6 +83,7 @@ function begin(): void {
   const worker = new Worker(new URL("./pacer.js", import.meta.url), { workerData: { ratePerSecond, seconds, originMs } });
   worker.on("message", (count: number) => {
     due = count;
+    lateness.record((nowMs() - dueTime(count - 1)) * 1000);
     pump();
   });
   setTimeout(report, LEAD_MS + seconds * 1000 + PATIENCE_MS);
