@@ -50,16 +50,15 @@ async function measure(context: RowContext): Promise<RowResult> {
   const notMeasured: { peer: string; why: string }[] = [];
   const contestants = [];
   try {
-    for (const peer of context.peers) {
-      const listen = await freePort();
-      const launch = await peer.plain({ protocol: "http1", listen, upstreams: upstreams.ports, folder: mkdtempSync(join(context.folder, "peer-")) });
-      contestants.push({ peer, listen, launch, times: [] as number[], why: "" });
-    }
+    for (const peer of context.peers) contestants.push({ peer, listen: await freePort(), times: [] as number[], why: "" });
     for (let round = 0; round < STARTS; round++) {
       for (const contestant of contestants) {
         if (contestant.why !== "") continue;
         try {
-          contestant.times.push(await startOnce(contestant.launch, contestant.listen));
+          // Anew for each start: what an earlier run left on disk may not count.
+          const { peer, listen } = contestant;
+          const launch = await peer.plain({ protocol: "http1", listen, upstreams: upstreams.ports, folder: mkdtempSync(join(context.folder, "peer-")) });
+          contestant.times.push(await startOnce(launch, listen));
         } catch (error) {
           contestant.why = String(error);
           notMeasured.push({ peer: contestant.peer.name, why: contestant.why });
