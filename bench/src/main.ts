@@ -9,8 +9,9 @@ import { envoy } from "./peers/envoy.ts";
 import { haproxy } from "./peers/haproxy.ts";
 import { nginx } from "./peers/nginx.ts";
 import type { Peer } from "./peers/peer.ts";
-import { ripstop } from "./peers/ripstop.ts";
+import { createRipstop } from "./peers/ripstop.ts";
 import { endChildrenWithUs, hasProgram } from "./processes.ts";
+import { profileRow } from "./profile/profile-row.ts";
 import { machine, report, rowSection, type MeasuredRow } from "./report.ts";
 import { rows } from "./rows/index.ts";
 import type { Row, RowContext, RowResult } from "./rows/row.ts";
@@ -26,6 +27,7 @@ const { values: options } = parseArgs({
     connections: { type: "string", default: "10000" },
     json: { type: "string", default: "" },
     report: { type: "string", default: "" },
+    profile: { type: "boolean", default: false },
   },
 });
 
@@ -34,7 +36,7 @@ function fits(words: string, ...names: readonly string[]): boolean {
   return words.split(",").some((word) => names.some((name) => name.toLowerCase().includes(word.trim().toLowerCase())));
 }
 
-async function measure(row: Row, context: Omit<RowContext, "folder">): Promise<MeasuredRow> {
+async function measure(row: Row, context: Omit<RowContext, "folder">, withProfile: boolean): Promise<MeasuredRow> {
   const folder = mkdtempSync(join(tmpdir(), "ripstop-bench-"));
   let result: RowResult;
   try {
@@ -44,7 +46,8 @@ async function measure(row: Row, context: Omit<RowContext, "folder">): Promise<M
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  return { row, result, verdicts: row.judge(result.entries) };
+  const profile = withProfile && row.profiled ? await profileRow(row, context) : [];
+  return { row, result, verdicts: row.judge(result.entries), profile };
 }
 
 async function main(): Promise<void> {
@@ -64,8 +67,9 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  const complete = options.row === "" && options.peer === "";
   endChildrenWithUs();
-  const candidates: readonly Peer[] = [ripstop, haproxy, nginx, envoy];
+  const candidates: readonly Peer[] = [createRipstop([]), haproxy, nginx, envoy];
   const present = candidates.filter((peer) => peer.missing() === undefined);
   const missingPeers = candidates.filter((peer) => !present.includes(peer)).map((peer) => `${peer.name} (${peer.missing() ?? ""})`);
   const peers = present.filter((peer) => fits(options.peer, peer.name));
@@ -74,15 +78,14 @@ async function main(): Promise<void> {
   for (const missing of missingPeers) process.stdout.write(`Missing: ${missing}.\n`);
   const measured: MeasuredRow[] = [];
   for (const row of chosen) {
-    const done = await measure(row, context);
+    const done = await measure(row, context, complete || options.profile);
     measured.push(done);
     process.stdout.write(`\n${rowSection(done)}`);
   }
   if (options.json !== "") {
-    const content = measured.map(({ row, result, verdicts }) => ({ row: row.id, title: row.title, ...result, verdicts }));
+    const content = measured.map(({ row, result, verdicts, profile }) => ({ row: row.id, title: row.title, ...result, verdicts, profile }));
     writeFileSync(options.json, `${JSON.stringify({ machine: machine(), rounds: context.rounds, seconds: context.seconds, rows: content }, undefined, 2)}\n`);
   }
-  const complete = options.row === "" && options.peer === "";
   const file = options.report === "" && complete ? reportFile : options.report;
   if (file === "") return;
   mkdirSync(dirname(file), { recursive: true });

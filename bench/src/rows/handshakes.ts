@@ -64,6 +64,7 @@ export const handshakes: Row = {
     { key: "resumedPercent", heading: "really resumed %", digits: 0 },
     { key: "errors", heading: "errors", digits: 0 },
   ],
+  profiled: true,
   measure,
   judge: (entries) => [
     about("full handshake", atMostTimes(entries, "fullUs", 1.15, "HAProxy")),

@@ -81,6 +81,7 @@ export const idleConnections: Row = {
     { key: "tlsPrivateKb", heading: "private", digits: 1 },
     { key: "plainOpen", heading: "open", digits: 0 },
   ],
+  profiled: false,
   measure,
   judge: (entries) => [about("plain", atMost(entries, "plainKb", 10, "KB each")), about("TLS", atMost(entries, "tlsKb", 45, "KB each"))],
 };

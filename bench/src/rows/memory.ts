@@ -50,6 +50,7 @@ export const memory: Row = {
     { key: "loadedPrivateMb", heading: "private", digits: 1 },
     { key: "errors", heading: "errors", digits: 0 },
   ],
+  profiled: false,
   measure,
   judge: (entries) => [about("idle", atMost(entries, "idleMb", 48, "MB")), about("after load", atMost(entries, "loadedMb", 65, "MB"))],
 };

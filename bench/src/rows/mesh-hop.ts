@@ -47,6 +47,7 @@ export const meshHop: Row = {
   title: "Two-proxy mesh hop with mutual TLS, HTTP/1.1 client and server, 32 connections",
   what: "wrk → OUT proxy → HTTP/2 over mutual TLS 1.3 → IN proxy → nginx; the requests of the first row, certificates of one authority for all. CPU is that of both proxies together.",
   columns: [...requestColumns, { key: "outUs", heading: "of it OUT", digits: 1 }, ...percentileColumns, { key: "errors", heading: "errors", digits: 0 }],
+  profiled: true,
   measure,
   judge: (entries) => [about("CPU of both proxies", atMostTimes(entries, "cpuUs", 0.6, "Envoy"))],
 };

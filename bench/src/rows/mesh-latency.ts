@@ -74,6 +74,7 @@ export const meshLatency: Row = {
   title: "The same hop at 1,000 and 3,200 requests a second",
   what: "An open-loop program sends the same requests at a fixed rate on 32 connections; latency counts from the moment a request was due. Added is the difference to the same load on nginx directly, run just before. CPU is that of both proxies.",
   columns,
+  profiled: false,
   measure,
   judge: () => [],
 };

@@ -72,6 +72,7 @@ export function requestRow(options: RequestRowOptions): Row {
     title: options.title,
     what: options.what,
     columns: columnsWith(options.latency),
+    profiled: true,
     judge: (entries) => options.judge(entries),
     measure: (context) => measure(options, context),
   };

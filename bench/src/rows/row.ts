@@ -53,6 +53,8 @@ export interface Row {
   /** What is done and counted, in plain words. */
   readonly what: string;
   readonly columns: readonly Column[];
+  /** Whether a CPU profile says where its cost comes from. */
+  readonly profiled: boolean;
   measure(context: RowContext): Promise<RowResult>;
   judge(entries: readonly Entry[]): readonly Verdict[];
 }

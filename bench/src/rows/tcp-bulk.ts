@@ -43,6 +43,7 @@ export const tcpBulk: Row = {
     { key: "cpuPerGb", heading: "CPU s/GB", digits: 3 },
     { key: "gbPerCpuSecond", heading: "GB per CPU s", digits: 2 },
   ],
+  profiled: true,
   measure,
   judge: (entries) => [about("bytes per CPU second", atLeastTimes(entries, "gbPerCpuSecond", 1, "HAProxy"))],
 };
