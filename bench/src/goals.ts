@@ -20,10 +20,17 @@ export function atLeastTimes(entries: readonly Entry[], key: string, factor: num
   return compare(entries, key, `≥ ${factor} × ${peer}`, peer, (ratio) => ratio >= factor);
 }
 
-function compare(entries: readonly Entry[], key: string, goal: string, peer: string, isMet: (ratio: number) => boolean): Verdict {
+function compare(
+  entries: readonly Entry[],
+  key: string,
+  goal: string,
+  peer: string,
+  isMet: (ratio: number) => boolean,
+): Verdict {
   const ours = valueOf(entries, OURS, key);
   const theirs = valueOf(entries, peer, key);
-  if (ours === undefined || theirs === undefined || theirs === 0) return { goal, reached: "not measured", met: undefined };
+  if (ours === undefined || theirs === undefined || theirs === 0)
+    return { goal, reached: "not measured", met: undefined };
   const ratio = ours / theirs;
   return { goal, reached: `${ratio.toFixed(2)} ×`, met: isMet(ratio) };
 }

@@ -42,7 +42,11 @@ async function measure(row: Row, context: Omit<RowContext, "folder">, withProfil
   try {
     result = await row.measure({ ...context, folder });
   } catch (error) {
-    result = { entries: [], notMeasured: [{ peer: "The row", why: error instanceof Error ? error.message : String(error) }], notes: [] };
+    result = {
+      entries: [],
+      notMeasured: [{ peer: "The row", why: error instanceof Error ? error.message : String(error) }],
+      notes: [],
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -58,10 +62,19 @@ async function main(): Promise<void> {
   }
   for (const tool of ["wrk", "h2load", "nginx", "nghttpd"]) {
     if (hasProgram(tool)) continue;
-    process.stderr.write(`the benchmark needs ${tool}: apt-get install wrk nghttp2-client nghttp2-server nginx-light\n`);
+    process.stderr.write(
+      `the benchmark needs ${tool}: apt-get install wrk nghttp2-client nghttp2-server nginx-light\n`,
+    );
     process.exitCode = 1;
     return;
   }
+  const numbers = [options.rounds, options.seconds, options.connections].map(Number);
+  if (!numbers.every((number) => Number.isInteger(number) && number >= 1)) {
+    process.stderr.write("--rounds, --seconds and --connections take whole numbers from 1\n");
+    process.exitCode = 2;
+    return;
+  }
+  const [rounds = 1, seconds = 1, idleConnections = 1] = numbers;
   if (chosen.length === 0) {
     process.stderr.write(`no row is called "${options.row}"; --list names them\n`);
     process.exitCode = 2;
@@ -71,10 +84,12 @@ async function main(): Promise<void> {
   endChildrenWithUs();
   const candidates: readonly Peer[] = [createRipstop([]), haproxy, nginx, envoy];
   const present = candidates.filter((peer) => peer.missing() === undefined);
-  const missingPeers = candidates.filter((peer) => !present.includes(peer)).map((peer) => `${peer.name} (${peer.missing() ?? ""})`);
+  const missingPeers = candidates
+    .filter((peer) => !present.includes(peer))
+    .map((peer) => `${peer.name} (${peer.missing() ?? ""})`);
   const peers = present.filter((peer) => fits(options.peer, peer.name));
-  const context = { peers, rounds: Number(options.rounds), seconds: Number(options.seconds), idleConnections: Number(options.connections) };
-  process.stdout.write(`Machine: ${machine()}. Medians of ${context.rounds} rounds of ${context.seconds} s.\n`);
+  const context = { peers, rounds, seconds, idleConnections };
+  process.stdout.write(`Machine: ${machine()}. Medians of ${rounds} rounds of ${seconds} s.\n`);
   for (const missing of missingPeers) process.stdout.write(`Missing: ${missing}.\n`);
   const measured: MeasuredRow[] = [];
   for (const row of chosen) {
@@ -83,8 +98,17 @@ async function main(): Promise<void> {
     process.stdout.write(`\n${rowSection(done)}`);
   }
   if (options.json !== "") {
-    const content = measured.map(({ row, result, verdicts, profile }) => ({ row: row.id, title: row.title, ...result, verdicts, profile }));
-    writeFileSync(options.json, `${JSON.stringify({ machine: machine(), rounds: context.rounds, seconds: context.seconds, rows: content }, undefined, 2)}\n`);
+    const content = measured.map(({ row, result, verdicts, profile }) => ({
+      row: row.id,
+      title: row.title,
+      ...result,
+      verdicts,
+      profile,
+    }));
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine: machine(), rounds, seconds, rows: content }, undefined, 2)}\n`,
+    );
   }
   const file = options.report === "" && complete ? reportFile : options.report;
   if (file === "") return;

@@ -33,7 +33,10 @@ interface Contestant<T> {
 }
 
 /** Measures all peers of the context. A peer that fails is left out, with the reason. */
-export async function measureInterleaved<T extends RunningServer>(context: RowContext, measurement: Measurement<T>): Promise<RowResult> {
+export async function measureInterleaved<T extends RunningServer>(
+  context: RowContext,
+  measurement: Measurement<T>,
+): Promise<RowResult> {
   const notMeasured: { peer: string; why: string }[] = [];
   const contestants: Contestant<T>[] = [];
   const failed = new Set<string>();
@@ -43,7 +46,10 @@ export async function measureInterleaved<T extends RunningServer>(context: RowCo
       await work();
     } catch (error) {
       failed.add(peer.name);
-      notMeasured.push({ peer: peer.name, why: error instanceof Error ? error.message.trim().slice(0, 400) : String(error) });
+      notMeasured.push({
+        peer: peer.name,
+        why: error instanceof Error ? error.message.trim().slice(0, 400) : String(error),
+      });
     }
   };
   try {
@@ -58,19 +64,24 @@ export async function measureInterleaved<T extends RunningServer>(context: RowCo
         contestants.push({ peer, running, samples: [], fixed: {} });
       });
     }
-    for (const { peer, running, fixed } of contestants) await attempt(peer, async () => void Object.assign(fixed, await measurement.warmUp?.(running)));
+    for (const { peer, running, fixed } of contestants)
+      await attempt(peer, async () => void Object.assign(fixed, await measurement.warmUp?.(running)));
     for (let round = 0; round < context.rounds; round++) {
-      for (const { peer, running, samples } of contestants) await attempt(peer, async () => void samples.push(await measurement.sample(running)));
+      for (const { peer, running, samples } of contestants)
+        await attempt(peer, async () => void samples.push(await measurement.sample(running)));
     }
-    for (const { peer, running, fixed } of contestants) await attempt(peer, async () => void Object.assign(fixed, await measurement.finish?.(running)));
+    for (const { peer, running, fixed } of contestants)
+      await attempt(peer, async () => void Object.assign(fixed, await measurement.finish?.(running)));
   } finally {
     await Promise.all(contestants.map(({ running }) => running.stop()));
   }
-  const entries = contestants.filter(({ peer }) => !failed.has(peer.name)).map((contestant): Entry => ({
-    peer: contestant.peer.name,
-    version: contestant.peer.version(),
-    values: { ...summarize(contestant.samples), ...contestant.fixed },
-  }));
+  const entries = contestants
+    .filter(({ peer }) => !failed.has(peer.name))
+    .map((contestant): Entry => ({
+      peer: contestant.peer.name,
+      version: contestant.peer.version(),
+      values: { ...summarize(contestant.samples), ...contestant.fixed },
+    }));
   return { entries, notMeasured, notes: [] };
 }
 
@@ -86,7 +97,10 @@ export function summarize(samples: readonly Values[]): Values {
 }
 
 /** Runs `work` and returns its result with the CPU seconds that `pids` used meanwhile. */
-export async function withCpu<R>(pids: readonly number[], work: () => Promise<R>): Promise<{ readonly result: R; readonly user: number; readonly system: number; readonly total: number }> {
+export async function withCpu<R>(
+  pids: readonly number[],
+  work: () => Promise<R>,
+): Promise<{ readonly result: R; readonly user: number; readonly system: number; readonly total: number }> {
   const before = cpuSeconds(pids);
   const result = await work();
   const after = cpuSeconds(pids);

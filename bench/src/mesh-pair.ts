@@ -37,7 +37,10 @@ export async function startPair(peer: Peer, folder: string, application: number)
     const own = join(folder, "out");
     mkdirSync(own);
     const listen = await freePort();
-    const outbound = await startServer(await peer.outbound({ listen, inbound: inbound.listen, folder: own, mesh: inbound.mesh }), listen);
+    const outbound = await startServer(
+      await peer.outbound({ listen, inbound: inbound.listen, folder: own, mesh: inbound.mesh }),
+      listen,
+    );
     return {
       listen,
       pids: [...outbound.pids, ...inbound.pids],

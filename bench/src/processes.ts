@@ -32,8 +32,11 @@ export function hasProgram(name: string): boolean {
 }
 
 /** Starts a command without waiting; `output` gives the last of what it wrote. */
-export function startChild({ command, args }: Launch): { readonly child: ChildProcess; output(): string } {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+export function startChild({ command, args, env = process.env }: Launch): {
+  readonly child: ChildProcess;
+  output(): string;
+} {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env });
   children.add(child);
   child.once("exit", () => children.delete(child));
   let output = "";
@@ -51,7 +54,8 @@ export async function startServer(launch: Launch, port: number): Promise<Running
   const { child, output } = startChild(launch);
   const started = Date.now();
   while (Date.now() - started < START_LIMIT_MS) {
-    if (child.exitCode !== null || child.pid === undefined) throw new Error(`${launch.command} ended with ${child.exitCode}: ${output()}`);
+    if (child.exitCode !== null || child.pid === undefined)
+      throw new Error(`${launch.command} ended with ${child.exitCode}: ${output()}`);
     if (await accepts(port)) return { pids: processTree(child.pid), stop: () => stopChild(child) };
     await pause(POLL_MS);
   }
@@ -95,7 +99,9 @@ export function freePort(): Promise<number> {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => (address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
+      );
     });
   });
 }

@@ -31,7 +31,10 @@ export function machine(): string {
 export function rowSection({ row, result, verdicts, profile }: MeasuredRow): string {
   const lines = [`## ${row.title}`, "", row.what, ""];
   if (result.entries.length > 0) {
-    lines.push(`| proxy | ${row.columns.map(({ heading }) => heading).join(" | ")} |`, `|---|${"---:|".repeat(row.columns.length)}`);
+    lines.push(
+      `| proxy | ${row.columns.map(({ heading }) => heading).join(" | ")} |`,
+      `|---|${"---:|".repeat(row.columns.length)}`,
+    );
     for (const { peer, version, values } of result.entries) {
       const cells = row.columns.map(({ key, digits }) => format(values[key], digits));
       lines.push(`| ${`${peer} ${version}`.trim()} | ${cells.join(" | ")} |`);
@@ -39,7 +42,8 @@ export function rowSection({ row, result, verdicts, profile }: MeasuredRow): str
     lines.push("");
   }
   for (const { goal, reached, met } of verdicts) lines.push(`- Goal: ${goal}: **${verdictWord(met)}** (${reached})`);
-  for (const { peer, why } of result.notMeasured) lines.push(`- ${peer} was not measured: ${why.replaceAll(/\s+/g, " ")}`);
+  for (const { peer, why } of result.notMeasured)
+    lines.push(`- ${peer} was not measured: ${why.replaceAll(/\s+/g, " ")}`);
   for (const line of profile) lines.push(`- ${line}`);
   for (const note of result.notes) lines.push(`- ${note}`);
   return `${lines.join("\n").trimEnd()}\n`;
@@ -47,7 +51,9 @@ export function rowSection({ row, result, verdicts, profile }: MeasuredRow): str
 
 /** The whole report. */
 export function report(rows: readonly MeasuredRow[], { rounds, seconds, when, missingPeers }: Circumstances): string {
-  const goals = rows.flatMap(({ row, verdicts }) => verdicts.map((verdict) => `| ${row.title} | ${verdict.goal} | ${verdict.reached} | ${verdictWord(verdict.met)} |`));
+  const goals = rows.flatMap(({ row, verdicts }) =>
+    verdicts.map((verdict) => `| ${row.title} | ${verdict.goal} | ${verdict.reached} | ${verdictWord(verdict.met)} |`),
+  );
   const missing = missingPeers.map((peer) => `- Missing: ${peer}\n`).join("");
   return `# Benchmarks
 

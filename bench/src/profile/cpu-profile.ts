@@ -6,7 +6,12 @@ import { fileURLToPath } from "node:url";
 
 interface ProfileNode {
   readonly id: number;
-  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number; readonly columnNumber: number };
+  readonly callFrame: {
+    readonly functionName: string;
+    readonly url: string;
+    readonly lineNumber: number;
+    readonly columnNumber: number;
+  };
 }
 
 /** The parts of the .cpuprofile format that are read. Times in microseconds. */
@@ -30,7 +35,13 @@ export interface Share {
   readonly share: number;
 }
 
-const WRITES: ReadonlySet<string> = new Set(["writeBuffer", "writev", "writeLatin1String", "writeUtf8String", "shutdown"]);
+const WRITES: ReadonlySet<string> = new Set([
+  "writeBuffer",
+  "writev",
+  "writeLatin1String",
+  "writeUtf8String",
+  "shutdown",
+]);
 const START_UP_US = 1_500_000;
 
 /** Names a place in the source as it was written; the place itself when there is no map. */
@@ -58,17 +69,23 @@ export function summarizeProfiles(profiles: readonly CpuProfile[], locate: Locat
 }
 
 function sharesOf(times: ReadonlyMap<string, number>, busy: number): Share[] {
-  return [...times].map(([name, time]) => ({ name, share: time / Math.max(1, busy) })).sort((a, b) => b.share - a.share);
+  return [...times]
+    .map(([name, time]) => ({ name, share: time / Math.max(1, busy) }))
+    .sort((a, b) => b.share - a.share);
 }
 
 /** Undefined for idle time. */
-function placeOf({ callFrame }: ProfileNode, locate: Locate): { readonly group: string; readonly name: string } | undefined {
+function placeOf(
+  { callFrame }: ProfileNode,
+  locate: Locate,
+): { readonly group: string; readonly name: string } | undefined {
   const { functionName, url, lineNumber, columnNumber } = callFrame;
   const plain = functionName === "" ? "(anonymous)" : functionName;
   if (plain === "(idle)" || plain === "(root)") return undefined;
   if (plain === "(garbage collector)") return { group: "garbage collection", name: plain };
   if (plain === "(program)") return { group: "native code and kernel: reading, polling", name: plain };
-  if (url === "") return { group: WRITES.has(plain) ? "native code and kernel: writing" : "V8 and Node built-ins", name: plain };
+  if (url === "")
+    return { group: WRITES.has(plain) ? "native code and kernel: writing" : "V8 and Node built-ins", name: plain };
   if (url.startsWith("node:")) return { group: "Node's own JavaScript", name: `${plain} (${url})` };
   const source = locate(url, lineNumber, columnNumber);
   const area = /(?:packages|apps)\/([^/]+)(?:\/(?:src|dist)\/([0-9]-[^/]+))?/.exec(source);
@@ -83,7 +100,10 @@ export function sourceMapLocator(): Locate {
     if (!url.startsWith("file:")) return url;
     if (!maps.has(url)) {
       const file = `${fileURLToPath(url)}.map`;
-      maps.set(url, existsSync(file) ? new SourceMap(JSON.parse(readFileSync(file, "utf8")) as SourceMapPayload) : undefined);
+      maps.set(
+        url,
+        existsSync(file) ? new SourceMap(JSON.parse(readFileSync(file, "utf8")) as SourceMapPayload) : undefined,
+      );
     }
     const entry = maps.get(url)?.findEntry(line, column);
     return entry !== undefined && "originalSource" in entry ? entry.originalSource : url;

@@ -19,15 +19,23 @@ export async function profileRow(row: Row, context: Omit<RowContext, "folder">):
     const { notMeasured } = await row.measure({ ...context, peers, rounds: 1, folder: work });
     const [failure] = notMeasured;
     if (failure !== undefined) return [`No profile: ${failure.why}`];
-    const profiles = readdirSync(folder).filter((name) => name.endsWith(".cpuprofile")).map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as CpuProfile);
+    const profiles = readdirSync(folder)
+      .filter((name) => name.endsWith(".cpuprofile"))
+      .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as CpuProfile);
     if (profiles.length === 0) return ["No profile: the proxy wrote none"];
     const { groups, functions } = summarizeProfiles(profiles, sourceMapLocator());
-    return [`Where Ripstop's time goes (CPU profile, without idle time): ${list(groups, TOP_GROUPS)}`, `Most expensive functions themselves: ${list(functions, TOP_FUNCTIONS)}`];
+    return [
+      `Where Ripstop's time goes (CPU profile, without idle time): ${list(groups, TOP_GROUPS)}`,
+      `Most expensive functions themselves: ${list(functions, TOP_FUNCTIONS)}`,
+    ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 function list(shares: readonly Share[], count: number): string {
-  return shares.slice(0, count).map(({ name, share }) => `${name} ${(share * 100).toFixed(1)} %`).join(", ");
+  return shares
+    .slice(0, count)
+    .map(({ name, share }) => `${name} ${(share * 100).toFixed(1)} %`)
+    .join(", ");
 }

@@ -3,7 +3,11 @@
 import { connect } from "node:net";
 import { finish, giveUp, nowMs, programOptions } from "./program.ts";
 
-const { port, seconds, chunkBytes } = programOptions<{ readonly port: number; readonly seconds: number; readonly chunkBytes: number }>();
+const { port, seconds, chunkBytes } = programOptions<{
+  readonly port: number;
+  readonly seconds: number;
+  readonly chunkBytes: number;
+}>();
 const chunk = Buffer.alloc(chunkBytes, "b");
 const OUTSTANDING = 2;
 let sent = 0;

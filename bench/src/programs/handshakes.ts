@@ -3,7 +3,12 @@
 import { MeshClient, type MeshTarget } from "./mesh-client.ts";
 import { finish, giveUp, nowMs, programOptions } from "./program.ts";
 
-const { target, seconds, resume, lanes } = programOptions<{ readonly target: MeshTarget; readonly seconds: number; readonly resume: boolean; readonly lanes: number }>();
+const { target, seconds, resume, lanes } = programOptions<{
+  readonly target: MeshTarget;
+  readonly seconds: number;
+  readonly resume: boolean;
+  readonly lanes: number;
+}>();
 const client = new MeshClient(target);
 const endMs = nowMs() + seconds * 1000;
 let connections = 0;

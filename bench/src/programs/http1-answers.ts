@@ -22,7 +22,8 @@ export class Http1Answers {
     if (headEnd < 0) return undefined;
     const head = this.#text.slice(0, headEnd);
     const length = /\r\ncontent-length: *([0-9]+)/i.exec(head)?.[1];
-    const end = length === undefined ? this.#text.indexOf("\r\n0\r\n\r\n", headEnd + 2) + 7 : headEnd + 4 + Number(length);
+    const end =
+      length === undefined ? this.#text.indexOf("\r\n0\r\n\r\n", headEnd + 2) + 7 : headEnd + 4 + Number(length);
     if (end < headEnd + 4 || this.#text.length < end) return undefined;
     this.#text = this.#text.slice(end);
     return Number(head.slice(9, 12));

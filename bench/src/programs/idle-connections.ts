@@ -5,7 +5,12 @@ import { Http1Answers } from "./http1-answers.ts";
 import { MeshClient, type MeshTarget } from "./mesh-client.ts";
 import { programOptions } from "./program.ts";
 
-const { port, count, lanes, target } = programOptions<{ readonly port: number; readonly count: number; readonly lanes: number; readonly target?: MeshTarget }>();
+const { port, count, lanes, target } = programOptions<{
+  readonly port: number;
+  readonly count: number;
+  readonly lanes: number;
+  readonly target?: MeshTarget;
+}>();
 const client = target === undefined ? undefined : new MeshClient(target);
 let wanted = count;
 let open = 0;
@@ -13,7 +18,9 @@ let open = 0;
 function openPlain(): Promise<void> {
   return new Promise((resolve, reject) => {
     const answers = new Http1Answers((status) => (status === 200 ? resolve() : reject(new Error(`status ${status}`))));
-    const socket = connect(port, "127.0.0.1", () => socket.write(`GET /api/items HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`));
+    const socket = connect(port, "127.0.0.1", () =>
+      socket.write(`GET /api/items HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`),
+    );
     socket.on("data", (chunk: Buffer) => answers.push(chunk));
     socket.on("error", reject);
     socket.on("close", () => reject(new Error("the proxy closed the connection")));

@@ -89,13 +89,14 @@ export class MeshClient {
 /** True once stream 1 has ended with status 200, false when its status is another, undefined before its end. */
 function answerIn(bytes: Buffer): boolean | undefined {
   let status = false;
-  for (let at = 0; at + 9 <= bytes.length; ) {
+  for (let at = 0; at + 9 <= bytes.length;) {
     const end = at + 9 + bytes.readUIntBE(at, 3);
     if (end > bytes.length) return undefined;
     const type = bytes[at + 3];
     const stream = bytes.readUInt32BE(at + 5) & 0x7fffffff;
     // The status may stand behind a change of the table size.
-    if (type === HEADERS && stream === 1) status ||= bytes.subarray(at + 9, Math.min(end, at + 14)).includes(STATUS_200);
+    if (type === HEADERS && stream === 1)
+      status ||= bytes.subarray(at + 9, Math.min(end, at + 14)).includes(STATUS_200);
     if (stream === 1 && (type === DATA || type === HEADERS) && ((bytes[at + 4] ?? 0) & END_STREAM) !== 0) return status;
     at = end;
   }

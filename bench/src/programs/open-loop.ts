@@ -38,7 +38,15 @@ class Client {
 
   constructor() {
     const answers = new Http1Answers((status) => this.#onAnswer(status));
-    this.#socket = connect({ port: options.port, host: "127.0.0.1", noDelay: true, onread: { buffer: Buffer.allocUnsafe(16_384), callback: (count, buffer) => answers.push(Buffer.from(buffer.buffer, buffer.byteOffset, count)) } });
+    this.#socket = connect({
+      port: options.port,
+      host: "127.0.0.1",
+      noDelay: true,
+      onread: {
+        buffer: Buffer.allocUnsafe(16_384),
+        callback: (count, buffer) => answers.push(Buffer.from(buffer.buffer, buffer.byteOffset, count)),
+      },
+    });
     this.#socket.once("connect", () => release(this));
     this.#socket.once("error", () => errors++);
   }
@@ -80,7 +88,9 @@ function dueTime(request: number): number {
 function begin(): void {
   originMs = nowMs() + LEAD_MS;
   const { ratePerSecond, seconds } = options;
-  const worker = new Worker(new URL("./pacer.js", import.meta.url), { workerData: { ratePerSecond, seconds, originMs } });
+  const worker = new Worker(new URL("./pacer.js", import.meta.url), {
+    workerData: { ratePerSecond, seconds, originMs },
+  });
   worker.on("message", (count: number) => {
     due = count;
     lateness.record((nowMs() - dueTime(count - 1)) * 1000);

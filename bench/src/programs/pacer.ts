@@ -6,7 +6,7 @@ import { nowMs } from "./program.ts";
 const { ratePerSecond, seconds, originMs } = workerData as { ratePerSecond: number; seconds: number; originMs: number };
 const total = Math.floor(ratePerSecond * seconds);
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
-for (let due = 0; due < total; ) {
+for (let due = 0; due < total;) {
   const wait = originMs + (due * 1000) / ratePerSecond - nowMs();
   // Nothing ever notifies: this is a sleep of a fraction of a millisecond.
   if (wait > 0) Atomics.wait(sleeper, 0, 0, wait);

@@ -32,7 +32,8 @@ export const grpcUnary: Row = requestRow({
     writeFileSync(bodyFile, grpcMessage(MESSAGE_BYTES));
     return grpcUpstreams(count, folder);
   },
-  load: (port, seconds) => h2load(`http://127.0.0.1:${port}${GRPC_PATH}`, { connections: 4, streams: 16, seconds, bodyFile, headers }),
+  load: (port, seconds) =>
+    h2load(`http://127.0.0.1:${port}${GRPC_PATH}`, { connections: 4, streams: 16, seconds, bodyFile, headers }),
   check: checkTrailer,
   judge: (entries) => [
     about("CPU per request", atMostTimes(entries, "cpuUs", 0.8, "HAProxy")),
@@ -45,7 +46,12 @@ function checkTrailer(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://127.0.0.1:${port}`);
     session.once("error", reject);
-    const stream = session.request({ ":method": "POST", ":path": GRPC_PATH, "content-type": "application/grpc", te: "trailers" });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": GRPC_PATH,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
     let status: unknown;
     stream.once("error", reject);
     stream.on("trailers", (trailers) => (status = trailers["grpc-status"]));

@@ -19,7 +19,9 @@ export function meshTarget({ listen, mesh }: RunningInbound): MeshTarget {
 }
 
 async function sampleKind(running: RunningInbound, seconds: number, resume: boolean): Promise<Values> {
-  const { result, total } = await withCpu(running.pids, () => runProgram("handshakes", { target: meshTarget(running), seconds, resume, lanes: LANES }));
+  const { result, total } = await withCpu(running.pids, () =>
+    runProgram("handshakes", { target: meshTarget(running), seconds, resume, lanes: LANES }),
+  );
   const connections = result["connections"] ?? 0;
   if (connections === 0) throw new Error("no connection was made");
   const kind = resume ? "resumed" : "full";

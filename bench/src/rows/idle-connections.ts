@@ -28,7 +28,12 @@ function fileLimit(): number {
   return Number(/^Max open files +[0-9]+ +([0-9]+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1] ?? 1024);
 }
 
-async function perConnection(pids: readonly number[], count: number, kind: string, hold: (count: number) => ReturnType<typeof holdConnections>): Promise<Values> {
+async function perConnection(
+  pids: readonly number[],
+  count: number,
+  kind: string,
+  hold: (count: number) => ReturnType<typeof holdConnections>,
+): Promise<Values> {
   const warm = await hold(WARM_CONNECTIONS);
   await warm.release();
   await pause(SETTLE_MS);
@@ -38,7 +43,11 @@ async function perConnection(pids: readonly number[], count: number, kind: strin
   const after = memoryBytes(pids);
   await held.release();
   const each = (bytes: number): number => bytes / 1024 / held.open;
-  return { [`${kind}Kb`]: each(after.resident - before.resident), [`${kind}PrivateKb`]: each(after.private - before.private), [`${kind}Open`]: held.open };
+  return {
+    [`${kind}Kb`]: each(after.resident - before.resident),
+    [`${kind}PrivateKb`]: each(after.private - before.private),
+    [`${kind}Open`]: held.open,
+  };
 }
 
 async function measure(context: RowContext): Promise<RowResult> {
@@ -53,17 +62,32 @@ async function measure(context: RowContext): Promise<RowResult> {
         duties: ["http1", "inbound"],
         start: async (peer, folder) => {
           const listen = await freePort();
-          const plain = await startServer(await peer.plain({ protocol: "http1", listen, upstreams: [application], folder }), listen);
+          const plain = await startServer(
+            await peer.plain({ protocol: "http1", listen, upstreams: [application], folder }),
+            listen,
+          );
           const inbound = await startInbound(peer, folder, application);
-          return { ...inbound, plain: listen, plainPids: plain.pids, stop: async () => void (await Promise.all([plain.stop(), inbound.stop()])) };
+          return {
+            ...inbound,
+            plain: listen,
+            plainPids: plain.pids,
+            stop: async () => void (await Promise.all([plain.stop(), inbound.stop()])),
+          };
         },
         sample: async (running) => ({
-          ...(await perConnection(running.plainPids, count, "plain", (wanted) => holdConnections({ port: running.plain, count: wanted, lanes: LANES }))),
-          ...(await perConnection(running.pids, count, "tls", (wanted) => holdConnections({ port: running.listen, count: wanted, lanes: LANES, target: meshTarget(running) }))),
+          ...(await perConnection(running.plainPids, count, "plain", (wanted) =>
+            holdConnections({ port: running.plain, count: wanted, lanes: LANES }),
+          )),
+          ...(await perConnection(running.pids, count, "tls", (wanted) =>
+            holdConnections({ port: running.listen, count: wanted, lanes: LANES, target: meshTarget(running) }),
+          )),
         }),
       },
     );
-    const asked = count < context.idleConnections ? `; ${context.idleConnections} were asked for, but a process may open only ${limit} files here and HAProxy reserves two for each connection` : "";
+    const asked =
+      count < context.idleConnections
+        ? `; ${context.idleConnections} were asked for, but a process may open only ${limit} files here and HAProxy reserves two for each connection`
+        : "";
     return { ...result, notes: [`${count} connections each, measured once${asked}.`] };
   } finally {
     await upstreams.stop();
@@ -83,5 +107,8 @@ export const idleConnections: Row = {
   ],
   profiled: false,
   measure,
-  judge: (entries) => [about("plain", atMost(entries, "plainKb", 10, "KB each")), about("TLS", atMost(entries, "tlsKb", 45, "KB each"))],
+  judge: (entries) => [
+    about("plain", atMost(entries, "plainKb", 10, "KB each")),
+    about("TLS", atMost(entries, "tlsKb", 45, "KB each")),
+  ],
 };

@@ -13,4 +13,16 @@ import { start } from "./start.ts";
 import { tcpBulk } from "./tcp-bulk.ts";
 
 /** Every row of the comparison. */
-export const rows: readonly Row[] = [http1, http2Multiplexed, grpcUnary, http2Single, meshHop, meshLatency, tcpBulk, handshakes, idleConnections, memory, start];
+export const rows: readonly Row[] = [
+  http1,
+  http2Multiplexed,
+  grpcUnary,
+  http2Single,
+  meshHop,
+  meshLatency,
+  tcpBulk,
+  handshakes,
+  idleConnections,
+  memory,
+  start,
+];

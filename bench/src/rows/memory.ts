@@ -19,7 +19,10 @@ async function measure(context: RowContext): Promise<RowResult> {
       duties: ["http1"],
       start: async (peer, folder) => {
         const listen = await freePort();
-        const server = await startServer(await peer.plain({ protocol: "http1", listen, upstreams: upstreams.ports, folder }), listen);
+        const server = await startServer(
+          await peer.plain({ protocol: "http1", listen, upstreams: upstreams.ports, folder }),
+          listen,
+        );
         return { ...server, listen };
       },
       warmUp: async ({ pids }) => {
@@ -52,5 +55,8 @@ export const memory: Row = {
   ],
   profiled: false,
   measure,
-  judge: (entries) => [about("idle", atMost(entries, "idleMb", 48, "MB")), about("after load", atMost(entries, "loadedMb", 65, "MB"))],
+  judge: (entries) => [
+    about("idle", atMost(entries, "idleMb", 48, "MB")),
+    about("after load", atMost(entries, "loadedMb", 65, "MB")),
+  ],
 };

@@ -16,7 +16,8 @@ const WARM_UP_SECONDS = 2;
 async function measure(context: RowContext): Promise<RowResult> {
   const upstreams = await http1Upstreams(1, join(context.folder, "upstreams"));
   const application = upstreams.ports[0] ?? 0;
-  const load = (port: number, seconds: number): Promise<LoadResult> => wrk(`http://127.0.0.1:${port}/api/items?page=2`, CONNECTIONS, seconds);
+  const load = (port: number, seconds: number): Promise<LoadResult> =>
+    wrk(`http://127.0.0.1:${port}/api/items?page=2`, CONNECTIONS, seconds);
   try {
     return await measureInterleaved(context, {
       duties: ["inbound", "outbound"],
@@ -46,7 +47,12 @@ export const meshHop: Row = {
   id: "mesh-hop",
   title: "Two-proxy mesh hop with mutual TLS, HTTP/1.1 client and server, 32 connections",
   what: "wrk → OUT proxy → HTTP/2 over mutual TLS 1.3 → IN proxy → nginx; the requests of the first row, certificates of one authority for all. CPU is that of both proxies together.",
-  columns: [...requestColumns, { key: "outUs", heading: "of it OUT", digits: 1 }, ...percentileColumns, { key: "errors", heading: "errors", digits: 0 }],
+  columns: [
+    ...requestColumns,
+    { key: "outUs", heading: "of it OUT", digits: 1 },
+    ...percentileColumns,
+    { key: "errors", heading: "errors", digits: 0 },
+  ],
   profiled: true,
   measure,
   judge: (entries) => [about("CPU of both proxies", atMostTimes(entries, "cpuUs", 0.6, "Envoy"))],

@@ -13,14 +13,26 @@ const CONNECTIONS = 32;
 const WARM_UP_SECONDS = 2;
 
 async function run(port: number, ratePerSecond: number, seconds: number): Promise<Readonly<Record<string, number>>> {
-  return runProgram("open-loop", { port, ratePerSecond, seconds, connections: CONNECTIONS, path: "/api/items?page=2", headers: realisticHeaders });
+  return runProgram("open-loop", {
+    port,
+    ratePerSecond,
+    seconds,
+    connections: CONNECTIONS,
+    path: "/api/items?page=2",
+    headers: realisticHeaders,
+  });
 }
 
 /** Milliseconds with the direct ones of the same round taken off. */
 function added(rate: number, hop: Readonly<Record<string, number>>, direct: Readonly<Record<string, number>>): Values {
   const ms = (key: string): number => (hop[key] ?? Number.NaN) / 1000;
   const addedMs = (key: string): number => ((hop[key] ?? Number.NaN) - (direct[key] ?? Number.NaN)) / 1000;
-  return { [`p50 ${rate}`]: ms("p50Us"), [`p99 ${rate}`]: ms("p99Us"), [`+p50 ${rate}`]: addedMs("p50Us"), [`+p99 ${rate}`]: addedMs("p99Us") };
+  return {
+    [`p50 ${rate}`]: ms("p50Us"),
+    [`p99 ${rate}`]: ms("p99Us"),
+    [`+p50 ${rate}`]: addedMs("p50Us"),
+    [`+p99 ${rate}`]: addedMs("p99Us"),
+  };
 }
 
 async function measure(context: RowContext): Promise<RowResult> {
@@ -42,8 +54,14 @@ async function measure(context: RowContext): Promise<RowResult> {
         for (const rate of RATES) {
           const direct = await run(application, rate, context.seconds);
           const { result: hop, total } = await withCpu(pids, () => run(listen, rate, context.seconds));
-          Object.assign(values, added(rate, hop, direct), { [`cpu ${rate}`]: (total * 1e6) / Math.max(1, hop["requests"] ?? 0) });
-          Object.assign(directValues, { [`p50 ${rate}`]: (direct["p50Us"] ?? 0) / 1000, [`p99 ${rate}`]: (direct["p99Us"] ?? 0) / 1000, errors: direct["errors"] ?? 0 });
+          Object.assign(values, added(rate, hop, direct), {
+            [`cpu ${rate}`]: (total * 1e6) / Math.max(1, hop["requests"] ?? 0),
+          });
+          Object.assign(directValues, {
+            [`p50 ${rate}`]: (direct["p50Us"] ?? 0) / 1000,
+            [`p99 ${rate}`]: (direct["p99Us"] ?? 0) / 1000,
+            errors: direct["errors"] ?? 0,
+          });
           values["errors"] = (values["errors"] ?? 0) + (hop["errors"] ?? 0);
           lateness = Math.max(lateness, hop["latenessP99Us"] ?? 0);
         }
@@ -52,7 +70,13 @@ async function measure(context: RowContext): Promise<RowResult> {
       },
     });
     const direct: Entry = { peer: "direct, no proxy", version: "", values: summarize(directRuns) };
-    return { ...result, entries: [direct, ...result.entries], notes: [`The load program itself was late by at most ${(lateness / 1000).toFixed(2)} ms (worst p99 of a run); that is in all figures, the direct ones too.`] };
+    return {
+      ...result,
+      entries: [direct, ...result.entries],
+      notes: [
+        `The load program itself was late by at most ${(lateness / 1000).toFixed(2)} ms (worst p99 of a run); that is in all figures, the direct ones too.`,
+      ],
+    };
   } finally {
     await upstreams.stop();
   }

@@ -86,7 +86,10 @@ async function measure(options: RequestRowOptions, context: RowContext): Promise
       duties: [protocol],
       start: async (peer, folder) => {
         const listen = await freePort();
-        const server = await startServer(await peer.plain({ protocol, listen, upstreams: upstreams.ports, folder }), listen);
+        const server = await startServer(
+          await peer.plain({ protocol, listen, upstreams: upstreams.ports, folder }),
+          listen,
+        );
         return { ...server, listen };
       },
       warmUp: async ({ listen }) => {

@@ -50,14 +50,20 @@ async function measure(context: RowContext): Promise<RowResult> {
   const notMeasured: { peer: string; why: string }[] = [];
   const contestants = [];
   try {
-    for (const peer of context.peers) contestants.push({ peer, listen: await freePort(), times: [] as number[], why: "" });
+    for (const peer of context.peers)
+      contestants.push({ peer, listen: await freePort(), times: [] as number[], why: "" });
     for (let round = 0; round < STARTS; round++) {
       for (const contestant of contestants) {
         if (contestant.why !== "") continue;
         try {
           // Anew for each start: what an earlier run left on disk may not count.
           const { peer, listen } = contestant;
-          const launch = await peer.plain({ protocol: "http1", listen, upstreams: upstreams.ports, folder: mkdtempSync(join(context.folder, "peer-")) });
+          const launch = await peer.plain({
+            protocol: "http1",
+            listen,
+            upstreams: upstreams.ports,
+            folder: mkdtempSync(join(context.folder, "peer-")),
+          });
           contestant.times.push(await startOnce(launch, listen));
         } catch (error) {
           contestant.why = String(error);
@@ -70,7 +76,11 @@ async function measure(context: RowContext): Promise<RowResult> {
   }
   const entries = contestants
     .filter(({ why }) => why === "")
-    .map(({ peer, times }) => ({ peer: peer.name, version: peer.version(), values: { medianMs: median(times), worstMs: Math.max(...times) } }));
+    .map(({ peer, times }) => ({
+      peer: peer.name,
+      version: peer.version(),
+      values: { medianMs: median(times), worstMs: Math.max(...times) },
+    }));
   return { entries, notMeasured, notes: [] };
 }
 

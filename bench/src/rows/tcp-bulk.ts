@@ -16,7 +16,10 @@ async function measure(context: RowContext): Promise<RowResult> {
       duties: ["tcp"],
       start: async (peer, folder) => {
         const listen = await freePort();
-        const server = await startServer(await peer.plain({ protocol: "tcp", listen, upstreams: [sinkPort], folder }), listen);
+        const server = await startServer(
+          await peer.plain({ protocol: "tcp", listen, upstreams: [sinkPort], folder }),
+          listen,
+        );
         return { ...server, listen };
       },
       warmUp: async ({ listen }) => {
@@ -24,9 +27,15 @@ async function measure(context: RowContext): Promise<RowResult> {
         return {};
       },
       sample: async ({ pids, listen }) => {
-        const { result, total } = await withCpu(pids, () => runProgram("bulk-sender", { port: listen, seconds: context.seconds, chunkBytes: CHUNK_BYTES }));
+        const { result, total } = await withCpu(pids, () =>
+          runProgram("bulk-sender", { port: listen, seconds: context.seconds, chunkBytes: CHUNK_BYTES }),
+        );
         const gigabytes = (result["bytes"] ?? 0) / 1e9;
-        return { gbPerSecond: gigabytes / (result["seconds"] ?? 1), cpuPerGb: total / gigabytes, gbPerCpuSecond: gigabytes / total };
+        return {
+          gbPerSecond: gigabytes / (result["seconds"] ?? 1),
+          cpuPerGb: total / gigabytes,
+          gbPerCpuSecond: gigabytes / total,
+        };
       },
     });
   } finally {
