@@ -17,7 +17,8 @@ describe("with the control plane away", () => {
   const mesh = new Mesh();
   let client: MeshClient;
 
-  const workloads = async (): Promise<WorkloadRow[]> => (JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as { workloads: WorkloadRow[] }).workloads;
+  const workloads = async (): Promise<WorkloadRow[]> =>
+    (JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as { workloads: WorkloadRow[] }).workloads;
   const statuses = async (count: number): Promise<Map<number, number>> => {
     const seen = new Map<number, number>();
     for (let at = 0; at < count; at++) {
@@ -38,7 +39,9 @@ describe("with the control plane away", () => {
     await mesh.startControl();
     mesh.ripstop(["run", "--service", "echo", "--port", "auto", "--", process.execPath, "--eval", echoServer]);
     client = await MeshClient.start(mesh, "caller");
-    await mesh.until("echo answers", async () => ((await client.send("http://echo/")).status === 200 ? true : undefined));
+    await mesh.until("echo answers", async () =>
+      (await client.send("http://echo/")).status === 200 ? true : undefined,
+    );
   });
   after(() => mesh.stop());
 
@@ -68,7 +71,9 @@ describe("with the control plane away", () => {
     mesh.control?.child.kill("SIGKILL");
     await mesh.control?.ended;
     process.kill(echo.proxyPid, "SIGKILL");
-    await mesh.until("echo answers again", async () => ((await client.send("http://echo/")).status === 200 ? true : undefined));
+    await mesh.until("echo answers again", async () =>
+      (await client.send("http://echo/")).status === 200 ? true : undefined,
+    );
     assert.deepEqual(await statuses(100), new Map([[200, 100]]));
   });
 });

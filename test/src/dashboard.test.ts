@@ -19,9 +19,23 @@ describe("the dashboard", { skip: needsProgram("chromium", "apt-get install chro
   let client: MeshClient;
   before(async () => {
     await mesh.startControl();
-    mesh.ripstop(["run", "--service", "echo", "--label", "version=v7", "--port", "auto", "--", process.execPath, "--eval", echoServer]);
+    mesh.ripstop([
+      "run",
+      "--service",
+      "echo",
+      "--label",
+      "version=v7",
+      "--port",
+      "auto",
+      "--",
+      process.execPath,
+      "--eval",
+      echoServer,
+    ]);
     client = await MeshClient.start(mesh, "caller");
-    await mesh.until("echo answers", async () => ((await client.send("http://echo/")).status === 200 ? true : undefined));
+    await mesh.until("echo answers", async () =>
+      (await client.send("http://echo/")).status === 200 ? true : undefined,
+    );
   });
   after(() => mesh.stop());
 
@@ -33,8 +47,26 @@ describe("the dashboard", { skip: needsProgram("chromium", "apt-get install chro
     });
     const profile = mkdtempSync(join(tmpdir(), "ripstop-browser-"));
     try {
-      const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-      const { stdout } = await exec("chromium", [...flags, `--user-data-dir=${profile}`, "--virtual-time-budget=5000", "--dump-dom", mesh.controlFile().dashboardUrl], { maxBuffer: 1 << 24 });
+      const flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ];
+      const { stdout } = await exec(
+        "chromium",
+        [
+          ...flags,
+          `--user-data-dir=${profile}`,
+          "--virtual-time-budget=5000",
+          "--dump-dom",
+          mesh.controlFile().dashboardUrl,
+        ],
+        { maxBuffer: 1 << 24 },
+      );
       assert.match(stdout, /aria-label="service default\/echo, 1 of 1 ready"/);
       assert.match(stdout, /aria-label="default\/caller to default\/echo: [^"]*, mutual TLS"/);
       assert.match(stdout, /spiffe:\/\/[^<]*\/ns\/default\/sa\/echo/);
@@ -48,7 +80,16 @@ describe("the dashboard", { skip: needsProgram("chromium", "apt-get install chro
     const { port } = new URL(mesh.controlFile().dashboardUrl);
     const write = await fetch(`http://127.0.0.1:${port}/v1/apply`, { method: "POST", body: "{}" });
     assert.ok(write.status >= 400, `POST answered ${write.status}`);
-    const { stdout } = await exec("curl", ["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Host: attacker.example", `http://127.0.0.1:${port}/v1/graph`]);
+    const { stdout } = await exec("curl", [
+      "-s",
+      "-o",
+      "/dev/null",
+      "-w",
+      "%{http_code}",
+      "-H",
+      "Host: attacker.example",
+      `http://127.0.0.1:${port}/v1/graph`,
+    ]);
     assert.ok(Number(stdout) >= 400, `a rebound host name got ${stdout}`);
   });
 });

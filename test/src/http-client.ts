@@ -34,14 +34,30 @@ export class MeshClient {
 
   /** Starts the client as `service` and waits until it runs. */
   static async start(mesh: Mesh, service: string, options: readonly string[] = []): Promise<MeshClient> {
-    const running = mesh.ripstop(["run", "--service", service, ...options, "--", process.execPath, "--eval", httpClient]);
+    const running = mesh.ripstop([
+      "run",
+      "--service",
+      service,
+      ...options,
+      "--",
+      process.execPath,
+      "--eval",
+      httpClient,
+    ]);
     const client = new MeshClient(running);
     await running.printed(/client ready/);
     return client;
   }
 
   /** One request; resolves with whatever came back. */
-  send(url: string, options: { readonly method?: string; readonly headers?: Readonly<Record<string, string>>; readonly body?: string } = {}): Promise<Answer> {
+  send(
+    url: string,
+    options: {
+      readonly method?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly body?: string;
+    } = {},
+  ): Promise<Answer> {
     const id = this.#nextId++;
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);

@@ -26,7 +26,11 @@ export interface Running {
 }
 
 /** Starts a program and keeps its output. */
-export function start(command: string, args: readonly string[], options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {}): Running {
+export function start(
+  command: string,
+  args: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): Running {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
   let text = "";
   const waiting = new Set<() => void>();
@@ -49,7 +53,8 @@ export function start(command: string, args: readonly string[], options: { reado
         const look = (): void => {
           const match = pattern.exec(text);
           if (match) resolve(match);
-          else if (child.exitCode !== null || child.signalCode !== null) reject(new Error(`${command} ${args.join(" ")} ended before it printed ${pattern}:\n${text}`));
+          else if (child.exitCode !== null || child.signalCode !== null)
+            reject(new Error(`${command} ${args.join(" ")} ended before it printed ${pattern}:\n${text}`));
           else return;
           waiting.delete(look);
         };
@@ -98,14 +103,19 @@ export class Mesh {
 
   /** Starts `ripstop ARGS` on this mesh's home. */
   ripstop(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const running = start(process.execPath, [executable, ...args], { env: { ...process.env, RIPSTOP_HOME: this.home, NO_COLOR: "1", ...env } });
+    const running = start(process.execPath, [executable, ...args], {
+      env: { ...process.env, RIPSTOP_HOME: this.home, NO_COLOR: "1", ...env },
+    });
     this.#running.add(running);
     void running.ended.then(() => this.#running.delete(running));
     return running;
   }
 
   /** Runs `ripstop ARGS` to its end. */
-  async command(args: readonly string[], input = ""): Promise<{ readonly code: number | null; readonly output: string }> {
+  async command(
+    args: readonly string[],
+    input = "",
+  ): Promise<{ readonly code: number | null; readonly output: string }> {
     const running = this.ripstop(args);
     running.child.stdin?.end(input);
     const code = await running.ended;
@@ -115,12 +125,15 @@ export class Mesh {
   /** One request to the API on the Unix socket. */
   api(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve, reject) => {
-      const outgoing = request({ socketPath: this.controlFile().apiSocket, method, path, headers: { "content-type": "application/json" } }, (response) => {
-        let text = "";
-        response.setEncoding("utf8");
-        response.on("data", (chunk: string) => (text += chunk));
-        response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text }));
-      });
+      const outgoing = request(
+        { socketPath: this.controlFile().apiSocket, method, path, headers: { "content-type": "application/json" } },
+        (response) => {
+          let text = "";
+          response.setEncoding("utf8");
+          response.on("data", (chunk: string) => (text += chunk));
+          response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text }));
+        },
+      );
       outgoing.on("error", reject);
       outgoing.end(body === undefined ? undefined : JSON.stringify(body));
     });

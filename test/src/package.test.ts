@@ -34,7 +34,12 @@ describe("the packed package in an empty folder", () => {
     assert.ok(archive);
     writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
     await exec("npm", ["install", "--no-audit", "--no-fund", `./${archive}`], { cwd: folder });
-    assert.deepEqual(readdirSync(join(folder, "node_modules/ripstop")).sort(), ["LICENSE", "README.md", "dist", "package.json"]);
+    assert.deepEqual(readdirSync(join(folder, "node_modules/ripstop")).sort(), [
+      "LICENSE",
+      "README.md",
+      "dist",
+      "package.json",
+    ]);
     const { stdout } = await exec("npx", ["ripstop", "version"], { cwd: folder, env });
     assert.match(stdout, /[0-9]+\.[0-9]+\.[0-9]+/);
 

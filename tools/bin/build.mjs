@@ -68,11 +68,6 @@ if (existsSync(join(dashboard, "index.html"))) {
   rmSync(join(app, "dist/dashboard"), { recursive: true, force: true });
   cpSync(join(dashboard, "dist"), join(app, "dist/dashboard"), { recursive: true });
 }
-// npm packs only what lies in the package's own folder.
-for (const name of ["LICENSE", "README.md"]) {
-  if (existsSync(join(root, name))) cpSync(join(root, name), join(app, name));
-}
-
 const compiled = [];
 for (const group of ["packages", "apps"]) {
   for (const name of readdirSync(join(root, group))) {

@@ -80,13 +80,20 @@ function testsPass(copy: string, enforcement: Enforcement): boolean {
   return status === 0;
 }
 
+// check-enforcement [WORD]: only enforcements whose description holds the word.
+const onlyWord = process.argv[2] ?? "";
+const wanted = enforcements.filter(({ what }) => what.includes(onlyWord));
 const copy = copyBuild();
+const intact = new Map<string, boolean>();
 let failures = 0;
 try {
-  for (const enforcement of enforcements) {
+  for (const enforcement of wanted) {
     const file = join(copy, enforcement.file);
     const text = readFileSync(file, "utf8");
-    if (!testsPass(copy, enforcement)) {
+    // Tests that fail anyway prove nothing; several enforcements share their tests.
+    const key = enforcement.tests.join();
+    if (!intact.has(key)) intact.set(key, testsPass(copy, enforcement));
+    if (intact.get(key) !== true) {
       process.stdout.write(`FAIL ${enforcement.what}: its tests fail even with it in place\n`);
       failures++;
       continue;
@@ -103,11 +110,9 @@ try {
 } finally {
   rmSync(copy, { recursive: true, force: true });
 }
-if (enforcements.length === 0) {
+if (wanted.length === 0) {
   process.stdout.write("no enforcement is listed: that is a failure\n");
   failures++;
 }
-process.stdout.write(
-  `${enforcements.length - failures} of ${enforcements.length} enforcements are guarded by a test\n`,
-);
+process.stdout.write(`${wanted.length - failures} of ${wanted.length} enforcements are guarded by a test\n`);
 process.exit(failures === 0 ? 0 : 1);

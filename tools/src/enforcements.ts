@@ -18,6 +18,9 @@ const RESOURCES = "packages/resources/dist/";
 const CONTROL = "packages/control-engine/dist/";
 const DISCOVERY = "packages/discovery/dist/";
 const IDENTITY = "packages/identity/dist/";
+const NET = "packages/net/dist/";
+const ROUTING = "packages/routing/dist/";
+const ENGINE = "packages/proxy-engine/dist/";
 
 /** Every one of them. */
 export const enforcements: readonly Enforcement[] = [
@@ -209,5 +212,72 @@ export const enforcements: readonly Enforcement[] = [
     function: "parseSpiffeId",
     without: '{ return { ok: true, value: { uri: text, trustDomain: "", path: "" } }; }',
     tests: [`${IDENTITY}spiffe-id.test.js`],
+  },
+  {
+    what: "peer verification after the handshake",
+    file: `${NET}tls/accept-peer.js`,
+    function: "check",
+    without: `{
+      const leaf = socket.getPeerX509Certificate() ?? rules.sessionLeaf;
+      const verdict = rules.verifyPeer(leaf);
+      return { info: { version: "TLSv1.3", cipher: "", alpn: rules.alpn, serverName, peerId: verdict.id ?? "", resumed: socket.isSessionReused() }, leaf };
+    }`,
+    tests: [`${NET}tls/tls.test.js`],
+  },
+  {
+    what: "the rules for a peer's leaf certificate",
+    file: `${IDENTITY}peer-verification.js`,
+    function: "verifyLeaf",
+    without: "{ return verifyName(readCertificateFields(der).uriNames); }",
+    tests: [`${IDENTITY}peer-verification.test.js`],
+  },
+  {
+    what: "exactly one SPIFFE id in a certificate",
+    file: `${IDENTITY}peer-verification.js`,
+    function: "verifyName",
+    without: '{ return { ok: true, id: uriNames[0] ?? "", trustDomain: "" }; }',
+    tests: [`${IDENTITY}peer-verification.test.js`],
+  },
+  {
+    what: "route matches",
+    file: `${ROUTING}port-matcher.js`,
+    function: "Rule.matches",
+    without: "{ return true; }",
+    tests: [`${ROUTING}port-matcher.test.js`],
+  },
+  {
+    what: "path matches of routes",
+    file: `${ROUTING}port-matcher.js`,
+    function: "Rule.#matchesPath",
+    without: "{ return true; }",
+    tests: [`${ROUTING}port-matcher.test.js`],
+  },
+  {
+    what: "host matches of routes",
+    file: `${ROUTING}port-matcher.js`,
+    function: "Rule.#matchesHost",
+    without: "{ return true; }",
+    tests: [`${ROUTING}port-matcher.test.js`],
+  },
+  {
+    what: "weights of backends",
+    file: `${ROUTING}choose-backend.js`,
+    function: "chooseBackend",
+    without: "{ return 0; }",
+    tests: [`${ROUTING}port-matcher.test.js`],
+  },
+  {
+    what: "one canonical path for match, log and forward",
+    file: `${ENGINE}5-filter/canonical-path.js`,
+    function: "canonicalTarget",
+    without: "{ return target; }",
+    tests: [`${ENGINE}5-filter/canonical-path.test.js`],
+  },
+  {
+    what: "policies on requests between proxies",
+    file: `${ENGINE}5-filter/policy-chain.js`,
+    function: "PolicyChain.judge",
+    without: "{ return undefined; }",
+    tests: [`${ENGINE}proxy-policies.test.js`],
   },
 ];

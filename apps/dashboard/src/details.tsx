@@ -6,7 +6,12 @@ import { duration, percent, short, shortName } from "./format.ts";
 import { edgeId, type Selection } from "./graph-view.tsx";
 
 /** The side panel; nothing when nothing is picked. */
-export function Details({ graph, workloads, selection, onClose }: {
+export function Details({
+  graph,
+  workloads,
+  selection,
+  onClose,
+}: {
   readonly graph: Graph;
   readonly workloads: readonly WorkloadView[];
   readonly selection: Selection;
@@ -39,25 +44,47 @@ export function Details({ graph, workloads, selection, onClose }: {
       </Panel>
     );
   }
-  const own = workloads.filter((workload) => `${workload.namespace}/${workload.service}` === selection.id || workload.service === selection.id);
+  const own = workloads.filter(
+    (workload) => `${workload.namespace}/${workload.service}` === selection.id || workload.service === selection.id,
+  );
   const callers = graph.edges.filter((edge) => edge.destination === selection.id);
   const callees = graph.edges.filter((edge) => edge.source === selection.id);
   return (
     <Panel title={shortName(selection.id)} onClose={onClose}>
       {own.map((workload) => (
-        <Row key={workload.id} name={workload.version || "instance"} value={`${workload.spiffeId.replace(/^spiffe:\/\/[^/]+/, "")} · ${workload.ready ? "ready" : "not ready"}`} />
+        <Row
+          key={workload.id}
+          name={workload.version || "instance"}
+          value={`${workload.spiffeId.replace(/^spiffe:\/\/[^/]+/, "")} · ${workload.ready ? "ready" : "not ready"}`}
+        />
       ))}
       {callers.map((edge) => (
-        <Row key={edgeId(edge)} name={`← ${shortName(edge.source)}`} value={`${short(edge.requestsPerSecond)}/s · ${percent(edge.successRate)}`} />
+        <Row
+          key={edgeId(edge)}
+          name={`← ${shortName(edge.source)}`}
+          value={`${short(edge.requestsPerSecond)}/s · ${percent(edge.successRate)}`}
+        />
       ))}
       {callees.map((edge) => (
-        <Row key={edgeId(edge)} name={`→ ${shortName(edge.destination)}`} value={`${short(edge.requestsPerSecond)}/s · ${percent(edge.successRate)}`} />
+        <Row
+          key={edgeId(edge)}
+          name={`→ ${shortName(edge.destination)}`}
+          value={`${short(edge.requestsPerSecond)}/s · ${percent(edge.successRate)}`}
+        />
       ))}
     </Panel>
   );
 }
 
-function Panel({ title, onClose, children }: { readonly title: string; readonly onClose: () => void; readonly children: ComponentChildren }): JSX.Element {
+function Panel({
+  title,
+  onClose,
+  children,
+}: {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+}): JSX.Element {
   return (
     <aside class="details" aria-live="off">
       <header>

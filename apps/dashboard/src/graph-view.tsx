@@ -19,7 +19,11 @@ const MARGIN = 34;
 const LABELS_UP_TO = 40;
 
 /** Draws the graph; `onSelect` hears clicks and the Enter key. */
-export function GraphView({ graph, selection, onSelect }: {
+export function GraphView({
+  graph,
+  selection,
+  onSelect,
+}: {
   readonly graph: Graph;
   readonly selection: Selection;
   readonly onSelect: (selection: Selection) => void;
@@ -39,7 +43,9 @@ export function GraphView({ graph, selection, onSelect }: {
   const labels = graph.edges.length <= LABELS_UP_TO;
   const touches = (edge: Edge): boolean =>
     selection === undefined ||
-    (selection.kind === "edge" ? selection.id === edgeId(edge) : edge.source === selection.id || edge.destination === selection.id);
+    (selection.kind === "edge"
+      ? selection.id === edgeId(edge)
+      : edge.source === selection.id || edge.destination === selection.id);
 
   return (
     <svg
@@ -52,7 +58,17 @@ export function GraphView({ graph, selection, onSelect }: {
     >
       <defs>
         {(["good", "fair", "bad", "denied"] as const).map((kind) => (
-          <marker key={kind} id={`tip-${kind}`} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" orient="auto-start-reverse" markerUnits="userSpaceOnUse">
+          <marker
+            key={kind}
+            id={`tip-${kind}`}
+            viewBox="0 0 8 8"
+            refX="7"
+            refY="4"
+            markerWidth="9"
+            markerHeight="9"
+            orient="auto-start-reverse"
+            markerUnits="userSpaceOnUse"
+          >
             <path d="M0 0L8 4L0 8z" class={`tip ${kind}`} />
           </marker>
         ))}
@@ -79,7 +95,8 @@ export function GraphView({ graph, selection, onSelect }: {
         const incoming = graph.edges.filter((edge) => edge.destination === id);
         const rate = incoming.reduce((sum, edge) => sum + edge.requestsPerSecond, 0);
         const failed = incoming.reduce((sum, edge) => sum + edge.requestsPerSecond * (1 - edge.successRate), 0);
-        const state = node === undefined ? "outside" : node.ready === 0 ? "bad" : health(rate === 0 ? 1 : 1 - failed / rate);
+        const state =
+          node === undefined ? "outside" : node.ready === 0 ? "bad" : health(rate === 0 ? 1 : 1 - failed / rate);
         const pick = (event: Event): void => {
           event.stopPropagation();
           onSelect({ kind: "service", id });
@@ -101,7 +118,9 @@ export function GraphView({ graph, selection, onSelect }: {
               {shortName(id)}
             </text>
             <text x="17" y="45" class="sub">
-              {node ? `${node.versions.filter(Boolean).join(" · ") || "no version"} · ${node.ready}/${node.workloads} ready` : "not in the mesh"}
+              {node
+                ? `${node.versions.filter(Boolean).join(" · ") || "no version"} · ${node.ready}/${node.workloads} ready`
+                : "not in the mesh"}
             </text>
             <text x={box.width - 12} y="26" class="rate">
               {rate > 0 ? `${short(rate)}/s` : ""}
@@ -113,7 +132,16 @@ export function GraphView({ graph, selection, onSelect }: {
   );
 }
 
-function EdgeLine({ part, edge, from, to, bends, dim, label, onSelect }: {
+function EdgeLine({
+  part,
+  edge,
+  from,
+  to,
+  bends,
+  dim,
+  label,
+  onSelect,
+}: {
   /** Lines are drawn below all labels, so they come in two passes. */
   readonly part: "line" | "label";
   readonly edge: Edge;
@@ -136,7 +164,13 @@ function EdgeLine({ part, edge, from, to, bends, dim, label, onSelect }: {
   const kind = onlyDenied ? "denied" : health(edge.successRate);
   const idle = edge.requestsPerSecond === 0 && edge.bytesPerSecond === 0 && edge.deniedPerSecond === 0;
   const weight = Math.min(6, 1.4 + Math.log10(1 + edge.requestsPerSecond));
-  const main = onlyDenied ? `${short(edge.deniedPerSecond)}/s refused` : edge.requestsPerSecond > 0 ? `${short(edge.requestsPerSecond)}/s · ${percent(edge.successRate)}` : edge.bytesPerSecond > 0 ? `${short(edge.bytesPerSecond)} B/s` : "idle";
+  const main = onlyDenied
+    ? `${short(edge.deniedPerSecond)}/s refused`
+    : edge.requestsPerSecond > 0
+      ? `${short(edge.requestsPerSecond)}/s · ${percent(edge.successRate)}`
+      : edge.bytesPerSecond > 0
+        ? `${short(edge.bytesPerSecond)} B/s`
+        : "idle";
   const pick = (event: Event): void => {
     event.stopPropagation();
     onSelect({ kind: "edge", id: edgeId(edge) });
@@ -195,7 +229,11 @@ function Lock({ closed, x, y }: { readonly closed: boolean; readonly x: number; 
   return (
     <g class={closed ? "lock closed" : "lock open"} transform={`translate(${x} ${y})`}>
       <title>{closed ? "mutual TLS" : "not encrypted"}</title>
-      <path d={closed ? "M2.5 5V3.5a2.5 2.5 0 0 1 5 0V5" : "M2.5 5V3.5a2.5 2.5 0 0 1 4.8-1"} fill="none" stroke-width="1.3" />
+      <path
+        d={closed ? "M2.5 5V3.5a2.5 2.5 0 0 1 5 0V5" : "M2.5 5V3.5a2.5 2.5 0 0 1 4.8-1"}
+        fill="none"
+        stroke-width="1.3"
+      />
       <rect x="1" y="5" width="8" height="6" rx="1.4" />
     </g>
   );

@@ -27,7 +27,10 @@ export interface Layout {
 }
 
 /** Positions for all nodes. Cycles are allowed: edges that close one are ignored for the layers. */
-export function layout(ids: readonly string[], edges: readonly { readonly source: string; readonly destination: string }[]): Layout {
+export function layout(
+  ids: readonly string[],
+  edges: readonly { readonly source: string; readonly destination: string }[],
+): Layout {
   const sorted = [...ids].sort();
   const forward = forwardEdges(sorted, edges);
   const layerOf = longestPathLayers(sorted, forward);
@@ -81,7 +84,10 @@ export function layout(ids: readonly string[], edges: readonly { readonly source
 type Adjacency = ReadonlyMap<string, readonly string[]>;
 
 /** The edges without those that close a cycle, found by depth-first search in name order. */
-function forwardEdges(ids: readonly string[], edges: readonly { readonly source: string; readonly destination: string }[]): Adjacency {
+function forwardEdges(
+  ids: readonly string[],
+  edges: readonly { readonly source: string; readonly destination: string }[],
+): Adjacency {
   const out = new Map<string, string[]>(ids.map((id) => [id, []]));
   for (const { source, destination } of edges) {
     if (source !== destination && out.has(destination)) out.get(source)?.push(destination);
@@ -134,7 +140,9 @@ function orderByBarycentre(layers: string[][], out: Adjacency): void {
   const sortBy = (layer: string[], neighbours: Adjacency): void => {
     const centre = (id: string): number => {
       const around = neighbours.get(id) ?? [];
-      return around.length === 0 ? (rank.get(id) ?? 0) : around.reduce((sum, other) => sum + (rank.get(other) ?? 0), 0) / around.length;
+      return around.length === 0
+        ? (rank.get(id) ?? 0)
+        : around.reduce((sum, other) => sum + (rank.get(other) ?? 0), 0) / around.length;
     };
     const keys = new Map(layer.map((id) => [id, centre(id)]));
     layer.sort((a, b) => (keys.get(a) ?? 0) - (keys.get(b) ?? 0) || (a < b ? -1 : 1));

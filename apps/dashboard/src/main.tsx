@@ -48,21 +48,33 @@ function App(): JSX.Element {
         <h1>Ripstop</h1>
         {snapshot && (
           <span class="faint">
-            {snapshot.info.trustDomain} · revision {snapshot.info.revision} · {snapshot.info.proxies} {snapshot.info.proxies === 1 ? "proxy" : "proxies"} · version {snapshot.info.version}
+            {snapshot.info.trustDomain} · revision {snapshot.info.revision} · {snapshot.info.proxies}{" "}
+            {snapshot.info.proxies === 1 ? "proxy" : "proxies"} · version {snapshot.info.version}
           </span>
         )}
         <span class={`live ${awaySince === undefined ? "good" : "bad"}`} role="status">
-          {awaySince === undefined ? "live" : `control plane unreachable since ${new Date(awaySince).toLocaleTimeString("en-GB")}: the figures below are old, traffic goes on`}
+          {awaySince === undefined
+            ? "live"
+            : `control plane unreachable since ${new Date(awaySince).toLocaleTimeString("en-GB")}: the figures below are old, traffic goes on`}
         </span>
       </header>
       {snapshot === undefined ? (
-        <p class="empty">{awaySince === undefined ? "Asking the control plane …" : "The control plane does not answer yet. This page tries again every second."}</p>
+        <p class="empty">
+          {awaySince === undefined
+            ? "Asking the control plane …"
+            : "The control plane does not answer yet. This page tries again every second."}
+        </p>
       ) : (
         <main class={awaySince === undefined ? "" : "stale"}>
           <Tiles snapshot={snapshot} />
           <section class="picture">
             <GraphView graph={snapshot.graph} selection={selection} onSelect={setSelection} />
-            <Details graph={snapshot.graph} workloads={snapshot.workloads} selection={selection} onClose={() => setSelection(undefined)} />
+            <Details
+              graph={snapshot.graph}
+              workloads={snapshot.workloads}
+              selection={selection}
+              onClose={() => setSelection(undefined)}
+            />
           </section>
           <WorkloadTable workloads={snapshot.workloads} nowMs={snapshot.graph.timeMs} />
           <TapView />
@@ -76,7 +88,9 @@ function Tiles({ snapshot: { graph, workloads } }: { readonly snapshot: Snapshot
   const rate = graph.edges.reduce((sum, edge) => sum + edge.requestsPerSecond, 0);
   const good = graph.edges.reduce((sum, edge) => sum + edge.requestsPerSecond * edge.successRate, 0);
   const denied = graph.edges.reduce((sum, edge) => sum + edge.deniedPerSecond, 0);
-  const active = graph.edges.filter((edge) => edge.requestsPerSecond > 0 || edge.bytesPerSecond > 0 || edge.deniedPerSecond > 0);
+  const active = graph.edges.filter(
+    (edge) => edge.requestsPerSecond > 0 || edge.bytesPerSecond > 0 || edge.deniedPerSecond > 0,
+  );
   const encrypted = active.filter((edge) => edge.mutualTls).length;
   const ready = workloads.filter((workload) => workload.ready).length;
   return (

@@ -59,7 +59,9 @@ export function TapView(): JSX.Element {
                   <td class="mono">
                     {line.method} {line.path || line.protocol}
                   </td>
-                  <td class={line.status >= 500 || line.grpcStatus > 0 ? "alarm" : line.status >= 400 ? "warn" : ""}>{line.status || "–"}</td>
+                  <td class={line.status >= 500 || line.grpcStatus > 0 ? "alarm" : line.status >= 400 ? "warn" : ""}>
+                    {line.status || "–"}
+                  </td>
                   <td class="number">{duration(line.latencyUs / 1000)}</td>
                   <td>{line.tlsVersion === "" ? <span class="alarm">plain</span> : line.tlsVersion}</td>
                   <td class="faint">{line.errorCode === "" ? "" : `${line.errorCode} ${line.errorCause}`}</td>

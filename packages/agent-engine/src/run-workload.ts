@@ -34,6 +34,8 @@ export const RUN_FAILED_EXIT_CODE = 125;
 const ASK_AGAIN_MS = 250;
 /** After this long a wait is worth a sentence. */
 const SAY_SO_AFTER_MS = 1_000;
+/** An application that accepts no connection for this long may listen elsewhere. */
+const NOT_LISTENING_MS = 10_000;
 /** Endpoint changes reach the callers within this time; until then they may still open connections. */
 const LEAVE_GRACE_MS = 100;
 
@@ -334,7 +336,14 @@ export class WorkloadRun {
       void this.#lease?.update({ ready: true });
       return;
     }
-    this.#probe = new ReadinessProbe({ host: "127.0.0.1", port: port.port }, this.#dependencies.clock, (ready) => {
+    const { clock } = this.#dependencies;
+    const hint = clock.after(NOT_LISTENING_MS, () =>
+      this.#say(
+        `the application accepts no connection on 127.0.0.1:${port.port} yet; it gets no traffic until it does`,
+      ),
+    );
+    this.#probe = new ReadinessProbe({ host: "127.0.0.1", port: port.port }, clock, (ready) => {
+      hint.clear();
       void this.#lease?.update({ ready });
     });
     this.#probe.start();

@@ -14,7 +14,10 @@ import { WeightedPicker } from "./weighted-picker.ts";
 const OPTIONS = { afterFailures: 3, baseMs: 1000, maxMs: 8000, maxShare: 0.5 };
 
 function setOf(members: readonly EndpointState[]): EndpointSet<EndpointState> {
-  const set = new EndpointSet<EndpointState>({ picker: new RoundRobinPicker(), outliers: new OutlierDetector(OPTIONS) });
+  const set = new EndpointSet<EndpointState>({
+    picker: new RoundRobinPicker(),
+    outliers: new OutlierDetector(OPTIONS),
+  });
   set.replace(members, 0);
   return set;
 }
@@ -79,7 +82,10 @@ describe("a set of endpoints", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 1000 }), (count, seed) => {
         const members = endpoints(...Array.from({ length: count }, () => 1));
-        const set = new EndpointSet<EndpointState>({ picker: new WeightedPicker(seededRandom(seed)), outliers: new OutlierDetector(OPTIONS) });
+        const set = new EndpointSet<EndpointState>({
+          picker: new WeightedPicker(seededRandom(seed)),
+          outliers: new OutlierDetector(OPTIONS),
+        });
         set.replace(members, 0);
         const tried: EndpointState[] = [];
         for (let attempt = 0; attempt < count; attempt++) {

@@ -38,7 +38,8 @@ export function pickerSuite(make: (random: RandomSource) => Picker): void {
   });
 
   it("spreads evenly over equal endpoints", () => {
-    for (const share of shares(make(seededRandom(2)), endpoints(1, 1, 1, 1), 4000)) assert.ok(Math.abs(share - 0.25) < 0.03, String(share));
+    for (const share of shares(make(seededRandom(2)), endpoints(1, 1, 1, 1), 4000))
+      assert.ok(Math.abs(share - 0.25) < 0.03, String(share));
   });
 
   it("gives more to more weight", () => {
@@ -47,6 +48,9 @@ export function pickerSuite(make: (random: RandomSource) => Picker): void {
   });
 
   it("is pure in its random source", () => {
-    assert.deepEqual(shares(make(seededRandom(4)), endpoints(1, 2, 3), 100), shares(make(seededRandom(4)), endpoints(1, 2, 3), 100));
+    assert.deepEqual(
+      shares(make(seededRandom(4)), endpoints(1, 2, 3), 100),
+      shares(make(seededRandom(4)), endpoints(1, 2, 3), 100),
+    );
   });
 }

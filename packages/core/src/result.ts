@@ -1,9 +1,7 @@
 // Expected failures are values: a function that can fail in a way its caller must handle returns a Result.
 
 /** Either `{ ok: true, value }` or `{ ok: false, error }`. */
-export type Result<T, E> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: E };
+export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
 
 /** A success holding `value`. */
 export function ok<T>(value: T): { readonly ok: true; readonly value: T } {

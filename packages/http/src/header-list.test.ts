@@ -19,16 +19,31 @@ describe("HeaderList", () => {
 
   it("set replaces every field of the name by one, at the place of the first", () => {
     const list = new HeaderList();
-    for (const [name, value] of [["a", "1"], ["b", "2"], ["a", "3"], ["c", "4"]] as const) list.append(name, value);
+    for (const [name, value] of [
+      ["a", "1"],
+      ["b", "2"],
+      ["a", "3"],
+      ["c", "4"],
+    ] as const)
+      list.append(name, value);
     list.set("a", "new");
-    assert.deepEqual(fields(list), [["a", "new"], ["b", "2"], ["c", "4"]]);
+    assert.deepEqual(fields(list), [
+      ["a", "new"],
+      ["b", "2"],
+      ["c", "4"],
+    ]);
     list.set("d", "5");
     assert.deepEqual(fields(list).at(-1), ["d", "5"]);
   });
 
   it("remove takes out all of a name, and a cleared list holds nothing of the old message", () => {
     const list = new HeaderList();
-    for (const [name, value] of [["a", "1"], ["b", "2"], ["a", "3"]] as const) list.append(name, value);
+    for (const [name, value] of [
+      ["a", "1"],
+      ["b", "2"],
+      ["a", "3"],
+    ] as const)
+      list.append(name, value);
     list.remove("a");
     assert.deepEqual(fields(list), [["b", "2"]]);
     list.clear();

@@ -11,7 +11,7 @@ import {
   Http2Error,
 } from "./errors.ts";
 import { FloodBudget } from "./flood-budget.ts";
-import { DEFAULT_WINDOW, MAX_31_BIT } from "./frames.ts";
+import { DEFAULT_WINDOW, FrameType, MAX_31_BIT } from "./frames.ts";
 import { DEFAULT_LIMITS, DEFAULT_SETTINGS, type Http2Limits, type Http2Settings } from "./limits.ts";
 import { PeerSettings } from "./peer-settings.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
@@ -19,8 +19,11 @@ import type { Http2Stream } from "./stream.ts";
 import { PastStream, StreamTable, type PastStreamValue } from "./stream-table.ts";
 
 /** DATA frames that we send explain this many window updates each. */
-const WINDOW_UPDATES_PER_DATA = 4;
-const MAX_WINDOW_UPDATE_CREDIT = 4096;
+const WINDOW_UPDATES_PER_DATA = 10;
+const MAX_WINDOW_UPDATE_CREDIT = 10_000;
+
+/** Each exchange that both sides finish makes up for one reset and for so many frames without content. */
+const IDLE_FRAMES_PER_EXCHANGE = 4;
 
 /** What frame readers and receivers do once the connection is over: nothing. */
 export interface Stoppable {
@@ -108,6 +111,14 @@ export class ConnectionState implements SenderOwner {
 
   onDataSent(): void {
     if (this.windowUpdateCredit < MAX_WINDOW_UPDATE_CREDIT) this.windowUpdateCredit += WINDOW_UPDATES_PER_DATA;
+    // Receivers that measure the path send a PING with every few DATA frames.
+    this.control.earn(1);
+  }
+
+  /** A DATA frame with content came in. */
+  onDataReceived(): void {
+    this.control.earn(1);
+    this.empty.earn(1);
   }
 
   // ── Flow control towards us ─────────────────────────────────────────────────────────────────────────────────────
@@ -144,6 +155,9 @@ export class ConnectionState implements SenderOwner {
   finishStream(stream: Http2Stream): void {
     if (stream.closed) return;
     this.#closeStream(stream, PastStream.ENDED);
+    this.resets.earn(1);
+    this.control.earn(IDLE_FRAMES_PER_EXCHANGE);
+    this.empty.earn(IDLE_FRAMES_PER_EXCHANGE);
     this.checkIdle();
   }
 
@@ -188,8 +202,11 @@ export class ConnectionState implements SenderOwner {
     this.handler.onIdle();
   }
 
-  /** A frame for a stream that is not open. True when it is to be ignored, false when it ended the connection. */
-  ignoresClosed(streamId: number, carriesMessage: boolean, isData: boolean): boolean {
+  /**
+   * A frame for a stream that is not open. True when it is to be ignored, false when it ended the connection.
+   * DATA and WINDOW_UPDATE that were on their way are no sign of ill will, and have limits of their own.
+   */
+  ignoresClosed(streamId: number, type: number): boolean {
     // Only clients open streams, with odd ids: nobody pushes.
     if ((streamId & 1) === 0 || streamId > this.newestId) {
       this.protocolError("RFC 9113 §5.1", "a frame for a stream that was never opened");
@@ -200,12 +217,14 @@ export class ConnectionState implements SenderOwner {
       this.protocolError("RFC 9113 §5.1.1", "a frame for a stream id that was passed over");
       return false;
     }
+    const carriesMessage = type === FrameType.DATA || type === FrameType.HEADERS;
     if (carriesMessage && (past === PastStream.ENDED || past === PastStream.RESET_BY_PEER)) {
       const rule = { section: "RFC 9113 §5.1", message: "DATA or HEADERS on a closed stream" };
       this.fail(new Http2Error(HTTP2_PROTOCOL_ERROR, StreamErrorCode.STREAM_CLOSED, rule));
       return false;
     }
-    return isData || this.spend(this.control, "frames for closed streams");
+    if (type === FrameType.DATA || type === FrameType.WINDOW_UPDATE) return true;
+    return this.spend(this.control, "frames for closed streams");
   }
 
   // ── Ends of the connection ──────────────────────────────────────────────────────────────────────────────────────

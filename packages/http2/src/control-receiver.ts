@@ -82,7 +82,7 @@ export class ControlReceiver {
     if (streamId === 0) return this.#onConnectionWindow(increment);
     const stream = state.streams.get(streamId);
     if (stream === undefined) {
-      state.ignoresClosed(streamId, false, false);
+      state.ignoresClosed(streamId, FrameType.WINDOW_UPDATE);
       return;
     }
     if (increment === 0) return state.streamError(stream, malformedMessage("RFC 9113 §6.9", "a window update of 0"));
@@ -105,7 +105,7 @@ export class ControlReceiver {
     if (streamId === 0) return state.protocolError("RFC 9113 §6.4", "RST_STREAM on stream 0");
     const stream = state.streams.get(streamId);
     if (stream === undefined) {
-      state.ignoresClosed(streamId, false, false);
+      state.ignoresClosed(streamId, FrameType.RST_STREAM);
       return;
     }
     const code = readU32(buf, start);

@@ -22,4 +22,13 @@ describe("FloodBudget", () => {
       [true, false],
     );
   });
+
+  it("is made up for by useful work, but not in advance", () => {
+    const budget = new FloodBudget({ burst: 1, perSecond: 0 });
+    budget.earn(5);
+    assert.equal(budget.spend(0), true);
+    budget.earn(1);
+    assert.equal(budget.spend(0), true);
+    assert.equal(budget.spend(0), false);
+  });
 });

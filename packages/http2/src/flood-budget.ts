@@ -1,4 +1,4 @@
-// A leaky bucket that says when a peer does something too often.
+// A leaky bucket that says when a peer does something too often, measured against the useful work it brings.
 
 import type { Budget } from "./limits.ts";
 
@@ -10,6 +10,11 @@ export class FloodBudget {
 
   constructor(budget: Budget) {
     this.#budget = budget;
+  }
+
+  /** Useful work was done: `count` fewer than before. */
+  earn(count: number): void {
+    if (this.#level > 0) this.#level = Math.max(0, this.#level - count);
   }
 
   /** One more at `nowMs` (monotonic). False when that is too many. */

@@ -22,9 +22,15 @@ export interface Http2Limits {
   readonly maxQueuedControlBytes: number;
   /** Body bytes queued on all streams together before every stream is held back early. */
   readonly maxQueuedBodyBytes: number;
-  /** Streams that end before their time by the peer's doing: RST_STREAM received, errors that made us reset, refused streams. */
+  /**
+   * Streams that end before their time by the peer's doing: RST_STREAM received, errors that made us reset, refused
+   * streams. Each exchange that both sides finish makes up for one, so a busy honest peer may cancel half of its requests.
+   */
   readonly resets: Budget;
-  /** PING, SETTINGS, PRIORITY, PRIORITY_UPDATE, GOAWAY, unknown frames, frames for closed streams. */
+  /**
+   * PING, SETTINGS, PRIORITY, PRIORITY_UPDATE, GOAWAY, unknown frames, frames for closed streams. DATA in either
+   * direction and finished exchanges make up for them: receivers that measure the path send a PING with every few frames.
+   */
   readonly control: Budget;
   /** Frames without content: empty DATA, HEADERS or CONTINUATION that end nothing. */
   readonly empty: Budget;

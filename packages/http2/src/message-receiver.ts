@@ -40,7 +40,7 @@ export class MessageReceiver {
     state.receiveWindow -= length;
     const stream = state.streams.get(streamId);
     if (stream === undefined) {
-      if (state.ignoresClosed(streamId, true, true)) state.grantConnection(length);
+      if (state.ignoresClosed(streamId, FrameType.DATA)) state.grantConnection(length);
       return;
     }
     const problem = this.#dataProblem(stream, length, length - padding);
@@ -51,6 +51,7 @@ export class MessageReceiver {
     stream.receiveWindow -= length;
     stream.receivedLength += length - padding;
     if (padding > 0) state.grant(stream, padding);
+    if (length > padding) state.onDataReceived();
     this.#dataStream = stream;
   }
 
@@ -88,21 +89,26 @@ export class MessageReceiver {
       state.newestId = streamId;
       const taken = streamId <= state.lastTakenId && state.active < state.settings.maxConcurrentStreams;
       part = taken ? "request" : "refused";
-    } else if (!state.ignoresClosed(streamId, true, false)) {
+    } else if (!state.ignoresClosed(streamId, FrameType.HEADERS)) {
       return;
     }
     const reader = sharedReader.busy ? new MessageReader() : sharedReader;
     reader.busy = true;
-    reader.begin(part, this.#rules);
-    if (this.decoder.decode(buf, start, end, reader)) {
-      if (part === "request") this.#onRequest(streamId, endStream, reader);
-      else if (part === "refused") this.#onRefused(streamId);
-      else if (stream !== undefined) this.#onStreamHeaders(stream, endStream, reader);
-    } else {
-      const rule = { section: "RFC 7541", message: this.decoder.problem };
-      state.fail(new Http2Error(HTTP2_COMPRESSION_ERROR, StreamErrorCode.COMPRESSION_ERROR, rule));
+    try {
+      reader.begin(part, this.#rules);
+      if (!this.decoder.decode(buf, start, end, reader)) {
+        const rule = { section: "RFC 7541", message: this.decoder.problem };
+        state.fail(new Http2Error(HTTP2_COMPRESSION_ERROR, StreamErrorCode.COMPRESSION_ERROR, rule));
+      } else if (part === "request") {
+        this.#onRequest(streamId, endStream, reader);
+      } else if (part === "refused") {
+        this.#onRefused(streamId);
+      } else if (stream !== undefined) {
+        this.#onStreamHeaders(stream, endStream, reader);
+      }
+    } finally {
+      reader.busy = false;
     }
-    reader.busy = false;
   }
 
   #onStreamHeaders(stream: Http2Stream, endStream: boolean, reader: MessageReader): void {

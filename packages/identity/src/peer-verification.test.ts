@@ -83,7 +83,9 @@ describe("the check of a peer's certificate", async () => {
   }
 
   it("refuses the authority itself", () => {
-    const verdict = createPeerVerification(new StoppedClock(systemClock.nowMs()))(new X509Certificate(authority.bundlePem));
+    const verdict = createPeerVerification(new StoppedClock(systemClock.nowMs()))(
+      new X509Certificate(authority.bundlePem),
+    );
     assert.ok(!verdict.ok && verdict.reason === "ca_certificate");
   });
 

@@ -401,6 +401,33 @@ export function connSuite(name: string, makeHarness: () => Promise<ConnHarness>,
       while (harness.live() > 0) await turns(1);
     });
 
+    each("leaves nothing behind after aborts at random points", async (harness) => {
+      const random = (below: number): number => Math.floor(Math.random() * below);
+      const block = randomBytes(512 * 1024);
+      const recorders: Recorder[] = [];
+      for (let round = 0; round < 40; round++) {
+        const [c, s] = [new Recorder(), new Recorder()];
+        recorders.push(c, s);
+        const { client, server } = await harness.connect(c, s);
+        for (let step = 0; step < 4; step++) {
+          const end = random(2) === 0 ? client : server;
+          const action = random(6);
+          if (action <= 2) end.write(block, 0, 1 + random(block.length));
+          else if (action === 3) end.pause();
+          else if (action === 4) end.resume();
+          else end.end();
+          if (random(3) === 0) await turns(random(3));
+        }
+        if (random(2) === 0) s.onChunk = () => server.destroy(random(2) === 0);
+        client.destroy(random(2) === 0);
+        server.destroy(random(2) === 0);
+      }
+      for (const recorder of recorders) await recorder.until(() => recorder.closes.length === 1);
+      await turns(5);
+      assert.equal(harness.live(), 0);
+      assert.ok(recorders.every((recorder) => recorder.closes.length === 1));
+    });
+
     each("knows who is at the other end", async (harness) => {
       const { client, server } = await harness.connect(new Recorder(), new Recorder());
       assert.equal(client.remotePort, server.localPort);

@@ -29,7 +29,8 @@ export const noHealthyEndpoint: ErrorKind = defineError({
   grpcStatus: 14,
   title: "The service has no healthy instance",
   cause: "No instance is registered, or none of them accepts connections yet.",
-  remedy: "Start an instance with `ripstop run --service NAME`, and see `ripstop status` for why the others are not ready.",
+  remedy:
+    "Start an instance with `ripstop run --service NAME`, and see `ripstop status` for why the others are not ready.",
 });
 
 export const invalidBackend: ErrorKind = defineError({
@@ -68,7 +69,8 @@ export const configNotReceived: ErrorKind = defineError({
   status: 503,
   grpcStatus: 14,
   title: "The proxy has no config for this service yet",
-  cause: "The control plane is away and the proxy never used this service before, so that its cache does not have it either.",
+  cause:
+    "The control plane is away and the proxy never used this service before, so that its cache does not have it either.",
   remedy: "Check that the control plane runs (`ripstop status`), then try again.",
 });
 
@@ -98,7 +100,8 @@ export const invalidPath: ErrorKind = defineError({
   status: 400,
   grpcStatus: 3,
   title: "The path can be read in more than one way",
-  cause: "It holds an encoded slash or backslash, an encoded control character, a fragment, or dots that lead above the root.",
+  cause:
+    "It holds an encoded slash or backslash, an encoded control character, a fragment, or dots that lead above the root.",
   remedy: "Send the path in plain form.",
 });
 
@@ -170,16 +173,6 @@ export const tunnelRefused: ErrorKind = defineError({
   title: "A raw connection to a port that speaks HTTP is not let through",
   cause: "The port is declared as HTTP, so its policies look at requests; raw bytes would pass them by.",
   remedy: "Speak HTTP to this port, or declare its protocol as tcp.",
-});
-
-export const peerNotVerified: ErrorKind = defineError({
-  code: "RS1018",
-  name: "peer_not_verified",
-  status: 403,
-  grpcStatus: 16,
-  title: "The caller has no verified identity",
-  cause: "The connection did not carry a certificate of the mesh.",
-  remedy: "Call through the mesh: start the caller with `ripstop run`.",
 });
 
 export const tooManyExchanges: ErrorKind = defineError({

@@ -8,7 +8,15 @@ import { describe, it } from "node:test";
 import { Protocol } from "@ripstop/model";
 import { SeededRandom } from "@ripstop/testkit";
 import { meshEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
-import { eventually, fetchVia, http2App, http2Client, httpApp, TcpClient, type Started } from "./testing/test-peers.suite.ts";
+import {
+  eventually,
+  fetchVia,
+  http2App,
+  http2Client,
+  httpApp,
+  TcpClient,
+  type Started,
+} from "./testing/test-peers.suite.ts";
 
 const ROUNDS = Number(process.env["RIPSTOP_INTEGRITY_ROUNDS"] ?? 300);
 
@@ -49,7 +57,11 @@ function answerOf(upload: Buffer, downloadLength: number, seed: number): Buffer 
 function overHttp1(port: number, agent: Agent, exchange: Exchange): Promise<Buffer> {
   const { upload, downloadLength, seed, chunked, slow } = exchange;
   return new Promise((resolve, reject) => {
-    const headers: Record<string, string> = { host: "app", "x-download": String(downloadLength), "x-seed": String(seed) };
+    const headers: Record<string, string> = {
+      host: "app",
+      "x-download": String(downloadLength),
+      "x-seed": String(seed),
+    };
     if (!chunked) headers["content-length"] = String(upload.length);
     const request = httpRequest({ host: "127.0.0.1", port, method: "POST", path: "/", headers, agent }, (response) => {
       readAll(response, slow).then((body) => {
@@ -66,7 +78,12 @@ function overHttp1(port: number, agent: Agent, exchange: Exchange): Promise<Buff
 function overHttp2(session: ClientHttp2Session, exchange: Exchange): Promise<Buffer> {
   const { upload, downloadLength, seed, slow } = exchange;
   return new Promise((resolve, reject) => {
-    const stream = session.request({ ":method": "POST", ":path": "/", "x-download": String(downloadLength), "x-seed": String(seed) });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/",
+      "x-download": String(downloadLength),
+      "x-seed": String(seed),
+    });
     let status: unknown;
     stream.on("response", (headers) => (status = headers[":status"]));
     stream.on("error", reject);
@@ -104,18 +121,24 @@ async function http2Echo(): Promise<Started> {
 }
 
 describe("random traffic through two proxies", () => {
-  for (const [name, echo, protocol] of [
-    ["HTTP/1.1", http1Echo, Protocol.HTTP1],
-    ["HTTP/2", http2Echo, Protocol.HTTP2],
+  for (const [name, echo, protocol, transport] of [
+    ["HTTP/1.1", http1Echo, Protocol.HTTP1, "public"],
+    ["HTTP/2", http2Echo, Protocol.HTTP2, "public"],
+    ["HTTP/1.1", http1Echo, Protocol.HTTP1, "onread"],
+    ["HTTP/1.1", http1Echo, Protocol.HTTP1, "raw"],
+    ["HTTP/2", http2Echo, Protocol.HTTP2, "raw"],
   ] as const) {
-    it(`arrives byte for byte at an ${name} application, from HTTP/1.1 and HTTP/2 clients together`, async () => {
-      const mesh = await TestMesh.create();
+    it(`arrives byte for byte at an ${name} application over the ${transport} transport, from HTTP/1.1 and HTTP/2 clients together`, async () => {
+      const mesh = await TestMesh.create(transport);
       const app = await echo();
       const agent = new Agent({ keepAlive: true, maxSockets: 12 });
       try {
         const ports = [{ port: 8080, applicationPort: app.port, protocol }];
         const server = await mesh.start({ id: "shop/app-1", service: "shop/app", ports });
-        mesh.service("shop/app", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/app-1", server, { 80: 8080 })] });
+        mesh.service("shop/app", {
+          ports: [{ port: 80 }],
+          endpoints: [meshEndpoint("shop/app-1", server, { 80: 8080 })],
+        });
         const client = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "app", port: 80 }] });
         await client.becameReady;
         const port = client.ports.upstreams[0] ?? 0;
@@ -131,8 +154,16 @@ describe("random traffic through two proxies", () => {
           while (started < ROUNDS) {
             const seed = ++started;
             const upload = bytes(size(), seed);
-            const exchange: Exchange = { upload, downloadLength: size(), seed, chunked: random.next() < 0.5, slow: random.next() < 0.3 };
-            const answer = await (random.next() < 0.5 ? overHttp1(port, agent, exchange) : overHttp2(session, exchange));
+            const exchange: Exchange = {
+              upload,
+              downloadLength: size(),
+              seed,
+              chunked: random.next() < 0.5,
+              slow: random.next() < 0.3,
+            };
+            const answer = await (random.next() < 0.5
+              ? overHttp1(port, agent, exchange)
+              : overHttp2(session, exchange));
             assert.ok(answer.equals(answerOf(upload, exchange.downloadLength, seed)), `exchange ${seed} differs`);
           }
         };
@@ -140,7 +171,9 @@ describe("random traffic through two proxies", () => {
         session.close();
         agent.destroy();
         await eventually(() => client.proxy.live.exchanges === 0 && server.proxy.live.exchanges === 0);
-        await eventually(() => [...(client.proxy.workloads.get("shop/web-1")?.connector.pools ?? [])].every((pool) => pool.active === 0));
+        await eventually(() =>
+          [...(client.proxy.workloads.get("shop/web-1")?.connector.pools ?? [])].every((pool) => pool.active === 0),
+        );
       } finally {
         agent.destroy();
         await mesh.close();
@@ -155,8 +188,15 @@ describe("random traffic through two proxies", () => {
     const big = Buffer.alloc(32 * 1024 * 1024);
     const app = await httpApp((request, response) => response.end(request.url === "/big" ? big : "quick"));
     try {
-      const server = await mesh.start({ id: "shop/app-1", service: "shop/app", ports: [{ port: 8080, applicationPort: app.port }] });
-      mesh.service("shop/app", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/app-1", server, { 80: 8080 })] });
+      const server = await mesh.start({
+        id: "shop/app-1",
+        service: "shop/app",
+        ports: [{ port: 8080, applicationPort: app.port }],
+      });
+      mesh.service("shop/app", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/app-1", server, { 80: 8080 })],
+      });
       const client = await mesh.start({ id: "shop/web-1" });
       const stalled = Array.from({ length: 20 }, () => {
         const one = new TcpClient(client.ports.httpProxy);

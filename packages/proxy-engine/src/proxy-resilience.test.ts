@@ -5,8 +5,23 @@ import { describe, it } from "node:test";
 import { defineError } from "@ripstop/core";
 import { Endpoint_Reach, type Policy, policyType, Protocol, hostBindingType, hostBindingName } from "@ripstop/model";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import { meshEndpoint, plainEndpoint, rule, TestMesh, type TestProxy, type TestWorkload } from "./testing/test-mesh.suite.ts";
-import { eventually, fetchVia, http2App, httpApp, TcpClient, tcpApp, type Started } from "./testing/test-peers.suite.ts";
+import {
+  meshEndpoint,
+  plainEndpoint,
+  rule,
+  TestMesh,
+  type TestProxy,
+  type TestWorkload,
+} from "./testing/test-mesh.suite.ts";
+import {
+  eventually,
+  fetchVia,
+  http2App,
+  httpApp,
+  TcpClient,
+  tcpApp,
+  type Started,
+} from "./testing/test-peers.suite.ts";
 
 async function withMesh(run: (mesh: TestMesh, keep: <S extends Started>(app: S) => S) => Promise<void>): Promise<void> {
   const mesh = await TestMesh.create();
@@ -22,8 +37,18 @@ async function withMesh(run: (mesh: TestMesh, keep: <S extends Started>(app: S) 
   }
 }
 
-async function instance(mesh: TestMesh, id: string, app: Started, parts: Partial<TestWorkload> = {}): Promise<TestProxy> {
-  return mesh.start({ id, service: id.replace(/-[0-9]+$/, ""), ports: [{ port: 8080, applicationPort: app.port }], ...parts });
+async function instance(
+  mesh: TestMesh,
+  id: string,
+  app: Started,
+  parts: Partial<TestWorkload> = {},
+): Promise<TestProxy> {
+  return mesh.start({
+    id,
+    service: id.replace(/-[0-9]+$/, ""),
+    ports: [{ port: 8080, applicationPort: app.port }],
+    ...parts,
+  });
 }
 
 const denied = defineError({
@@ -41,13 +66,23 @@ const denyFactory: FilterFactory = {
   kind: "deny",
   order: 100,
   create(configs) {
-    const paths = configs.flatMap((config) => Buffer.from(config.config).toString().split(",").filter((path) => path !== ""));
+    const paths = configs.flatMap((config) =>
+      Buffer.from(config.config)
+        .toString()
+        .split(",")
+        .filter((path) => path !== ""),
+    );
     if (paths.includes("unreadable")) throw new Error("unreadable");
     return {
       onRequest(request) {
         const wanted = request.http ? request.path : "tcp";
         if (!paths.includes(wanted)) return undefined;
-        return { kind: denied, policy: configs[0]?.name ?? "", clause: "spec.rules[0]", message: `${request.source.identity} may not have ${wanted}` };
+        return {
+          kind: denied,
+          policy: configs[0]?.name ?? "",
+          clause: "spec.rules[0]",
+          message: `${request.source.identity} may not have ${wanted}`,
+        };
       },
     };
   },
@@ -63,7 +98,10 @@ describe("failing instances", () => {
       const app = keep(await httpApp((_request, response) => response.end("alive")));
       const alive = await instance(mesh, "shop/catalog-1", app);
       const dead = { ...meshEndpoint("shop/catalog-2", alive, { 80: 8080 }), address: "127.0.0.1:1" };
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-1", alive, { 80: 8080 }), dead] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-1", alive, { 80: 8080 }), dead],
+      });
       const web = await mesh.start({ id: "shop/web-1" });
       for (let count = 0; count < 30; count++) {
         const answer = await fetchVia(web.ports.httpProxy, "http://catalog/", { method: "POST", body: "x" });
@@ -86,13 +124,20 @@ describe("failing instances", () => {
       const second = await instance(mesh, "shop/catalog-2", good);
       mesh.service("shop/catalog", {
         ports: [{ port: 80 }],
-        endpoints: [meshEndpoint("shop/catalog-1", first, { 80: 8080 }), meshEndpoint("shop/catalog-2", second, { 80: 8080 })],
+        endpoints: [
+          meshEndpoint("shop/catalog-1", first, { 80: 8080 }),
+          meshEndpoint("shop/catalog-2", second, { 80: 8080 }),
+        ],
         resilience: { ejectAfterFailures: 3, retryBudgetPercent: 100 },
       });
       const web = await mesh.start({ id: "shop/web-1" });
       const statuses: number[] = [];
-      for (let count = 0; count < 60; count++) statuses.push((await fetchVia(web.ports.httpProxy, "http://catalog/")).status);
-      assert.ok(statuses.every((status) => status === 200), String(statuses));
+      for (let count = 0; count < 60; count++)
+        statuses.push((await fetchVia(web.ports.httpProxy, "http://catalog/")).status);
+      assert.ok(
+        statuses.every((status) => status === 200),
+        String(statuses),
+      );
       // Three failures eject it; from then on it gets nothing.
       assert.equal(failures, 3);
     }));
@@ -108,7 +153,10 @@ describe("failing instances", () => {
         }),
       );
       const only = await instance(mesh, "shop/catalog-1", bad);
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-1", only, { 80: 8080 })] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-1", only, { 80: 8080 })],
+      });
       const web = await mesh.start({ id: "shop/web-1" });
       const answer = await fetchVia(web.ports.httpProxy, "http://catalog/", { method: "POST", body: "x" });
       assert.equal(answer.status, 503);
@@ -130,10 +178,16 @@ describe("failing instances", () => {
           });
         }),
       );
-      const only = await instance(mesh, "shop/catalog-1", app, { ports: [{ port: 8080, applicationPort: app.port, protocol: Protocol.HTTP1 }] });
-      mesh.service("shop/catalog", { ports: [{ port: 80, protocol: Protocol.HTTP1 }], endpoints: [meshEndpoint("shop/catalog-1", only, { 80: 8080 })] });
+      const only = await instance(mesh, "shop/catalog-1", app, {
+        ports: [{ port: 8080, applicationPort: app.port, protocol: Protocol.HTTP1 }],
+      });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80, protocol: Protocol.HTTP1 }],
+        endpoints: [meshEndpoint("shop/catalog-1", only, { 80: 8080 })],
+      });
       const web = await mesh.start({ id: "shop/web-1" });
-      for (let count = 0; count < 10; count++) assert.equal((await fetchVia(web.ports.httpProxy, "http://catalog/")).body, "ok");
+      for (let count = 0; count < 10; count++)
+        assert.equal((await fetchVia(web.ports.httpProxy, "http://catalog/")).body, "ok");
       assert.equal(connections, 10);
     }));
 
@@ -153,7 +207,10 @@ describe("failing instances", () => {
       assert.match((await fetchVia(web.ports.httpProxy, "http://catalog/")).body, /RS1003.*no instance is registered/);
       await app.close();
       mesh.endpoints("shop/catalog", [meshEndpoint("shop/catalog-1", alive, { 80: 8080 })]);
-      assert.match((await fetchVia(web.ports.httpProxy, "http://catalog/")).body, /RS1013.*the application of shop\/catalog-1/);
+      assert.match(
+        (await fetchVia(web.ports.httpProxy, "http://catalog/")).body,
+        /RS1013.*the application of shop\/catalog-1/,
+      );
     }));
 
   it("do not get an HTTP request of a peer with the wrong identity", () =>
@@ -162,7 +219,12 @@ describe("failing instances", () => {
       const other = await instance(mesh, "shop/catalog-1", app);
       mesh.service("shop/catalog", {
         ports: [{ port: 80 }],
-        endpoints: [{ ...meshEndpoint("shop/catalog-1", other, { 80: 8080 }), spiffeId: "spiffe://test.local/ns/shop/sa/somebody-else" }],
+        endpoints: [
+          {
+            ...meshEndpoint("shop/catalog-1", other, { 80: 8080 }),
+            spiffeId: "spiffe://test.local/ns/shop/sa/somebody-else",
+          },
+        ],
       });
       const web = await mesh.start({ id: "shop/web-1" });
       assert.match((await fetchVia(web.ports.httpProxy, "http://catalog/")).body, /RS1001/);
@@ -194,8 +256,14 @@ describe("time-outs", () => {
         }),
       );
       const only = await instance(mesh, "shop/backend-1", app);
-      mesh.service("shop/backend", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/backend-1", only, { 80: 8080 })] });
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], rules: [rule([["shop/backend", 80, 1]], { requestTimeoutMs: 60 })] });
+      mesh.service("shop/backend", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/backend-1", only, { 80: 8080 })],
+      });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        rules: [rule([["shop/backend", 80, 1]], { requestTimeoutMs: 60 })],
+      });
       const web = await mesh.start({ id: "shop/web-1" });
       const answer = await fetchVia(web.ports.httpProxy, "http://catalog/", { method: "POST", body: "x" });
       assert.equal(answer.status, 504);
@@ -215,7 +283,10 @@ describe("config on demand", () => {
       assert.equal(mesh.config.watchers(hostBindingType, name), 0);
       const asked = fetchVia(web.ports.httpProxy, "http://catalog/");
       await eventually(() => mesh.config.watchers(hostBindingType, name) === 1);
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })],
+      });
       assert.equal((await asked).body, "found");
     }));
 
@@ -254,8 +325,15 @@ describe("policies", () => {
         }),
       );
       mesh.config.answersUnknown = false;
-      const catalog = await instance(mesh, "shop/catalog-1", app, { policies: [{ name: "deny/shop/no" }], factories: [denyFactory] });
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })], resilience: { maxRetries: -1 } });
+      const catalog = await instance(mesh, "shop/catalog-1", app, {
+        policies: [{ name: "deny/shop/no" }],
+        factories: [denyFactory],
+      });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })],
+        resilience: { maxRetries: -1 },
+      });
       const web = await mesh.start({ id: "shop/web-1", service: "shop/web" });
       const early = await fetchVia(web.ports.httpProxy, "http://catalog/open");
       assert.equal(early.status, 503);
@@ -293,7 +371,13 @@ describe("policies", () => {
         ports: [{ port: 80 }, { port: 9000, protocol: Protocol.TCP }],
         endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080, 9000: 9000 })],
       });
-      const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "catalog", port: 9000 }, { host: "catalog", port: 80 }] });
+      const web = await mesh.start({
+        id: "shop/web-1",
+        upstreams: [
+          { host: "catalog", port: 9000 },
+          { host: "catalog", port: 80 },
+        ],
+      });
       await web.becameReady;
       const tunnel = new TcpClient(web.ports.upstreams[0] ?? 0);
       tunnel.write("ping");
@@ -320,9 +404,14 @@ describe("policies", () => {
     withMesh(async (mesh, keep) => {
       let connected = 0;
       const app = keep(await tcpApp(() => connected++));
-      const catalog = await instance(mesh, "shop/catalog-1", app, { ports: [{ port: 8080, applicationPort: app.port, protocol: Protocol.HTTP1 }] });
+      const catalog = await instance(mesh, "shop/catalog-1", app, {
+        ports: [{ port: 8080, applicationPort: app.port, protocol: Protocol.HTTP1 }],
+      });
       // The client's side believes that the port is raw.
-      mesh.service("shop/catalog", { ports: [{ port: 80, protocol: Protocol.TCP }], endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80, protocol: Protocol.TCP }],
+        endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })],
+      });
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "catalog", port: 80 }] });
       await web.becameReady;
       const client = new TcpClient(web.ports.upstreams[0] ?? 0);
@@ -346,8 +435,14 @@ describe("the end of a proxy", () => {
       const other = keep(await httpApp((_request, response) => response.end("other")));
       const first = await instance(mesh, "shop/catalog-1", app);
       const second = await instance(mesh, "shop/catalog-2", other);
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-1", first, { 80: 8080 })] });
-      mesh.service("shop/second", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-2", second, { 80: 8080 })] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-1", first, { 80: 8080 })],
+      });
+      mesh.service("shop/second", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-2", second, { 80: 8080 })],
+      });
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "catalog", port: 80 }] });
       await web.becameReady;
       const slow = new TcpClient(web.ports.upstreams[0] ?? 0);
@@ -384,7 +479,10 @@ describe("the end of a proxy", () => {
         }),
       );
       const catalog = await instance(mesh, "shop/catalog-1", app);
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })],
+      });
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "catalog", port: 80 }] });
       await web.becameReady;
       const clients: Promise<void>[] = [];
@@ -392,7 +490,9 @@ describe("the end of a proxy", () => {
         const client = new TcpClient(web.ports.upstreams[0] ?? 0);
         const body = Buffer.alloc(Math.floor(random() * 100_000), "x");
         const cut = random() < 0.5 ? Math.floor(random() * body.length) : body.length;
-        client.socket.write(`POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`);
+        client.socket.write(
+          `POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n`,
+        );
         client.socket.write(body.subarray(0, cut));
         if (cut < body.length) setImmediate(() => client.socket.destroy());
         clients.push(client.untilEnd().then(() => void client.socket.destroy()));
@@ -402,7 +502,9 @@ describe("the end of a proxy", () => {
       const outbound = web.proxy.workloads.get("shop/web-1");
       const cluster = outbound?.hosts.clusters.get("shop/catalog");
       assert.ok(cluster?.endpoints.all.every((endpoint) => endpoint.inflight === 0));
-      await eventually(() => [...(outbound?.connector.pools ?? [])].every((pool) => pool.active === 0 && pool.waiting === 0));
+      await eventually(() =>
+        [...(outbound?.connector.pools ?? [])].every((pool) => pool.active === 0 && pool.waiting === 0),
+      );
       await eventually(() => outbound?.sessions.size === 0);
     }));
 });
@@ -410,20 +512,49 @@ describe("the end of a proxy", () => {
 describe("telemetry", () => {
   it("reports each edge from both ends, and shows requests to taps that ask for them", () =>
     withMesh(async (mesh, keep) => {
-      const app = keep(await http2App((server) => server.on("stream", (stream) => { stream.respond({ ":status": 200 }); stream.end("x"); })));
-      const catalog = await instance(mesh, "shop/catalog-1", app, { ports: [{ port: 8080, applicationPort: app.port, protocol: Protocol.HTTP2 }] });
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })] });
+      const app = keep(
+        await http2App((server) =>
+          server.on("stream", (stream) => {
+            stream.respond({ ":status": 200 });
+            stream.end("x");
+          }),
+        ),
+      );
+      const catalog = await instance(mesh, "shop/catalog-1", app, {
+        ports: [{ port: 8080, applicationPort: app.port, protocol: Protocol.HTTP2 }],
+      });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        endpoints: [meshEndpoint("shop/catalog-1", catalog, { 80: 8080 })],
+      });
       const web = await mesh.start({ id: "shop/web-1", service: "shop/web" });
       for (const proxy of [web.proxy, catalog.proxy]) {
-        proxy.onCommand({ taps: [{ id: "1", sourceService: "", destinationService: "shop/catalog", pathPrefix: "/seen", minStatus: 0, maxPerSecond: 0 }] });
+        proxy.onCommand({
+          taps: [
+            {
+              id: "1",
+              sourceService: "",
+              destinationService: "shop/catalog",
+              pathPrefix: "/seen",
+              minStatus: 0,
+              maxPerSecond: 0,
+            },
+          ],
+        });
       }
       await fetchVia(web.ports.httpProxy, "http://catalog/seen?x");
       await fetchVia(web.ports.httpProxy, "http://catalog/other");
       await web.proxy.close();
       await catalog.proxy.close();
-      for (const [reports, reporter] of [[web.reports, 0], [catalog.reports, 1]] as const) {
+      for (const [reports, reporter] of [
+        [web.reports, 0],
+        [catalog.reports, 1],
+      ] as const) {
         const edges = reports.flatMap((report) => report.edges);
-        assert.equal(edges.reduce((sum, edge) => sum + edge.requests, 0), 2);
+        assert.equal(
+          edges.reduce((sum, edge) => sum + edge.requests, 0),
+          2,
+        );
         const [edge] = edges;
         assert.equal(edge?.reporter, reporter);
         assert.equal(edge?.sourceService, "shop/web");
@@ -439,4 +570,3 @@ describe("telemetry", () => {
       }
     }));
 });
-

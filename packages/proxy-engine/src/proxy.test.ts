@@ -4,7 +4,17 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Protocol, type HeaderModifier } from "@ripstop/model";
 import { meshEndpoint, rule, TestMesh, type TestProxy } from "./testing/test-mesh.suite.ts";
-import { eventually, fetchAt, fetchVia, http2App, http2Client, httpApp, TcpClient, tcpApp, type Started } from "./testing/test-peers.suite.ts";
+import {
+  eventually,
+  fetchAt,
+  fetchVia,
+  http2App,
+  http2Client,
+  httpApp,
+  TcpClient,
+  tcpApp,
+  type Started,
+} from "./testing/test-peers.suite.ts";
 
 /** Runs a test with a mesh and ends everything that it started. */
 async function withMesh(run: (mesh: TestMesh, keep: <S extends Started>(app: S) => S) => Promise<void>): Promise<void> {
@@ -15,6 +25,7 @@ async function withMesh(run: (mesh: TestMesh, keep: <S extends Started>(app: S) 
       apps.push(app);
       return app;
     });
+    assert.deepEqual(mesh.config.refused, []);
   } finally {
     await mesh.close();
     for (const app of apps) await app.close();
@@ -22,9 +33,21 @@ async function withMesh(run: (mesh: TestMesh, keep: <S extends Started>(app: S) 
 }
 
 /** One application "shop/NAME-1" behind service "shop/NAME" on service port 80. */
-async function serve(mesh: TestMesh, name: string, app: Started, protocol: Protocol = Protocol.UNSPECIFIED): Promise<TestProxy> {
-  const started = await mesh.start({ id: `shop/${name}-1`, service: `shop/${name}`, ports: [{ port: 8080, applicationPort: app.port, protocol }] });
-  mesh.service(`shop/${name}`, { ports: [{ port: 80, protocol }], endpoints: [meshEndpoint(`shop/${name}-1`, started, { 80: 8080 })] });
+async function serve(
+  mesh: TestMesh,
+  name: string,
+  app: Started,
+  protocol: Protocol = Protocol.UNSPECIFIED,
+): Promise<TestProxy> {
+  const started = await mesh.start({
+    id: `shop/${name}-1`,
+    service: `shop/${name}`,
+    ports: [{ port: 8080, applicationPort: app.port, protocol }],
+  });
+  mesh.service(`shop/${name}`, {
+    ports: [{ port: 80, protocol }],
+    endpoints: [meshEndpoint(`shop/${name}-1`, started, { 80: 8080 })],
+  });
   return started;
 }
 
@@ -43,8 +66,17 @@ describe("HTTP/1.1 through two proxies", () => {
       );
       await serve(mesh, "catalog", app);
       const web = await mesh.start({ id: "shop/web-1", service: "shop/web" });
-      const headers = { "x-ripstop-source-identity": "spiffe://forged", "x-request-id": "given", connection: "x-hop", "x-hop": "1" };
-      const answer = await fetchVia(web.ports.httpProxy, "http://catalog/books?x=1", { method: "POST", body: "hello", headers });
+      const headers = {
+        "x-ripstop-source-identity": "spiffe://forged",
+        "x-request-id": "given",
+        connection: "x-hop",
+        "x-hop": "1",
+      };
+      const answer = await fetchVia(web.ports.httpProxy, "http://catalog/books?x=1", {
+        method: "POST",
+        body: "hello",
+        headers,
+      });
       assert.equal(answer.status, 200);
       assert.equal(answer.body, "POST /books?x=1 hello");
       const seen = JSON.parse(String(answer.headers["x-seen"])) as Record<string, string>;
@@ -84,7 +116,9 @@ describe("HTTP/1.1 through two proxies", () => {
       const catalog = await serve(mesh, "catalog", app);
       const web = await mesh.start({ id: "shop/web-1" });
       await fetchVia(web.ports.httpProxy, "http://catalog/");
-      const answers = await Promise.all(Array.from({ length: 50 }, () => fetchVia(web.ports.httpProxy, "http://catalog/")));
+      const answers = await Promise.all(
+        Array.from({ length: 50 }, () => fetchVia(web.ports.httpProxy, "http://catalog/")),
+      );
       assert.ok(answers.every((answer) => answer.body === "ok"));
       assert.equal(catalog.proxy.workloads.get("shop/catalog-1")?.inboundSessions.size, 1);
     }));
@@ -138,7 +172,10 @@ describe("HTTP/2 and gRPC through two proxies", () => {
             let body = "";
             stream.on("data", (chunk) => (body += String(chunk)));
             stream.on("end", () => {
-              stream.respond({ ":status": 200, "content-type": "application/grpc", path: String(headers[":path"]) }, { waitForTrailers: true });
+              stream.respond(
+                { ":status": 200, "content-type": "application/grpc", path: String(headers[":path"]) },
+                { waitForTrailers: true },
+              );
               stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0", "grpc-message": body }));
               stream.end("reply");
             });
@@ -149,7 +186,12 @@ describe("HTTP/2 and gRPC through two proxies", () => {
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "orders", port: 80 }] });
       await web.becameReady;
       const session = http2Client(web.ports.upstreams[0] ?? 0);
-      const stream = session.request({ ":method": "POST", ":path": "/Orders/Get", "content-type": "application/grpc", te: "trailers" });
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/Orders/Get",
+        "content-type": "application/grpc",
+        te: "trailers",
+      });
       let body = "";
       let status: unknown;
       stream.on("response", (headers) => (status = headers[":status"]));
@@ -220,7 +262,9 @@ describe("WebSocket through two proxies", () => {
               const key = String(request.headers["sec-websocket-key"]);
               void import("node:crypto").then(({ createHash }) => {
                 const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-                socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`);
+                socket.write(
+                  `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+                );
                 socket.on("data", (data: Buffer) => socket.write(`echo:${String(data)}`));
                 socket.on("end", () => socket.end());
               });
@@ -298,6 +342,37 @@ describe("TCP through two proxies", () => {
       await client.untilEnd();
     }));
 
+  it("joins a declared upstream outside of the mesh as it is", () =>
+    withMesh(async (mesh, keep) => {
+      const app = keep(await tcpApp((socket) => socket.write("outside")));
+      const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "127.0.0.1", port: app.port }] });
+      await web.becameReady;
+      const client = new TcpClient(web.ports.upstreams[0] ?? 0);
+      await client.until("outside");
+      client.socket.destroy();
+      await eventually(() => web.proxy.live.tunnels === 0);
+    }));
+
+  it("carries a CONNECT tunnel to a raw service and to the outside", () =>
+    withMesh(async (mesh, keep) => {
+      const app = keep(await tcpApp((socket) => socket.on("data", (data) => socket.write(`echo ${String(data)}`))));
+      await serve(mesh, "stock", app, Protocol.TCP);
+      const web = await mesh.start({ id: "shop/web-1" });
+      for (const authority of ["stock:80", `127.0.0.1:${app.port}`]) {
+        const client = new TcpClient(web.ports.httpProxy);
+        client.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n\r\n`);
+        await client.until("\r\n\r\n");
+        client.write("x");
+        await client.until("echo x");
+        client.socket.destroy();
+      }
+      const refused = new TcpClient(web.ports.httpProxy);
+      refused.write("CONNECT stock:81 HTTP/1.1\r\nhost: stock:81\r\n\r\n");
+      await refused.until("RS1009");
+      refused.socket.destroy();
+      await eventually(() => web.proxy.live.tunnels === 0 && web.proxy.live.exchanges === 0);
+    }));
+
   it("still serves HTTP to a client that was silent at first", () =>
     withMesh(async (mesh, keep) => {
       const app = keep(await httpApp((request, response) => response.end(`late ${request.url}`)));
@@ -322,7 +397,15 @@ describe("routes", () => {
         const app = keep(await httpApp((_request, response) => response.end(version)));
         await serve(mesh, `catalog-${version}`, app);
       }
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], rules: [rule([["shop/catalog-v1", 80, 90], ["shop/catalog-v2", 80, 10]])] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        rules: [
+          rule([
+            ["shop/catalog-v1", 80, 90],
+            ["shop/catalog-v2", 80, 10],
+          ]),
+        ],
+      });
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "catalog", port: 80 }] });
       await web.becameReady;
       const session = http2Client(web.ports.upstreams[0] ?? 0);
@@ -341,7 +424,12 @@ describe("routes", () => {
         return answers.filter((answer) => answer === "v2").length / answers.length;
       };
       assert.ok(Math.abs((await share()) - 0.1) < 0.03);
-      mesh.routes("shop/catalog", [rule([["shop/catalog-v1", 80, 1], ["shop/catalog-v2", 80, 1]])]);
+      mesh.routes("shop/catalog", [
+        rule([
+          ["shop/catalog-v1", 80, 1],
+          ["shop/catalog-v2", 80, 1],
+        ]),
+      ]);
       assert.ok(Math.abs((await share()) - 0.5) < 0.05);
       session.close();
     }));
@@ -362,14 +450,26 @@ describe("routes", () => {
           rule([["shop/backend", 80, 1]], {
             path: { type: 0, value: "/ok" },
             filters: [
-              { filter: { $case: "requestHeaders", value: edit({ add: [{ name: "x-add", value: "b" }], remove: ["x-gone"] }) } },
-              { filter: { $case: "responseHeaders", value: edit({ set: [{ name: "x-new", value: "2" }], remove: ["x-secret"] }) } },
+              {
+                filter: {
+                  $case: "requestHeaders",
+                  value: edit({ add: [{ name: "x-add", value: "b" }], remove: ["x-gone"] }),
+                },
+              },
+              {
+                filter: {
+                  $case: "responseHeaders",
+                  value: edit({ set: [{ name: "x-new", value: "2" }], remove: ["x-secret"] }),
+                },
+              },
             ],
           }),
         ],
       });
       const web = await mesh.start({ id: "shop/web-1" });
-      const good = await fetchVia(web.ports.httpProxy, "http://catalog/ok", { headers: { "x-add": "a", "x-gone": "1" } });
+      const good = await fetchVia(web.ports.httpProxy, "http://catalog/ok", {
+        headers: { "x-add": "a", "x-gone": "1" },
+      });
       assert.equal(good.body, "a,b undefined");
       assert.equal(good.headers["x-new"], "2");
       assert.equal(good.headers["x-secret"], undefined);
@@ -387,7 +487,10 @@ describe("routes", () => {
     withMesh(async (mesh, keep) => {
       const app = keep(await httpApp((request, response) => response.end(request.url)));
       await serve(mesh, "backend", app);
-      mesh.service("shop/catalog", { ports: [{ port: 80 }], rules: [rule([["shop/backend", 80, 1]], { path: { type: 0, value: "/ok" } })] });
+      mesh.service("shop/catalog", {
+        ports: [{ port: 80 }],
+        rules: [rule([["shop/backend", 80, 1]], { path: { type: 0, value: "/ok" } })],
+      });
       const web = await mesh.start({ id: "shop/web-1" });
       const raw = async (path: string): Promise<string> => {
         const client = new TcpClient(web.ports.httpProxy);

@@ -2,13 +2,31 @@
 
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { type telemetry, trustBundleType, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type TrustBundle } from "@ripstop/model";
-import { createTlsObserver, FlushScheduler, IdentityTable, listen, listenTls, TimerWheel, TlsDialer, type Listener, type TlsIdentity, type VerifyPeer } from "@ripstop/net";
+import {
+  trustBundleType,
+  type telemetry,
+  type BootstrapUpstream,
+  type ProxyBootstrap,
+  type ProxyPorts,
+  type TrustBundle,
+} from "@ripstop/model";
+import {
+  createTlsObserver,
+  FlushScheduler,
+  IdentityTable,
+  listen,
+  listenTls,
+  TimerWheel,
+  TlsDialer,
+  type Listener,
+  type TlsIdentity,
+  type VerifyPeer,
+} from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
-import { ProxyConnection } from "./1-accept/outbound-http.ts";
+import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
@@ -47,6 +65,8 @@ export interface Proxy {
   /** What readiness waits for, in plain words; "" when ready. */
   readonly missing: string;
   readonly live: LiveCounts;
+  /** What its stages share; for the admin socket. */
+  readonly engine: Engine;
   readonly workloads: ReadonlyMap<string, HostedWorkload>;
   readonly draining: boolean;
   /** Uses another identity for new connections of a workload; those that are open stay. */
@@ -79,7 +99,7 @@ class RunningProxy implements Proxy {
   readonly live: LiveCounts = { exchanges: 0, tunnels: 0 };
   readonly workloads = new Map<string, HostedWorkload>();
   readonly #options: ProxyOptions;
-  readonly #engine: Engine;
+  readonly engine: Engine;
   readonly #identities = new IdentityTable();
   readonly #bundles = new Map<string, string>();
   readonly #ownPorts = new Set<number>();
@@ -102,7 +122,7 @@ class RunningProxy implements Proxy {
     const edges = new EdgeTable(metrics);
     const reporter = new TelemetryReporter({ clock, edges, send: options.sendReport, stats: () => this.#stats() });
     const random = options.random ?? Math.random;
-    this.#engine = {
+    this.engine = {
       clock,
       log,
       metrics,
@@ -150,7 +170,7 @@ class RunningProxy implements Proxy {
       this.workloads.set(
         workload.id,
         new HostedWorkload({
-          engine: this.#engine,
+          engine: this.engine,
           bootstrap: workload,
           trustDomain: bootstrap.trustDomain,
           config,
@@ -192,7 +212,9 @@ class RunningProxy implements Proxy {
       this.#outbound.push(httpProxy.value);
       const upstreams: number[] = [];
       for (const [at, upstream] of workload.upstreams.entries()) {
-        const listener = await this.#take(before?.upstreams[at] ?? 0, (port) => this.#listenUpstream(hosted, upstream, port));
+        const listener = await this.#take(before?.upstreams[at] ?? 0, (port) =>
+          this.#listenUpstream(hosted, upstream, port),
+        );
         if (!listener.ok) return listener;
         this.#outbound.push(listener.value);
         upstreams.push(listener.value.port);
@@ -214,7 +236,7 @@ class RunningProxy implements Proxy {
   }
 
   onCommand(command: telemetry.ProxyCommand): void {
-    this.#engine.reporter.onCommand(command);
+    this.engine.reporter.onCommand(command);
   }
 
   drain(deadlineMs: number): Promise<void> {
@@ -232,10 +254,14 @@ class RunningProxy implements Proxy {
     for (const subscription of this.#subscriptions) subscription.cancel();
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
-    this.#engine.reporter.close();
+    this.engine.reporter.close();
   }
 
-  #listenUpstream(hosted: HostedWorkload, upstream: BootstrapUpstream, port: number): Promise<Result<Listener, RipstopError>> {
+  #listenUpstream(
+    hosted: HostedWorkload,
+    upstream: BootstrapUpstream,
+    port: number,
+  ): Promise<Result<Listener, RipstopError>> {
     const target = { host: upstream.host.toLowerCase(), port: upstream.port };
     return listen({ host: LOOPBACK, port, onConn: (conn) => hosted.serveConnection(conn, target) });
   }

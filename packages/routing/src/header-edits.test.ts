@@ -20,7 +20,10 @@ describe("a header modifier", () => {
     const headers = list(["a", "1"], ["a", "2"], ["b", "1"], ["gone", "x"]);
     compileHeaderModifier({
       set: [{ name: "A", value: "9" }],
-      add: [{ name: "B", value: "2" }, { name: "c", value: "3" }],
+      add: [
+        { name: "B", value: "2" },
+        { name: "c", value: "3" },
+      ],
       remove: ["Gone"],
     }).apply(headers);
     assert.deepEqual(entries(headers), ["a: 9", "b: 1,2", "c: 3"]);

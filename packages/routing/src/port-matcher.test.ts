@@ -24,7 +24,9 @@ function rule(source: string, parts: Partial<HttpRule> = {}): HttpRule {
   };
 }
 
-function request(parts: Partial<Omit<RouteRequest, "headers">> & { headers?: readonly (readonly [string, string])[] } = {}): RouteRequest {
+function request(
+  parts: Partial<Omit<RouteRequest, "headers">> & { headers?: readonly (readonly [string, string])[] } = {},
+): RouteRequest {
   const headers = new HeaderList();
   for (const [name, value] of parts.headers ?? []) headers.append(name, value);
   return { host: "catalog", method: "GET", path: "/", query: "", ...parts, headers };
@@ -49,8 +51,10 @@ describe("matching a request", () => {
 
   it("compares prefixes element by element, without regard to a trailing slash, with regard to case", () => {
     for (const value of ["/abc", "/abc/"]) {
-      for (const path of ["/abc", "/abc/", "/abc/def"]) assert.equal(matched([rule("r", prefix(value))], request({ path })), "r", path);
-      for (const path of ["/abcd", "/ab", "/ABC", "/x/abc"]) assert.equal(matched([rule("r", prefix(value))], request({ path })), undefined, path);
+      for (const path of ["/abc", "/abc/", "/abc/def"])
+        assert.equal(matched([rule("r", prefix(value))], request({ path })), "r", path);
+      for (const path of ["/abcd", "/ab", "/ABC", "/x/abc"])
+        assert.equal(matched([rule("r", prefix(value))], request({ path })), undefined, path);
     }
     assert.equal(matched([rule("r", prefix("/"))], request({ path: "/anything" })), "r");
     assert.equal(matched([rule("r")], request({ path: "/anything" })), "r");
@@ -63,8 +67,10 @@ describe("matching a request", () => {
 
   it("takes names literally and wildcards as suffixes of any number of labels", () => {
     const rules = [rule("r", { hostnames: ["*.example.com", "a.b"] })];
-    for (const host of ["x.example.com", "x.y.example.com", "a.b"]) assert.equal(matched(rules, request({ host })), "r", host);
-    for (const host of ["example.com", "xexample.com", "axb", "a.b.c"]) assert.equal(matched(rules, request({ host })), undefined, host);
+    for (const host of ["x.example.com", "x.y.example.com", "a.b"])
+      assert.equal(matched(rules, request({ host })), "r", host);
+    for (const host of ["example.com", "xexample.com", "axb", "a.b.c"])
+      assert.equal(matched(rules, request({ host })), undefined, host);
   });
 
   it("wants every header and query match, names of headers in any case, only the first match of a name", () => {
@@ -89,7 +95,18 @@ describe("matching a request", () => {
 
   it("sees a repeated header as one value, so that no copy hides behind the first", () => {
     const rules = [rule("r", { headers: [{ name: "role", value: "reader", regex: false }] })];
-    assert.equal(matched(rules, request({ headers: [["role", "reader"], ["role", "admin"]] })), undefined);
+    assert.equal(
+      matched(
+        rules,
+        request({
+          headers: [
+            ["role", "reader"],
+            ["role", "admin"],
+          ],
+        }),
+      ),
+      undefined,
+    );
   });
 
   it("matches regular expressions against the whole text", () => {

@@ -52,19 +52,25 @@ export async function generateErrors(): Promise<Generated> {
       continue;
     }
     const exports: unknown = await import(pathToFileURL(compiled).href);
-    for (const [exportName, value] of Object.entries(exports as Record<string, unknown>)) {
-      if (isErrorKind(value)) defined.push({ file, exportName, kind: value });
-      else if (typeof value === "object" && value !== null) {
-        // A package with many kinds may export them as one record: the names are its keys.
-        for (const [key, kind] of Object.entries(value))
-          if (isErrorKind(kind)) defined.push({ file, exportName: key, kind });
-      }
-    }
+    defined.push(...errorsIn(file, exports as Readonly<Record<string, unknown>>));
   }
   const sources = typescriptSources().filter(({ path }) => /^(packages|apps)\//.test(path));
   problems.push(...checkErrors(defined, sources));
   const files = [{ path: REFERENCE, text: renderReference(defined) }];
   return { files, stale: [], problems };
+}
+
+/** Every kind that a file exports, by itself or in a record or list, each once. */
+export function errorsIn(file: string, exports: Readonly<Record<string, unknown>>): DefinedError[] {
+  const entries = Object.entries(exports);
+  const nested = entries.flatMap(([, value]) =>
+    typeof value === "object" && value !== null && !isErrorKind(value) ? Object.entries(value) : [],
+  );
+  const found = new Map<ErrorKind, DefinedError>();
+  for (const [exportName, kind] of [...entries, ...nested]) {
+    if (isErrorKind(kind) && !found.has(kind)) found.set(kind, { file, exportName, kind });
+  }
+  return [...found.values()];
 }
 
 /** The example policy is no part of a mesh, and its code stands for one yet to be chosen. */

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 
 import { defineError } from "@ripstop/core";
 
-import { checkErrors, renderReference, type DefinedError } from "./errors.ts";
+import { checkErrors, errorsIn, renderReference, type DefinedError } from "./errors.ts";
 import { controlRegistry, generatePolicies, policyFolders, proxyRegistry } from "./policies.ts";
 
 describe("the policy registries", () => {
@@ -60,6 +60,26 @@ describe("the error reference", () => {
     assert.match(
       page,
       /## Network and TLS\n\n### RS5001 one\n\nTitle of RS5001\.\n\n- \*\*Cause:\*\* It happens\.\n- \*\*Remedy:\*\* Do it\.\n- \*\*Answered with:\*\* HTTP 403, gRPC PERMISSION_DENIED\n\n### RS5002 two/,
+    );
+  });
+
+  it("finds kinds that are exported by themselves, in a record, or in a list, each once", () => {
+    const one = kind("RS5001", "one");
+    const two = kind("RS5002", "two");
+    const found = errorsIn(file, {
+      one,
+      all: [one, two],
+      others: { three: kind("RS5003", "three") },
+      limit: 3,
+      nothing: null,
+    });
+    assert.deepEqual(
+      found.map((each) => [each.exportName, each.kind.code]),
+      [
+        ["one", "RS5001"],
+        ["1", "RS5002"],
+        ["three", "RS5003"],
+      ],
     );
   });
 

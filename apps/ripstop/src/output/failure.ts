@@ -37,6 +37,9 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** With a capital (unless it begins with a quoted name) and a full stop. */
 function sentence(text: string): string {
-  return text === "" || text.endsWith(".") ? text : `${text}.`;
+  if (text === "") return "";
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?!]$/.test(capital) ? capital : `${capital}.`;
 }

@@ -54,7 +54,9 @@ describe("TapHub", () => {
     const identity = { destinationIdentity: "spiffe://a/b" };
     hub.offer(event({ reporter: SOURCE, ...identity }));
     hub.offer(event({ ...identity }));
-    hub.offer(event({ reporter: SOURCE, ...identity, errorCode: "RS5002" }));
+    // Refused by the destination: its own report says why.
+    hub.offer(event({ reporter: SOURCE, ...identity, errorCode: "RS1102" }));
+    hub.offer(event({ reporter: SOURCE, ...identity, errorCode: "RS5002", errorCause: "connection refused" }));
     hub.offer(event({ reporter: SOURCE, destinationIdentity: "" }));
     assert.equal(seen.length, 3);
   });

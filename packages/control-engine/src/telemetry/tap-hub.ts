@@ -123,9 +123,9 @@ class OpenTap {
   }
 }
 
-/** A source's report of a request that the destination's proxy reports too. */
-function isEcho({ reporter, destinationIdentity, errorCode }: telemetry.TapEvent): boolean {
-  return reporter === telemetry.EdgeStats_Reporter.SOURCE && destinationIdentity !== "" && errorCode === "";
+/** A source's report of a request that the destination's proxy reports too: one that did not fail at the source itself. */
+function isEcho({ reporter, destinationIdentity, errorCause }: telemetry.TapEvent): boolean {
+  return reporter === telemetry.EdgeStats_Reporter.SOURCE && destinationIdentity !== "" && errorCause === "";
 }
 
 function matches(filter: TapFilter, event: telemetry.TapEvent): boolean {

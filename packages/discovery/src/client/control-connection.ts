@@ -85,7 +85,9 @@ export class ControlConnection {
   fail(reason: string): void {
     if (this.#isClosed) return;
     this.#report(reason);
-    if (this.#session) this.#session.destroy();
+    const session = this.#session;
+    // Later: this is called from within the session's own events, and destroying it there corrupts Node's memory.
+    if (session) this.#options.clock.after(0, () => session.destroy());
   }
 
   /** Files were replaced: the next connection uses them. An open one lives on; a waiting one is made at once. */
@@ -107,8 +109,9 @@ export class ControlConnection {
     this.#isClosed = true;
     this.#retry?.clear();
     this.#deadline?.clear();
-    this.#session?.destroy();
-    this.#socket?.destroy();
+    // A session ends its socket itself, after its last frame; ending it from under the session corrupts Node's memory.
+    if (this.#session) this.#session.destroy();
+    else this.#socket?.destroy();
     this.#onLost();
   }
 
@@ -161,8 +164,7 @@ export class ControlConnection {
       settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
     });
     session.on("error", (error: Error) => this.#report(error.message));
-    session.on("goaway", () => session.destroy());
-    session.on("close", () => socket.destroy());
+    session.on("goaway", () => this.fail("the control plane closes the connection"));
     this.#session = session;
     this.#schedulePing(session);
     for (const user of this.#users) user.onSession(session);

@@ -252,9 +252,9 @@ export class RawConn implements Conn, StreamOwner {
     if (this.#reading) this.#handle.readStop();
     this.#reading = false;
     const done = (): void => this.#gone();
-    // Refused while a half-close is under way; then an ordinary close does.
-    if (reset && this.#handle.reset && this.#handle.reset(done) === 0) return;
-    this.#handle.close(done);
+    // While a FIN is on its way a reset is refused, and Node then never closes the handle.
+    if (reset && !this.#ended && this.#handle.reset) this.#handle.reset(done);
+    else this.#handle.close(done);
   }
 
   #gone(): void {

@@ -1,7 +1,7 @@
 // The last step of every handshake, on both sides: is the peer who it must be? Until this says yes no byte passes.
 
-import type { X509Certificate } from "node:crypto";
-import type { TLSSocket } from "node:tls";
+import { X509Certificate } from "node:crypto";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { TlsInfo } from "../conn.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
@@ -26,6 +26,8 @@ export interface PeerRules {
   readonly alpn: string;
   /** The only acceptable peer; undefined accepts every id of a trusted domain (authorization comes later). */
   readonly expectedPeerId?: string | undefined;
+  /** The one trust domain against whose roots OpenSSL checked the chain; undefined when it was several. */
+  readonly provenTrustDomain?: string | undefined;
   /** For a client that resumes: the leaf of the handshake that the session came from (node:tls does not keep it). */
   readonly sessionLeaf?: X509Certificate | undefined;
 }
@@ -47,7 +49,9 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): Accepte
     return { reason: "protocol_version", message: `negotiated ${version ?? "nothing"}, not TLSv1.3` };
   const alpn = typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "";
   if (alpn !== rules.alpn) return { reason: "alpn", message: `the peer does not speak ${rules.alpn}` };
-  // On a client node:tls gives the leaf only once: the call takes it out of OpenSSL's chain.
+  // getPeerX509Certificate takes the first certificate out of OpenSSL's chain (the leaf itself on a client): ask once,
+  // and for the issuers before.
+  const issuers = rules.provenTrustDomain === undefined && rules.identities.federated ? issuersOf(socket) : [];
   // A resumed session carries the leaf of the handshake that it came from; without one nobody is identified.
   const leaf = socket.getPeerX509Certificate() ?? (socket.isSessionReused() ? rules.sessionLeaf : undefined);
   if (!leaf) return { reason: "no_certificate", message: "the peer presented no certificate" };
@@ -56,7 +60,10 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): Accepte
   if (!rules.identities.trusts(verdict.trustDomain)) {
     return { reason: "unknown_trust_domain", message: `there is no trust bundle for ${verdict.trustDomain}` };
   }
-  if (!rules.identities.chainEndsIn(leaf, verdict.trustDomain)) {
+  if (
+    rules.provenTrustDomain !== verdict.trustDomain &&
+    !rules.identities.chainEndsIn(leaf, verdict.trustDomain, issuers)
+  ) {
     return { reason: "wrong_trust_domain", message: `${verdict.id} was not issued by a root of its own trust domain` };
   }
   if (rules.expectedPeerId !== undefined && verdict.id !== rules.expectedPeerId) {
@@ -64,6 +71,21 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): Accepte
   }
   const resumed = socket.isSessionReused();
   return { info: { version, cipher: socket.getCipher().name, alpn, serverName, peerId: verdict.id, resumed }, leaf };
+}
+
+const MAX_ISSUERS = 8;
+
+/** What the peer sent above its leaf. (X509Certificate.issuerCertificate is empty on some Node versions.) */
+function issuersOf(socket: TLSSocket): readonly X509Certificate[] {
+  const found: X509Certificate[] = [];
+  let current = socket.getPeerCertificate(true);
+  while (found.length < MAX_ISSUERS) {
+    const issuer: DetailedPeerCertificate | undefined = current.issuerCertificate;
+    if (issuer === undefined || issuer === current || !Buffer.isBuffer(issuer.raw)) break;
+    found.push(new X509Certificate(issuer.raw));
+    current = issuer;
+  }
+  return found;
 }
 
 const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {

@@ -15,6 +15,7 @@ export interface TlsIdentity {
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const MAX_CHAIN_DEPTH = 5;
+const MAX_OWN_ISSUERS = 64;
 const MAX_PROVEN = 4_096;
 
 const COMMON: SecureContextOptions = {
@@ -31,6 +32,8 @@ export class IdentityTable {
   readonly #contexts = new Map<string, SecureContext>();
   readonly #listeners = new Set<() => void>();
   #bundlePems: ReadonlyMap<string, string> = new Map();
+  /** Intermediates above our own leaves, by fingerprint. */
+  readonly #ownIssuers = new Map<string, X509Certificate>();
   readonly #proven = new Map<string, string>();
   #roots = new Map<string, readonly X509Certificate[]>();
   #ticketKeys = randomBytes(48);
@@ -48,7 +51,9 @@ export class IdentityTable {
 
   /** Sets or replaces the identity of a workload. On failure the old one stays. */
   setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError> {
+    let issuers: readonly X509Certificate[] = [];
     try {
+      issuers = (identity.chainPem.match(PEM_CERTIFICATE) ?? []).slice(1).map((one) => new X509Certificate(one));
       if (!new X509Certificate(identity.chainPem).checkPrivateKey(createPrivateKey(identity.keyPem))) {
         return unusable(workloadId, "the key does not belong to the certificate");
       }
@@ -56,6 +61,8 @@ export class IdentityTable {
       return unusable(workloadId, error);
     }
     this.#identities.set(workloadId, identity);
+    if (this.#ownIssuers.size >= MAX_OWN_ISSUERS) this.#ownIssuers.clear();
+    for (const issuer of issuers) this.#ownIssuers.set(issuer.fingerprint256, issuer);
     this.#changed();
     return ok(undefined);
   }
@@ -88,6 +95,11 @@ export class IdentityTable {
     return this.#roots.has(trustDomain);
   }
 
+  /** True while there are bundles of more than one trust domain. */
+  get federated(): boolean {
+    return this.#roots.size > 1;
+  }
+
   /** What a server presents for a workload and accepts from any trusted domain; undefined while either part is missing. */
   serverContext(workloadId: string): SecureContext | undefined {
     return this.#context(`server ${workloadId}`, workloadId, [...this.#bundlePems.values()]);
@@ -106,33 +118,20 @@ export class IdentityTable {
   }
 
   /**
-   * True when `leaf` (with the issuers that came with it) ends in a root of `trustDomain`. OpenSSL has checked the
-   * chain against all bundles together; with one bundle that says it all.
+   * True when `leaf`, through `issuers` (what came with it, in any order), ends in a root of `trustDomain`. OpenSSL has
+   * checked the chain against all bundles together; with one bundle that says it all. Issuers of this table's own
+   * identities are known too, because Node 24 does not tell a server what a client sent above its leaf.
    */
-  chainEndsIn(leaf: X509Certificate, trustDomain: string): boolean {
+  chainEndsIn(leaf: X509Certificate, trustDomain: string, issuers: readonly X509Certificate[]): boolean {
     const roots = this.#roots.get(trustDomain);
     if (!roots) return false;
     if (this.#roots.size === 1) return true;
     // A resumed session brings the leaf without its issuers: what was proven in this generation holds.
     if (this.#proven.get(leaf.fingerprint256) === trustDomain) return true;
-    const proven = this.#walk(leaf, roots);
-    if (proven) {
-      if (this.#proven.size >= MAX_PROVEN) this.#proven.clear();
-      this.#proven.set(leaf.fingerprint256, trustDomain);
-    }
-    return proven;
-  }
-
-  #walk(leaf: X509Certificate, roots: readonly X509Certificate[]): boolean {
-    let current: X509Certificate | undefined = leaf;
-    for (let depth = 0; current && depth < MAX_CHAIN_DEPTH; depth++) {
-      const certificate: X509Certificate = current;
-      if (roots.some((root) => root.fingerprint256 === certificate.fingerprint256 || issued(root, certificate)))
-        return true;
-      const issuer: X509Certificate | undefined = certificate.issuerCertificate;
-      current = issuer && issued(issuer, certificate) ? issuer : undefined;
-    }
-    return false;
+    if (!endsIn(leaf, roots, [...issuers, ...this.#ownIssuers.values()])) return false;
+    if (this.#proven.size >= MAX_PROVEN) this.#proven.clear();
+    this.#proven.set(leaf.fingerprint256, trustDomain);
+    return true;
   }
 
   /** Calls `listener` after every change until the returned function is called. */
@@ -163,6 +162,22 @@ export class IdentityTable {
     this.#ticketKeys = randomBytes(48);
     for (const listener of this.#listeners) listener();
   }
+}
+
+function endsIn(
+  leaf: X509Certificate,
+  roots: readonly X509Certificate[],
+  issuers: readonly X509Certificate[],
+): boolean {
+  let current: X509Certificate | undefined = leaf;
+  for (let depth = 0; current && depth < MAX_CHAIN_DEPTH; depth++) {
+    const certificate: X509Certificate = current;
+    if (roots.some((root) => root.fingerprint256 === certificate.fingerprint256 || issued(root, certificate))) {
+      return true;
+    }
+    current = issuers.find((issuer) => issued(issuer, certificate));
+  }
+  return false;
 }
 
 function issued(issuer: X509Certificate, certificate: X509Certificate): boolean {

@@ -100,6 +100,7 @@ export class TlsDialer {
       verifyPeer: this.#verifyPeer,
       alpn,
       expectedPeerId,
+      provenTrustDomain: trustDomain,
       sessionLeaf: known?.leaf,
     };
     const connectOptions: ConnectionOptions & { readonly allowHalfOpen: boolean } = {

@@ -1,7 +1,14 @@
 // CONNECT HOST:PORT at the HTTP proxy (RFC 9110 §9.3.6): TLS clients, gRPC clients, anything that is not plain HTTP.
 // To a service of the mesh, what is inside is treated like any outbound connection; to the outside it is passed on.
 
-import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
+import {
+  ResponseHead,
+  StreamErrorCode,
+  type HeaderList,
+  type RequestHead,
+  type ServerStream,
+  type ServerStreamHandler,
+} from "@ripstop/http";
 import type { Timer } from "@ripstop/core";
 import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
@@ -9,7 +16,14 @@ import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
 import { StreamConn } from "../7-connect/stream-conn.ts";
-import { configNotReceived, missingHost, proxyLoop, tooManyWaiting, unknownHost, unknownServicePort } from "../errors.ts";
+import {
+  configNotReceived,
+  missingHost,
+  proxyLoop,
+  tooManyWaiting,
+  unknownHost,
+  unknownServicePort,
+} from "../errors.ts";
 import type { OutboundContext } from "./outbound-context.ts";
 
 const CONFIG_WAIT_MS = 5_000;
@@ -51,7 +65,9 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
     else if (hosts.wait(host, this)) {
       this.#timer = engine.clock.after(CONFIG_WAIT_MS, () => {
         hosts.cancelWait(host, this);
-        this.#refuse(refusal(configNotReceived, `the config of ${target.host} did not arrive within ${CONFIG_WAIT_MS} ms`));
+        this.#refuse(
+          refusal(configNotReceived, `the config of ${target.host} did not arrive within ${CONFIG_WAIT_MS} ms`),
+        );
       });
     } else this.#refuse(refusal(tooManyWaiting, `too many requests wait for the config of ${target.host}`));
   }
@@ -82,13 +98,26 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
     const { engine, tunnels } = this.#context;
     const authority = formatAuthority(this.#target.host, this.#target.port);
     const edge = this.#context.edge(undefined, this.#target.host, "tcp");
-    new LiveTunnel(this.#accept(), conn, { engine, edge, registry: tunnels, authority, workload: "", tlsVersion: "", recheck: undefined });
+    new LiveTunnel(this.#accept(), conn, {
+      engine,
+      edge,
+      registry: tunnels,
+      authority,
+      workload: "",
+      tlsVersion: "",
+      recheck: undefined,
+    });
   }
 
   onFailed(cause: CloseCause): void {
     this.#dialing = undefined;
     const address = formatAuthority(this.#target.host, this.#target.port);
-    this.#refuse(refusal(unknownHost, `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${cause.message}`));
+    this.#refuse(
+      refusal(
+        unknownHost,
+        `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${cause.message}`,
+      ),
+    );
   }
 
   onBody(buf: Buffer, start: number, end: number): void {
@@ -118,7 +147,12 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
   #accept(): Conn {
     const head = new ResponseHead();
     this.#stream.sendResponse(head, false);
-    this.#conn = new StreamConn(this.#stream, { remoteAddress: "127.0.0.1", remotePort: 0, localPort: 0, tls: undefined });
+    this.#conn = new StreamConn(this.#stream, {
+      remoteAddress: "127.0.0.1",
+      remotePort: 0,
+      localPort: 0,
+      tls: undefined,
+    });
     this.#finish();
     return this.#conn;
   }

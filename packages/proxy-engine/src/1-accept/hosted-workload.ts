@@ -2,7 +2,7 @@
 
 import type { Clock } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
-import { telemetry, type BootstrapWorkload } from "@ripstop/model";
+import { telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
 import type { Conn, TlsDialer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
@@ -58,7 +58,11 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
+  /** The same by the port's config in force, for the hot path. */
+  readonly #http1Pools = new Map<InboundPort, HttpPool>();
+  readonly #http2Pools = new Map<InboundPort, HttpPool>();
   readonly #egressPools = new Map<string, HttpPool>();
 
   constructor(options: HostedWorkloadOptions) {
@@ -78,11 +82,16 @@ export class HostedWorkload implements OutboundContext {
       onEjected: ({ service }, endpoint) => {
         const { name, help } = metricNames.ENDPOINT_EJECTIONS;
         engine.metrics.counter(name, help, { service }).add(1);
-        engine.log.warn("endpoint ejected after failures in a row", { service, endpoint: endpoint.id, times: endpoint.ejections });
+        engine.log.warn("endpoint ejected after failures in a row", {
+          service,
+          endpoint: endpoint.id,
+          times: endpoint.ejections,
+        });
       },
     });
     this.view = new WorkloadView(bootstrap.id, config, factories, {
-      onWorkloadChanged: () => {
+      onWorkloadChanged: (workload) => {
+        this.#forgetPools(workload);
         this.#recheck();
         options.onChanged();
       },
@@ -107,7 +116,8 @@ export class HostedWorkload implements OutboundContext {
     const { missing } = this.view;
     if (missing !== "") return missing;
     for (const { host } of this.#options.bootstrap.upstreams) {
-      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true) return `the config of upstream ${host} has not arrived`;
+      if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true)
+        return `the config of upstream ${host} has not arrived`;
     }
     return "";
   }
@@ -122,7 +132,12 @@ export class HostedWorkload implements OutboundContext {
 
   isOwnAddress(target: HostPort): boolean {
     if (!this.#options.ownPorts.has(target.port)) return false;
-    return isLoopback(target.host) || target.host === "0.0.0.0" || target.host === "::" || target.host === this.#options.bootstrap.inboundHost;
+    return (
+      isLoopback(target.host) ||
+      target.host === "0.0.0.0" ||
+      target.host === "::" ||
+      target.host === this.#options.bootstrap.inboundHost
+    );
   }
 
   serveConnection(conn: Conn, target: HostPort): void {
@@ -144,14 +159,19 @@ export class HostedWorkload implements OutboundContext {
     return pool;
   }
 
-  /** Connections to the application itself, at "HOST:PORT". */
-  applicationPool(address: string, http2: boolean): HttpPool {
-    const key = `${http2 ? "h2" : "h1"} ${address}`;
+  /** Connections to the application itself. */
+  applicationPool(port: InboundPort, http2: boolean): HttpPool {
+    const pools = http2 ? this.#http2Pools : this.#http1Pools;
+    const bound = pools.get(port);
+    if (bound !== undefined) return bound;
+    // Another config of the same port keeps its connections.
+    const key = `${http2 ? "h2" : "h1"} ${port.applicationAddress}`;
     let pool = this.#applicationPools.get(key);
     if (pool === undefined) {
-      pool = this.connector.plainPool(parseAuthority(address) ?? { host: "127.0.0.1", port: 0 }, http2);
+      pool = this.connector.plainPool(parseAuthority(port.applicationAddress) ?? { host: "127.0.0.1", port: 0 }, http2);
       this.#applicationPools.set(key, pool);
     }
+    pools.set(port, pool);
     return pool;
   }
 
@@ -175,17 +195,23 @@ export class HostedWorkload implements OutboundContext {
 
   /** Telemetry slots of an inbound exchange. */
   inboundEdge(peer: InboundPeer, sourceService: string, protocol: string): Edge {
+    const slot = PROTOCOLS.indexOf(protocol);
     const { workload } = this.view;
-    return this.engine.edges.get({
+    const destinationService = workload?.service ?? "";
+    const bound = peer.edges[slot];
+    if (bound?.key.sourceService === sourceService && bound.key.destinationService === destinationService) return bound;
+    const edge = this.engine.edges.get({
       reporter: telemetry.EdgeStats_Reporter.DESTINATION,
       sourceService,
-      destinationService: workload?.service ?? "",
+      destinationService,
       sourceIdentity: peer.identity,
       destinationIdentity: this.spiffeId,
       destinationVersion: workload?.labels["version"] ?? "",
       protocol,
       mutualTls: true,
     });
+    peer.edges[slot] = edge;
+    return edge;
   }
 
   /** Adds to the counters what live raw connections carried. */
@@ -200,6 +226,18 @@ export class HostedWorkload implements OutboundContext {
     this.view.close();
     this.hosts.close();
     this.connector.close();
+  }
+
+  /** The ports may have changed: pools of addresses that are not served any more end when they are idle. */
+  #forgetPools(workload: Workload): void {
+    this.#http1Pools.clear();
+    this.#http2Pools.clear();
+    const addresses = new Set(workload.ports.map((port) => port.applicationAddress));
+    for (const [key, pool] of this.#applicationPools) {
+      if (addresses.has(key.slice(3))) continue;
+      this.#applicationPools.delete(key);
+      pool.retire();
+    }
   }
 
   /** Policies changed: what is live and refused now is cut. */

@@ -183,6 +183,9 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   onStreamError(_error: Http2Error): void {}
 
   onError(error: Http2Error): void {
-    this.#engine.log.warn("HTTP/2 connection broken by the peer", { peer: this.conn.remoteAddress, cause: error.toString() });
+    this.#engine.log.warn("HTTP/2 connection broken by the peer", {
+      peer: this.conn.remoteAddress,
+      cause: error.toString(),
+    });
   }
 }

@@ -1,6 +1,13 @@
 // The inbound side: connections of verified peers, each for one workload and port by its server name.
 
-import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
+import {
+  ResponseHead,
+  StreamErrorCode,
+  type HeaderList,
+  type RequestHead,
+  type ServerStream,
+  type ServerStreamHandler,
+} from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
 import { parseMeshServerName, type CloseCause, type Conn, type Connecting, type DialEvents } from "@ripstop/net";
 import { identifyPeer, type InboundPeer } from "../2-identify/inbound-peer.ts";
@@ -29,12 +36,22 @@ export function acceptInbound(conn: Conn, workloads: ReadonlyMap<string, HostedW
   const workload = name === undefined ? undefined : workloads.get(name.workloadId);
   const peer = name === undefined ? undefined : identifyPeer(conn, name.port);
   if (workload === undefined || peer === undefined) {
-    conn.handler = { onBytes: () => undefined, onEnd: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+    conn.handler = {
+      onBytes: () => undefined,
+      onEnd: () => undefined,
+      onDrain: () => undefined,
+      onClose: () => undefined,
+    };
     conn.destroy();
     return;
   }
   const acceptor = new InboundAcceptor(workload, peer, conn);
-  new Http2Session(conn, { engine: workload.engine, acceptor, registry: workload.inboundSessions, settings: INBOUND_SETTINGS });
+  new Http2Session(conn, {
+    engine: workload.engine,
+    acceptor,
+    registry: workload.inboundSessions,
+    settings: INBOUND_SETTINGS,
+  });
 }
 
 class InboundAcceptor implements RequestAcceptor {
@@ -117,7 +134,12 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
     // Policies may have changed while it was dialled.
     const refused = this.#judge();
     if (refused !== undefined) {
-      conn.handler = { onBytes: () => undefined, onEnd: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+      conn.handler = {
+        onBytes: () => undefined,
+        onEnd: () => undefined,
+        onDrain: () => undefined,
+        onClose: () => undefined,
+      };
       conn.destroy();
       this.#refuse(refused);
       return;
@@ -192,7 +214,11 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
   #refuse(refused: Refusal): void {
     if (this.#over) return;
     const { engine } = this.#parts.workload;
-    engine.log.info("tunnel refused", { code: refused.kind.code, cause: refused.detail, peer: this.#parts.peer.identity });
+    engine.log.info("tunnel refused", {
+      code: refused.kind.code,
+      cause: refused.detail,
+      peer: this.#parts.peer.identity,
+    });
     sendRefusal(this.#parts.stream, this.#request, refused, "");
     this.#finish();
   }

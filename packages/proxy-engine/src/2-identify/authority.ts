@@ -30,7 +30,10 @@ export function parseAuthority(authority: string): HostPort | undefined {
     const code = host.charCodeAt(at);
     // Letters, digits, "-", ".", "_", and ":" "%" of IPv6 with a zone.
     const isPlain =
-      (code >= 0x30 && code <= 0x3a) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a) || code === 0x25;
+      (code >= 0x30 && code <= 0x3a) ||
+      (code >= 0x41 && code <= 0x5a) ||
+      (code >= 0x61 && code <= 0x7a) ||
+      code === 0x25;
     if (!isPlain && code !== 0x2d && code !== 0x2e && code !== 0x5f) return undefined;
   }
   let port = 0;

@@ -3,12 +3,15 @@
 import { workloadOf } from "@ripstop/identity";
 import type { Conn } from "@ripstop/net";
 import type { PeerInfo } from "@ripstop/policy-api/proxy";
+import type { Edge } from "../telemetry/edge.ts";
 
 /** The caller of one inbound connection. */
 export interface InboundPeer extends PeerInfo {
   /** Workload port that the connection is for. */
   readonly port: number;
   readonly tlsVersion: string;
+  /** Telemetry slots of the connection by protocol, made at first use. */
+  readonly edges: (Edge | undefined)[];
 }
 
 /** Reads the facts of a connection. Undefined when it carries no verified identity. */
@@ -23,5 +26,6 @@ export function identifyPeer(conn: Conn, port: number): InboundPeer | undefined 
     address: conn.remoteAddress,
     port,
     tlsVersion: tls.version,
+    edges: [],
   };
 }

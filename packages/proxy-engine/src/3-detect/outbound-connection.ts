@@ -6,7 +6,7 @@ import type { Timer } from "@ripstop/core";
 import { Protocol } from "@ripstop/model";
 import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
-import { serveOutboundHttp } from "../1-accept/outbound-http.ts";
+import { OutboundAcceptor, serveOutboundHttp } from "../1-accept/outbound-http.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
@@ -80,7 +80,8 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     } else if (cluster === undefined || port === undefined) {
       // HTTP clients get an explained answer; raw ones can only be closed.
       const { host: name, port: wanted } = this.#target;
-      const cause = cluster === undefined ? `${name} is not a service of the mesh` : `${cluster.service} has no port ${wanted}`;
+      const cause =
+        cluster === undefined ? `${name} is not a service of the mesh` : `${cluster.service} has no port ${wanted}`;
       this.#failure = { cause, denied: false };
     } else {
       this.#cluster = cluster;
@@ -109,7 +110,13 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#clientEnded = true;
     if (this.#raw || this.#host?.ready !== true) return;
     // Nothing more comes, so what there is decides.
-    if (this.#held.length === 0 && this.#tunnel === undefined && this.#dialing === undefined && this.#server === undefined) this.#give("the client ended without a byte");
+    if (
+      this.#held.length === 0 &&
+      this.#tunnel === undefined &&
+      this.#dialing === undefined &&
+      this.#server === undefined
+    )
+      this.#give("the client ended without a byte");
     else {
       this.#raw = true;
       if (this.#server === undefined) this.#startTunnel();
@@ -130,7 +137,10 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
 
   onFailed(cause: CloseCause): void {
     this.#dialing = undefined;
-    this.onTunnelFailed(`${this.#target.host} is not a service of the mesh, and is not reachable: ${cause.message}`, false);
+    this.onTunnelFailed(
+      `${this.#target.host} is not a service of the mesh, and is not reachable: ${cause.message}`,
+      false,
+    );
   }
 
   onTunnelOpen(conn: Conn, endpoint: UpstreamEndpoint): void {
@@ -187,14 +197,18 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#dropTunnel();
     const held = this.#held;
     this.#held = NO_BYTES;
-    const handler = serveOutboundHttp(this.#context, this.#conn, { declared: this.#target, http2 });
+    const handler = serveOutboundHttp(this.#context, this.#conn, {
+      acceptor: new OutboundAcceptor(this.#context, this.#target),
+      http2,
+    });
     if (held.length > 0) handler.onBytes(held, 0, held.length);
     this.#conn.resume();
     if (this.#clientEnded) handler.onEnd();
   }
 
   #startTunnel(): void {
-    if (this.#decided || this.#tunnel !== undefined || this.#dialing !== undefined || this.#server !== undefined) return;
+    if (this.#decided || this.#tunnel !== undefined || this.#dialing !== undefined || this.#server !== undefined)
+      return;
     if (this.#outside && this.#failure === undefined) {
       this.#dialing = this.#context.connector.dialPlain(this.#target, DIAL_TIMEOUT_MS, this);
       return;
@@ -266,7 +280,12 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     const server = this.#server;
     this.#server = undefined;
     if (server !== undefined) {
-      server.conn.handler = { onBytes: () => undefined, onEnd: () => undefined, onDrain: () => undefined, onClose: () => undefined };
+      server.conn.handler = {
+        onBytes: () => undefined,
+        onEnd: () => undefined,
+        onDrain: () => undefined,
+        onClose: () => undefined,
+      };
       server.conn.destroy();
     }
   }

@@ -29,7 +29,8 @@ describe("the first bytes", () => {
     ["*1\r\n$4\r\nPING\r\n", "tcp"],
     ["EHLO x\r\n", "tcp"],
   ];
-  for (const [bytes, expected] of cases) it(`${JSON.stringify(bytes)} say ${expected}`, () => assert.equal(detect(bytes), expected));
+  for (const [bytes, expected] of cases)
+    it(`${JSON.stringify(bytes)} say ${expected}`, () => assert.equal(detect(bytes), expected));
 
   it("say the same however they are split: never HTTP and then something else", () => {
     for (const text of ["GET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\x16\x03\x03", "DELETE /x"]) {

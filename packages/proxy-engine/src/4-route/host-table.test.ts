@@ -16,9 +16,28 @@ function setUp(): { clock: StoppedClock; config: FakeConfigClient; table: HostTa
   config.answersUnknown = false;
   const identities = new IdentityTable();
   const observer = { accepted: () => undefined, refused: () => undefined };
-  const tls = new TlsDialer({ identities, verifyPeer: () => ({ ok: false, reason: "x", message: "x" }), observer, clock });
-  const connector = new Connector({ clock, flush: new FlushScheduler(), tls, workloadId: "shop/web-1", trustDomain: "t" });
-  const table = new HostTable({ namespace: "shop", clock, config, connector, random: () => 0, onChanged: () => undefined, onEjected: () => undefined });
+  const tls = new TlsDialer({
+    identities,
+    verifyPeer: () => ({ ok: false, reason: "x", message: "x" }),
+    observer,
+    clock,
+  });
+  const connector = new Connector({
+    clock,
+    flush: new FlushScheduler(),
+    tls,
+    workloadId: "shop/web-1",
+    trustDomain: "t",
+  });
+  const table = new HostTable({
+    namespace: "shop",
+    clock,
+    config,
+    connector,
+    random: () => 0,
+    onChanged: () => undefined,
+    onEjected: () => undefined,
+  });
   return {
     clock,
     config,

@@ -67,7 +67,8 @@ export function applyInboundDuties(request: RequestHead, caller: InboundCaller, 
   if (caller.identity !== "") headers.append(SOURCE_IDENTITY, caller.identity);
   const forwarded = headers.get("x-forwarded-for");
   headers.set("x-forwarded-for", forwarded === undefined ? caller.address : `${forwarded}, ${caller.address}`);
-  if (headers.indexOf("x-forwarded-proto", 0) < 0) headers.append("x-forwarded-proto", request.scheme === "" ? "http" : request.scheme);
+  if (headers.indexOf("x-forwarded-proto", 0) < 0)
+    headers.append("x-forwarded-proto", request.scheme === "" ? "http" : request.scheme);
   addIds(headers, ids);
   return sourceService;
 }

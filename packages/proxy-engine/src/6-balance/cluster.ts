@@ -3,7 +3,14 @@
 import { EndpointSet, OutlierDetector, PeakEwmaPicker, RetryBudget, type OutlierOptions } from "@ripstop/balance";
 import type { Clock } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { endpointsType, serviceType, type Endpoint, type Endpoints, type Service, type ServicePort } from "@ripstop/model";
+import {
+  endpointsType,
+  serviceType,
+  type Endpoint,
+  type Endpoints,
+  type Service,
+  type ServicePort,
+} from "@ripstop/model";
 import type { Connector } from "../7-connect/connector.ts";
 import { UpstreamEndpoint } from "./upstream-endpoint.ts";
 

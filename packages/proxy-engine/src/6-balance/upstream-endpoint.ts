@@ -44,7 +44,8 @@ export class UpstreamEndpoint extends EndpointState {
    * HTTP/2 when the port is declared so or the request needs it, else HTTP/1.1.
    */
   pool(port: number, protocol: Protocol, isGrpc: boolean): HttpPool {
-    const http2 = this.mesh || protocol === Protocol.HTTP2 || protocol === Protocol.GRPC || (isGrpc && protocol !== Protocol.HTTP1);
+    const http2 =
+      this.mesh || protocol === Protocol.HTTP2 || protocol === Protocol.GRPC || (isGrpc && protocol !== Protocol.HTTP1);
     const key = http2 ? port : -port;
     let pool = this.#pools.get(key);
     if (pool === undefined) {

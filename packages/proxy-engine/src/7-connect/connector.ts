@@ -1,7 +1,15 @@
 // Makes connections and keeps the pools of one hosted workload alive and tidy.
 
 import type { Clock, Timer } from "@ripstop/core";
-import { closeCause, dial, meshServerName, type Connecting, type DialEvents, type FlushScheduler, type TlsDialer } from "@ripstop/net";
+import {
+  closeCause,
+  dial,
+  meshServerName,
+  type Connecting,
+  type DialEvents,
+  type FlushScheduler,
+  type TlsDialer,
+} from "@ripstop/net";
 import type { Endpoint } from "@ripstop/model";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import { Http1Pool } from "./http1-pool.ts";
@@ -46,7 +54,8 @@ export class Connector {
     const dialer = {
       address: endpoint.address,
       dial: (events: DialEvents): Connecting => {
-        if (serverName === undefined || host === "") return failLater(events, `${endpoint.id} has no usable address or name`);
+        if (serverName === undefined || host === "")
+          return failLater(events, `${endpoint.id} has no usable address or name`);
         return tls.dial(
           { host, port: tlsPort, workloadId, serverName, expectedPeerId, trustDomain, timeoutMs: CONNECT_TIMEOUT_MS },
           events,

@@ -26,6 +26,8 @@ export interface AttemptFailure {
   readonly cause: string;
 }
 
+/** Requests that one proxy carries at the same time. */
+export const MAX_EXCHANGES: number = 50_000;
 // Bodies up to this size are kept so that the request can be sent again.
 const MAX_REPLAY = 64 * 1024;
 // What a client may still send after it was answered, before its stream is cut.

@@ -2,7 +2,14 @@
 
 import type { Clock, ErrorKind } from "@ripstop/core";
 import { Http1ClientConnection, type Http1ClientHandler } from "@ripstop/http1";
-import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
+import {
+  CLOSED_HERE,
+  type CloseCause,
+  type Conn,
+  type ConnHandler,
+  type Connecting,
+  type DialEvents,
+} from "@ripstop/net";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 import type { PoolDialer } from "./http2-pool.ts";
 
@@ -20,7 +27,10 @@ export interface Http1PoolOptions {
 const MAX_CONNECTIONS = 8192;
 const MAX_WAITING = 4096;
 const LEARNED_SHARE = 0.8;
-const MIN_IDLE_MS = 100;
+/** A peer that closes sooner was restarted rather than idle for too long. */
+const MIN_LEARNED_MS = 500;
+/** What was learned is forgotten slowly, a little every second: the peer may have another setting now. */
+const FORGET_FACTOR = 1.01;
 
 /** Connections to one destination. */
 export class Http1Pool implements HttpPool {
@@ -55,6 +65,11 @@ export class Http1Pool implements HttpPool {
     return this.#retired;
   }
 
+  /** Idle connections close after this time, as learned from the peer. */
+  get idleMs(): number {
+    return this.#idleMs;
+  }
+
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -66,7 +81,8 @@ export class Http1Pool implements HttpPool {
       return;
     }
     this.#waiting.push(waiter);
-    if (this.#dialing.size < this.#waiting.length && this.#all.size + this.#dialing.size < MAX_CONNECTIONS) this.#dial();
+    if (this.#dialing.size < this.#waiting.length && this.#all.size + this.#dialing.size < MAX_CONNECTIONS)
+      this.#dial();
   }
 
   cancel(waiter: StreamWaiter): void {
@@ -87,8 +103,9 @@ export class Http1Pool implements HttpPool {
     this.#failWaiting("the proxy is closing", Infinity);
   }
 
-  /** Closes connections that nobody used for long. */
+  /** Closes connections that nobody used for long. Called once a second. */
   closeIdle(nowMs: number): void {
+    this.#idleMs = Math.min(this.options.idleMs, this.#idleMs * FORGET_FACTOR);
     for (const connection of [...this.#idle]) {
       if (nowMs - connection.idleSinceMs < this.#idleMs) break;
       connection.conn.destroy();
@@ -141,10 +158,11 @@ export class Http1Pool implements HttpPool {
       this.#idle.splice(at, 1);
       if (byPeer && connection.http1.exchanges > 0) {
         const idleFor = this.options.clock.monotonicMs() - connection.idleSinceMs;
-        this.#idleMs = Math.max(MIN_IDLE_MS, Math.min(this.#idleMs, idleFor * LEARNED_SHARE));
+        if (idleFor >= MIN_LEARNED_MS) this.#idleMs = Math.min(this.#idleMs, idleFor * LEARNED_SHARE);
       }
     }
-    if (this.#waiting.length > this.#dialing.size && this.#all.size + this.#dialing.size < MAX_CONNECTIONS) this.#dial();
+    if (this.#waiting.length > this.#dialing.size && this.#all.size + this.#dialing.size < MAX_CONNECTIONS)
+      this.#dial();
   }
 
   #give(waiter: StreamWaiter): boolean {
@@ -226,7 +244,7 @@ class Http1Upstream implements ConnHandler, Http1ClientHandler, UpstreamConnecti
   }
 
   onClose(cause: CloseCause): void {
-    this.#pool.gone(this, cause.message !== "closed by this side");
+    this.#pool.gone(this, cause !== CLOSED_HERE);
     this.http1.closed(cause.message);
   }
 

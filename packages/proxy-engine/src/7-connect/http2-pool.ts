@@ -2,7 +2,13 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { RequestHead } from "@ripstop/http";
-import { Http2Connection, type Flushable, type Http2ConnectionHandler, type Http2Error, type Http2Output } from "@ripstop/http2";
+import {
+  Http2Connection,
+  type Flushable,
+  type Http2ConnectionHandler,
+  type Http2Error,
+  type Http2Output,
+} from "@ripstop/http2";
 import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler } from "@ripstop/net";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 
@@ -102,7 +108,8 @@ export class Http2Pool implements HttpPool, DialEvents {
   closeIdle(nowMs: number): void {
     for (const connection of [...this.#open]) {
       connection.checkPeer();
-      if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs) connection.closeWhenIdle();
+      if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs)
+        connection.closeWhenIdle();
     }
   }
 
@@ -195,7 +202,13 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.conn = conn;
     this.tlsVersion = conn.tls?.version ?? "";
     this.lastUsedMs = pool.options.clock.monotonicMs();
-    this.http2 = new Http2Connection({ role: "client", output: this, handler: this, clock: pool.options.clock, settings: SETTINGS });
+    this.http2 = new Http2Connection({
+      role: "client",
+      output: this,
+      handler: this,
+      clock: pool.options.clock,
+      settings: SETTINGS,
+    });
     this.#settingsTimer = pool.options.clock.after(SETTINGS_TIMEOUT_MS, () => {
       if (!this.http2.peerSettingsReceived) conn.destroy();
     });
@@ -208,7 +221,13 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   }
 
   get usable(): boolean {
-    return !this.#leaving && !this.#gone && this.http2.peerSettingsReceived && !this.http2.draining && this.http2.activeStreams < this.http2.maxConcurrentStreams;
+    return (
+      !this.#leaving &&
+      !this.#gone &&
+      this.http2.peerSettingsReceived &&
+      !this.http2.draining &&
+      this.http2.activeStreams < this.http2.maxConcurrentStreams
+    );
   }
 
   give(waiter: StreamWaiter): boolean {

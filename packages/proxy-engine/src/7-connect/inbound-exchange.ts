@@ -10,10 +10,18 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import { applyInboundDuties } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
-import { applicationUnreachable, invalidPath, missingHost, policyNotInForce, portNotServed, upstreamReset } from "../errors.ts";
+import {
+  applicationUnreachable,
+  invalidPath,
+  missingHost,
+  policyNotInForce,
+  portNotServed,
+  tooManyExchanges,
+  upstreamReset,
+} from "../errors.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
-import { HttpExchange, type AttemptFailure } from "./http-exchange.ts";
+import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { isIdempotent } from "./retry-rules.ts";
 
@@ -65,6 +73,10 @@ export class InboundExchange extends HttpExchange {
     this.#workload.exchanges.add(this);
     const target = canonicalTarget(request.path);
     this.#sourceService = applyInboundDuties(request, this.#peer, this.engine.ids);
+    if (this.engine.live.exchanges > MAX_EXCHANGES) {
+      this.refuse(refusal(tooManyExchanges, `${MAX_EXCHANGES} requests are under way`));
+      return;
+    }
     if (target === REFUSED_PATH) {
       this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
       return;
@@ -115,8 +127,10 @@ export class InboundExchange extends HttpExchange {
 
   #connect(port: InboundPort): void {
     const http2 =
-      port.protocol === Protocol.HTTP2 || port.protocol === Protocol.GRPC || (this.#isGrpc && port.protocol !== Protocol.HTTP1);
-    const pool = this.#workload.applicationPool(port.applicationAddress, http2);
+      port.protocol === Protocol.HTTP2 ||
+      port.protocol === Protocol.GRPC ||
+      (this.#isGrpc && port.protocol !== Protocol.HTTP1);
+    const pool = this.#workload.applicationPool(port, http2);
     pool.acquire(this.startAttempt(pool));
   }
 
@@ -137,8 +151,13 @@ export class InboundExchange extends HttpExchange {
     const { address } = attempt.pool;
     if (failure.overloaded) this.refuse(this.explainOverload(address));
     else if (failure.notSent) {
-      this.refuse(refusal(applicationUnreachable, `the application of ${this.#workload.id} at ${address}: ${failure.cause}`));
-    } else this.refuse(refusal(upstreamReset, `the application of ${this.#workload.id} at ${address} broke off: ${failure.cause}`));
+      this.refuse(
+        refusal(applicationUnreachable, `the application of ${this.#workload.id} at ${address}: ${failure.cause}`),
+      );
+    } else
+      this.refuse(
+        refusal(upstreamReset, `the application of ${this.#workload.id} at ${address} broke off: ${failure.cause}`),
+      );
   }
 
   protected override attemptDone(_attempt: Attempt): void {}

@@ -21,6 +21,7 @@ import {
   noRouteMatched,
   proxyLoop,
   tooManyWaiting,
+  tooManyExchanges,
   unknownHost,
   unknownServicePort,
   upstreamReset,
@@ -30,7 +31,7 @@ import { WheelTimer } from "@ripstop/net";
 import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
-import { HttpExchange, type AttemptFailure } from "./http-exchange.ts";
+import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { isGrpc, refusal } from "./local-reply.ts";
 import { isGrpcUnavailable, isIdempotent, isRetryableStatus } from "./retry-rules.ts";
@@ -72,6 +73,10 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const request = this.request;
     const target = canonicalTarget(request.path);
     applyOutboundDuties(request, this.#context.sourceService, this.engine.ids);
+    if (this.engine.live.exchanges > MAX_EXCHANGES) {
+      this.refuse(refusal(tooManyExchanges, `${MAX_EXCHANGES} requests are under way`));
+      return;
+    }
     if (target === REFUSED_PATH) {
       this.refuse(refusal(invalidPath, "the path is ambiguous and was not passed on"));
       return;
@@ -176,7 +181,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     const port = endpoint.targetPort(this.#servicePort);
     if (port === 0) {
-      this.refuse(refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`));
+      this.refuse(
+        refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`),
+      );
       return;
     }
     if (!endpoint.mesh) removeOutboundFields(this.request);
@@ -254,9 +261,15 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     const address = attempt.pool.address;
     if (failure.overloaded) this.refuse(this.explainOverload(address));
-    else if (!failure.notSent) this.refuse(refusal(upstreamReset, `${this.#where(address)} broke off: ${failure.cause}`));
+    else if (!failure.notSent)
+      this.refuse(refusal(upstreamReset, `${this.#where(address)} broke off: ${failure.cause}`));
     else if (this.#cluster === undefined) {
-      this.refuse(refusal(unknownHost, `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${failure.cause}`));
+      this.refuse(
+        refusal(
+          unknownHost,
+          `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${failure.cause}`,
+        ),
+      );
     } else this.refuse(refusal(connectFailed, `${this.#where(address)} is not reachable: ${failure.cause}`));
   }
 
@@ -319,7 +332,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (this.#waiting) {
       this.#waiting = false;
       if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
-      this.refuse(refusal(configNotReceived, `the config of ${this.#target.host} did not arrive within ${CONFIG_WAIT_MS} ms`));
+      this.refuse(
+        refusal(configNotReceived, `the config of ${this.#target.host} did not arrive within ${CONFIG_WAIT_MS} ms`),
+      );
       return;
     }
     if (this.tunnel) return;
@@ -366,7 +381,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   #edge(): Edge {
-    return this.#context.edge(this.#endpoint, this.#host?.frontend?.service ?? this.#target.host, this.#isGrpc ? "grpc" : "http");
+    return this.#context.edge(
+      this.#endpoint,
+      this.#host?.frontend?.service ?? this.#target.host,
+      this.#isGrpc ? "grpc" : "http",
+    );
   }
 }
 

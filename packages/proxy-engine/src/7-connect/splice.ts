@@ -46,8 +46,13 @@ export class Splice {
     this.#cause ??= cause;
     if (this.#open > 0) {
       // A clean end was passed on by onEnd already; the other side goes on writing what is queued.
-      if (cause.code === "") other.end();
-      else other.destroy(true);
+      if (cause.code === "") {
+        other.end();
+        // Nobody holds it back any more: it must be read to see its own end.
+        other.resume();
+      } else {
+        other.destroy(true);
+      }
       return;
     }
     this.#events.onSpliceEnd(this, this.#cause);

@@ -141,7 +141,8 @@ export class StreamConn implements Conn, HttpStreamHandler {
   }
 
   #deliverEnd(): void {
-    if (!this.#gotEnd || this.#endDelivered || this.#closed || this.#handler === undefined || this.#early.length > 0) return;
+    if (!this.#gotEnd || this.#endDelivered || this.#closed || this.#handler === undefined || this.#early.length > 0)
+      return;
     this.#endDelivered = true;
     this.#handler.onEnd();
     this.#closeWhenBothEnded();

@@ -1,11 +1,12 @@
 // The proxy's own window: a Unix socket in its state directory that shows config, connections, metrics and health.
-// Off the data path; loaded when it is asked for.
+// It uses the proxy's own HTTP, so that looking inside loads nothing that the data path does not have already.
 
 import { chmod } from "node:fs/promises";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { err, ok, RipstopError, type Result } from "@ripstop/core";
-import { ADDRESS_TAKEN, LISTEN_FAILED } from "@ripstop/net";
+import { ok, type Result, type RipstopError } from "@ripstop/core";
+import { ResponseHead, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
+import { listen } from "@ripstop/net";
 import type { MetricRegistry } from "@ripstop/telemetry";
+import { Http1Session, type RequestAcceptor, type SessionRegistry } from "../1-accept/http-sessions.ts";
 import type { Proxy } from "../proxy.ts";
 import { describeConfig, describeConnections } from "./describe.ts";
 
@@ -27,58 +28,82 @@ export interface AdminServer {
  * until the first complete config is in force, and while draining.
  */
 export async function startAdmin(options: AdminOptions): Promise<Result<AdminServer, RipstopError>> {
-  const server = createServer((request, response) => answer(options, request, response));
-  const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
-    server.once("error", resolve);
-    server.listen(options.path, () => resolve(undefined));
+  const registry: SessionRegistry = new Set();
+  const acceptor = new AdminAcceptor(options);
+  const { engine } = options.proxy;
+  const listener = await listen({
+    path: options.path,
+    maxConnections: MAX_CONNECTIONS,
+    onConn: (conn) => void new Http1Session(conn, { engine, acceptor, registry }),
   });
-  if (failure !== undefined) {
-    const kind = failure.code === "EADDRINUSE" ? ADDRESS_TAKEN : LISTEN_FAILED;
-    return err(new RipstopError(kind, `admin socket ${options.path}: ${failure.message}`, { path: options.path }));
-  }
+  if (!listener.ok) return listener;
   await chmod(options.path, 0o600);
-  server.unref();
   return ok({
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async () => {
+      listener.value.close();
+      for (const session of registry) session.conn.destroy();
+    },
   });
 }
 
-function answer(options: AdminOptions, request: IncomingMessage, response: ServerResponse): void {
-  const { proxy, metrics } = options;
-  const path = request.url?.split("?")[0] ?? "/";
-  if (request.method !== "GET") {
-    send(response, 405, { error: "only GET" });
-    return;
+const MAX_CONNECTIONS = 64;
+
+interface Reply {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const deaf: ServerStreamHandler = {
+  onBody: () => undefined,
+  onTrailers: () => undefined,
+  onEnd: () => undefined,
+  onWritable: () => undefined,
+  onReset: () => undefined,
+};
+
+class AdminAcceptor implements RequestAcceptor {
+  readonly #options: AdminOptions;
+
+  constructor(options: AdminOptions) {
+    this.#options = options;
   }
-  switch (path) {
-    case "/config":
-      send(response, 200, describeConfig(proxy));
-      return;
-    case "/connections":
-      send(response, 200, describeConnections(proxy));
-      return;
-    case "/metrics":
-      response.setHeader("content-type", "text/plain; version=0.0.4; charset=utf-8");
-      response.end(metrics.render());
-      return;
-    case "/health":
-      send(response, 200, { status: "alive" });
-      return;
-    case "/ready":
-      if (proxy.ready && !proxy.draining) send(response, 200, { status: "ready" });
-      else send(response, 503, { status: "not ready", missing: proxy.draining ? "the proxy is draining" : proxy.missing });
-      return;
-    default:
-      send(response, 404, { error: "there is /config, /connections, /metrics, /health and /ready" });
+
+  onRequest(stream: ServerStream, request: RequestHead, _end: boolean): ServerStreamHandler {
+    const { status, type, body } = this.#reply(request);
+    const bytes = Buffer.from(body, "utf8");
+    const head = new ResponseHead();
+    head.status = status;
+    head.contentLength = bytes.length;
+    head.headers.append("content-type", type);
+    stream.sendResponse(head, request.method === "HEAD");
+    if (request.method === "HEAD") return deaf;
+    stream.sendBody(bytes, 0, bytes.length);
+    stream.sendEnd();
+    return deaf;
+  }
+
+  #reply(request: RequestHead): Reply {
+    const { proxy, metrics } = this.#options;
+    if (request.method !== "GET" && request.method !== "HEAD") return json(405, { error: "only GET" });
+    switch (request.path.split("?")[0]) {
+      case "/config":
+        return json(200, describeConfig(proxy));
+      case "/connections":
+        return json(200, describeConnections(proxy));
+      case "/metrics":
+        return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: metrics.render() };
+      case "/health":
+        return json(200, { status: "alive" });
+      case "/ready":
+        if (proxy.ready && !proxy.draining) return json(200, { status: "ready" });
+        return json(503, { status: "not ready", missing: proxy.draining ? "the proxy is draining" : proxy.missing });
+      default:
+        return json(404, { error: "there is /config, /connections, /metrics, /health and /ready" });
+    }
   }
 }
 
-function send(response: ServerResponse, status: number, body: unknown): void {
-  response.statusCode = status;
-  response.setHeader("content-type", "application/json");
-  response.end(`${JSON.stringify(body, null, 2)}\n`);
+function json(status: number, value: unknown): Reply {
+  return { status, type: "application/json", body: `${JSON.stringify(value, null, 2)}\n` };
 }

@@ -8,8 +8,8 @@ import { compilePolicyChain, type PolicyChain } from "../5-filter/policy-chain.t
 
 /** What hears about changes. */
 export interface WorkloadViewEvents {
-  /** Another workload config or other policies are in force. */
-  onWorkloadChanged(): void;
+  /** This workload config is in force now, maybe with other policies. May be called before the constructor returns. */
+  onWorkloadChanged(workload: Workload): void;
 }
 
 interface PolicySlot {
@@ -115,6 +115,6 @@ export class WorkloadView {
     this.chain = chain;
     this.workload = workload;
     this.#ports = new Map(workload.ports.map((port) => [port.port, port]));
-    this.#events.onWorkloadChanged();
+    this.#events.onWorkloadChanged(workload);
   }
 }

@@ -1,7 +1,14 @@
 // Counters of one direction between two services, bound at config time: what a request costs is a few additions.
 
 import { telemetry } from "@ripstop/model";
-import { metricNames, type Counter, type Histogram, type Labels, type MetricName, type MetricRegistry } from "@ripstop/telemetry";
+import {
+  metricNames,
+  type Counter,
+  type Histogram,
+  type Labels,
+  type MetricName,
+  type MetricRegistry,
+} from "@ripstop/telemetry";
 
 /** Upper bounds of EdgeStats.latency_counts, in milliseconds; the last bucket is open. */
 const BOUNDS_MS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
@@ -192,7 +199,10 @@ export class EdgeTable {
     ].join("\n");
     let edge = this.#edges.get(name);
     if (edge === undefined) {
-      if (this.#edges.size >= MAX_EDGES && (key.sourceService !== "" || key.sourceIdentity !== "" || key.destinationVersion !== "")) {
+      if (
+        this.#edges.size >= MAX_EDGES &&
+        (key.sourceService !== "" || key.sourceIdentity !== "" || key.destinationVersion !== "")
+      ) {
         return this.get({ ...key, sourceService: "", sourceIdentity: "", destinationVersion: "" });
       }
       edge = new Edge(key, this.#metrics);

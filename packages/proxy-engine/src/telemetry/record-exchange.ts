@@ -38,7 +38,8 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
       : facts.upstreamError !== "" && (status === 403 || facts.grpcStatus === GRPC_PERMISSION_DENIED);
   // gRPC: UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS are the server's failures.
   const { grpcStatus } = facts;
-  const grpcFailed = grpcStatus === 2 || grpcStatus === 4 || grpcStatus === 13 || grpcStatus === 14 || grpcStatus === 15;
+  const grpcFailed =
+    grpcStatus === 2 || grpcStatus === 4 || grpcStatus === 13 || grpcStatus === 14 || grpcStatus === 15;
   const failed = !denied && (status >= 500 || grpcFailed || (facts.brokenBy !== "" && !facts.clientGone));
   edge.record({
     status,

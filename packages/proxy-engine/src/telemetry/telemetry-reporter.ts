@@ -49,7 +49,9 @@ export class TelemetryReporter {
 
   /** Replaces the open taps. */
   onCommand(command: telemetry.ProxyCommand): void {
-    this.#taps = command.taps.slice(0, MAX_TAPS).map((request) => ({ request, left: request.maxPerSecond || TAP_DEFAULT_PER_SECOND }));
+    this.#taps = command.taps
+      .slice(0, MAX_TAPS)
+      .map((request) => ({ request, left: request.maxPerSecond || TAP_DEFAULT_PER_SECOND }));
   }
 
   /** Shows a finished request to the taps that ask for it. */

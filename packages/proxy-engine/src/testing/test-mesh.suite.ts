@@ -26,6 +26,7 @@ import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { createMetricRegistry, type Logger } from "@ripstop/telemetry";
 import { TestAuthority } from "@ripstop/testkit";
 import { startProxy, type Proxy } from "../proxy.ts";
+import { selectTier } from "@ripstop/net";
 import { FakeConfigClient } from "./fake-config-client.suite.ts";
 
 /** The only trust domain of the tests. */
@@ -84,7 +85,9 @@ export class TestMesh {
     this.authority = authority;
   }
 
-  static async create(): Promise<TestMesh> {
+  /** `transport` names the tier that carries the connections; RIPSTOP_TRANSPORT chooses it where a test does not. */
+  static async create(transport: string = process.env["RIPSTOP_TRANSPORT"] ?? "public"): Promise<TestMesh> {
+    await selectTier({ clock: systemClock, logger: silent, requested: transport });
     const mesh = new TestMesh(await TestAuthority.create(TRUST_DOMAIN));
     mesh.config.set(trustBundleType, TRUST_DOMAIN, {
       trustDomain: TRUST_DOMAIN,
@@ -112,7 +115,9 @@ export class TestMesh {
         proxyId: workload.id,
         controlAddresses: [],
         controlIdentity: "",
-        workloads: [{ id: workload.id, namespace, spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams ?? [] }],
+        workloads: [
+          { id: workload.id, namespace, spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams ?? [] },
+        ],
       },
       config: workload.config ?? this.config,
       clock: workload.clock ?? systemClock,
@@ -167,7 +172,11 @@ export class TestMesh {
       name,
       hostnames: [name],
       addresses: [],
-      ports: options.ports.map((port) => ({ port: port.port, name: "", protocol: port.protocol ?? Protocol.UNSPECIFIED })),
+      ports: options.ports.map((port) => ({
+        port: port.port,
+        name: "",
+        protocol: port.protocol ?? Protocol.UNSPECIFIED,
+      })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
     });
     this.endpoints(service, options.endpoints ?? []);
@@ -244,7 +253,10 @@ export function plainEndpoint(port: number, targetPorts: Record<number, number>)
 }
 
 /** A rule that sends everything to `backends` of [service, port, weight]. */
-export function rule(backends: readonly (readonly [string, number, number])[], parts: Partial<HttpRule> = {}): HttpRule {
+export function rule(
+  backends: readonly (readonly [string, number, number])[],
+  parts: Partial<HttpRule> = {},
+): HttpRule {
   return {
     source: "HTTPRoute shop/test rule 0 match 0",
     hostnames: [],
@@ -253,7 +265,12 @@ export function rule(backends: readonly (readonly [string, number, number])[], p
     headers: [],
     query: [],
     filters: [],
-    backends: backends.map(([service, port, weight]) => ({ service, port, weight, invalid: service === "" ? "it does not exist" : "" })),
+    backends: backends.map(([service, port, weight]) => ({
+      service,
+      port,
+      weight,
+      invalid: service === "" ? "it does not exist" : "",
+    })),
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,
     ...parts,

@@ -1,8 +1,26 @@
 // Clients and applications of the tests, made with Node's own protocol code.
 
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type RequestListener, type Server } from "node:http";
-import { connect as http2Connect, createServer as createHttp2Server, type ClientHttp2Session, type Http2Server } from "node:http2";
-import { connect, createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from "node:net";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from "node:http";
+import {
+  connect as http2Connect,
+  createServer as createHttp2Server,
+  type ClientHttp2Session,
+  type Http2Server,
+} from "node:http2";
+import {
+  connect,
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Server as TcpServer,
+  type Socket,
+} from "node:net";
 
 /** Something that a test started and must end. */
 export interface Started {
@@ -15,7 +33,10 @@ function listen(server: Server | TcpServer | Http2Server): Promise<number> {
 }
 
 /** An HTTP/1.1 application. */
-export async function httpApp(listener: RequestListener, prepare?: (server: Server) => void): Promise<Started & { readonly server: Server }> {
+export async function httpApp(
+  listener: RequestListener,
+  prepare?: (server: Server) => void,
+): Promise<Started & { readonly server: Server }> {
   const server = createServer(listener);
   prepare?.(server);
   const port = await listen(server);
@@ -52,7 +73,10 @@ export async function http2App(prepare: (server: Http2Server) => void): Promise<
 }
 
 /** A TCP application. */
-export async function tcpApp(onSocket: (socket: Socket) => void, options: { readonly allowHalfOpen?: boolean } = {}): Promise<Started> {
+export async function tcpApp(
+  onSocket: (socket: Socket) => void,
+  options: { readonly allowHalfOpen?: boolean } = {},
+): Promise<Started> {
   const sockets = new Set<Socket>();
   const server = createTcpServer({ allowHalfOpen: options.allowHalfOpen ?? false }, (socket) => {
     sockets.add(socket);
@@ -90,7 +114,11 @@ function readAnswer(response: IncomingMessage): Promise<Answer> {
     const chunks: Buffer[] = [];
     response.on("data", (chunk: Buffer) => chunks.push(chunk));
     response.on("end", () =>
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString("latin1") }),
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        body: Buffer.concat(chunks).toString("latin1"),
+      }),
     );
     response.on("error", reject);
   });
@@ -101,7 +129,14 @@ export function fetchVia(proxyPort: number, url: string, ask: Ask = {}): Promise
   const { host } = new URL(url);
   return new Promise((resolve, reject) => {
     const request = httpRequest(
-      { host: "127.0.0.1", port: proxyPort, method: ask.method ?? "GET", path: url, headers: { host, ...ask.headers }, agent: false },
+      {
+        host: "127.0.0.1",
+        port: proxyPort,
+        method: ask.method ?? "GET",
+        path: url,
+        headers: { host, ...ask.headers },
+        agent: false,
+      },
       (response) => readAnswer(response).then(resolve, reject),
     );
     request.on("error", reject);
@@ -112,8 +147,9 @@ export function fetchVia(proxyPort: number, url: string, ask: Ask = {}): Promise
 /** A request to a declared upstream's port. */
 export function fetchAt(port: number, path: string, ask: Ask = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ host: "127.0.0.1", port, method: ask.method ?? "GET", path, headers: { ...ask.headers }, agent: false }, (response) =>
-      readAnswer(response).then(resolve, reject),
+    const request = httpRequest(
+      { host: "127.0.0.1", port, method: ask.method ?? "GET", path, headers: { ...ask.headers }, agent: false },
+      (response) => readAnswer(response).then(resolve, reject),
     );
     request.on("error", reject);
     request.end(ask.body);
@@ -163,7 +199,8 @@ export class TcpClient {
   /** Waits until what was received contains `text`. */
   async until(text: string): Promise<void> {
     await this.#when(() => this.received.includes(text) || this.closed);
-    if (!this.received.includes(text)) throw new Error(`closed before ${JSON.stringify(text)}: ${JSON.stringify(this.received)}`);
+    if (!this.received.includes(text))
+      throw new Error(`closed before ${JSON.stringify(text)}: ${JSON.stringify(this.received)}`);
   }
 
   /** Waits for the peer's FIN, or the end of the connection. */

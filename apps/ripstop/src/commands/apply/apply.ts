@@ -7,9 +7,8 @@ import { fileUnreadable } from "../../errors.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printError, printFailure } from "../../output/failure.ts";
-import { formatOutput } from "../../output/format.ts";
 import { readDocuments } from "./read-documents.ts";
-import { waitUntilLive } from "./wait-until-live.ts";
+import { reportChange } from "./report-change.ts";
 
 /** Options of `ripstop apply`. */
 export interface ApplyOptions extends HomeOption, OutputOption {
@@ -17,6 +16,7 @@ export interface ApplyOptions extends HomeOption, OutputOption {
   readonly timeout: number;
   readonly dryRun: boolean;
   readonly reason: string;
+  readonly filename?: readonly string[];
 }
 
 /** Applies; the exit code. */
@@ -35,13 +35,7 @@ export async function apply(files: readonly string[], options: ApplyOptions): Pr
   };
   const answer = await api.call<ApplyResponse>("POST", "/v1/apply", body, 60_000);
   if (!answer.ok) return printFailure(answer.error);
-  const { changes, revision } = answer.value;
-  const lines = (): string =>
-    changes.length === 0
-      ? "nothing to apply: no resource in the input\n"
-      : changes.map((change) => `${change.resource} ${change.action}${options.dryRun ? " (dry run)" : ""}\n`).join("");
-  process.stdout.write(await formatOutput(options.output, answer.value, lines));
-  return options.wait && !options.dryRun ? waitUntilLive(api, revision, options) : exitCodes.done;
+  return reportChange(api, answer.value, options);
 }
 
 /** Who is written into the revision. */

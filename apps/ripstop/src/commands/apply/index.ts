@@ -16,9 +16,11 @@ Exit codes: 0 applied, 1 a proxy refused it or --wait ran out of time, 3 violati
 
 /** The command. */
 export function applyCommand(): Command {
-  return withOutput(withHome(new Command("apply")))
+  const command = new Command("apply");
+  return withOutput(withHome(command))
     .description("create or change resources; reports every violation of every file, and applies all or nothing")
-    .argument("<files...>", "files, folders (.yaml, .yml, .json), or - for standard input")
+    .argument("[files...]", "files, folders (.yaml, .yml, .json), or - for standard input")
+    .option("-f, --filename <files...>", "the same, as kubectl has it")
     .option("--wait", "wait until every proxy that it concerns has it in force", false)
     .option("--timeout <duration>", "how long --wait waits", durationOption, 30_000)
     .option("--dry-run", "check and show what would change, change nothing", false)
@@ -26,6 +28,8 @@ export function applyCommand(): Command {
     .addHelpText("after", EXAMPLES)
     .action(async (files: string[], options: ApplyOptions) => {
       const { apply } = await import("./apply.ts");
-      process.exitCode = await apply(files, options);
+      const all = [...files, ...(options.filename ?? [])];
+      if (all.length === 0) command.error("error: name the files to apply");
+      process.exitCode = await apply(all, options);
     });
 }

@@ -2,13 +2,11 @@
 
 import type { ApplyResponse } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
-import { exitCodes } from "../../exit-codes.ts";
 import { resourcePath } from "../../kinds.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
-import { formatOutput } from "../../output/format.ts";
 import { author } from "../apply/apply.ts";
-import { waitUntilLive } from "../apply/wait-until-live.ts";
+import { reportChange } from "../apply/report-change.ts";
 
 /** Options of `ripstop delete`. */
 export interface DeleteOptions extends HomeOption, OutputOption {
@@ -21,19 +19,20 @@ export interface DeleteOptions extends HomeOption, OutputOption {
 /** Deletes; the exit code. */
 export async function deleteResources(kind: string, names: readonly string[], options: DeleteOptions): Promise<number> {
   const api = controlApi(options);
+  const query = new URLSearchParams({ author: author(), reason: options.reason }).toString();
+  const changes: ApplyResponse["changes"][number][] = [];
   let revision = 0;
   for (const name of names) {
-    const query = new URLSearchParams({ author: author(), reason: options.reason });
+    const path = `${resourcePath(kind, options.namespace, name)}?${query}`;
     // oxlint-disable-next-line no-await-in-loop -- in the order of the command line
-    const answer = await api.call<ApplyResponse>(
-      "DELETE",
-      `${resourcePath(kind, options.namespace, name)}?${query.toString()}`,
-    );
-    if (!answer.ok) return printFailure(answer.error);
+    const answer = await api.call<ApplyResponse>("DELETE", path);
+    if (!answer.ok) {
+      const done = changes.map((change) => `${change.resource} ${change.action}\n`).join("");
+      process.stdout.write(done);
+      return printFailure(answer.error);
+    }
     revision = answer.value.revision;
-    const text = (): string => answer.value.changes.map((change) => `${change.resource} ${change.action}\n`).join("");
-    // oxlint-disable-next-line no-await-in-loop -- in the order of the command line
-    process.stdout.write(await formatOutput(options.output, answer.value, text));
+    changes.push(...answer.value.changes);
   }
-  return options.wait && revision > 0 ? waitUntilLive(api, revision, options) : exitCodes.done;
+  return reportChange(api, { revision, changes }, { ...options, dryRun: false });
 }

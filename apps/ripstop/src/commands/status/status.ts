@@ -35,13 +35,16 @@ export function workloadTable(rows: readonly WorkloadView[]): string {
       { title: "identity", cell: (row) => row.spiffeId },
       { title: "address", cell: (row) => (row.applicationAddress === "" ? "-" : row.applicationAddress) },
       { title: "ready", cell: (row) => (row.ready ? "yes" : "no") },
-      // oxlint-disable-next-line no-nested-ternary -- three states, three words
-      {
-        title: "mutual TLS",
-        cell: (row) => (row.mutualTls === undefined ? "no traffic" : row.mutualTls ? "yes" : "NO"),
-      },
+      { title: "mutual TLS", cell: mutualTlsText },
       { title: "requests", cell: (row) => String(row.requests), right: true },
     ],
     rows,
   );
+}
+
+/** Of inbound traffic: a workload without a port has none. */
+function mutualTlsText({ applicationAddress, mutualTls }: WorkloadView): string {
+  if (applicationAddress === "") return "-";
+  if (mutualTls === undefined) return "no traffic";
+  return mutualTls ? "yes" : "NO";
 }

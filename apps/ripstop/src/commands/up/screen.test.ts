@@ -46,4 +46,11 @@ describe("Screen", () => {
     screen.block("table\n");
     assert.equal(text, "table\n\u001b[1A\u001b[Jcatalog ended\ntable\n");
   });
+
+  it("keeps the block when it leaves", () => {
+    const screen = new Screen(output(true));
+    screen.block("table\n");
+    screen.leave("ending …");
+    assert.equal(text, "table\nending …\n");
+  });
 });

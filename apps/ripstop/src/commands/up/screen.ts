@@ -28,6 +28,13 @@ export class Screen {
     this.#output.write(`${line}\n`);
   }
 
+  /** The last line: the block stays as it is. */
+  leave(line: string): void {
+    this.#endProgress();
+    this.#blockLines = 0;
+    this.#output.write(`${line}\n`);
+  }
+
   /** A step that goes on: replaced by the next one on a terminal, one line each elsewhere. */
   progress(text: string): void {
     if (text === this.#progress) return;

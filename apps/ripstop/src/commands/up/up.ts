@@ -1,8 +1,9 @@
 // Brings up a mesh on this machine: control plane, resources, workloads; and takes all of it down again.
 
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { ControlApi, meshHome, sweepStateDirectories, type MeshHome } from "@ripstop/agent-engine";
 import { holdProcess, sleep, systemClock } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, ControlInfo, WorkloadView } from "@ripstop/model";
@@ -25,6 +26,10 @@ export interface UpOptions extends HomeOption {
 }
 
 const CONTROL = "control";
+/** Where people look for the dashboard; when it is taken, the control plane uses another and says so. */
+const DASHBOARD_PORT = 15_080;
+/** The table comes when it has something to show, but not later than this. */
+const FIRST_TRAFFIC_MS = 4_000;
 const CONTROL_START_MS = 30_000;
 const SHOP_START_MS = 120_000;
 /** Together they stay below the 5 s that Ctrl-C may take. */
@@ -83,7 +88,7 @@ class LocalMesh {
 
   /** Ends it; a second call changes nothing. */
   stop(): void {
-    if (!this.#stopping) this.#screen.say("ending …");
+    if (!this.#stopping) this.#screen.leave("ending …");
     this.#stop();
   }
 
@@ -123,19 +128,20 @@ class LocalMesh {
 
   async #startControl(): Promise<number | undefined> {
     this.#screen.progress("starting the control plane …");
-    const { dashboardPort } = this.#options;
+    const port = this.#options.dashboardPort ?? DASHBOARD_PORT;
     const logFile = join(this.#home.path, "logs", "control.log");
     const control = this.#processes.start(CONTROL, {
-      args: [
-        ...["control", "--home", this.#home.path, "--end-with-parent"],
-        ...(dashboardPort === undefined ? [] : ["--dashboard-port", String(dashboardPort)]),
-      ],
+      args: ["control", "--home", this.#home.path, "--dashboard-port", String(port), "--end-with-parent"],
       cwd: process.cwd(),
       env: process.env,
       logFile,
     });
     const answered = await this.#until(CONTROL_START_MS, async () => (await this.#api.info()).ok || !control.running);
-    if (answered && control.running) return undefined;
+    if (answered && control.running) {
+      for (const notice of (await readText(logFile)).split("\n"))
+        if (notice.startsWith("Port ")) this.#screen.say(notice);
+      return undefined;
+    }
     if (!this.#stopping)
       process.stderr.write(`ripstop: the control plane did not start; its log:\n${await tailOf(logFile)}`);
     return exitCodes.failed;
@@ -166,7 +172,13 @@ class LocalMesh {
       this.#screen.progress(`starting the shop: ${views.length} of ${wanted} workloads are ready …`);
       return views.length >= wanted;
     });
-    if (ready) return undefined;
+    if (ready) {
+      this.#screen.progress("waiting for the first requests …");
+      await this.#until(FIRST_TRAFFIC_MS, async () =>
+        (await this.#workloads()).every((view) => view.applicationAddress === "" || view.requests > 0),
+      );
+      return undefined;
+    }
     process.stderr.write(
       `ripstop: the shop did not get ready within ${SHOP_START_MS / 1000} s; the logs are in ${this.#home.path}/logs\n`,
     );
@@ -190,14 +202,19 @@ class LocalMesh {
   #hints(workloads: readonly WorkloadView[]): string[] {
     if (this.#shop === undefined) return ["\nCtrl-C ends it."];
     const web = workloads.find((one) => one.service === "web");
+    const half = relative(process.cwd(), join(this.#shop.directory, "half.yaml"));
+    const tries = [
+      ["npx ripstop tap --min-status 400", "the thief, refused, as it happens"],
+      [`npx ripstop apply --wait ${half}`, "half of the readers get catalog v2"],
+      ["npx ripstop describe authorizationpolicy staff-only -n shop", "what keeps the thief out"],
+    ] as const;
+    const width = Math.max(...tries.map(([command]) => command.length));
     return [
       ...(web === undefined ? [] : [`the shop   http://${web.applicationAddress}/`]),
       "",
       "Worth trying next, in another terminal:",
       `  export RIPSTOP_HOME=${this.#home.path}`,
-      "  npx ripstop tap --destination shop/catalog                  live requests; --min-status 400 shows the thief",
-      `  npx ripstop apply --wait ${join(this.#shop.directory, "half.yaml")}   half of the readers get catalog v2`,
-      "  npx ripstop describe authorizationpolicy staff-only -n shop  what keeps the thief out",
+      ...tries.map(([command, shows]) => `  ${command.padEnd(width)}   ${shows}`),
       "",
       "Ctrl-C ends it all.",
     ];
@@ -229,10 +246,12 @@ class LocalMesh {
   }
 }
 
+async function readText(file: string): Promise<string> {
+  return readFile(file, "utf8").catch(() => "");
+}
+
 async function tailOf(file: string): Promise<string> {
-  const { readFile } = await import("node:fs/promises");
-  const text = await readFile(file, "utf8").catch(() => "");
-  return `${text.trimEnd().split("\n").slice(-20).join("\n")}\n`;
+  return `${(await readText(file)).trimEnd().split("\n").slice(-20).join("\n")}\n`;
 }
 
 function timeText(timeMs: number): string {

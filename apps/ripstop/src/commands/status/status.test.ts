@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { WorkloadView } from "@ripstop/model";
+import { workloadTable } from "./status.ts";
+
+describe("workloadTable", () => {
+  const workload: WorkloadView = {
+    id: "shop/web-1",
+    service: "web",
+    namespace: "shop",
+    version: "v1",
+    spiffeId: "spiffe://mesh.local/ns/shop/sa/web",
+    labels: {},
+    applicationAddress: "127.0.0.1:8080",
+    inboundAddress: "127.0.0.1:15001",
+    ready: true,
+    proxyConnected: true,
+    mutualTls: true,
+    requests: 12,
+    proxyResidentBytes: 0,
+    proxyPid: 1,
+    svidNotAfterMs: 0,
+  };
+  const row = (change: Partial<WorkloadView>): string =>
+    workloadTable([{ ...workload, ...change }]).split("\n")[1] ?? "";
+
+  it("shows service, version, identity, address, mutual TLS and requests", () => {
+    assert.match(
+      row({}),
+      /^shop\/web +v1 +spiffe:\/\/mesh\.local\/ns\/shop\/sa\/web +127\.0\.0\.1:8080 +yes +yes +12$/,
+    );
+  });
+
+  it("cries out when traffic came without mutual TLS", () => {
+    assert.match(row({ mutualTls: false }), / NO +12$/);
+  });
+
+  it("tells no traffic from no port", () => {
+    assert.match(row({ mutualTls: undefined, requests: 0 }), / no traffic +0$/);
+    assert.match(row({ mutualTls: undefined, requests: 0, applicationAddress: "" }), / - +yes +- +0$/);
+  });
+});
