@@ -5,7 +5,7 @@ import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:h
 import { ContentCheck } from "./content.ts";
 import type { Seen } from "./outcome.ts";
 import { downSeed, type Plan } from "./plan.ts";
-import { receiveContent, sendContent } from "./streams.ts";
+import { hardReset, receiveContent, sendContent } from "./streams.ts";
 
 const MAX_DETAIL = 300;
 const CLIENT_WINDOW = 8 * 1024 * 1024;
@@ -62,7 +62,7 @@ export async function overHttp1(plan: Plan, way: Way, agent: Agent): Promise<See
   if (plan.expect) headers["expect"] = "100-continue";
   const request = httpRequest({ host: "127.0.0.1", port: way.port, method: plan.method, path: way.path, headers, agent });
   const cutter = new Cutter(plan, () => {
-    if (plan.abortHard) request.socket?.resetAndDestroy();
+    if (plan.abortHard) hardReset(request.socket ?? undefined);
     request.destroy();
   });
   const check = new ContentCheck(downSeed(server));

@@ -9,7 +9,7 @@ import { createServer as createTcpServer, type Socket } from "node:net";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { ContentCheck } from "./content.ts";
 import { downSeed, type ServerPlan } from "./plan.ts";
-import { receiveContent, sendContent } from "./streams.ts";
+import { hardReset, receiveContent, sendContent } from "./streams.ts";
 
 const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const HTTP2_WINDOW = 4 * 1024 * 1024;
@@ -54,7 +54,7 @@ async function serveHttp1(request: IncomingMessage, response: ServerResponse): P
     return;
   }
   const cut = (): void => {
-    if (plan.index % 2 === 0) request.socket.resetAndDestroy();
+    if (plan.index % 2 === 0) hardReset(request.socket);
     else request.socket.destroy();
   };
   const upload = takeUpload(plan, request);
@@ -177,9 +177,7 @@ function serveTcp(socket: Socket): void {
 }
 
 async function converse(plan: ServerPlan, socket: Socket): Promise<void> {
-  const cut = (): void => {
-    socket.resetAndDestroy();
-  };
+  const cut = (): void => hardReset(socket);
   const upload = takeUpload(plan, socket);
   if (plan.answer === "after" && !(await upload)) return;
   if (plan.abortAt === -2) {

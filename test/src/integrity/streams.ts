@@ -1,5 +1,6 @@
 // Sends and receives planned bodies on any Node stream.
 
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { content, ContentCheck } from "./content.ts";
 
@@ -71,4 +72,12 @@ function drained(stream: Writable): Promise<boolean> {
 /** A slow peer's pause. */
 export function pause(turn: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1 + (turn % 4) * 3));
+}
+
+/** Closes by RST at once. Node's own `resetAndDestroy` sends what is queued first, and a FIN after it. */
+export function hardReset(socket: Socket | undefined): void {
+  if (socket === undefined || socket.destroyed) return;
+  const handle = Reflect.get(socket, "_handle") as { reset?(done: () => void): number } | null;
+  handle?.reset?.(() => undefined);
+  socket.destroy();
 }

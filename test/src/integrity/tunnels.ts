@@ -8,7 +8,7 @@ import { ContentCheck } from "./content.ts";
 import type { Way } from "./http-exchange.ts";
 import type { Seen } from "./outcome.ts";
 import { downSeed, type Plan } from "./plan.ts";
-import { receiveContent, sendContent } from "./streams.ts";
+import { hardReset, receiveContent, sendContent } from "./streams.ts";
 
 const CANCEL = 8;
 
@@ -82,7 +82,7 @@ export async function overTcp(plan: Plan, way: Way): Promise<Seen> {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(head.length);
   socket.write(Buffer.concat([length, head]));
-  return converse(plan, socket, 200, () => (plan.abortHard ? socket.resetAndDestroy() : socket.destroy()));
+  return converse(plan, socket, 200, () => hardReset(socket));
 }
 
 /** Reads the answer to CONNECT; what is wrong with it, or undefined. */
