@@ -2,6 +2,7 @@
 
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateHttpRules } from "./http-rules.ts";
 import { generatePolicies } from "./policies.ts";
 import { generateProtos } from "./protos.ts";
 
@@ -12,5 +13,6 @@ export type Generator = () => Generated | Promise<Generated>;
 export const generators: Readonly<Record<string, Generator>> = {
   protos: generateProtos,
   policies: generatePolicies,
+  "http-rules": generateHttpRules,
   errors: generateErrors,
 };
