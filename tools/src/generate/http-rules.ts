@@ -53,7 +53,8 @@ export function checkRules(
     if (proofs.length === 0 && decided !== "" && reason === "")
       problems.push(`${place}: says what was decided, but nothing shows it`);
     for (const proof of proofs) {
-      if (!exists(proof)) problems.push(`${place}: names ${proof.kind} "${proof.title}", which ${proof.path} does not hold`);
+      if (!exists(proof))
+        problems.push(`${place}: names ${proof.kind} "${proof.title}", which ${proof.path} does not hold`);
     }
   }
   const sections = new Set(rules.map(({ rfc, section }) => `RFC ${rfc} §${section}`));
@@ -62,7 +63,8 @@ export function checkRules(
   for (const { path, title, section } of cases) {
     if (seen.has(`${path} ${title}`)) problems.push(`${path}: has two cases with the title "${title}"; rename one`);
     seen.add(`${path} ${title}`);
-    if (section === "") problems.push(`${path}: the case "${title}" names no section; write "RFC NNNN §N" below its title`);
+    if (section === "")
+      problems.push(`${path}: the case "${title}" names no section; write "RFC NNNN §N" below its title`);
     else if (tabled.has(rfcOf(section)) && !sections.has(section))
       problems.push(`${path}: the case "${title}" belongs to ${section}, of which no table has a rule`);
   }
@@ -105,7 +107,12 @@ export function renderRules(chapters: readonly RuleChapter[], cases: readonly Co
   if (others.length > 0) {
     lines.push("", "## Cases of other documents", "");
     for (const section of [...new Set(others.map((one) => one.section))].toSorted()) {
-      lines.push(`- ${section}: ${others.filter((one) => one.section === section).map(link).join("; ")}.`);
+      lines.push(
+        `- ${section}: ${others
+          .filter((one) => one.section === section)
+          .map(link)
+          .join("; ")}.`,
+      );
     }
   }
   return `${lines.join("\n")}\n`;

@@ -99,7 +99,8 @@ export function parseRules(file: SourceFile): RuleTable {
 /** Adds an indented line to the rule above it; returns what is wrong with it. */
 function addDetail(rule: OpenRule | undefined, line: string, folder: string): string {
   const detail = /^ {2}- (case|test|reason|decided|note): (.+)$/.exec(line);
-  if (rule === undefined || detail === null) return "is neither a rule nor a detail of one; see the top of rule-tables.ts";
+  if (rule === undefined || detail === null)
+    return "is neither a rule nor a detail of one; see the top of rule-tables.ts";
   const [, key = "", text = ""] = detail;
   if (key === "case" || key === "test") {
     const [file = "", title = ""] = text.split(" › ", 2);
