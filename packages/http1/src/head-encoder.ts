@@ -44,8 +44,9 @@ export function encodeRequestHead(out: ByteWriter, head: RequestHead, flags: num
 /** Writes a response head. Returns false, with nothing written, when it holds what HTTP/1.1 cannot carry. */
 export function encodeResponseHead(out: ByteWriter, head: ResponseHead, flags: number): boolean {
   const headers = head.headers;
-  const text =
+  let text =
     statusLine(head.status) + connectionText(flags, head.protocol, headers) + lengthText(flags, head.contentLength);
+  if (head.status === 426) text += requiredUpgradeText(headers);
   return writeSection(out, text, headers);
 }
 
@@ -58,8 +59,17 @@ function connectionText(flags: number, protocol: string, headers: HeaderList): s
   if ((flags & (HeadFlag.CLOSE | HeadFlag.KEEP_ALIVE | HeadFlag.UPGRADE)) === 0) {
     return headers.indexOf("te", 0) < 0 ? "" : "connection: te\r\n";
   }
-  if ((flags & HeadFlag.UPGRADE) !== 0) return `connection: upgrade\r\nupgrade: ${protocol}\r\n`;
+  if ((flags & HeadFlag.UPGRADE) !== 0) {
+    const te = headers.indexOf("te", 0) < 0 ? "" : ", te";
+    return `connection: upgrade${te}\r\nupgrade: ${protocol}\r\n`;
+  }
   return (flags & HeadFlag.CLOSE) !== 0 ? "connection: close\r\n" : "connection: keep-alive\r\n";
+}
+
+/** A 426 names the protocols that it requires (RFC 9110 §15.5.22). */
+function requiredUpgradeText(headers: HeaderList): string {
+  const protocols = headers.get("upgrade");
+  return protocols === undefined ? "" : `connection: upgrade\r\nupgrade: ${protocols}\r\n`;
 }
 
 function lengthText(flags: number, contentLength: number): string {

@@ -3,6 +3,7 @@
 import { generateCli } from "./cli.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateHttpRules } from "./http-rules.ts";
 import { generateMetrics } from "./metrics.ts";
 import { generatePolicies } from "./policies.ts";
 import { generateProtos } from "./protos.ts";
@@ -14,6 +15,7 @@ export type Generator = () => Generated | Promise<Generated>;
 export const generators: Readonly<Record<string, Generator>> = {
   protos: generateProtos,
   policies: generatePolicies,
+  "http-rules": generateHttpRules,
   errors: generateErrors,
   metrics: generateMetrics,
   cli: generateCli,

@@ -14,6 +14,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
   configNotReceived,
   connectFailed,
+  httpsInClear,
   invalidBackend,
   invalidPath,
   missingHost,
@@ -96,6 +97,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     } else {
       this.#target = authority;
     }
+    if (this.answeredAsLast()) return;
     if (request.scheme === "") request.scheme = "http";
     this.#isGrpc = isGrpc(request);
     const host = this.#context.hosts.lookup(this.#target.host);
@@ -205,6 +207,10 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const target = { host, port: port === 0 ? (this.request.scheme === "https" ? 443 : 80) : port };
     if (this.#context.isOwnAddress(target)) {
       this.refuse(refusal(proxyLoop, `${host}:${target.port} is the proxy itself`));
+      return;
+    }
+    if (this.request.scheme === "https") {
+      this.refuse(refusal(httpsInClear, `${formatAuthority(host, target.port)} wants TLS, which only its client can begin`));
       return;
     }
     removeOutboundFields(this.request);
