@@ -24,7 +24,8 @@ async function takeUpload(plan: ServerPlan, stream: Readable): Promise<boolean> 
   const check = new ContentCheck(plan.seed);
   const clean = await receiveContent(stream, check, { slow: plan.slowRead });
   if (check.wrongAt !== -1) wrong(plan, `upload differs at ${check.wrongAt}`);
-  if (clean && check.received !== plan.up) wrong(plan, `upload ended cleanly with ${check.received} of ${plan.up} bytes`);
+  if (clean && check.received !== plan.up)
+    wrong(plan, `upload ended cleanly with ${check.received} of ${plan.up} bytes`);
   return clean;
 }
 
@@ -59,7 +60,8 @@ async function serveHttp1(request: IncomingMessage, response: ServerResponse): P
   };
   const upload = takeUpload(plan, request);
   if (plan.answer === "after" && !(await upload)) return;
-  if (plan.upTrailers && plan.answer === "after" && request.trailers["x-up-trailer"] !== String(plan.seed)) wrong(plan, "trailer of the upload is missing");
+  if (plan.upTrailers && plan.answer === "after" && request.trailers["x-up-trailer"] !== String(plan.seed))
+    wrong(plan, "trailer of the upload is missing");
   if (plan.abortAt === -2) {
     cut();
     return;
@@ -87,7 +89,9 @@ function upgradeHttp1(request: IncomingMessage, socket: Duplex, head: Buffer): v
     return;
   }
   const accept = createHash("sha1").update(`${key}${WEBSOCKET_GUID}`).digest("base64");
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`);
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+  );
   if (head.length > 0) socket.unshift(head);
   void serveTunnel(plan, socket, () => socket.destroy());
 }
@@ -113,7 +117,8 @@ async function serveHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeader
   stream.on("trailers", (trailers) => (trailer = trailers["x-up-trailer"]));
   const upload = takeUpload(plan, stream);
   if (plan.answer === "after" && !(await upload)) return;
-  if (plan.upTrailers && plan.answer === "after" && trailer !== String(plan.seed)) wrong(plan, "trailer of the upload is missing");
+  if (plan.upTrailers && plan.answer === "after" && trailer !== String(plan.seed))
+    wrong(plan, "trailer of the upload is missing");
   if (plan.abortAt === -2) {
     cut();
     return;

@@ -20,7 +20,9 @@ interface CommandHelp {
 /** Reads the compiled commands. The tree must be built. */
 export async function generateCli(): Promise<Generated> {
   const compiled = join(root, "apps/ripstop/dist/command-line.js");
-  const { createProgram } = (await import(pathToFileURL(compiled).href)) as { readonly createProgram: () => CommandHelp };
+  const { createProgram } = (await import(pathToFileURL(compiled).href)) as {
+    readonly createProgram: () => CommandHelp;
+  };
   const program = createProgram();
   const sections = [helpOf(program)];
   for (const command of program.commands) {
