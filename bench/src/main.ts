@@ -1,7 +1,7 @@
 // npm run bench: the comparison with other proxies, row by row, printed as Markdown.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -91,6 +91,7 @@ async function main(): Promise<void> {
   const context = { peers, rounds, seconds, idleConnections };
   process.stdout.write(`Machine: ${machine()}. Medians of ${rounds} rounds of ${seconds} s.\n`);
   for (const missing of missingPeers) process.stdout.write(`Missing: ${missing}.\n`);
+  const [loadBefore = 0] = loadavg();
   const measured: MeasuredRow[] = [];
   for (const row of chosen) {
     const done = await measure(row, context, complete || options.profile);
@@ -113,7 +114,7 @@ async function main(): Promise<void> {
   const file = options.report === "" && complete ? reportFile : options.report;
   if (file === "") return;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, report(measured, { ...context, when: new Date(), missingPeers }));
+  writeFileSync(file, report(measured, { ...context, when: new Date(), missingPeers, loadBefore }));
   process.stdout.write(`\nReport: ${file}\n`);
 }
 

@@ -19,7 +19,12 @@ export interface Circumstances {
   readonly when: Date;
   /** "NAME (how to install it)". */
   readonly missingPeers: readonly string[];
+  /** Load average of the last minute before the run. */
+  readonly loadBefore: number;
 }
+
+/** Above, other work shared the processors with the run. */
+const QUIET_LOAD = 0.5;
 
 /** One line about the machine. */
 export function machine(): string {
@@ -50,17 +55,25 @@ export function rowSection({ row, result, verdicts, profile }: MeasuredRow): str
 }
 
 /** The whole report. */
-export function report(rows: readonly MeasuredRow[], { rounds, seconds, when, missingPeers }: Circumstances): string {
+export function report(
+  rows: readonly MeasuredRow[],
+  { rounds, seconds, when, missingPeers, loadBefore }: Circumstances,
+): string {
   const goals = rows.flatMap(({ row, verdicts }) =>
     verdicts.map((verdict) => `| ${row.title} | ${verdict.goal} | ${verdict.reached} | ${verdictWord(verdict.met)} |`),
   );
   const missing = missingPeers.map((peer) => `- Missing: ${peer}\n`).join("");
+  const quiet =
+    loadBefore <= QUIET_LOAD
+      ? "the machine was quiet"
+      : "**other work shared the machine: compare within a table only**";
   return `# Benchmarks
 
 Printed by \`npm run bench\` on ${when.toISOString().slice(0, 10)}. Do not edit by hand.
 
 - Machine: ${machine()}
 - Medians of ${rounds} rounds of ${seconds} s after a warm-up, all peers in turn within each round; everything on loopback
+- Load average before the run: ${loadBefore.toFixed(2)} (${quiet})
 - One worker (thread or process) for each proxy. CPU is user and system time of the proxy's processes from \`/proc\`
 - Equal duties: request id, forwarded headers, trace context, counters for each route, least-loaded or random-of-two balancing
 ${missing}
