@@ -25,7 +25,7 @@ export async function profileRow(row: Row, context: Omit<RowContext, "folder">):
     if (profiles.length === 0) return ["No profile: the proxy wrote none"];
     const { groups, functions } = summarizeProfiles(profiles, sourceMapLocator());
     return [
-      `Where Ripstop's time goes (CPU profile, without idle time): ${list(groups, TOP_GROUPS)}`,
+      `Where Ripstop's time goes (V8's CPU profile without idle time; system calls count too high in it, as a sample that falls into one is taken at its return): ${list(groups, TOP_GROUPS)}`,
       `Most expensive functions themselves: ${list(functions, TOP_FUNCTIONS)}`,
     ];
   } finally {
