@@ -137,7 +137,7 @@ export function parseCases({ path, text }: SourceFile): CodecCase[] {
 /** Whether `source` has a test or a group of tests with this title. */
 export function hasTest(source: string, title: string): boolean {
   return ['"', "`"].some((quote) =>
-    ["it(", "describe("].some((call) => source.includes(`${call}${quote}${title}${quote}`)),
+    ["it(", "test(", "describe("].some((call) => source.includes(`${call}${quote}${title}${quote}`)),
   );
 }
 
