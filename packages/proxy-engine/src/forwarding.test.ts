@@ -85,6 +85,20 @@ describe("a message passed on", () => {
       },
     ));
 
+  it("keeps credentials and challenges", () =>
+    withHop(
+      (_request, write) =>
+        write(
+          'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="a, b"\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n',
+        ),
+      async ({ send, seen }) => {
+        const client = send(`GET http://catalog/ HTTP/1.1\r\n${HOST}Authorization: Basic dTpw==\r\n\r\n`);
+        await client.until("\r\n\r\n");
+        assert.match(seen[0] ?? "", /\r\nauthorization: Basic dTpw==\r\n/);
+        assert.match(client.received, /\r\nwww-authenticate: Basic realm="a, b"\r\nwww-authenticate: Bearer\r\n/);
+      },
+    ));
+
   it("carries the proxy's own version, whatever its sender spoke", () =>
     withHop(
       (_request, write, close) => {

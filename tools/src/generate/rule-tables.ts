@@ -137,11 +137,36 @@ export function parseCases({ path, text }: SourceFile): CodecCase[] {
 /** Whether `source` has a test or a group of tests with this title. */
 export function hasTest(source: string, title: string): boolean {
   return ['"', "`"].some((quote) =>
-    ["it(", "describe("].some((call) => source.includes(`${call}${quote}${title}${quote}`)),
+    ["it(", "test(", "describe("].some((call) => source.includes(`${call}${quote}${title}${quote}`)),
   );
 }
 
 /** Every rule of the chapters. */
 export function rulesOf(chapters: readonly RuleChapter[]): Rule[] {
   return chapters.flatMap(({ sections }) => sections.flatMap(({ rules }) => rules));
+}
+
+/** One chapter for each RFC and one section for each number, in order: several packages keep the rules of RFC 9110. */
+export function mergeChapters(chapters: readonly RuleChapter[]): RuleChapter[] {
+  const merged = new Map<string, { readonly title: string; readonly sections: Map<string, RuleSection> }>();
+  for (const { rfc, title, sections } of chapters) {
+    const chapter = merged.get(rfc) ?? { title, sections: new Map<string, RuleSection>() };
+    merged.set(rfc, chapter);
+    for (const section of sections) {
+      const earlier = chapter.sections.get(section.section);
+      const rules = [...(earlier?.rules ?? []), ...section.rules];
+      chapter.sections.set(section.section, { ...section, title: earlier?.title ?? section.title, rules });
+    }
+  }
+  return [...merged]
+    .toSorted(([a], [b]) => Number(a) - Number(b))
+    .map(([rfc, { title, sections }]) => ({
+      rfc,
+      title,
+      sections: [...sections.values()].toSorted((a, b) => compareNumbers(a.section, b.section)),
+    }));
+}
+
+function compareNumbers(a: string, b: string): number {
+  return a.localeCompare(b, "en", { numeric: true });
 }

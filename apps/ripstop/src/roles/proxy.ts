@@ -194,6 +194,7 @@ class SupervisedProxy {
   }
 
   async #end(): Promise<void> {
+    await this.#client.seal();
     await this.#proxy.close();
     await this.#client.close();
     await Promise.all(this.#endpoints.map((endpoint) => endpoint.close()));

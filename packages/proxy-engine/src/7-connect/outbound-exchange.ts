@@ -210,7 +210,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     if (this.request.scheme === "https") {
-      this.refuse(refusal(httpsInClear, `${formatAuthority(host, target.port)} wants TLS, which only its client can begin`));
+      this.refuse(
+        refusal(httpsInClear, `${formatAuthority(host, target.port)} wants TLS, which only its client can begin`),
+      );
       return;
     }
     removeOutboundFields(this.request);

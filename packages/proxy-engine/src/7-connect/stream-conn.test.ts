@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { StreamErrorCode, type HttpStream } from "@ripstop/http";
+import { Splice } from "./splice.ts";
 import { StreamConn } from "./stream-conn.ts";
 
 /** A tunnel whose resets are written down. */
@@ -27,5 +28,13 @@ describe("a tunnel", () => {
     const dropped = tunnel();
     dropped.conn.destroy();
     assert.deepEqual(dropped.resets, [StreamErrorCode.CANCEL]);
+  });
+
+  it("that breaks resets the connection behind it instead of ending it in order", () => {
+    const client = tunnel();
+    const server = tunnel();
+    new Splice(client.conn, server.conn, { onSpliceEnd: () => undefined });
+    client.conn.onReset(StreamErrorCode.CANCEL, "the client reset the stream");
+    assert.deepEqual(server.resets, [StreamErrorCode.CONNECT_ERROR]);
   });
 });
