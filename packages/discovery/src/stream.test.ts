@@ -101,6 +101,7 @@ describe("the config stream", { timeout: 30_000 }, () => {
     // As a proxy ends: it gives everything up, and that is no news about the config.
     await client.seal();
     for (const subscription of subscriptions) subscription.cancel();
+    await new Promise((resolve) => setImmediate(resolve));
     await client.close();
     await server.close();
 
