@@ -2,6 +2,7 @@
 
 import { request as httpRequest, type Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { connect, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import { ContentCheck } from "./content.ts";
 import type { Seen } from "./outcome.ts";
 import { downSeed, type Plan } from "./plan.ts";
@@ -50,6 +51,9 @@ class Cutter {
   }
 }
 
+/** The exchange that a connection carried last. */
+const carried = new WeakMap<Socket, number>();
+
 /** Over HTTP/1.1. */
 export async function overHttp1(plan: Plan, way: Way, agent: Agent): Promise<Seen> {
   const { server } = plan;
@@ -69,12 +73,17 @@ export async function overHttp1(plan: Plan, way: Way, agent: Agent): Promise<See
   const answered = answerOf(request);
   void upload(plan, request, cutter);
   const response = await answered;
-  if (typeof response === "string") return { status: 0, clean: false, check, trailer: undefined, sized: false, detail: response };
+  if (typeof response === "string") {
+    const before = request.reusedSocket && request.socket !== null ? `, on a connection used before by ${carried.get(request.socket)}` : "";
+    return { status: 0, clean: false, check, trailer: undefined, sized: false, detail: response + before };
+  }
+  if (request.socket !== null) carried.set(request.socket, server.index);
   if (response.statusCode !== 200) {
     return { status: response.statusCode ?? 0, clean: false, check, trailer: undefined, sized: false, detail: await textOf(response) };
   }
   const clean = await receiveContent(response, check, { slow: plan.slowRead, onBytes: () => cutter.received(check.received) });
-  cutter.received(check.received);
+  // The socket may serve another request from here on.
+  cutter.done = true;
   const trailer = response.trailers["x-down-trailer"];
   return { status: 200, clean: clean && response.complete, check, trailer, sized: response.headers["content-length"] !== undefined, detail: clean ? "" : "connection lost" };
 }
