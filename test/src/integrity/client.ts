@@ -10,7 +10,7 @@ import { pipelined } from "./pipeline.ts";
 import { makePlan, type Application, type Plan } from "./plan.ts";
 import { overTcp, webSocketHttp1, webSocketHttp2 } from "./tunnels.ts";
 
-const STUCK_MS = 60_000;
+const STUCK_MS = 20_000;
 const SESSIONS = 4;
 const MAX_FINDINGS = 40;
 

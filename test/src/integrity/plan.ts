@@ -21,6 +21,8 @@ export interface ServerPlan {
   readonly upTrailers: boolean;
   /** Bytes of the answer after which the server cuts the exchange; -1 never, -2 before the head. */
   readonly abortAt: number;
+  /** The client cuts the exchange at some point. */
+  readonly clientAborts: boolean;
   readonly slowRead: boolean;
   readonly slowWrite: boolean;
   readonly piece: number;
@@ -46,6 +48,8 @@ export interface Plan {
   readonly depth: number;
   readonly server: ServerPlan;
 }
+
+const MAX_ANSWERED_UPLOAD = 500_000;
 
 /** Bytes from 0 to 5 MB, mostly small. */
 function size(random: SeededRandom): number {
@@ -74,9 +78,12 @@ export function makePlan(seed: number, index: number): Plan {
   const method =
     kind === "pipeline" ? "GET" : random.pick(["GET", "POST", "POST", "PUT", "POST", "GET", "POST", "HEAD"] as const);
   const bodyless = (method === "GET" || method === "HEAD") && kind !== "tcp" && kind !== "websocket";
-  const up = bodyless ? 0 : size(random);
+  const wantedUp = bodyless ? 0 : size(random);
   const down = kind === "pipeline" ? Math.min(size(random), 60_000) : size(random);
   const aborter = random.next();
+  const answer = random.pick(["after", "after", "duplex", "early"] as const);
+  // Who is answered in full before the upload ends may be cut off after 1 MiB more.
+  const up = answer === "after" || kind === "tcp" ? wantedUp : Math.min(wantedUp, MAX_ANSWERED_UPLOAD);
   const clientAborts = aborter < 0.06 && kind !== "pipeline";
   const serverAborts = !clientAborts && aborter < 0.12 && kind !== "pipeline" && method !== "HEAD";
   const upPiece = piece(random);
@@ -101,11 +108,13 @@ export function makePlan(seed: number, index: number): Plan {
       seed: (Math.imul(seed, 31) + index * 2) >>> 0,
       up,
       down,
-      answer: random.pick(["after", "after", "duplex", "early"] as const),
+      answer,
       chunked: random.next() < 0.5,
       trailers: random.next() < 0.4,
       upTrailers: chunked && up > 0 && random.next() < 0.4,
-      abortAt: serverAborts ? (random.next() < 0.2 ? -2 : random.integer(down + 1)) : -1,
+      // Before the last byte: a cut after it would hit the next request on the connection.
+      abortAt: serverAborts ? (random.next() < 0.2 || down === 0 ? -2 : random.integer(down)) : -1,
+      clientAborts,
       slowRead: slow(),
       slowWrite: slow(),
       piece: Math.max(downPiece, Math.ceil(down / 200)),

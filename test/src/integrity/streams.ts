@@ -81,7 +81,12 @@ export function pause(turn: number): Promise<void> {
 /** Closes by RST at once. Node's own `resetAndDestroy` sends what is queued first, and a FIN after it. */
 export function hardReset(socket: Socket | undefined): void {
   if (socket === undefined || socket.destroyed) return;
+  if (socket.connecting) {
+    socket.destroy();
+    return;
+  }
   const handle = Reflect.get(socket, "_handle") as { reset?(done: () => void): number } | null;
-  handle?.reset?.(() => undefined);
+  // Node does not learn that its handle is closed.
+  handle?.reset?.(() => socket.emit("close", true));
   socket.destroy();
 }
