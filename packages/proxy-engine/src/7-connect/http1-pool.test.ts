@@ -3,38 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { RequestHead, type ClientStream } from "@ripstop/http";
-import { CLEAN_CLOSE, CLOSED_HERE, type CloseCause, type Conn, type ConnHandler, type DialEvents } from "@ripstop/net";
+import { CLEAN_CLOSE, type DialEvents } from "@ripstop/net";
 import { StoppedClock } from "@ripstop/testkit";
+import { FakeConn } from "../testing/fake-conn.suite.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import type { StreamWaiter } from "./http-pool.ts";
-
-class FakeConn implements Conn {
-  handler: ConnHandler | undefined = undefined;
-  readonly queuedBytes = 0;
-  readonly remoteAddress = "127.0.0.1";
-  readonly remotePort = 1;
-  readonly localPort = 2;
-  readonly tls = undefined;
-  closed = false;
-  write(): boolean {
-    return true;
-  }
-  pause(): void {}
-  resume(): void {}
-  end(): void {}
-  destroy(): void {
-    this.close(CLOSED_HERE);
-  }
-  close(cause: CloseCause): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.handler?.onClose(cause);
-  }
-  answer(): void {
-    const bytes = Buffer.from("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    this.handler?.onBytes(bytes, 0, bytes.length);
-  }
-}
 
 class Asker implements StreamWaiter {
   answered = 0;
