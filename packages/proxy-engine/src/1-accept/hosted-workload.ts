@@ -73,7 +73,14 @@ export class HostedWorkload implements OutboundContext {
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
-    this.connector = new Connector({ clock, flush: engine.flush, tls, workloadId: bootstrap.id, trustDomain });
+    this.connector = new Connector({
+      clock,
+      flush: engine.flush,
+      tls,
+      workloadId: bootstrap.id,
+      trustDomain,
+      random: () => engine.random(),
+    });
     this.hosts = new HostTable({
       namespace: bootstrap.namespace,
       clock,
