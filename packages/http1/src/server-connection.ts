@@ -119,6 +119,15 @@ export class Http1ServerConnection implements Http1RequestSink {
     return this.#isOpen && !this.#isRequestDone;
   }
 
+  /**
+   * The client owes the rest of a request body: nothing was answered, it may send, and it is not held back. The body
+   * timer should run.
+   */
+  get isOwedBody(): boolean {
+    if (!this.isReceivingBody || this.#response === Response.STARTED || this.#awaitsContinue) return false;
+    return this.#protocol === "" && this.#method !== "CONNECT" && !this.#gate.isPaused;
+  }
+
   /** The connection is a tunnel now (101, or 2xx to CONNECT). */
   get isTunnel(): boolean {
     return this.#isTunnel;

@@ -331,8 +331,8 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   }
 
   /** The refusal when a pool takes no more. */
-  protected explainOverload(address: string): Refusal {
-    return refusal(tooManyWaiting, `too many requests wait for a connection to ${address}`);
+  protected explainOverload(address: string, cause: string): Refusal {
+    return refusal(tooManyWaiting, `${address} is busy: ${cause}`);
   }
 
   /** The whole response was handed to the client. */

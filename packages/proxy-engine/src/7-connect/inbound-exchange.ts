@@ -150,7 +150,7 @@ export class InboundExchange extends HttpExchange {
       return;
     }
     const { address } = attempt.pool;
-    if (failure.overloaded) this.refuse(this.explainOverload(address));
+    if (failure.overloaded) this.refuse(this.explainOverload(address, failure.cause));
     else if (failure.notSent) {
       this.refuse(
         refusal(applicationUnreachable, `the application of ${this.#workload.id} at ${address}: ${failure.cause}`),

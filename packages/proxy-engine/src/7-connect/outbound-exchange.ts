@@ -33,6 +33,7 @@ import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
 import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
+import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { isGrpc, refusal } from "./local-reply.ts";
 import { isGrpcUnavailable, isIdempotent, isRetryableStatus } from "./retry-rules.ts";
@@ -61,6 +62,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #usedFreeRetry = false;
   #isGrpc = false;
   #timeoutMs = 0;
+  /** #timeoutMs is what the client asked for. */
+  #isClientsDeadline = false;
   #tlsVersion = "";
 
   constructor(context: OutboundContext, downstream: ServerStream, head: RequestHead, options: ExchangeStart) {
@@ -168,6 +171,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (matcher !== undefined) this.#protocol = cluster.port(this.#servicePort)?.protocol ?? this.#protocol;
     cluster.budget.recordRequest();
     this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
+    if (this.#isGrpc) this.#readGrpcTimeout();
     this.#scheduleDeadline();
     this.#balance(cluster);
   }
@@ -268,7 +272,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     const address = attempt.pool.address;
-    if (failure.overloaded) this.refuse(this.explainOverload(address));
+    if (failure.overloaded) this.refuse(this.explainOverload(address, failure.cause));
     else if (!failure.notSent)
       this.refuse(refusal(upstreamReset, `${this.#where(address)} broke off: ${failure.cause}`));
     else if (this.#cluster === undefined) {
@@ -316,6 +320,14 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.#endpoint.inflight--;
   }
 
+  /** A gRPC client's own deadline counts when it is the nearer one. */
+  #readGrpcTimeout(): void {
+    const askedMs = grpcTimeoutMs(this.request.headers.get("grpc-timeout"));
+    if (askedMs === 0 || (this.#timeoutMs > 0 && this.#timeoutMs <= askedMs)) return;
+    this.#timeoutMs = askedMs;
+    this.#isClientsDeadline = true;
+  }
+
   /** One timer serves both time-outs: it is set to the nearer one. */
   #scheduleDeadline(): void {
     const backendMs = this.#rule?.backendTimeoutMs ?? 0;
@@ -349,17 +361,18 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const whole = this.#timeoutMs > 0 && this.engine.clock.monotonicMs() - this.startedMs >= this.#timeoutMs;
     const { method } = this.request;
     if (!whole && this.status === 0 && isIdempotent(method) && this.#mayRetry()) {
-      this.#noteTimeout();
+      this.#noteTimeout(whole);
       this.#retry();
       return;
     }
-    this.#noteTimeout();
+    this.#noteTimeout(whole);
     const limit = whole ? this.#timeoutMs : (this.#rule?.backendTimeoutMs ?? 0);
     this.timedOut(`${this.#where(this.#target.host)} did not answer within ${limit} ms`);
   }
 
-  #noteTimeout(): void {
-    if (this.#endpoint === undefined) return;
+  #noteTimeout(whole: boolean): void {
+    // A client that allows too little time says nothing about the endpoint.
+    if (this.#endpoint === undefined || (whole && this.#isClientsDeadline)) return;
     this.#cluster?.recordFailure(this.#endpoint);
   }
 
