@@ -185,7 +185,7 @@ export class MessageReader implements FieldSink {
         return;
       case FieldKind.COOKIE:
         if (this.#cookieAt >= 0) {
-          this.#fields.values[this.#cookieAt] = `${this.#fields.valueAt(this.#cookieAt)}; ${value}`;
+          this.#fields.replaceAt(this.#cookieAt, `${this.#fields.valueAt(this.#cookieAt)}; ${value}`);
           return;
         }
         this.#cookieAt = this.#fields.length;

@@ -45,6 +45,8 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   /** The exchange's own copy of the request; edited on the way. */
   readonly request: RequestHead;
   readonly startedMs: number;
+  /** The time when the stage that runs now began: one look at the clock serves a whole turn. */
+  protected nowMs: number;
   protected attempt: Attempt | undefined = undefined;
   /** The refusal that was sent; undefined when the service answered. */
   protected refused: Refusal | undefined = undefined;
@@ -77,9 +79,10 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.engine = engine;
     this.downstream = downstream;
     this.request = engine.heads.take();
-    this.request.copyFrom(head);
+    this.request.takeFrom(head);
     this.#requestEnded = end;
     this.startedMs = engine.clock.monotonicMs();
+    this.nowMs = this.startedMs;
     engine.live.exchanges++;
   }
 
@@ -115,7 +118,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   /** Starts the next attempt at `pool`. */
   protected startAttempt(pool: HttpPool): Attempt {
     this.attempts++;
-    const attempt = new Attempt(this, pool, this.engine.clock.monotonicMs());
+    const attempt = new Attempt(this, pool, this.nowMs);
     this.attempt = attempt;
     return attempt;
   }

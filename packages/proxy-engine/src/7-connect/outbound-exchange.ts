@@ -45,7 +45,7 @@ const NOTHING_TRIED: readonly UpstreamEndpoint[] = [];
 export class OutboundExchange extends HttpExchange implements HostWaiter {
   readonly #context: OutboundContext;
   /** The declared upstream that the connection was made to; undefined for the HTTP proxy. */
-  readonly #declared: HostPort | undefined;
+  readonly #declared: DeclaredTarget | undefined;
   /** Made when a time-out applies. */
   #deadline: WheelTimer | undefined = undefined;
   #host: HostEntry | undefined = undefined;
@@ -91,8 +91,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#target = this.#declared;
       // The application wrote the loopback address that it was given: the service gets its own name.
       if (authority === undefined || isLoopback(authority.host)) {
-        request.authority =
-          this.#declared.port === 0 ? this.#declared.host : formatAuthority(this.#declared.host, this.#declared.port);
+        request.authority = this.#declared.authority;
       }
     } else if (authority === undefined) {
       this.refuse(refusal(missingHost, "the request names no host"));
@@ -103,7 +102,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (this.answeredAsLast()) return;
     if (request.scheme === "") request.scheme = "http";
     this.#isGrpc = isGrpc(request);
-    const host = this.#context.hosts.lookup(this.#target.host);
+    const host = this.#context.hosts.lookup(this.#target.host, this.startedMs);
     if (host === undefined) {
       this.refuse(refusal(tooManyWaiting, "too many host names are in use"));
       return;
@@ -125,6 +124,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (!this.#waiting) return;
     this.#waiting = false;
     this.#clearDeadline();
+    this.nowMs = this.engine.clock.monotonicMs();
     if (!this.finished) this.#route(host);
   }
 
@@ -177,8 +177,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   #balance(cluster: Cluster): void {
-    const now = this.engine.clock.monotonicMs();
-    const endpoint = cluster.endpoints.pick(now, this.#tried ?? NOTHING_TRIED);
+    const endpoint = cluster.endpoints.pick(this.nowMs, this.#tried ?? NOTHING_TRIED);
     if (endpoint === undefined) {
       const count = cluster.endpoints.all.length;
       const why = count === 0 ? "no instance is registered" : `none of its ${count} instances is ready`;
@@ -238,7 +237,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.#endpoint.recordLatency(now - attempt.startedMs, now);
     const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
     if (unavailable || isRetryableStatus(head.status)) this.#cluster.recordFailure(this.#endpoint);
-    else this.#cluster.recordSuccess(this.#endpoint);
+    else this.#cluster.recordSuccess(this.#endpoint, now);
   }
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
@@ -306,6 +305,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   #again(): void {
     this.dropAttempt(StreamErrorCode.CANCEL);
+    this.nowMs = this.engine.clock.monotonicMs();
     if (this.#cluster !== undefined) this.#balance(this.#cluster);
     else this.#egress();
   }
@@ -331,7 +331,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   /** One timer serves both time-outs: it is set to the nearer one. */
   #scheduleDeadline(): void {
     const backendMs = this.#rule?.backendTimeoutMs ?? 0;
-    const spent = this.engine.clock.monotonicMs() - this.startedMs;
+    const spent = this.nowMs - this.startedMs;
     let delay = this.#timeoutMs > 0 ? Math.max(0, this.#timeoutMs - spent) : Infinity;
     if (backendMs > 0) delay = Math.min(delay, backendMs);
     if (delay === Infinity) return;
@@ -414,5 +414,16 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 export interface ExchangeStart {
   /** The request has no body. */
   readonly end: boolean;
-  readonly declared: HostPort | undefined;
+  readonly declared: DeclaredTarget | undefined;
+}
+
+/** A declared upstream. */
+export interface DeclaredTarget extends HostPort {
+  /** As requests to it say it. */
+  readonly authority: string;
+}
+
+/** `target` with its text, made once for all requests. */
+export function declaredTarget({ host, port }: HostPort): DeclaredTarget {
+  return { host, port, authority: port === 0 ? host : formatAuthority(host, port) };
 }
