@@ -207,7 +207,7 @@ describe("real clients and servers through the mesh", () => {
             error === null && answer !== undefined ? resolve(answer) : reject(error ?? new Error("no answer")),
         );
       });
-    const failsWith = (code: number) => (error: ServiceError) => error.code === code;
+    const failsWith = (code: grpcStatus) => (error: ServiceError) => error.code === code;
 
     it("makes unary calls", async () => {
       assert.equal((await unary("Echo", Buffer.from("hello"))).toString(), "hello");

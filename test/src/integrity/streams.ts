@@ -2,7 +2,7 @@
 
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { content, ContentCheck } from "./content.ts";
+import { content, type ContentCheck } from "./content.ts";
 
 /** How a body is sent. */
 export interface Sending {
