@@ -18,7 +18,17 @@ describe("random traffic of every kind through two proxies", () => {
     const report = await runIntegrity(mesh, { seed: 1, first: 1, requests: REQUESTS, lanes: 32 });
     assert.deepEqual(report.wrong, []);
     assert.equal(report.requests, REQUESTS);
-    for (const kind of ["h1-to-h1", "h1-to-h2", "h2-to-h1", "h2-to-h2", "proxy-to-h1", "pipeline", "websocket", "tcp", "cut"]) {
+    for (const kind of [
+      "h1-to-h1",
+      "h1-to-h2",
+      "h2-to-h1",
+      "h2-to-h2",
+      "proxy-to-h1",
+      "pipeline",
+      "websocket",
+      "tcp",
+      "cut",
+    ]) {
       assert.ok((report.kinds[kind] ?? 0) > 50, `${kind} took part: ${report.kinds[kind]}`);
     }
     assert.equal(report.leftovers.length, 4);

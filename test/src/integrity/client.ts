@@ -39,7 +39,8 @@ function sessionFor(port: number, index: number): ClientHttp2Session {
 
 function report(index: number, wrong: string): void {
   findings++;
-  if (findings <= MAX_FINDINGS) process.stdout.write(`${JSON.stringify({ wrong, index, plan: makePlan(seed, index) })}\n`);
+  if (findings <= MAX_FINDINGS)
+    process.stdout.write(`${JSON.stringify({ wrong, index, plan: makePlan(seed, index) })}\n`);
 }
 
 function wayOf(plan: Plan): Way {
@@ -67,7 +68,9 @@ async function lane(): Promise<void> {
   while (next < first + count) {
     const index = next++;
     const plan = makePlan(seed, index);
-    const stuck = new Promise<string>((resolve) => setTimeout(() => resolve(`no end within ${STUCK_MS / 1000} s`), STUCK_MS).unref());
+    const stuck = new Promise<string>((resolve) =>
+      setTimeout(() => resolve(`no end within ${STUCK_MS / 1000} s`), STUCK_MS).unref(),
+    );
     const wrong = await Promise.race([perform(plan), stuck]).catch((error: unknown) => `threw ${String(error)}`);
     if (wrong !== undefined) report(index, wrong);
     finished++;
@@ -79,7 +82,10 @@ async function lane(): Promise<void> {
 }
 
 process.on("SIGTERM", () => process.exit(0));
-const progress = setInterval(() => process.stdout.write(`${JSON.stringify({ progress: finished, bytes, findings })}\n`), 1000);
+const progress = setInterval(
+  () => process.stdout.write(`${JSON.stringify({ progress: finished, bytes, findings })}\n`),
+  1000,
+);
 await Promise.all(Array.from({ length: lanes }, lane));
 clearInterval(progress);
 agent.destroy();

@@ -21,7 +21,7 @@ function makeTable(): Buffer {
 }
 
 function startOf(seed: number, offset: number): number {
-  return (((seed % PERIOD) * 7919) % PERIOD + offset) % PERIOD;
+  return ((((seed % PERIOD) * 7919) % PERIOD) + offset) % PERIOD;
 }
 
 /** The bytes from `offset` on, at most `length` and at most 256 KiB. The result must not be written to. */

@@ -64,7 +64,14 @@ export async function overHttp1(plan: Plan, way: Way, agent: Agent): Promise<See
   }
   if (server.upTrailers) headers["trailer"] = "x-up-trailer";
   if (plan.expect) headers["expect"] = "100-continue";
-  const request = httpRequest({ host: "127.0.0.1", port: way.port, method: plan.method, path: way.path, headers, agent });
+  const request = httpRequest({
+    host: "127.0.0.1",
+    port: way.port,
+    method: plan.method,
+    path: way.path,
+    headers,
+    agent,
+  });
   const cutter = new Cutter(plan, () => {
     if (plan.abortHard) hardReset(request.socket ?? undefined);
     request.destroy();
@@ -74,18 +81,38 @@ export async function overHttp1(plan: Plan, way: Way, agent: Agent): Promise<See
   void upload(plan, request, cutter);
   const response = await answered;
   if (typeof response === "string") {
-    const before = request.reusedSocket && request.socket !== null ? `, on a connection used before by ${carried.get(request.socket)}` : "";
+    const before =
+      request.reusedSocket && request.socket !== null
+        ? `, on a connection used before by ${carried.get(request.socket)}`
+        : "";
     return { status: 0, clean: false, check, trailer: undefined, sized: false, detail: response + before };
   }
   if (request.socket !== null) carried.set(request.socket, server.index);
   if (response.statusCode !== 200) {
-    return { status: response.statusCode ?? 0, clean: false, check, trailer: undefined, sized: false, detail: await textOf(response) };
+    return {
+      status: response.statusCode ?? 0,
+      clean: false,
+      check,
+      trailer: undefined,
+      sized: false,
+      detail: await textOf(response),
+    };
   }
-  const clean = await receiveContent(response, check, { slow: plan.slowRead, onBytes: () => cutter.received(check.received) });
+  const clean = await receiveContent(response, check, {
+    slow: plan.slowRead,
+    onBytes: () => cutter.received(check.received),
+  });
   // The socket may serve another request from here on.
   cutter.done = true;
   const trailer = response.trailers["x-down-trailer"];
-  return { status: 200, clean: clean && response.complete, check, trailer, sized: response.headers["content-length"] !== undefined, detail: clean ? "" : "connection lost" };
+  return {
+    status: 200,
+    clean: clean && response.complete,
+    check,
+    trailer,
+    sized: response.headers["content-length"] !== undefined,
+    detail: clean ? "" : "connection lost",
+  };
 }
 
 async function upload(plan: Plan, request: ClientRequest, cutter: Cutter): Promise<void> {
@@ -189,7 +216,10 @@ export async function overHttp2(plan: Plan, way: Way, shared: ClientHttp2Session
     if (own) session.destroy();
     return { status, clean: false, check, trailer, sized, detail };
   }
-  const ended = await receiveContent(stream, check, { slow: plan.slowRead, onBytes: () => cutter.received(check.received) });
+  const ended = await receiveContent(stream, check, {
+    slow: plan.slowRead,
+    onBytes: () => cutter.received(check.received),
+  });
   cutter.received(check.received);
   if (!stream.closed) await new Promise((resolve) => stream.once("close", resolve));
   if (own) session.destroy();

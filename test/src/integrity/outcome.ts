@@ -38,7 +38,13 @@ export function judge(plan: Plan, seen: Seen): string | undefined {
   if (!ok) return `status ${status}: ${seen.detail}`;
   if (!clean) return `cut after ${check.received} of ${expected} bytes: ${seen.detail}`;
   if (check.received !== expected) return `clean end after ${check.received} of ${expected} bytes`;
-  if (plan.kind === "exchange" && plan.method !== "HEAD" && server.trailers && server.chunked && seen.trailer !== String(server.seed)) {
+  if (
+    plan.kind === "exchange" &&
+    plan.method !== "HEAD" &&
+    server.trailers &&
+    server.chunked &&
+    seen.trailer !== String(server.seed)
+  ) {
     return `trailer of the download is ${seen.trailer ?? "missing"}`;
   }
   return undefined;

@@ -9,9 +9,15 @@ const SEED_STEP = 1_000_003;
 
 /** The first thing that is wrong; undefined when every answer is as planned. */
 export function pipelined(plan: Plan, way: Way): Promise<string | undefined> {
-  const plans: ServerPlan[] = Array.from({ length: plan.depth }, (_, at) => ({ ...plan.server, seed: (plan.server.seed + at * SEED_STEP) >>> 0, down: (plan.server.down * (at + 3)) % 60_000 }));
+  const plans: ServerPlan[] = Array.from({ length: plan.depth }, (_, at) => ({
+    ...plan.server,
+    seed: (plan.server.seed + at * SEED_STEP) >>> 0,
+    down: (plan.server.down * (at + 3)) % 60_000,
+  }));
   const socket = connect(way.port, "127.0.0.1");
-  const requests = plans.map((one) => `GET ${way.path} HTTP/1.1\r\nhost: ${way.host}\r\nte: trailers\r\nx-plan: ${JSON.stringify(one)}\r\n\r\n`);
+  const requests = plans.map(
+    (one) => `GET ${way.path} HTTP/1.1\r\nhost: ${way.host}\r\nte: trailers\r\nx-plan: ${JSON.stringify(one)}\r\n\r\n`,
+  );
   socket.write(requests.join(""));
   const answers = new AnswerReader(plans);
   return new Promise((resolve) => {
@@ -113,7 +119,8 @@ class AnswerReader {
     this.#state = "head";
     if (plan === undefined) return;
     if (this.#check.wrongAt !== -1) this.wrong = `pipelined answer ${this.count} differs at ${this.#check.wrongAt}`;
-    else if (this.#check.received !== plan.down) this.wrong = `pipelined answer ${this.count} has ${this.#check.received} of ${plan.down} bytes`;
+    else if (this.#check.received !== plan.down)
+      this.wrong = `pipelined answer ${this.count} has ${this.#check.received} of ${plan.down} bytes`;
     this.count++;
   }
 

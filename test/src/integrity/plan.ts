@@ -75,7 +75,8 @@ export function makePlan(seed: number, index: number): Plan {
   const kind: Kind = roll < 0.82 ? "exchange" : roll < 0.88 ? "pipeline" : roll < 0.93 ? "websocket" : "tcp";
   const application: Application = kind === "tcp" ? "tcp" : random.next() < 0.5 ? "h1" : "h2";
   const client = random.pick(["h1", "h2", "h1", "h2", "proxy"] as const);
-  const method = kind === "pipeline" ? "GET" : random.pick(["GET", "POST", "POST", "PUT", "POST", "GET", "POST", "HEAD"] as const);
+  const method =
+    kind === "pipeline" ? "GET" : random.pick(["GET", "POST", "POST", "PUT", "POST", "GET", "POST", "HEAD"] as const);
   const bodyless = (method === "GET" || method === "HEAD") && kind !== "tcp" && kind !== "websocket";
   const wantedUp = bodyless ? 0 : size(random);
   const down = kind === "pipeline" ? Math.min(size(random), 60_000) : size(random);

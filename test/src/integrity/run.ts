@@ -65,30 +65,64 @@ export async function runIntegrity(mesh: Mesh, options: IntegrityOptions): Promi
   const started = process.hrtime.bigint();
   const upstreams = ["h1", "h2", "tcp"].flatMap((name) => ["--upstream", name]);
   const { seed, first, requests, lanes } = options;
-  const client = mesh.ripstop(["run", "--service", "caller", ...upstreams, "--", process.execPath, join(folder, "client.js"), ...[seed, first, requests, lanes].map(String)]);
+  const client = mesh.ripstop([
+    "run",
+    "--service",
+    "caller",
+    ...upstreams,
+    "--",
+    process.execPath,
+    join(folder, "client.js"),
+    ...[seed, first, requests, lanes].map(String),
+  ]);
   for (const running of [client, ...servers]) {
-    for (const output of [running.child.stdout, running.child.stderr]) output?.on("data", (chunk: Buffer) => options.onProgress?.(chunk.toString().trimEnd()));
+    for (const output of [running.child.stdout, running.child.stderr])
+      output?.on("data", (chunk: Buffer) => options.onProgress?.(chunk.toString().trimEnd()));
   }
   // The proxy keeps the output open for a moment after the client itself is gone.
   const gone = new Promise<never>((_, reject) => {
-    client.child.once("exit", (code) => reject(new Error(`the client ended with ${code}:\n${client.output().slice(-4000)}`)));
+    client.child.once("exit", (code) =>
+      reject(new Error(`the client ended with ${code}:\n${client.output().slice(-4000)}`)),
+    );
   });
   gone.catch(() => undefined);
   const [line] = await Promise.race([client.printed(/^\{"summary":.*\}$/m), gone]);
   const summary = JSON.parse(line) as { summary: number; bytes: number; kinds: Record<string, number> };
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   const leftovers = await settle(mesh);
-  const wrong = [client, ...servers].flatMap((running) => running.output().split("\n").filter((line) => line.startsWith('{"wrong"') || /proxy ended|Error/.test(line)));
+  const wrong = [client, ...servers].flatMap((running) =>
+    running
+      .output()
+      .split("\n")
+      .filter((line) => line.startsWith('{"wrong"') || /proxy ended|Error/.test(line)),
+  );
   return { requests: summary.summary, bytes: summary.bytes, kinds: summary.kinds, wrong, leftovers, seconds };
 }
 
 /** True when nothing is under way any more. */
 export function isClean(leftover: Leftover): boolean {
-  return leftover.exchanges === 0 && leftover.tunnels === 0 && leftover.clientConnections === 0 && leftover.activeOrWaiting === 0;
+  return (
+    leftover.exchanges === 0 &&
+    leftover.tunnels === 0 &&
+    leftover.clientConnections === 0 &&
+    leftover.activeOrWaiting === 0
+  );
 }
 
 function serve(mesh: Mesh, name: string, protocol: string): Running {
-  return mesh.ripstop(["run", "--service", name, "--port", "auto", "--protocol", protocol, "--", process.execPath, join(folder, "server.js"), name]);
+  return mesh.ripstop([
+    "run",
+    "--service",
+    name,
+    "--port",
+    "auto",
+    "--protocol",
+    protocol,
+    "--",
+    process.execPath,
+    join(folder, "server.js"),
+    name,
+  ]);
 }
 
 interface WorkloadRow {
@@ -105,8 +139,8 @@ async function workloads(mesh: Mesh): Promise<readonly WorkloadRow[]> {
 async function settle(mesh: Mesh): Promise<readonly Leftover[]> {
   for (let attempt = 0; ; attempt++) {
     const found: Leftover[] = [];
-    for (const row of await workloads(mesh)) found.push(await look(mesh, row));
-    if (attempt === 100 || found.every(isClean)) return found;
+    for (const row of (await workloads(mesh)).filter(({ proxyPid }) => proxyPid > 0)) found.push(await look(mesh, row));
+    if (attempt === 100 || (found.length > 0 && found.every(isClean))) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -119,10 +153,14 @@ async function look(mesh: Mesh, row: WorkloadRow): Promise<Leftover> {
     exchanges: live.exchanges,
     tunnels: live.tunnels + hosted.reduce((sum, one) => sum + one.tunnels, 0),
     clientConnections: hosted.reduce((sum, one) => sum + one.outbound.length, 0),
-    activeOrWaiting: pools.reduce((sum, pool) => sum + pool.active + pool.waiting, 0) + hosted.flatMap((one) => one.inbound).filter((one) => !one.idle).length,
+    activeOrWaiting:
+      pools.reduce((sum, pool) => sum + pool.active + pool.waiting, 0) +
+      hosted.flatMap((one) => one.inbound).filter((one) => !one.idle).length,
     pooled: pools.reduce((sum, pool) => sum + pool.connections, 0),
     files: readdirSync(`/proc/${row.proxyPid}/fd`).length,
-    residentMb: Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${row.proxyPid}/status`, "utf8"))?.[1] ?? 0) / 1024),
+    residentMb: Math.round(
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${row.proxyPid}/status`, "utf8"))?.[1] ?? 0) / 1024,
+    ),
   };
 }
 

@@ -24,7 +24,9 @@ try {
   });
   const { wrong, leftovers } = report;
   process.stdout.write(`${wrong.join("\n")}\n${JSON.stringify(leftovers, undefined, 1)}\n`);
-  process.stdout.write(`${report.requests} exchanges, ${(report.bytes / 1e9).toFixed(2)} GB in ${report.seconds.toFixed(0)} s: ${wrong.length} wrong\n${JSON.stringify(report.kinds)}\n`);
+  process.stdout.write(
+    `${report.requests} exchanges, ${(report.bytes / 1e9).toFixed(2)} GB in ${report.seconds.toFixed(0)} s: ${wrong.length} wrong\n${JSON.stringify(report.kinds)}\n`,
+  );
   process.exitCode = wrong.length === 0 && leftovers.every(isClean) ? 0 : 1;
 } finally {
   await mesh.stop();

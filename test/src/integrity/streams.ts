@@ -2,7 +2,7 @@
 
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { content, ContentCheck } from "./content.ts";
+import { content, type ContentCheck } from "./content.ts";
 
 /** How a body is sent. */
 export interface Sending {
@@ -20,7 +20,7 @@ const MAX_PAUSES = 8;
 export async function sendContent(stream: Writable, sending: Sending): Promise<boolean> {
   const { seed, length, piece, slow, before } = sending;
   let pauses = 0;
-  for (let sent = 0; sent < length; ) {
+  for (let sent = 0; sent < length;) {
     if (before?.(sent) === false || stream.destroyed || stream.writableEnded) return false;
     const bytes = content(seed, sent, Math.min(piece, length - sent));
     sent += bytes.length;
@@ -32,7 +32,11 @@ export async function sendContent(stream: Writable, sending: Sending): Promise<b
 }
 
 /** Reads to the clean end; false when it came to no clean end. `onBytes` is told of each piece. */
-export function receiveContent(stream: Readable, check: ContentCheck, options: { readonly slow: boolean; onBytes?(): void }): Promise<boolean> {
+export function receiveContent(
+  stream: Readable,
+  check: ContentCheck,
+  options: { readonly slow: boolean; onBytes?(): void },
+): Promise<boolean> {
   return new Promise((resolve) => {
     let pauses = 0;
     stream.on("data", (bytes: Buffer) => {

@@ -13,7 +13,14 @@ import { hardReset, receiveContent, sendContent } from "./streams.ts";
 const CANCEL = 8;
 
 function failed(plan: Plan, status: number, detail: string): Seen {
-  return { status, clean: false, check: new ContentCheck(downSeed(plan.server)), trailer: undefined, sized: false, detail };
+  return {
+    status,
+    clean: false,
+    check: new ContentCheck(downSeed(plan.server)),
+    trailer: undefined,
+    sized: false,
+    detail,
+  };
 }
 
 /** Over HTTP/1.1. */
@@ -49,9 +56,18 @@ export function webSocketHttp1(plan: Plan, way: Way): Promise<Seen> {
 
 /** Over HTTP/2, by extended CONNECT. */
 export async function webSocketHttp2(plan: Plan, way: Way, session: ClientHttp2Session): Promise<Seen> {
-  if (session.remoteSettings.enableConnectProtocol !== true) await new Promise((resolve) => session.once("remoteSettings", resolve));
+  if (session.remoteSettings.enableConnectProtocol !== true)
+    await new Promise((resolve) => session.once("remoteSettings", resolve));
   const stream = session.request(
-    { ":method": "CONNECT", ":protocol": "websocket", ":scheme": "http", ":path": way.path, ":authority": way.host, "sec-websocket-version": "13", "x-plan": JSON.stringify(plan.server) },
+    {
+      ":method": "CONNECT",
+      ":protocol": "websocket",
+      ":scheme": "http",
+      ":path": way.path,
+      ":authority": way.host,
+      "sec-websocket-version": "13",
+      "x-plan": JSON.stringify(plan.server),
+    },
     { endStream: false },
   );
   let detail = "";
