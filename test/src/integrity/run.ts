@@ -139,8 +139,8 @@ async function workloads(mesh: Mesh): Promise<readonly WorkloadRow[]> {
 async function settle(mesh: Mesh): Promise<readonly Leftover[]> {
   for (let attempt = 0; ; attempt++) {
     const found: Leftover[] = [];
-    for (const row of await workloads(mesh)) found.push(await look(mesh, row));
-    if (attempt === 100 || found.every(isClean)) return found;
+    for (const row of (await workloads(mesh)).filter(({ proxyPid }) => proxyPid > 0)) found.push(await look(mesh, row));
+    if (attempt === 100 || (found.length > 0 && found.every(isClean))) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
