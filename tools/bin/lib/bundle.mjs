@@ -42,10 +42,9 @@ function leanBuiltins(code) {
 
 /** V8 keeps a chunk in memory, at two bytes a character as soon as one character is beyond Latin-1. */
 function mustBeOneByte(output) {
-  for (const { fileName, code } of output) {
-    // eslint-disable-next-line no-control-regex -- the range is the point
-    const [found] = /^chunks\/proxy-/.test(fileName) ? (/[^\u0000-\u00ff]/.exec(code) ?? []) : [];
-    if (found !== undefined) throw new Error(`the proxy's code has the character ${found}: write it in Latin-1`);
+  for (const { fileName, code } of output.filter(({ type }) => type === "chunk")) {
+    const found = fileName.startsWith("chunks/proxy-") && [...code].find((character) => character > "\u00ff");
+    if (found) throw new Error(`the proxy's code has the character ${found}: write it in Latin-1`);
   }
 }
 
