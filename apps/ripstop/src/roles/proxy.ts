@@ -170,8 +170,9 @@ class SupervisedProxy {
   }
 
   async #end(): Promise<void> {
-    await this.#proxy.close();
+    // First, so that the cache holds what the proxy watches now: closing cancels every watch.
     await this.#client.close();
+    await this.#proxy.close();
     await this.#admin?.close();
     process.exit(0);
   }

@@ -95,6 +95,7 @@ export class ConfigCache {
   readonly #collect: () => CachedResources;
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: ConfigCacheOptions, collect: () => CachedResources) {
     this.#options = options;
@@ -118,6 +119,7 @@ export class ConfigCache {
 
   /** Something changed: the file is written soon. */
   touch(): void {
+    if (this.#isClosed) return;
     this.#timer ??= this.#options.clock.after(DEBOUNCE_MS, () => {
       this.#timer = undefined;
       this.#writing = this.#writing.then(() => this.#write());
@@ -132,6 +134,12 @@ export class ConfigCache {
       this.#writing = this.#writing.then(() => this.#write());
     }
     await this.#writing;
+  }
+
+  /** As `flush`; changes from here on, such as the owner's watchers that leave one by one, are not written. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.flush();
   }
 
   async #write(): Promise<void> {

@@ -93,6 +93,6 @@ class Client implements DiscoveryClient {
 
   async close(): Promise<void> {
     this.#connection.close();
-    await this.#cache.flush();
+    await this.#cache.close();
   }
 }
