@@ -6,7 +6,8 @@ import type { ProxyCommand } from "@ripstop/agent-engine";
 /**
  * V8 options of a proxy process, chosen for resident memory. The young generation (MiB per half) is kept small: the hot
  * path allocates little (4 costs 5 MiB more than 2 under load). One helper thread is enough for it. The middle compiler
- * Maglev (on since Node 22) costs 20 MiB, and what runs long is compiled by TurboFan all the same.
+ * Maglev (on since Node 22) costs 17 MB under load on Node 26, and what runs long is compiled by TurboFan all
+ * the same: 32.2 against 31.8 µs of CPU a request once warm.
  */
 const PROXY_V8_OPTIONS = ["--max-semi-space-size=2", "--v8-pool-size=1", "--no-maglev"];
 

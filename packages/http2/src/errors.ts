@@ -75,7 +75,7 @@ export const HTTP2_FLOOD: ErrorKind = defineError({
   status: 429,
   grpcStatus: 8,
   title: "The peer sends more work than it lets be useful",
-  cause: "An attack (rapid reset, ping or settings flood …), or a client that cancels very often",
+  cause: "An attack (rapid reset, ping or settings flood and the like), or a client that cancels very often",
   remedy: "Block the peer; if it is honest, raise the limit that the message names",
 });
 

@@ -74,4 +74,22 @@ describe("the config cache", () => {
       await rm(directory, { recursive: true });
     }
   });
+
+  it("keeps what was known when it closed", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "ripstop-cache-"));
+    try {
+      const clock = new StoppedClock();
+      let known = sample;
+      const cache = new ConfigCache({ path: join(directory, "c.bin"), owner: "web", clock }, () => known);
+      cache.touch();
+      await cache.seal();
+      known = new Map();
+      cache.touch();
+      clock.advance(10_000);
+      await cache.flush();
+      assert.deepEqual(cache.read(), sample);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
 });

@@ -2,18 +2,20 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, type ClientHttp2Session, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { discovery, policyType, serviceType, type Policy, type ResourceType } from "@ripstop/model";
 
 import { Changes, FakeMetrics, View } from "../stream-fixture.suite.ts";
 import { ConfigStream } from "./config-stream.ts";
+import type { ControlSession } from "./control-session.ts";
+import { plainSession } from "./control-session.suite.ts";
 
 describe("the client's config stream", { timeout: 10_000 }, () => {
   let changes: Changes;
   let server: Http2Server;
-  let session: ClientHttp2Session;
+  let session: ControlSession;
   let serverStream: ServerHttp2Stream | undefined;
   let requests: discovery.DeltaDiscoveryRequest[];
   let broken: string[];
@@ -44,7 +46,7 @@ describe("the client's config stream", { timeout: 10_000 }, () => {
     await once(server, "listening");
     const address = server.address();
     assert.ok(address !== null && typeof address === "object");
-    session = connect(`http://127.0.0.1:${address.port}`);
+    session = await plainSession(address.port);
     config = new ConfigStream({
       proxyId: "shop/web-1",
       cached: new Map(),

@@ -1,13 +1,12 @@
 // The config stream, proxy side: incremental xDS with subscriptions on demand, one stream for all types.
 
-import type { ClientHttp2Session } from "node:http2";
-
 import { discovery, type ResourceType } from "@ripstop/model";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import type { CachedResource, CachedResources } from "./config-cache.ts";
 import type { ConfigClient, Subscription, Watcher } from "./config-client.ts";
 import type { SessionUser } from "./control-connection.ts";
+import type { ControlSession } from "./control-session.ts";
 import { GrpcStream } from "./grpc-stream.ts";
 
 /** What the stream needs from its surroundings. */
@@ -97,7 +96,7 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     };
   }
 
-  onSession(session: ClientHttp2Session): void {
+  onSession(session: ControlSession): void {
     this.#hasIntroduced = false;
     const stream: GrpcStream = new GrpcStream(
       session,

@@ -1,7 +1,6 @@
 // The proxy's connection to the control plane: HTTP/2 on TLS 1.3, both ends verified, made again for ever when lost.
 
 import { readFileSync } from "node:fs";
-import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
 import { Backoff, type Clock, type Timer } from "@ripstop/core";
@@ -9,6 +8,7 @@ import type { Logger } from "@ripstop/telemetry";
 
 import { streamPeerRefused } from "../errors.ts";
 import type { PeerVerifier } from "../peer-verifier.ts";
+import { ControlSession } from "./control-session.ts";
 
 /** Where the control plane is and who both ends are. */
 export interface ControlConnectionOptions {
@@ -28,7 +28,7 @@ export interface ControlConnectionOptions {
 /** Who uses the connection. */
 export interface SessionUser {
   /** A verified session is up: open streams on it now. */
-  onSession(session: ClientHttp2Session): void;
+  onSession(session: ControlSession): void;
   /** The session is gone, and with it its streams. */
   onSessionLost(): void;
 }
@@ -50,7 +50,7 @@ export class ControlConnection {
   readonly #backoff: Backoff;
   #next = 0;
   #socket: TLSSocket | undefined;
-  #session: ClientHttp2Session | undefined;
+  #session: ControlSession | undefined;
   #retry: Timer | undefined;
   #deadline: Timer | undefined;
   #ping: Timer | undefined;
@@ -86,7 +86,7 @@ export class ControlConnection {
     if (this.#isClosed) return;
     this.#report(reason);
     const session = this.#session;
-    // Later: this is called from within the session's own events, and destroying it there corrupts Node's memory.
+    // Later: this is called from within the session's own events.
     if (session) this.#options.clock.after(0, () => session.destroy());
   }
 
@@ -109,7 +109,6 @@ export class ControlConnection {
     this.#isClosed = true;
     this.#retry?.clear();
     this.#deadline?.clear();
-    // A session ends its socket itself, after its last frame; ending it from under the session corrupts Node's memory.
     if (this.#session) this.#session.destroy();
     else this.#socket?.destroy();
     this.#onLost();
@@ -159,12 +158,14 @@ export class ControlConnection {
       socket.destroy();
       return;
     }
-    const session = connectHttp2("https://control", {
-      createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: 1024 * 1024 },
+    const session: ControlSession = new ControlSession(socket, this.#options.clock, {
+      onGoaway: () => this.fail("the control plane closes the connection"),
+      onError: (message) => this.#report(message),
+      onPong: () => {
+        this.#ping?.clear();
+        if (this.#session === session) this.#schedulePing(session);
+      },
     });
-    session.on("error", (error: Error) => this.#report(error.message));
-    session.on("goaway", () => this.fail("the control plane closes the connection"));
     this.#session = session;
     this.#schedulePing(session);
     for (const user of this.#users) user.onSession(session);
@@ -181,18 +182,15 @@ export class ControlConnection {
     return verdict.id === controlIdentity ? undefined : `it is ${verdict.id}, and not ${controlIdentity}`;
   }
 
-  #schedulePing(session: ClientHttp2Session): void {
+  #schedulePing(session: ControlSession): void {
     const { clock } = this.#options;
     this.#ping = clock.after(PING_PERIOD_MS, () => {
-      if (session.destroyed) return;
+      if (session.over) return;
       this.#ping = clock.after(PING_TIMEOUT_MS, () => {
         this.#report("the control plane does not answer");
         session.destroy();
       });
-      session.ping((error) => {
-        this.#ping?.clear();
-        if (!error && this.#session === session) this.#schedulePing(session);
-      });
+      session.ping();
     });
   }
 

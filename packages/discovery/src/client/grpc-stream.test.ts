@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, type ClientHttp2Session, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
+import type { ControlSession } from "./control-session.ts";
+import { plainSession } from "./control-session.suite.ts";
 import { GrpcStream } from "./grpc-stream.ts";
 
 function frame(text: string): Buffer {
@@ -16,7 +18,7 @@ function frame(text: string): Buffer {
 
 describe("a gRPC stream", { timeout: 10_000 }, () => {
   let server: Http2Server;
-  let session: ClientHttp2Session;
+  let session: ControlSession;
   let handle: (stream: ServerHttp2Stream) => void;
   beforeEach(async () => {
     server = createServer();
@@ -28,7 +30,7 @@ describe("a gRPC stream", { timeout: 10_000 }, () => {
     await once(server, "listening");
     const address = server.address();
     assert.ok(address !== null && typeof address === "object");
-    session = connect(`http://127.0.0.1:${address.port}`);
+    session = await plainSession(address.port);
   });
   afterEach(async () => {
     session.destroy();

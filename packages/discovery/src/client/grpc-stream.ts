@@ -1,6 +1,15 @@
-// One bidirectional gRPC stream over a node:http2 session (gRPC over HTTP/2: length-prefixed messages, status in trailers).
+// One bidirectional gRPC stream over a session (gRPC over HTTP/2: length-prefixed messages, status in trailers).
 
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
+import {
+  type ClientStream,
+  type ClientStreamHandler,
+  type HeaderList,
+  RequestHead,
+  type ResponseHead,
+  StreamErrorCode,
+} from "@ripstop/http";
+
+import type { ControlSession } from "./control-session.ts";
 
 /** What the owner of a stream hears. */
 export interface GrpcStreamEvents {
@@ -17,8 +26,8 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 /** An open stream. */
-export class GrpcStream {
-  readonly #stream: ClientHttp2Stream;
+export class GrpcStream implements ClientStreamHandler {
+  readonly #stream: ClientStream | undefined;
   readonly #events: GrpcStreamEvents;
   #received: Buffer = EMPTY;
   #chunks: Buffer[] = [];
@@ -28,32 +37,39 @@ export class GrpcStream {
   #status = "";
   #message = "";
 
-  constructor(session: ClientHttp2Session, path: string, metadata: OutgoingHttpHeaders, events: GrpcStreamEvents) {
+  /** Opens the stream; `metadata` has lower-case names. When none can be opened, `onEnd` follows in a later turn. */
+  constructor(
+    session: ControlSession,
+    path: string,
+    metadata: Readonly<Record<string, string>>,
+    events: GrpcStreamEvents,
+  ) {
     this.#events = events;
-    this.#stream = session.request({
-      ":method": "POST",
-      ":path": path,
-      te: "trailers",
-      "content-type": "application/grpc",
-      ...metadata,
-    });
-    this.#stream.on("response", (headers) => this.#onHeaders(headers));
-    this.#stream.on("trailers", (headers: IncomingHttpHeaders) => this.#takeStatus(headers));
-    this.#stream.on("data", (chunk: Buffer) => this.#onData(chunk));
-    this.#stream.on("drain", () => events.onDrain());
-    this.#stream.on("error", (error: Error) => this.#end(error.message));
-    this.#stream.on("end", () => this.#end(""));
-    this.#stream.on("close", () => this.#end(""));
+    this.#stream = session.open(this);
+    if (this.#stream === undefined) {
+      queueMicrotask(() => this.#end("the connection takes no new stream"));
+      return;
+    }
+    const head = new RequestHead();
+    head.version = 20;
+    head.method = "POST";
+    head.scheme = "https";
+    head.authority = "control";
+    head.path = path;
+    head.headers.append("te", "trailers");
+    head.headers.append("content-type", "application/grpc");
+    for (const [name, value] of Object.entries(metadata)) head.headers.append(name, value);
+    this.#stream.sendRequest(head, false);
   }
 
   /** Sends one message; false when bytes are queued: wait for `onDrain`. Nothing is sent on a stream that is over. */
   send(message: Uint8Array): boolean {
-    if (this.#isOver || this.#stream.writableEnded || this.#stream.destroyed) return true;
+    if (this.#isOver || this.#stream === undefined) return true;
     const framed = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
     framed[0] = 0;
     framed.writeUInt32BE(message.length, 1);
     framed.set(message, PREFIX_BYTES);
-    return this.#stream.write(framed);
+    return this.#stream.sendBody(framed, 0, framed.length);
   }
 
   /** Ends the stream at once. */
@@ -61,16 +77,45 @@ export class GrpcStream {
     this.#end("closed");
   }
 
-  #onHeaders(headers: IncomingHttpHeaders): void {
-    const status: unknown = headers[":status"];
-    if (status !== 200) this.#end(`HTTP status ${String(status)}`);
-    else this.#takeStatus(headers);
+  // ── ClientStreamHandler ─────────────────────────────────────────────────────────────────────────────────────────
+
+  onInformational(_head: ResponseHead): void {
+    // Says nothing about the stream.
   }
 
-  #takeStatus(headers: IncomingHttpHeaders): void {
-    const { "grpc-status": status, "grpc-message": message } = headers;
-    if (typeof status === "string") this.#status = status;
-    if (typeof message === "string") this.#message = decodeMessage(message);
+  onResponse(head: ResponseHead, end: boolean): void {
+    if (head.status === 200) this.#takeStatus(head.headers);
+    if (head.status !== 200) this.#end(`HTTP status ${head.status}`);
+    else if (end) this.#end("");
+  }
+
+  onBody(buf: Buffer, start: number, end: number): void {
+    // The bytes are the codec's, and messages keep parts of them.
+    this.#onData(Buffer.from(buf.subarray(start, end)));
+    this.#stream?.consumed(end - start);
+  }
+
+  onTrailers(trailers: HeaderList): void {
+    this.#takeStatus(trailers);
+    this.#end("");
+  }
+
+  onEnd(): void {
+    this.#end("");
+  }
+
+  onWritable(): void {
+    if (!this.#isOver) this.#events.onDrain();
+  }
+
+  onReset(_code: number, cause: string): void {
+    this.#end(cause);
+  }
+
+  #takeStatus(headers: HeaderList): void {
+    this.#status = headers.get("grpc-status") ?? this.#status;
+    const message = headers.get("grpc-message");
+    if (message !== undefined) this.#message = decodeMessage(message);
   }
 
   #onData(chunk: Buffer): void {
@@ -118,7 +163,7 @@ export class GrpcStream {
   #end(message: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#stream.destroy();
+    this.#stream?.reset(StreamErrorCode.CANCEL);
     this.#events.onEnd(this.#status, this.#message || message);
   }
 }

@@ -1,12 +1,11 @@
 // The proxy's telemetry stream: reports out, commands in. Never holds up traffic: bounded, the oldest report is dropped.
 
-import type { ClientHttp2Session } from "node:http2";
-
 import { Backoff, type Clock, type Timer } from "@ripstop/core";
 import { telemetry } from "@ripstop/model";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import type { SessionUser } from "./control-connection.ts";
+import type { ControlSession } from "./control-session.ts";
 import { GrpcStream } from "./grpc-stream.ts";
 
 /** Sends reports and hears commands. */
@@ -67,7 +66,7 @@ export class TelemetryStream implements TelemetryChannel, SessionUser {
     this.#flush();
   }
 
-  onSession(session: ClientHttp2Session): void {
+  onSession(session: ControlSession): void {
     const stream: GrpcStream = new GrpcStream(
       session,
       PATH,
@@ -87,7 +86,7 @@ export class TelemetryStream implements TelemetryChannel, SessionUser {
           this.#options.logger?.warn("telemetry stream ended", { status, cause: message });
           // The config stream on the same session may well go on: only this one is opened again.
           this.#retry = this.#options.clock.after(this.#backoff.next(), () => {
-            if (!session.closed && !session.destroyed) this.onSession(session);
+            if (!session.over) this.onSession(session);
           });
         },
       },

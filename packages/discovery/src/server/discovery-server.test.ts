@@ -1,7 +1,7 @@
 // Hostile clients at the stream endpoint: refused or bounded, and the others do not notice.
 
 import assert from "node:assert/strict";
-import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { afterEach, beforeEach, describe, it } from "node:test";
@@ -10,6 +10,8 @@ import { systemClock } from "@ripstop/core";
 import { discovery, policyType, type Policy } from "@ripstop/model";
 import { StoppedClock } from "@ripstop/testkit";
 
+import type { ControlSession } from "../client/control-session.ts";
+import { quietSession } from "../client/control-session.suite.ts";
 import { GrpcStream } from "../client/grpc-stream.ts";
 import { idOf, TestMesh, verifyPeer, View } from "../stream-fixture.suite.ts";
 import { startDiscoveryServer, type DiscoveryServer } from "./discovery-server.ts";
@@ -21,7 +23,7 @@ const TELEMETRY = "/ripstop.telemetry.v1.TelemetryService/Report";
 describe("the stream endpoint", { timeout: 30_000 }, () => {
   let mesh: TestMesh;
   let server: DiscoveryServer;
-  const sessions: ClientHttp2Session[] = [];
+  const sessions: ControlSession[] = [];
   beforeEach(async () => {
     mesh = await TestMesh.open();
     server = await mesh.server();
@@ -32,22 +34,27 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
   });
 
   /** A client that speaks HTTP/2 and does as the test likes, under a good SVID. */
-  async function session(account: string): Promise<ClientHttp2Session> {
+  async function session(account: string): Promise<ControlSession> {
     const { chainPem, keyPem } = await mesh.tls(idOf(account));
-    const session = connectHttp2(`https://${server.address}`, {
+    const [host = "", port] = server.address.split(":");
+    const socket = connectTls({
+      host,
+      port: Number(port),
       cert: chainPem,
       key: keyPem,
       ca: mesh.authority.bundlePem,
+      ALPNProtocols: ["h2"],
       checkServerIdentity: () => undefined,
     });
-    session.on("error", () => undefined);
+    await once(socket, "secureConnect");
+    const session = quietSession(socket);
     sessions.push(session);
     return session;
   }
 
   /** Sends messages on a new stream; the status it ends with. */
   function ends(
-    on: ClientHttp2Session,
+    on: ControlSession,
     messages: readonly Uint8Array[],
     headers: Record<string, string> = {},
   ): Promise<string> {

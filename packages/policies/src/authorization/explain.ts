@@ -113,6 +113,6 @@ function describeRequest(field: FieldName, request: RequestInfo): { asObject: st
 
 /** Text of the request, shortened, with everything but visible ASCII replaced. */
 function quote(text: string): string {
-  const short = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
-  return short.replace(/[^\u0021-\u007e…]/g, "?");
+  const short = text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}...` : text;
+  return short.replace(/[^\u0021-\u007e]/g, "?");
 }
