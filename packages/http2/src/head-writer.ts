@@ -38,14 +38,14 @@ export function writeTrailers(encoder: HpackEncoder, out: ByteWriter, trailers: 
 }
 
 function writeFields(encoder: HpackEncoder, out: ByteWriter, fields: HeaderList): void {
-  const { names, values, neverIndexed, length } = fields;
+  const { neverIndexed, length } = fields;
   if (neverIndexed.length === 0) {
-    for (let at = 0; at < length; at++) encoder.field(out, names[at] ?? "", values[at] ?? "", false);
+    for (let at = 0; at < length; at++) encoder.field(out, fields.nameAt(at), fields.valueAt(at), false);
     return;
   }
   for (let at = 0; at < length; at++) {
-    const name = names[at] ?? "";
-    encoder.field(out, name, values[at] ?? "", neverIndexed.includes(name));
+    const name = fields.nameAt(at);
+    encoder.field(out, name, fields.valueAt(at), neverIndexed.includes(name));
   }
 }
 
