@@ -102,7 +102,8 @@ export class HeaderList {
 
   /** Removes every field called `name`. */
   remove(name: string): void {
-    this.#removeFrom(name, 0);
+    const at = this.indexOf(name, 0);
+    if (at >= 0) this.#removeFrom(name, at);
   }
 
   /** Forgets all fields; keeps the memory. */
