@@ -43,9 +43,12 @@ function writeFields(encoder: HpackEncoder, out: ByteWriter, fields: HeaderList)
     for (let at = 0; at < length; at++) encoder.field(out, fields.nameAt(at), fields.valueAt(at), false);
     return;
   }
+  // Nearly always it is one name, "authorization".
+  const [first] = neverIndexed;
+  const isOne = neverIndexed.length === 1;
   for (let at = 0; at < length; at++) {
     const name = fields.nameAt(at);
-    encoder.field(out, name, fields.valueAt(at), neverIndexed.includes(name));
+    encoder.field(out, name, fields.valueAt(at), isOne ? name === first : neverIndexed.includes(name));
   }
 }
 
