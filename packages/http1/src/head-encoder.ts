@@ -46,8 +46,14 @@ export function encodeRequestHead(out: ByteWriter, head: RequestHead, flags: num
 export function encodeResponseHead(out: ByteWriter, head: ResponseHead, flags: number): boolean {
   const headers = head.headers;
   const connection = connectionText(flags, head.protocol, headers);
-  const text = statusLine(head.status) + connection + lengthText(flags, head.contentLength);
-  return writeSection(out, text, 1 + connectionLines(flags, connection) + lengthLines(flags), headers);
+  let text = statusLine(head.status) + connection + lengthText(flags, head.contentLength);
+  let lines = 1 + connectionLines(flags, connection) + lengthLines(flags);
+  if (head.status === 426) {
+    const required = requiredUpgradeText(headers);
+    text += required;
+    if (required !== "") lines += 2;
+  }
+  return writeSection(out, text, lines, headers);
 }
 
 /** Writes the last chunk and the trailer section. Returns false, with nothing written, when a field is unsafe. */
@@ -59,8 +65,17 @@ function connectionText(flags: number, protocol: string, headers: HeaderList): s
   if ((flags & (HeadFlag.CLOSE | HeadFlag.KEEP_ALIVE | HeadFlag.UPGRADE)) === 0) {
     return headers.indexOf("te", 0) < 0 ? "" : "connection: te\r\n";
   }
-  if ((flags & HeadFlag.UPGRADE) !== 0) return `connection: upgrade\r\nupgrade: ${protocol}\r\n`;
+  if ((flags & HeadFlag.UPGRADE) !== 0) {
+    const te = headers.indexOf("te", 0) < 0 ? "" : ", te";
+    return `connection: upgrade${te}\r\nupgrade: ${protocol}\r\n`;
+  }
   return (flags & HeadFlag.CLOSE) !== 0 ? "connection: close\r\n" : "connection: keep-alive\r\n";
+}
+
+/** A 426 names the protocols that it requires (RFC 9110 §15.5.22). */
+function requiredUpgradeText(headers: HeaderList): string {
+  const protocols = headers.get("upgrade");
+  return protocols === undefined ? "" : `connection: upgrade\r\nupgrade: ${protocols}\r\n`;
 }
 
 function connectionLines(flags: number, text: string): number {

@@ -20,6 +20,11 @@ export class ReadGate {
     this.#limit = limit;
   }
 
+  /** We hold the peer back. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** `count` bytes go to the handler. */
   received(count: number): void {
     this.#unconsumed += count;

@@ -1,7 +1,8 @@
 // One downstream connection: decoder and sender joined into a sequence of exchanges (RFC 9112 §9).
 
-import type { ErrorKind } from "@ripstop/core";
+import type { Clock, ErrorKind } from "@ripstop/core";
 import {
+  httpDate,
   ResponseHead,
   StreamErrorCode,
   UNKNOWN_LENGTH,
@@ -47,6 +48,8 @@ export interface Http1ServerOptions {
   readonly output: Http1Output;
   readonly handler: Http1ServerHandler;
   readonly limits?: Http1Limits;
+  /** For Date in the answers that the connection makes itself; without it they have none. */
+  readonly clock?: Clock;
   /** Default: at the end of the running callback. */
   readonly scheduler?: FlushScheduler;
 }
@@ -62,6 +65,7 @@ export class Http1ServerConnection implements Http1RequestSink {
   readonly #output: Http1Output;
   readonly #owner: Http1ServerHandler;
   readonly #limits: Http1Limits;
+  readonly #clock: Clock | undefined;
   readonly #decoder: Http1RequestDecoder;
   readonly #sender: MessageSender;
   readonly #gate: ReadGate;
@@ -95,6 +99,7 @@ export class Http1ServerConnection implements Http1RequestSink {
     this.#output = options.output;
     this.#owner = options.handler;
     this.#limits = options.limits ?? DEFAULT_HTTP1_LIMITS;
+    this.#clock = options.clock;
     this.#decoder = new Http1RequestDecoder(this, this.#limits);
     this.#sender = new MessageSender(options.output, options.scheduler ?? callbackEndScheduler);
     this.#gate = new ReadGate(options.output, this.#limits.maxUnconsumedBytes);
@@ -114,6 +119,15 @@ export class Http1ServerConnection implements Http1RequestSink {
   /** The request in hand has not arrived completely. */
   get isReceivingBody(): boolean {
     return this.#isOpen && !this.#isRequestDone;
+  }
+
+  /**
+   * The client owes the rest of a request body: nothing was answered, it may send, and it is not held back. The body
+   * timer should run.
+   */
+  get isOwedBody(): boolean {
+    if (!this.isReceivingBody || this.#response === Response.STARTED || this.#awaitsContinue) return false;
+    return this.#protocol === "" && this.#method !== "CONNECT" && !this.#gate.isPaused;
   }
 
   /** The connection is a tunnel now (101, or 2xx to CONNECT). */
@@ -278,10 +292,13 @@ export class Http1ServerConnection implements Http1RequestSink {
     const isSuccess = status >= 200 && status < 300;
     if (this.#protocol !== "" && (status === 101 || (isSuccess && head.protocol !== ""))) {
       this.#openUpgrade(head);
+      // An HTTP/2 upstream may accept and end its half in one frame.
+      if (end) this.sendEnd(undefined);
       return;
     }
     if (this.#method === "CONNECT" && isSuccess) {
       this.#openTunnel(head, 0);
+      if (end) this.sendEnd(undefined);
       return;
     }
     const isRefusedTunnel = this.#protocol !== "" || this.#method === "CONNECT";
@@ -478,6 +495,7 @@ export class Http1ServerConnection implements Http1RequestSink {
     head.clear();
     head.status = error.status;
     head.contentLength = text.length;
+    if (this.#clock !== undefined) head.headers.append("date", httpDate(this.#clock.nowMs()));
     head.headers.append("content-type", "text/plain; charset=utf-8");
     head.headers.append("x-ripstop-error", error.code);
     encodeResponseHead(this.#sender.writer(), head, HeadFlag.LENGTH | HeadFlag.CLOSE);

@@ -13,6 +13,7 @@ import { MessageReceiver } from "./message-receiver.ts";
 import { MessageSender } from "./message-sender.ts";
 import { sendPreface } from "./preface.ts";
 import { Http2Stream } from "./stream.ts";
+import { StallWatch, type StallLimits } from "./stall-watch.ts";
 import { PastStream } from "./stream-table.ts";
 
 /** Streams that a client opens before it knows the server's limit. */
@@ -25,6 +26,7 @@ export class Http2Connection implements Flushable {
   readonly #control: ControlReceiver;
   readonly #messages: MessageReceiver;
   readonly #messageSender: MessageSender;
+  #stalls: StallWatch | undefined = undefined;
 
   /** Composes preface and SETTINGS, and asks for the first flush. */
   constructor(options: Http2Options) {
@@ -82,6 +84,24 @@ export class Http2Connection implements Flushable {
   /** Body bytes that wait for the peer's windows or the transport. */
   get queuedBytes(): number {
     return this.#state.sender.queuedBytes;
+  }
+
+  /** The peer has begun a preface, header block or control frame and not finished it: the head's deadline should run. */
+  get isReceivingHead(): boolean {
+    return this.#reader.isWaiting;
+  }
+
+  /**
+   * Looks for streams on which the peer makes no progress, and resets those on which it made none at several looks in a
+   * row. Called at a steady pace by the owner.
+   */
+  resetStalled(limits: StallLimits): void {
+    if (this.#state.dead || this.#state.active === 0) {
+      this.#stalls = undefined;
+      return;
+    }
+    this.#stalls ??= new StallWatch(this.#state);
+    this.#stalls.look(limits);
   }
 
   /** Takes received bytes `buf[start, end)`; handlers are called from here. */

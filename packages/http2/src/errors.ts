@@ -101,6 +101,17 @@ export const HTTP2_CONNECTION_LOST: ErrorKind = defineError({
   remedy: "Retry if the request is safe to repeat; look at the peer's logs",
 });
 
+/** The peer lets a stream stand still for longer than is waited (RFC 9113 §10.5). */
+export const HTTP2_STALLED: ErrorKind = defineError({
+  code: "RS5210",
+  name: "http2_stalled",
+  status: 408,
+  grpcStatus: 4,
+  title: "A stream stood still for too long",
+  cause: "The peer hangs, or keeps streams open on purpose to use up memory",
+  remedy: "Look at the peer; the message says what did not move",
+});
+
 /** All error kinds of this package. */
 export const HTTP2_ERRORS: readonly ErrorKind[] = [
   HTTP2_PROTOCOL_ERROR,
@@ -112,6 +123,7 @@ export const HTTP2_ERRORS: readonly ErrorKind[] = [
   HTTP2_FLOOD,
   HTTP2_BAD_PREFACE,
   HTTP2_CONNECTION_LOST,
+  HTTP2_STALLED,
 ];
 
 /** One occurrence of an error on a connection. A value: it is handed out, never thrown. */

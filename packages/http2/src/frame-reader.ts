@@ -78,6 +78,12 @@ export class FrameReader {
     return this.#sawSettings;
   }
 
+  /** The preface, a header block or a frame other than DATA has begun to come and is not complete. */
+  get isWaiting(): boolean {
+    if (this.#state === State.PREFACE) return true;
+    return this.#blockStream !== 0 || this.#state === State.PAYLOAD || (this.#state === State.HEADER && this.#have > 0);
+  }
+
   /** Nothing is read any more; memory goes back. */
   stop(): void {
     this.#state = State.STOPPED;

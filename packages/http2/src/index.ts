@@ -12,4 +12,5 @@ export { HTTP2_ERRORS, Http2Error } from "./errors.ts";
 export { CLIENT_PREFACE } from "./frames.ts";
 export { HpackDecoder, type FieldSink } from "./hpack/decoder.ts";
 export { HpackEncoder } from "./hpack/encoder.ts";
+export type { StallLimits } from "./stall-watch.ts";
 export { DEFAULT_LIMITS, DEFAULT_SETTINGS, type Budget, type Http2Limits, type Http2Settings } from "./limits.ts";

@@ -17,6 +17,7 @@ import {
   eventually,
   fetchVia,
   http2App,
+  http2Client,
   httpApp,
   TcpClient,
   tcpApp,
@@ -269,6 +270,41 @@ describe("time-outs", () => {
       assert.equal(answer.status, 504);
       assert.match(answer.body, /RS1005.*within 60 ms/);
       await eventually(() => cancelled === 1);
+    }));
+});
+
+describe("the deadline of a gRPC client", () => {
+  it("is answered DEADLINE_EXCEEDED, cancels the call at the service and does not count against it", () =>
+    withMesh(async (mesh, keep) => {
+      let cancelled = 0;
+      const app = keep(
+        await http2App((server) => server.on("stream", (stream) => stream.on("close", () => cancelled++))),
+      );
+      const only = await instance(mesh, "shop/orders-1", app);
+      mesh.service("shop/orders", {
+        ports: [{ port: 80, protocol: Protocol.GRPC }],
+        endpoints: [meshEndpoint("shop/orders-1", only, { 80: 8080 })],
+        resilience: { ejectAfterFailures: 1 },
+      });
+      const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "orders", port: 80 }] });
+      const session = http2Client(web.ports.upstreams[0] ?? 0);
+      for (let call = 1; call <= 2; call++) {
+        const stream = session.request({
+          ":method": "POST",
+          ":path": "/Orders/Get",
+          "content-type": "application/grpc",
+          "grpc-timeout": "60m",
+        });
+        const headers = await new Promise<Record<string, unknown>>((resolve) => {
+          stream.on("response", resolve);
+          stream.resume();
+          stream.end();
+        });
+        assert.equal(headers["grpc-status"], "4");
+        assert.equal(headers["x-ripstop-error"], "RS1005");
+        await eventually(() => cancelled === call);
+      }
+      session.close();
     }));
 });
 

@@ -30,6 +30,7 @@ import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
+import { MAX_LISTENER_CONNECTIONS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -200,13 +201,19 @@ class RunningProxy implements Proxy {
           verifyPeer,
           observer,
           clock,
+          maxConnections: MAX_LISTENER_CONNECTIONS,
           onConn: (conn) => acceptInbound(conn, this.workloads),
         }),
       );
       if (!inbound.ok) return inbound;
       this.#inbound.push(inbound.value);
       const httpProxy = await this.#take(before?.httpProxy ?? 0, (port) =>
-        listen({ host: LOOPBACK, port, onConn: (conn) => new ProxyConnection(hosted, conn) }),
+        listen({
+          host: LOOPBACK,
+          port,
+          maxConnections: MAX_LISTENER_CONNECTIONS,
+          onConn: (conn) => new ProxyConnection(hosted, conn),
+        }),
       );
       if (!httpProxy.ok) return httpProxy;
       this.#outbound.push(httpProxy.value);
@@ -263,7 +270,12 @@ class RunningProxy implements Proxy {
     port: number,
   ): Promise<Result<Listener, RipstopError>> {
     const target = { host: upstream.host.toLowerCase(), port: upstream.port };
-    return listen({ host: LOOPBACK, port, onConn: (conn) => hosted.serveConnection(conn, target) });
+    return listen({
+      host: LOOPBACK,
+      port,
+      maxConnections: MAX_LISTENER_CONNECTIONS,
+      onConn: (conn) => hosted.serveConnection(conn, target),
+    });
   }
 
   /** Opens a listener on the port of an earlier run, or on another when that one is taken. */

@@ -1,6 +1,6 @@
 // One workload that this proxy hosts: its config, its outbound side, its connections, its live work.
 
-import type { Clock } from "@ripstop/core";
+import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
 import { telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
 import type { Conn, TlsDialer } from "@ripstop/net";
@@ -16,6 +16,7 @@ import { Connector } from "../7-connect/connector.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import type { Engine } from "../engine.ts";
+import { SESSION_CHECK_MS } from "../settings.ts";
 import type { Edge } from "../telemetry/edge.ts";
 import type { HttpSession } from "./http-sessions.ts";
 import type { OutboundContext } from "./outbound-context.ts";
@@ -58,6 +59,7 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  readonly #sessionChecks: Timer;
   /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
   /** The same by the port's config in force, for the hot path. */
@@ -71,7 +73,14 @@ export class HostedWorkload implements OutboundContext {
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
-    this.connector = new Connector({ clock, flush: engine.flush, tls, workloadId: bootstrap.id, trustDomain });
+    this.connector = new Connector({
+      clock,
+      flush: engine.flush,
+      tls,
+      workloadId: bootstrap.id,
+      trustDomain,
+      random: () => engine.random(),
+    });
     this.hosts = new HostTable({
       namespace: bootstrap.namespace,
       clock,
@@ -96,6 +105,7 @@ export class HostedWorkload implements OutboundContext {
         options.onChanged();
       },
     });
+    this.#sessionChecks = clock.every(SESSION_CHECK_MS, () => this.#checkSessions());
     for (const upstream of bootstrap.upstreams) {
       const entry = this.hosts.lookup(upstream.host.toLowerCase());
       if (entry !== undefined) entry.pinned = true;
@@ -221,6 +231,7 @@ export class HostedWorkload implements OutboundContext {
 
   /** Ends everything at once. */
   close(): void {
+    this.#sessionChecks.clear();
     for (const tunnel of this.tunnels) tunnel.destroy();
     for (const session of [...this.inboundSessions, ...this.sessions]) session.conn.destroy();
     this.view.close();
@@ -238,6 +249,11 @@ export class HostedWorkload implements OutboundContext {
       this.#applicationPools.delete(key);
       pool.retire();
     }
+  }
+
+  #checkSessions(): void {
+    for (const session of this.sessions) session.check();
+    for (const session of this.inboundSessions) session.check();
   }
 
   /** Policies changed: what is live and refused now is cut. */

@@ -1,18 +1,31 @@
 // A client's connection served as HTTP, whatever version it speaks: bytes to the codec, requests to an acceptor.
 
 import type { Clock, ErrorKind } from "@ripstop/core";
-import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
-import { Http1ServerConnection, type Http1ServerHandler } from "@ripstop/http1";
+import { StreamErrorCode, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
+import { http1Errors, Http1ServerConnection, type Http1ServerHandler } from "@ripstop/http1";
 import {
   Http2Connection,
   type Flushable,
   type Http2Error,
+  type Http2Limits,
   type Http2Output,
   type Http2ServerHandler,
   type Http2Settings,
 } from "@ripstop/http2";
 import type { CloseCause, Conn, ConnHandler } from "@ripstop/net";
 import type { Engine } from "../engine.ts";
+import {
+  BODY_MIN_BYTES,
+  BODY_TIMEOUT_MS,
+  DEAD_AFTER_MS,
+  HEAD_TIMEOUT_MS,
+  PING_AFTER_MS,
+  SESSION_CHECK_MS,
+  SESSION_IDLE_MS,
+  SETTINGS_TIMEOUT_MS,
+  STREAM_STALL_MS,
+  WRITE_STALL_MS,
+} from "../settings.ts";
 
 /** Takes the requests of a connection. */
 export interface RequestAcceptor {
@@ -28,9 +41,39 @@ export interface HttpSession extends ConnHandler {
   shutdown(): void;
   /** Nothing is under way. */
   readonly idle: boolean;
+  /** Ends what takes too long. Called every SESSION_CHECK_MS. */
+  check(): void;
 }
 
 const LINGER_MS = 1_000;
+
+/** Checks that have to pass until `ms` are over for certain; what is timed began between two of them. */
+const checks = (ms: number): number => Math.ceil(ms / SESSION_CHECK_MS);
+const HEAD_CHECKS = checks(HEAD_TIMEOUT_MS);
+const BODY_CHECKS = checks(BODY_TIMEOUT_MS);
+const IDLE_CHECKS = checks(SESSION_IDLE_MS);
+const WRITE_CHECKS = checks(WRITE_STALL_MS);
+const SETTINGS_CHECKS = checks(SETTINGS_TIMEOUT_MS);
+const PING_CHECKS = checks(PING_AFTER_MS);
+const DEAD_CHECKS = checks(DEAD_AFTER_MS);
+const STALL_LIMITS = { bodyLooks: BODY_CHECKS, sendLooks: checks(STREAM_STALL_MS) } as const;
+
+/** What a connection waits for; a deadline runs while the stage and the request stay the same. */
+type Stage = "idle" | "head" | "body" | "answer";
+
+/** Whether the peer leaves bytes unread: the queue did not shrink to nothing and did not change between checks. */
+class WriteWatch {
+  #queued = 0;
+  #checks = 0;
+
+  /** Looks once. True when nothing was taken for too long. */
+  isStuck(conn: Conn): boolean {
+    const queued = conn.queuedBytes;
+    this.#checks = queued > 0 && queued === this.#queued ? this.#checks + 1 : 0;
+    this.#queued = queued;
+    return this.#checks >= WRITE_CHECKS;
+  }
+}
 
 /** Sessions that are open. */
 export type SessionRegistry = Set<HttpSession>;
@@ -41,6 +84,7 @@ export interface SessionOptions {
   readonly acceptor: RequestAcceptor;
   readonly registry: SessionRegistry;
   readonly settings?: Partial<Http2Settings>;
+  readonly limits?: Partial<Http2Limits>;
 }
 
 /** Serves HTTP/1.1. */
@@ -51,13 +95,22 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
   readonly #acceptor: RequestAcceptor;
   readonly #registry: SessionRegistry;
   readonly #clock: Clock;
+  /** Made when bytes wait for the client at a check. */
+  #writes: WriteWatch | undefined = undefined;
+  #requests = 0;
+  #received = 0;
+  // As of the last check.
+  #stage: Stage = "idle";
+  #checks = 0;
+  #checkedRequests = 0;
+  #bodyMark = 0;
 
   constructor(conn: Conn, options: SessionOptions) {
     this.conn = conn;
     this.#acceptor = options.acceptor;
     this.#registry = options.registry;
     this.#clock = options.engine.clock;
-    this.#http1 = new Http1ServerConnection({ output: conn, handler: this });
+    this.#http1 = new Http1ServerConnection({ output: conn, handler: this, clock: this.#clock });
     this.#registry.add(this);
     conn.handler = this;
   }
@@ -70,7 +123,45 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
     this.#http1.shutdown();
   }
 
+  check(): void {
+    if (this.conn.queuedBytes > 0) {
+      this.#writes ??= new WriteWatch();
+      if (this.#writes.isStuck(this.conn)) {
+        this.conn.destroy();
+        return;
+      }
+    } else {
+      this.#writes = undefined;
+    }
+    const stage = this.#stageNow();
+    if (stage !== this.#stage || this.#requests !== this.#checkedRequests) {
+      this.#stage = stage;
+      this.#checkedRequests = this.#requests;
+      this.#checks = 0;
+      this.#bodyMark = this.#received;
+      return;
+    }
+    this.#checks++;
+    if (stage === "head") {
+      if (this.#checks >= HEAD_CHECKS) this.#http1.refuse(http1Errors.requestTimeout);
+    } else if (stage === "body") {
+      if (this.#received - this.#bodyMark >= BODY_MIN_BYTES) {
+        this.#checks = 0;
+        this.#bodyMark = this.#received;
+      } else if (this.#checks >= BODY_CHECKS) this.#http1.refuse(http1Errors.requestTimeout);
+    } else if (stage === "idle" && this.#checks >= IDLE_CHECKS) {
+      this.#http1.shutdown();
+    }
+  }
+
+  #stageNow(): Stage {
+    if (this.#http1.isIdle) return "idle";
+    if (this.#http1.isReceivingHead) return "head";
+    return this.#http1.isOwedBody ? "body" : "answer";
+  }
+
   onBytes(buf: Buffer, start: number, end: number): void {
+    this.#received += end - start;
     this.#http1.receive(buf, start, end);
   }
 
@@ -88,6 +179,7 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
+    this.#requests++;
     return this.#acceptor.onRequest(stream, head, end);
   }
 
@@ -110,6 +202,16 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   readonly #acceptor: RequestAcceptor;
   readonly #registry: SessionRegistry;
   readonly #engine: Engine;
+  /** Made when bytes wait for the client at a check. */
+  #writes: WriteWatch | undefined = undefined;
+  #requests = 0;
+  #heard = true;
+  // As of the last check.
+  #checkedRequests = 0;
+  #headChecks = 0;
+  #idleChecks = 0;
+  #silentChecks = 0;
+  #settingsChecks = 0;
 
   constructor(conn: Conn, options: SessionOptions) {
     this.conn = conn;
@@ -122,6 +224,7 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
       handler: this,
       clock: options.engine.clock,
       ...(options.settings === undefined ? {} : { settings: options.settings }),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     this.#registry.add(this);
     conn.handler = this;
@@ -133,6 +236,56 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
 
   shutdown(): void {
     this.#http2.shutdown();
+  }
+
+  check(): void {
+    const http2 = this.#http2;
+    if (this.conn.queuedBytes > 0) {
+      this.#writes ??= new WriteWatch();
+      if (this.#writes.isStuck(this.conn)) {
+        this.conn.destroy();
+        return;
+      }
+    } else {
+      this.#writes = undefined;
+    }
+    const requests = this.#requests;
+    this.#headChecks = http2.isReceivingHead && requests === this.#checkedRequests ? this.#headChecks + 1 : 0;
+    this.#idleChecks = http2.activeStreams === 0 && requests === this.#checkedRequests ? this.#idleChecks + 1 : 0;
+    this.#checkedRequests = requests;
+    if (this.#headChecks > HEAD_CHECKS) {
+      http2.abort(StreamErrorCode.ENHANCE_YOUR_CALM, "a header block or frame was not completed in time");
+      return;
+    }
+    if (!http2.settingsAcknowledged && ++this.#settingsChecks > SETTINGS_CHECKS) {
+      http2.abort(StreamErrorCode.SETTINGS_TIMEOUT, "the SETTINGS were not acknowledged in time");
+      return;
+    }
+    if (http2.activeStreams === 0) {
+      this.#silentChecks = 0;
+      if (this.#idleChecks >= IDLE_CHECKS) this.#closeIdle();
+      return;
+    }
+    http2.resetStalled(STALL_LIMITS);
+    this.#checkPeer();
+  }
+
+  /** Streams are open: a client that is silent for long is asked, and given up when it does not answer. */
+  #checkPeer(): void {
+    if (this.#heard) {
+      this.#heard = false;
+      this.#silentChecks = 0;
+      return;
+    }
+    this.#silentChecks++;
+    if (this.#silentChecks === PING_CHECKS) this.#http2.ping(0);
+    else if (this.#silentChecks >= DEAD_CHECKS) this.conn.destroy();
+  }
+
+  /** Says goodbye; a client that does not hear it is cut some checks later. */
+  #closeIdle(): void {
+    if (this.#idleChecks >= IDLE_CHECKS + HEAD_CHECKS) this.conn.destroy();
+    else this.#http2.shutdown();
   }
 
   scheduleFlush(_connection: Flushable): void {
@@ -152,6 +305,7 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   }
 
   onBytes(buf: Buffer, start: number, end: number): void {
+    this.#heard = true;
     this.#http2.receive(buf, start, end);
   }
 
@@ -169,6 +323,7 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
+    this.#requests++;
     return this.#acceptor.onRequest(stream, head, end);
   }
 

@@ -19,6 +19,7 @@ import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
 import { StreamConn } from "../7-connect/stream-conn.ts";
 import { applicationUnreachable, policyNotInForce, portNotServed, tunnelRefused } from "../errors.ts";
+import { MESH_HTTP2_LIMITS } from "../settings.ts";
 import type { HostedWorkload } from "./hosted-workload.ts";
 import { Http2Session, type RequestAcceptor } from "./http-sessions.ts";
 
@@ -51,6 +52,7 @@ export function acceptInbound(conn: Conn, workloads: ReadonlyMap<string, HostedW
     acceptor,
     registry: workload.inboundSessions,
     settings: INBOUND_SETTINGS,
+    limits: MESH_HTTP2_LIMITS,
   });
 }
 
@@ -219,7 +221,7 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
       cause: refused.detail,
       peer: this.#parts.peer.identity,
     });
-    sendRefusal(this.#parts.stream, this.#request, refused, "");
+    sendRefusal(this.#parts.stream, this.#request, refused, engine.clock.nowMs());
     this.#finish();
   }
 

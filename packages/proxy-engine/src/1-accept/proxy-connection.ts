@@ -1,7 +1,8 @@
 // A connection to the HTTP proxy: each request says where it goes. HTTP/1.1, or HTTP/2 with prior knowledge.
 
 import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
-import type { CloseCause, Conn, ConnHandler } from "@ripstop/net";
+import { WheelTimer, type CloseCause, type Conn, type ConnHandler } from "@ripstop/net";
+import { FIRST_BYTE_TIMEOUT_MS } from "../settings.ts";
 import { ConnectRequest } from "./connect-request.ts";
 import type { RequestAcceptor } from "./http-sessions.ts";
 import type { OutboundContext } from "./outbound-context.ts";
@@ -30,14 +31,18 @@ const PREFACE_START: Buffer = Buffer.from("PRI * HTTP/2", "latin1");
 export class ProxyConnection implements ConnHandler {
   readonly #context: OutboundContext;
   readonly #conn: Conn;
+  readonly #deadline: WheelTimer;
 
   constructor(context: OutboundContext, conn: Conn) {
     this.#context = context;
     this.#conn = conn;
+    this.#deadline = new WheelTimer(() => conn.destroy());
+    context.engine.wheel.schedule(this.#deadline, FIRST_BYTE_TIMEOUT_MS);
     conn.handler = this;
   }
 
   onBytes(buf: Buffer, start: number, end: number): void {
+    this.#context.engine.wheel.cancel(this.#deadline);
     // Clients send the 24-byte preface in one piece.
     const preface = start + PREFACE_START.length;
     const http2 = end >= preface && PREFACE_START.equals(buf.subarray(start, preface));
@@ -54,5 +59,7 @@ export class ProxyConnection implements ConnHandler {
 
   onDrain(): void {}
 
-  onClose(_cause: CloseCause): void {}
+  onClose(_cause: CloseCause): void {
+    this.#context.engine.wheel.cancel(this.#deadline);
+  }
 }

@@ -13,6 +13,7 @@ import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { TunnelAttempt, type TunnelEvents } from "../7-connect/tunnel-attempt.ts";
+import { HEAD_TIMEOUT_MS } from "../settings.ts";
 import { detectProtocol } from "./protocol-detector.ts";
 
 const CONFIG_WAIT_MS = 5_000;
@@ -31,6 +32,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
   readonly #target: HostPort;
   readonly #host: HostEntry | undefined;
   #timer: Timer | undefined = undefined;
+  #firstBytes: Timer | undefined = undefined;
   #held: Buffer = NO_BYTES;
   #clientEnded = false;
   /** HTTP, raw, or gone: nothing is left to find out. */
@@ -119,6 +121,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       this.#give("the client ended without a byte");
     else {
       this.#raw = true;
+      this.#firstBytes?.clear();
       if (this.#server === undefined) this.#startTunnel();
       else this.#join();
     }
@@ -181,12 +184,19 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     const declaredHttp =
       this.#protocol === Protocol.HTTP1 || this.#protocol === Protocol.HTTP2 || this.#protocol === Protocol.GRPC;
     const detected = detectProtocol(this.#held, 0, this.#held.length);
-    if (detected === "more") return;
+    if (detected === "more") {
+      // What may be the start of a request is never taken for raw bytes; it has to go on.
+      this.#firstBytes ??= this.#context.engine.clock.after(HEAD_TIMEOUT_MS, () =>
+        this.#give("the first bytes could be HTTP, and did not go on"),
+      );
+      return;
+    }
     if (detected === "http1" || detected === "http2" || declaredHttp) {
       this.#serveHttp(detected === "http2");
       return;
     }
     this.#timer?.clear();
+    this.#firstBytes?.clear();
     this.#raw = true;
     if (this.#server !== undefined) this.#join();
     else this.#startTunnel();
@@ -231,6 +241,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     if (server === undefined || this.#decided) return;
     this.#decided = true;
     this.#timer?.clear();
+    this.#firstBytes?.clear();
     const held = this.#held;
     this.#held = NO_BYTES;
     const edge = this.#context.edge(server.endpoint, this.#cluster?.service ?? this.#target.host, "tcp");
@@ -273,6 +284,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
   #dropTunnel(): void {
     this.#timer?.clear();
     this.#timer = undefined;
+    this.#firstBytes?.clear();
     this.#tunnel?.cancel();
     this.#tunnel = undefined;
     this.#dialing?.cancel();

@@ -28,6 +28,7 @@ function setUp(): { clock: StoppedClock; config: FakeConfigClient; table: HostTa
     tls,
     workloadId: "shop/web-1",
     trustDomain: "t",
+    random: () => 0.5,
   });
   const table = new HostTable({
     namespace: "shop",

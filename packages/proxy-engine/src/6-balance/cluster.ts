@@ -160,7 +160,10 @@ export class Cluster {
       kept.add(key);
       let known = this.#byKey.get(key);
       if (known === undefined) {
-        known = new UpstreamEndpoint(endpoint, this.service, this.#owner.connector);
+        known = new UpstreamEndpoint(endpoint, this.service, {
+          connector: this.#owner.connector,
+          timeout: () => this.settings.connectTimeoutMs,
+        });
         this.#byKey.set(key, known);
       } else {
         known.update(endpoint);

@@ -2,9 +2,15 @@
 
 import { EndpointState } from "@ripstop/balance";
 import { Endpoint_Reach, Protocol, type Endpoint } from "@ripstop/model";
-import type { Connector } from "../7-connect/connector.ts";
+import type { ConnectTimeout, Connector } from "../7-connect/connector.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { Edge } from "../telemetry/edge.ts";
+
+/** How connections to an endpoint are made. */
+export interface EndpointConnecting {
+  readonly connector: Connector;
+  readonly timeout: ConnectTimeout;
+}
 
 /** An endpoint, its pools by workload port, and the telemetry slots bound to it. */
 export class UpstreamEndpoint extends EndpointState {
@@ -15,15 +21,17 @@ export class UpstreamEndpoint extends EndpointState {
   /** Telemetry slots by protocol, made at first use. */
   readonly edges: (Edge | undefined)[] = [];
   readonly #connector: Connector;
+  readonly #connectTimeout: ConnectTimeout;
   readonly #pools = new Map<number, HttpPool>();
   #retired = false;
 
-  constructor(model: Endpoint, service: string, connector: Connector) {
+  constructor(model: Endpoint, service: string, connecting: EndpointConnecting) {
     super(model.id, model.weight, model.healthy);
     this.model = model;
     this.service = service;
     this.mesh = model.reach === Endpoint_Reach.MESH;
-    this.#connector = connector;
+    this.#connector = connecting.connector;
+    this.#connectTimeout = connecting.timeout;
   }
 
   /** Takes over what may change while connections stay. */
@@ -49,8 +57,8 @@ export class UpstreamEndpoint extends EndpointState {
     const key = http2 ? port : -port;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      if (this.mesh) pool = this.#connector.meshPool(this.model, port);
-      else pool = this.#connector.plainPool(this.plainAddress(port), http2);
+      if (this.mesh) pool = this.#connector.meshPool(this.model, port, this.#connectTimeout);
+      else pool = this.#connector.plainPool(this.plainAddress(port), http2, this.#connectTimeout);
       this.#pools.set(key, pool);
     }
     return pool;

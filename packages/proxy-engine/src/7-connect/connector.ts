@@ -12,6 +12,7 @@ import {
 } from "@ripstop/net";
 import type { Endpoint } from "@ripstop/model";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
+import { CONNECT_TIMEOUT_MS, MESH_IDLE_MS, MESH_MAX_AGE_MS, PLAIN_IDLE_MS } from "../settings.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
 import type { HttpPool } from "./http-pool.ts";
@@ -24,12 +25,15 @@ export interface ConnectorOptions {
   /** The hosted workload that calls. */
   readonly workloadId: string;
   readonly trustDomain: string;
+  /** Numbers in [0, 1). */
+  readonly random: () => number;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
-const MESH_IDLE_MS = 300_000;
-/** Below the 5 s after which a Node server closes idle connections. */
-const PLAIN_IDLE_MS = 4_000;
+/** Gives the time in which a connection must come about, as it is set now. */
+export type ConnectTimeout = () => number;
+
+const defaultConnectTimeout: ConnectTimeout = () => CONNECT_TIMEOUT_MS;
+
 const SWEEP_MS = 1_000;
 
 type AnyPool = Http1Pool | Http2Pool;
@@ -46,33 +50,39 @@ export class Connector {
   }
 
   /** HTTP/2 over mutual TLS to a peer's proxy, for one workload port. */
-  meshPool(endpoint: Endpoint, port: number): HttpPool {
-    const { clock, flush, tls, workloadId, trustDomain } = this.#options;
+  meshPool(endpoint: Endpoint, port: number, connectTimeout: ConnectTimeout): HttpPool {
+    const { clock, flush, tls, workloadId, trustDomain, random } = this.#options;
     const { host, port: tlsPort } = parseAuthority(endpoint.address) ?? { host: "", port: 0 };
     const expectedPeerId = endpoint.spiffeId;
     const serverName = meshServerName(endpoint.id, port);
     const dialer = {
       address: endpoint.address,
+      get timeoutMs(): number {
+        return connectTimeout();
+      },
       dial: (events: DialEvents): Connecting => {
         if (serverName === undefined || host === "")
           return failLater(events, `${endpoint.id} has no usable address or name`);
         return tls.dial(
-          { host, port: tlsPort, workloadId, serverName, expectedPeerId, trustDomain, timeoutMs: CONNECT_TIMEOUT_MS },
+          { host, port: tlsPort, workloadId, serverName, expectedPeerId, trustDomain, timeoutMs: connectTimeout() },
           events,
         );
       },
     };
-    return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: MESH_IDLE_MS }));
+    return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: MESH_IDLE_MS, maxAgeMs: MESH_MAX_AGE_MS, random }));
   }
 
   /** Plain HTTP to an application: HTTP/2 with prior knowledge, or HTTP/1.1. */
-  plainPool(target: HostPort, http2: boolean): HttpPool {
-    const { clock, flush } = this.#options;
+  plainPool(target: HostPort, http2: boolean, connectTimeout: ConnectTimeout = defaultConnectTimeout): HttpPool {
+    const { clock, flush, random } = this.#options;
     const dialer = {
       address: formatAuthority(target.host, target.port),
-      dial: (events: DialEvents): Connecting => this.dialPlain(target, CONNECT_TIMEOUT_MS, events),
+      get timeoutMs(): number {
+        return connectTimeout();
+      },
+      dial: (events: DialEvents): Connecting => this.dialPlain(target, connectTimeout(), events),
     };
-    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS }));
+    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS, random }));
     return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
   }
 

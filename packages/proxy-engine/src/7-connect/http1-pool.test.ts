@@ -2,77 +2,30 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { RequestHead, type ClientStream } from "@ripstop/http";
-import { CLEAN_CLOSE, CLOSED_HERE, type CloseCause, type Conn, type ConnHandler, type DialEvents } from "@ripstop/net";
+import { CLEAN_CLOSE, type DialEvents } from "@ripstop/net";
 import { StoppedClock } from "@ripstop/testkit";
+import { POOL_MAX_WAITING, POOL_WAIT_MS } from "../settings.ts";
+import { Asker } from "../testing/asker.suite.ts";
+import { FakeConn } from "../testing/fake-conn.suite.ts";
 import { Http1Pool } from "./http1-pool.ts";
-import type { StreamWaiter } from "./http-pool.ts";
 
-class FakeConn implements Conn {
-  handler: ConnHandler | undefined = undefined;
-  readonly queuedBytes = 0;
-  readonly remoteAddress = "127.0.0.1";
-  readonly remotePort = 1;
-  readonly localPort = 2;
-  readonly tls = undefined;
-  closed = false;
-  write(): boolean {
-    return true;
-  }
-  pause(): void {}
-  resume(): void {}
-  end(): void {}
-  destroy(): void {
-    this.close(CLOSED_HERE);
-  }
-  close(cause: CloseCause): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.handler?.onClose(cause);
-  }
-  answer(): void {
-    const bytes = Buffer.from("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    this.handler?.onBytes(bytes, 0, bytes.length);
-  }
-}
-
-class Asker implements StreamWaiter {
-  answered = 0;
-  failed = "";
-  reused: boolean | undefined = undefined;
-  onStream(stream: ClientStream, _connection: unknown, reused: boolean): void {
-    this.reused = reused;
-    const head = new RequestHead();
-    head.authority = "a";
-    stream.sendRequest(head, true);
-  }
-  onNoStream(cause: string): void {
-    this.failed = cause;
-  }
-  onInformational(): void {}
-  onResponse(): void {
-    this.answered++;
-  }
-  onBody(): void {}
-  onTrailers(): void {}
-  onEnd(): void {}
-  onWritable(): void {}
-  onReset(_code: number, cause: string): void {
-    this.failed = cause;
-  }
-}
-
-function setUp(): { clock: StoppedClock; pool: Http1Pool; dials: DialEvents[]; connect(): FakeConn } {
+function setUp(maxConnections = 100): {
+  clock: StoppedClock;
+  pool: Http1Pool;
+  dials: DialEvents[];
+  connect(): FakeConn;
+} {
   const clock = new StoppedClock();
   const dials: DialEvents[] = [];
   const dialer = {
     address: "127.0.0.1:1",
+    timeoutMs: 5000,
     dial: (events: DialEvents) => {
       dials.push(events);
       return { cancel: () => undefined };
     },
   };
-  const pool = new Http1Pool({ dialer, clock, idleMs: 4000 });
+  const pool = new Http1Pool({ dialer, clock, idleMs: 4000, maxConnections });
   const connect = (): FakeConn => {
     const conn = new FakeConn();
     dials.shift()?.onConnected(conn);
@@ -159,5 +112,49 @@ describe("a pool of HTTP/1.1 connections", () => {
     conn.answer();
     assert.equal(late.answered, 1);
     assert.equal(conn.closed, true);
+  });
+
+  it("serves in turn those who wait for a busy connection, and sends away who waits too long", () => {
+    const { clock, pool, dials, connect } = setUp(1);
+    const [busy, next, last] = [new Asker(), new Asker(), new Asker()];
+    pool.acquire(busy);
+    const conn = connect();
+    pool.acquire(next);
+    clock.advance(POOL_WAIT_MS / 2);
+    pool.acquire(last);
+    assert.equal(dials.length, 0);
+    pool.closeIdle(clock.monotonicMs());
+    conn.answer();
+    assert.equal(next.reused, true);
+    clock.advance(POOL_WAIT_MS - 1);
+    pool.closeIdle(clock.monotonicMs());
+    assert.equal(last.failed, "");
+    clock.advance(1);
+    pool.closeIdle(clock.monotonicMs());
+    assert.equal(last.failed, `no connection became free within ${POOL_WAIT_MS} ms`);
+    assert.equal(last.overloaded, true);
+    assert.equal(pool.waiting, 0);
+    conn.answer();
+    assert.equal(next.answered, 1);
+  });
+
+  it("lets no more wait than the limit, and who gives up makes room", () => {
+    const { pool, connect } = setUp(1);
+    pool.acquire(new Asker());
+    connect();
+    const waiting = Array.from({ length: POOL_MAX_WAITING }, () => new Asker());
+    for (const asker of waiting) pool.acquire(asker);
+    const refused = new Asker();
+    pool.acquire(refused);
+    assert.equal(refused.overloaded, true);
+    const leaving = waiting[7];
+    assert.ok(leaving);
+    pool.cancel(leaving);
+    const taken = new Asker();
+    pool.acquire(taken);
+    assert.equal(taken.failed, "");
+    pool.destroy();
+    assert.match(taken.failed, /closing/);
+    assert.equal(leaving.failed, "");
   });
 });

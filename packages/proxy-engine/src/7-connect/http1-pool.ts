@@ -10,8 +10,10 @@ import {
   type Connecting,
   type DialEvents,
 } from "@ripstop/net";
+import { POOL_WAIT_MS } from "../settings.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 import type { PoolDialer } from "./http2-pool.ts";
+import { WaitQueue } from "./wait-queue.ts";
 
 /** What an HTTP/1.1 pool needs. */
 export interface Http1PoolOptions {
@@ -22,10 +24,11 @@ export interface Http1PoolOptions {
    * connection is rarely used at the moment in which the peer closes it.
    */
   readonly idleMs: number;
+  /** Default 8,192. */
+  readonly maxConnections?: number;
 }
 
 const MAX_CONNECTIONS = 8192;
-const MAX_WAITING = 4096;
 const LEARNED_SHARE = 0.8;
 /** A peer that closes sooner was restarted rather than idle for too long. */
 const MIN_LEARNED_MS = 500;
@@ -39,13 +42,15 @@ export class Http1Pool implements HttpPool {
   /** Last used last: the newest is used first, the oldest closes first. */
   readonly #idle: Http1Upstream[] = [];
   readonly #dialing = new Set<Dialing>();
-  readonly #waiting: StreamWaiter[] = [];
+  readonly #waiting = new WaitQueue();
+  readonly #maxConnections: number;
   #retired = false;
   #idleMs: number;
 
   constructor(options: Http1PoolOptions) {
     this.options = options;
     this.#idleMs = options.idleMs;
+    this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
   }
 
   get address(): string {
@@ -76,18 +81,13 @@ export class Http1Pool implements HttpPool {
 
   acquire(waiter: StreamWaiter): void {
     if (this.#waiting.length === 0 && this.#give(waiter)) return;
-    if (this.#waiting.length >= MAX_WAITING) {
-      waiter.onNoStream("too many requests wait for a connection", true);
-      return;
-    }
-    this.#waiting.push(waiter);
-    if (this.#dialing.size < this.#waiting.length && this.#all.size + this.#dialing.size < MAX_CONNECTIONS)
+    if (!this.#waiting.add(waiter, this.options.clock.monotonicMs())) return;
+    if (this.#dialing.size < this.#waiting.length && this.#all.size + this.#dialing.size < this.#maxConnections)
       this.#dial();
   }
 
   cancel(waiter: StreamWaiter): void {
-    const at = this.#waiting.indexOf(waiter);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    this.#waiting.delete(waiter);
   }
 
   retire(): void {
@@ -100,11 +100,12 @@ export class Http1Pool implements HttpPool {
     for (const dialing of this.#dialing) dialing.cancel();
     this.#dialing.clear();
     for (const connection of [...this.#all]) connection.conn.destroy();
-    this.#failWaiting("the proxy is closing", Infinity);
+    this.#waiting.fail("the proxy is closing");
   }
 
-  /** Closes connections that nobody used for long. Called once a second. */
+  /** Closes connections that nobody used for long, and sends away who waited for long. Called once a second. */
   closeIdle(nowMs: number): void {
+    this.#waiting.expire(nowMs, Math.max(POOL_WAIT_MS, this.options.dialer.timeoutMs));
     this.#idleMs = Math.min(this.options.idleMs, this.#idleMs * FORGET_FACTOR);
     for (const connection of [...this.#idle]) {
       if (nowMs - connection.idleSinceMs < this.#idleMs) break;
@@ -125,7 +126,7 @@ export class Http1Pool implements HttpPool {
     this.#dialing.delete(dialing);
     // One dial was made for one request; without any connection the others would fare no better.
     const others = this.#all.size > 0 || this.#dialing.size > 0;
-    this.#failWaiting(cause.message, others ? 1 : Infinity);
+    this.#waiting.fail(cause.message, others ? 1 : undefined);
   }
 
   /** @internal */
@@ -161,7 +162,7 @@ export class Http1Pool implements HttpPool {
         if (idleFor >= MIN_LEARNED_MS) this.#idleMs = Math.min(this.#idleMs, idleFor * LEARNED_SHARE);
       }
     }
-    if (this.#waiting.length > this.#dialing.size && this.#all.size + this.#dialing.size < MAX_CONNECTIONS)
+    if (this.#waiting.length > this.#dialing.size && this.#all.size + this.#dialing.size < this.#maxConnections)
       this.#dial();
   }
 
@@ -176,11 +177,6 @@ export class Http1Pool implements HttpPool {
     const dialing = new Dialing(this);
     this.#dialing.add(dialing);
     dialing.start(this.options.dialer);
-  }
-
-  #failWaiting(cause: string, count: number): void {
-    const failed = this.#waiting.splice(0, Math.min(count, this.#waiting.length));
-    for (const waiter of failed) waiter.onNoStream(cause, false);
   }
 }
 

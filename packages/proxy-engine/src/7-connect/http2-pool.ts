@@ -10,12 +10,16 @@ import {
   type Http2Output,
 } from "@ripstop/http2";
 import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler } from "@ripstop/net";
+import { AGE_SPREAD, POOL_WAIT_MS, SETTINGS_TIMEOUT_MS } from "../settings.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+import { WaitQueue } from "./wait-queue.ts";
 
 /** How a pool makes connections. */
 export interface PoolDialer {
   /** "HOST:PORT" for messages. */
   readonly address: string;
+  /** After which a dial fails. */
+  readonly timeoutMs: number;
   dial(events: DialEvents): Connecting;
 }
 
@@ -26,10 +30,13 @@ export interface Http2PoolOptions {
   readonly flush: FlushScheduler;
   /** Idle connections close after this time. */
   readonly idleMs: number;
+  /** Connections are replaced at this age, give or take AGE_SPREAD; default never. */
+  readonly maxAgeMs?: number;
+  /** Numbers in [0, 1), for the spread of ages. */
+  readonly random: () => number;
 }
 
 const MAX_CONNECTIONS = 8;
-const MAX_WAITING = 4096;
 /**
  * Requests of many clients share a connection: its window is so large that a few clients that do not read use up their
  * streams' windows and not everybody's.
@@ -38,13 +45,16 @@ const SETTINGS = { initialWindowBytes: 256 * 1024, connectionWindowBytes: 64 * 1
 /** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
 const PING_AFTER_CHECKS = 15;
 const DEAD_AFTER_CHECKS = 25;
-const SETTINGS_TIMEOUT_MS = 10_000;
+/** A connection that is too old is tried to be replaced this often. */
+const REPLACE_RETRY_MS = 10_000;
+/** One that is too old and was not used for so long needs no successor. */
+const REPLACE_IDLE_MS = 30_000;
 
 /** Multiplexed connections to one destination. */
 export class Http2Pool implements HttpPool, DialEvents {
   readonly options: Http2PoolOptions;
   readonly #open: Http2Upstream[] = [];
-  #waiting: StreamWaiter[] = [];
+  readonly #waiting = new WaitQueue();
   #dialing: Connecting | undefined = undefined;
   #retired = false;
   #draining = false;
@@ -78,17 +88,11 @@ export class Http2Pool implements HttpPool, DialEvents {
 
   acquire(waiter: StreamWaiter): void {
     if (this.#waiting.length === 0 && this.#give(waiter)) return;
-    if (this.#waiting.length >= MAX_WAITING) {
-      waiter.onNoStream("too many requests wait for a connection", true);
-      return;
-    }
-    this.#waiting.push(waiter);
-    this.#dialIfNeeded();
+    if (this.#waiting.add(waiter, this.options.clock.monotonicMs())) this.#dialIfNeeded();
   }
 
   cancel(waiter: StreamWaiter): void {
-    const at = this.#waiting.indexOf(waiter);
-    if (at >= 0) this.#waiting.splice(at, 1);
+    this.#waiting.delete(waiter);
   }
 
   retire(): void {
@@ -101,16 +105,33 @@ export class Http2Pool implements HttpPool, DialEvents {
     this.#dialing?.cancel();
     this.#dialing = undefined;
     for (const connection of [...this.#open]) connection.conn.destroy();
-    this.#failWaiting("the proxy is closing");
+    this.#waiting.fail("the proxy is closing");
   }
 
-  /** Closes connections that nobody used for long or whose peer is gone without a word. Called once a second. */
+  /**
+   * Closes connections that nobody used for long or whose peer is gone without a word, replaces those that are too old,
+   * and sends away who waited for long. Called once a second.
+   */
   closeIdle(nowMs: number): void {
+    this.#waiting.expire(nowMs, Math.max(POOL_WAIT_MS, this.options.dialer.timeoutMs));
     for (const connection of [...this.#open]) {
       connection.checkPeer();
       if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs)
         connection.closeWhenIdle();
+      else if (connection.usable && nowMs >= connection.replaceAtMs) this.#replace(connection, nowMs);
     }
+  }
+
+  /** Opens the successor first; the old connection ends when its exchanges have, once there is a newer one. */
+  #replace(old: Http2Upstream, nowMs: number): void {
+    const isUnused = old.http2.activeStreams === 0 && nowMs - old.lastUsedMs > REPLACE_IDLE_MS;
+    if (isUnused || this.#open.some((other) => other.usable && other.openedMs > old.openedMs)) {
+      old.closeWhenIdle();
+      return;
+    }
+    // The successor is there at the next look, or the next try follows.
+    this.#dialing ??= this.options.dialer.dial(this);
+    old.replaceAtMs = nowMs + REPLACE_RETRY_MS;
   }
 
   onConnected(conn: Conn): void {
@@ -124,7 +145,7 @@ export class Http2Pool implements HttpPool, DialEvents {
   onFailed(cause: CloseCause): void {
     this.#dialing = undefined;
     // With a live connection those who wait get their turn on it.
-    if (this.#open.length === 0) this.#failWaiting(cause.message);
+    if (this.#open.length === 0) this.#waiting.fail(cause.message);
   }
 
   /** Gives streams to those who wait, as far as there are any. */
@@ -132,13 +153,11 @@ export class Http2Pool implements HttpPool, DialEvents {
     if (this.#draining) return;
     this.#draining = true;
     while (this.#waiting.length > 0) {
-      const waiter = this.#waiting[0];
-      if (waiter === undefined) break;
+      const connection = this.#leastBusy();
+      if (connection === undefined) break;
       // Taken out first: the waiter may start other requests from its callback.
-      this.#waiting.shift();
-      if (this.#give(waiter)) continue;
-      this.#waiting.unshift(waiter);
-      break;
+      const waiter = this.#waiting.shift();
+      if (waiter !== undefined && !connection.give(waiter)) waiter.onNoStream("the connection takes no more", false);
     }
     this.#draining = false;
     if (this.#waiting.length > 0) this.#dialIfNeeded();
@@ -149,7 +168,7 @@ export class Http2Pool implements HttpPool, DialEvents {
     const at = this.#open.indexOf(connection);
     if (at >= 0) this.#open.splice(at, 1);
     // A peer that closes before it has said anything would do the same again.
-    if (!connection.http2.peerSettingsReceived && this.#open.length === 0) this.#failWaiting(cause);
+    if (!connection.http2.peerSettingsReceived && this.#open.length === 0) this.#waiting.fail(cause);
     if (this.#waiting.length > 0) this.drain();
   }
 
@@ -158,12 +177,16 @@ export class Http2Pool implements HttpPool, DialEvents {
   }
 
   #give(waiter: StreamWaiter): boolean {
+    return this.#leastBusy()?.give(waiter) === true;
+  }
+
+  #leastBusy(): Http2Upstream | undefined {
     let best: Http2Upstream | undefined;
     for (const connection of this.#open) {
       if (!connection.usable) continue;
       if (best === undefined || connection.http2.activeStreams < best.http2.activeStreams) best = connection;
     }
-    return best?.give(waiter) === true;
+    return best;
   }
 
   /** One dial at a time, and none while a new connection is about to take more. */
@@ -172,12 +195,6 @@ export class Http2Pool implements HttpPool, DialEvents {
     for (const connection of this.#open) if (connection.starting) return;
     this.#dialing = this.options.dialer.dial(this);
   }
-
-  #failWaiting(cause: string): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const waiter of waiting) waiter.onNoStream(cause, false);
-  }
 }
 
 class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler, UpstreamConnection {
@@ -185,6 +202,9 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   readonly http2: Http2Connection;
   readonly tlsVersion: string;
   lastUsedMs: number;
+  readonly openedMs: number;
+  /** A newer connection is wanted from then on. */
+  replaceAtMs: number;
   /** Owned by the flush scheduler. */
   flushPending = false;
   readonly #pool: Http2Pool;
@@ -201,7 +221,10 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     this.#flush = pool.options.flush;
     this.conn = conn;
     this.tlsVersion = conn.tls?.version ?? "";
-    this.lastUsedMs = pool.options.clock.monotonicMs();
+    const { clock, maxAgeMs = Infinity, random } = pool.options;
+    this.lastUsedMs = clock.monotonicMs();
+    this.openedMs = this.lastUsedMs;
+    this.replaceAtMs = this.openedMs + maxAgeMs * (1 + AGE_SPREAD * (2 * random() - 1));
     this.http2 = new Http2Connection({
       role: "client",
       output: this,
@@ -232,7 +255,11 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
 
   give(waiter: StreamWaiter): boolean {
     const stream = this.http2.open(waiter);
-    if (stream === undefined) return false;
+    if (stream === undefined) {
+      // Stream ids are used up.
+      this.closeWhenIdle();
+      return false;
+    }
     this.lastUsedMs = this.#pool.options.clock.monotonicMs();
     waiter.onStream(stream, this, this.#served++ > 0);
     return true;

@@ -92,6 +92,7 @@ export class InboundExchange extends HttpExchange {
       return;
     }
     auditRequest(this.#workload, view);
+    if (this.answeredAsLast()) return;
     const port = this.#workload.view.port(this.#peer.port);
     if (port === undefined) {
       this.refuse(refusal(portNotServed, `${this.#workload.id} has no port ${this.#peer.port}`));
@@ -149,7 +150,7 @@ export class InboundExchange extends HttpExchange {
       return;
     }
     const { address } = attempt.pool;
-    if (failure.overloaded) this.refuse(this.explainOverload(address));
+    if (failure.overloaded) this.refuse(this.explainOverload(address, failure.cause));
     else if (failure.notSent) {
       this.refuse(
         refusal(applicationUnreachable, `the application of ${this.#workload.id} at ${address}: ${failure.cause}`),

@@ -14,6 +14,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
   configNotReceived,
   connectFailed,
+  httpsInClear,
   invalidBackend,
   invalidPath,
   missingHost,
@@ -32,6 +33,7 @@ import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
 import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
+import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { isGrpc, refusal } from "./local-reply.ts";
 import { isGrpcUnavailable, isIdempotent, isRetryableStatus } from "./retry-rules.ts";
@@ -60,6 +62,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #usedFreeRetry = false;
   #isGrpc = false;
   #timeoutMs = 0;
+  /** #timeoutMs is what the client asked for. */
+  #isClientsDeadline = false;
   #tlsVersion = "";
 
   constructor(context: OutboundContext, downstream: ServerStream, head: RequestHead, options: ExchangeStart) {
@@ -95,6 +99,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     } else {
       this.#target = authority;
     }
+    if (this.answeredAsLast()) return;
     if (request.scheme === "") request.scheme = "http";
     this.#isGrpc = isGrpc(request);
     const host = this.#context.hosts.lookup(this.#target.host, this.startedMs);
@@ -166,6 +171,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (matcher !== undefined) this.#protocol = cluster.port(this.#servicePort)?.protocol ?? this.#protocol;
     cluster.budget.recordRequest();
     this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
+    if (this.#isGrpc) this.#readGrpcTimeout();
     this.#scheduleDeadline();
     this.#balance(cluster);
   }
@@ -204,6 +210,12 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const target = { host, port: port === 0 ? (this.request.scheme === "https" ? 443 : 80) : port };
     if (this.#context.isOwnAddress(target)) {
       this.refuse(refusal(proxyLoop, `${host}:${target.port} is the proxy itself`));
+      return;
+    }
+    if (this.request.scheme === "https") {
+      this.refuse(
+        refusal(httpsInClear, `${formatAuthority(host, target.port)} wants TLS, which only its client can begin`),
+      );
       return;
     }
     removeOutboundFields(this.request);
@@ -259,7 +271,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     const address = attempt.pool.address;
-    if (failure.overloaded) this.refuse(this.explainOverload(address));
+    if (failure.overloaded) this.refuse(this.explainOverload(address, failure.cause));
     else if (!failure.notSent)
       this.refuse(refusal(upstreamReset, `${this.#where(address)} broke off: ${failure.cause}`));
     else if (this.#cluster === undefined) {
@@ -308,6 +320,14 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.#endpoint.inflight--;
   }
 
+  /** A gRPC client's own deadline counts when it is the nearer one. */
+  #readGrpcTimeout(): void {
+    const askedMs = grpcTimeoutMs(this.request.headers.get("grpc-timeout"));
+    if (askedMs === 0 || (this.#timeoutMs > 0 && this.#timeoutMs <= askedMs)) return;
+    this.#timeoutMs = askedMs;
+    this.#isClientsDeadline = true;
+  }
+
   /** One timer serves both time-outs: it is set to the nearer one. */
   #scheduleDeadline(): void {
     const backendMs = this.#rule?.backendTimeoutMs ?? 0;
@@ -341,17 +361,18 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const whole = this.#timeoutMs > 0 && this.engine.clock.monotonicMs() - this.startedMs >= this.#timeoutMs;
     const { method } = this.request;
     if (!whole && this.status === 0 && isIdempotent(method) && this.#mayRetry()) {
-      this.#noteTimeout();
+      this.#noteTimeout(whole);
       this.#retry();
       return;
     }
-    this.#noteTimeout();
+    this.#noteTimeout(whole);
     const limit = whole ? this.#timeoutMs : (this.#rule?.backendTimeoutMs ?? 0);
     this.timedOut(`${this.#where(this.#target.host)} did not answer within ${limit} ms`);
   }
 
-  #noteTimeout(): void {
-    if (this.#endpoint === undefined) return;
+  #noteTimeout(whole: boolean): void {
+    // A client that allows too little time says nothing about the endpoint.
+    if (this.#endpoint === undefined || (whole && this.#isClientsDeadline)) return;
     this.#cluster?.recordFailure(this.#endpoint);
   }
 

@@ -1,0 +1,326 @@
+// Deadlines of client connections, on a stopped clock and made-up connections.
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { ResponseHead, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
+import { CLIENT_PREFACE } from "@ripstop/http2";
+import { FlushScheduler, TimerWheel } from "@ripstop/net";
+import { createMetricRegistry, RandomIds, type Logger } from "@ripstop/telemetry";
+import { StoppedClock } from "@ripstop/testkit";
+
+import { HeadPool, type Engine } from "../engine.ts";
+import {
+  BODY_MIN_BYTES,
+  BODY_TIMEOUT_MS,
+  DEAD_AFTER_MS,
+  HEAD_TIMEOUT_MS,
+  PING_AFTER_MS,
+  SESSION_CHECK_MS,
+  SESSION_IDLE_MS,
+  SETTINGS_TIMEOUT_MS,
+  STREAM_STALL_MS,
+  WRITE_STALL_MS,
+} from "../settings.ts";
+import { EdgeTable } from "../telemetry/edge.ts";
+import { TelemetryReporter } from "../telemetry/telemetry-reporter.ts";
+import { FakeConn } from "../testing/fake-conn.suite.ts";
+import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
+
+const silent: Logger = {
+  level: "error",
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silent,
+};
+
+function makeEngine(clock: StoppedClock): Engine {
+  const metrics = createMetricRegistry();
+  const edges = new EdgeTable(metrics);
+  const stats = { residentBytes: 0, openConnections: 0, uptimeMs: 0, version: "", pid: 0 };
+  return {
+    clock,
+    log: silent,
+    metrics,
+    wheel: new TimerWheel({ clock }),
+    flush: new FlushScheduler(),
+    edges,
+    reporter: new TelemetryReporter({ clock, edges, send: () => true, stats: () => stats }),
+    ids: new RandomIds(),
+    heads: new HeadPool(),
+    live: { exchanges: 0, tunnels: 0 },
+    random: () => 0.5,
+  };
+}
+
+/** Takes requests and remembers their streams; answers when the test says so. */
+class Application implements RequestAcceptor, ServerStreamHandler {
+  readonly streams: ServerStream[] = [];
+  readonly resets: string[] = [];
+  onRequest(stream: ServerStream, _head: RequestHead, _end: boolean): ServerStreamHandler {
+    this.streams.push(stream);
+    return this;
+  }
+  answer(bodyBytes = 0): void {
+    const head = new ResponseHead();
+    head.contentLength = bodyBytes;
+    this.streams.at(-1)?.sendResponse(head, bodyBytes === 0);
+    if (bodyBytes > 0) this.streams.at(-1)?.sendBody(Buffer.alloc(bodyBytes), 0, bodyBytes);
+  }
+  onBody(_buf: Buffer, start: number, end: number): void {
+    this.streams.at(-1)?.consumed(end - start);
+  }
+  onTrailers(): void {}
+  onEnd(): void {}
+  onWritable(): void {}
+  onReset(_code: number, cause: string): void {
+    this.resets.push(cause);
+  }
+}
+
+interface Served {
+  readonly clock: StoppedClock;
+  readonly conn: FakeConn;
+  readonly app: Application;
+  readonly session: HttpSession;
+  /** Time passes, with the checks that fall due. */
+  pass(ms: number): void;
+}
+
+function serve(Session: typeof Http1Session | typeof Http2Session): Served {
+  const clock = new StoppedClock();
+  const engine = makeEngine(clock);
+  const conn = new FakeConn();
+  const app = new Application();
+  const session = new Session(conn, { engine, acceptor: app, registry: new Set() });
+  clock.every(SESSION_CHECK_MS, () => {
+    if (!conn.closed) session.check();
+    engine.flush.flushAll();
+  });
+  return { clock, conn, app, session, pass: (ms) => clock.advance(ms) };
+}
+
+/** The latest that a deadline of `ms` is met. */
+const late = (ms: number): number => ms + 2 * SESSION_CHECK_MS;
+
+describe("an HTTP/1.1 client connection", () => {
+  it("is answered 408 when a request head does not come to its end", () => {
+    const { conn, app, pass } = serve(Http1Session);
+    conn.receive("GET / HTTP/1.1\r\nhost: a\r\n");
+    for (let spent = 0; spent < late(HEAD_TIMEOUT_MS); spent += 1000) {
+      conn.receive("x");
+      pass(1000);
+    }
+    assert.match(conn.written.toString("latin1"), /^HTTP\/1\.1 408 /);
+    assert.ok(conn.ended);
+    assert.equal(app.streams.length, 0);
+    pass(5000);
+    assert.ok(conn.closed);
+  });
+
+  it("does not mistake one head after the other for one that is slow", () => {
+    const { conn, app, pass } = serve(Http1Session);
+    for (let n = 0; n < 20; n++) {
+      conn.receive("GET / HTTP/1.1\r\n");
+      pass(SESSION_CHECK_MS);
+      conn.receive("host: a\r\n\r\n");
+      app.answer();
+    }
+    assert.equal(app.streams.length, 20);
+    assert.doesNotMatch(conn.written.toString("latin1"), / 408 /);
+  });
+
+  it("is answered 408 when a body trickles, and the application hears that the client is gone", () => {
+    const { conn, app, pass } = serve(Http1Session);
+    conn.receive("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    for (let spent = 0; spent < late(BODY_TIMEOUT_MS); spent += 1000) {
+      conn.receive("1\r\nx\r\n");
+      pass(1000);
+    }
+    assert.match(conn.written.toString("latin1"), /^HTTP\/1\.1 408 /);
+    assert.equal(app.resets.length, 1);
+  });
+
+  it("may send a large body slowly, and has all time while it is the answer that is awaited", () => {
+    const { conn, app, pass } = serve(Http1Session);
+    const pieces = 20;
+    conn.receive(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${pieces * BODY_MIN_BYTES}\r\n\r\n`);
+    for (let n = 0; n < pieces; n++) {
+      pass(BODY_TIMEOUT_MS / 2);
+      conn.receive("x".repeat(BODY_MIN_BYTES));
+    }
+    pass(10 * SESSION_IDLE_MS);
+    assert.equal(conn.written.length, 0);
+    app.answer();
+    assert.match(conn.written.toString("latin1"), /^HTTP\/1\.1 200 /);
+  });
+
+  it("may stream a request without end once it was answered", () => {
+    const { conn, app, pass } = serve(Http1Session);
+    conn.receive("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    const head = new ResponseHead();
+    app.streams[0]?.sendResponse(head, false);
+    pass(10 * BODY_TIMEOUT_MS);
+    assert.ok(!conn.closed && !conn.ended);
+    assert.deepEqual(app.resets, []);
+  });
+
+  it("closes after long idleness and not before", () => {
+    const { conn, app, pass } = serve(Http1Session);
+    conn.receive("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    app.answer();
+    pass(SESSION_IDLE_MS - SESSION_CHECK_MS);
+    assert.ok(!conn.ended);
+    pass(3 * SESSION_CHECK_MS);
+    assert.ok(conn.ended);
+  });
+
+  it("is cut when the client takes nothing of its answer", () => {
+    const { conn, app, pass } = serve(Http1Session);
+    conn.receive("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    app.answer(1000);
+    conn.queuedBytes = 1000;
+    pass(WRITE_STALL_MS - SESSION_CHECK_MS);
+    conn.queuedBytes = 999;
+    pass(WRITE_STALL_MS - SESSION_CHECK_MS);
+    assert.ok(!conn.closed);
+    pass(3 * SESSION_CHECK_MS);
+    assert.ok(conn.closed);
+  });
+});
+
+const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+};
+
+const SETTINGS = 4;
+const HEADERS = 1;
+const GOAWAY = 7;
+const PING = 6;
+const RST_STREAM = 3;
+const END_STREAM = 1;
+const END_HEADERS = 4;
+
+/** Frames of `type` in what the proxy wrote. */
+function framesOf(written: Buffer, type: number): Buffer[] {
+  const found: Buffer[] = [];
+  for (let at = 0; at + 9 <= written.length;) {
+    const length = written.readUIntBE(at, 3);
+    if (written[at + 3] === type) found.push(written.subarray(at, at + 9 + length));
+    at += 9 + length;
+  }
+  return found;
+}
+
+/** A header block of literal fields without indexing. */
+function block(fields: readonly (readonly [string, string])[]): Buffer {
+  const parts: Buffer[] = [];
+  for (const [name, value] of fields)
+    parts.push(Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value));
+  return Buffer.concat(parts);
+}
+
+const request = (extra: readonly (readonly [string, string])[] = []): Buffer =>
+  block([[":method", "POST"], [":scheme", "http"], [":path", "/"], [":authority", "a"], ...extra]);
+
+const hello = (settings: Buffer = Buffer.alloc(0)): Buffer =>
+  Buffer.concat([CLIENT_PREFACE, frame(SETTINGS, 0, 0, settings)]);
+const acknowledged: Buffer = frame(SETTINGS, 1, 0, Buffer.alloc(0));
+
+describe("an HTTP/2 client connection", () => {
+  it("ends when the preface or a header block does not come to its end", () => {
+    for (const start of [
+      CLIENT_PREFACE.subarray(0, 20),
+      Buffer.concat([hello(), acknowledged, frame(HEADERS, 0, 1, request())]),
+      Buffer.concat([hello(), acknowledged, frame(HEADERS, END_HEADERS, 1, request()).subarray(0, 30)]),
+    ]) {
+      const { conn, pass } = serve(Http2Session);
+      conn.receive(start);
+      pass(HEAD_TIMEOUT_MS - SESSION_CHECK_MS);
+      assert.ok(!conn.ended);
+      pass(3 * SESSION_CHECK_MS);
+      assert.ok(conn.ended);
+      assert.equal(framesOf(conn.written, GOAWAY).length, 1);
+    }
+  });
+
+  it("ends with SETTINGS_TIMEOUT when ours are not acknowledged", () => {
+    const { conn, pass } = serve(Http2Session);
+    conn.receive(hello());
+    pass(late(SETTINGS_TIMEOUT_MS) + SESSION_CHECK_MS);
+    assert.equal(framesOf(conn.written, GOAWAY)[0]?.readUInt32BE(13), 4);
+    assert.ok(conn.ended);
+  });
+
+  it("loses a stream whose window never opens, and keeps the others", () => {
+    const { conn, app, pass } = serve(Http2Session);
+    const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
+    conn.receive(Buffer.concat([hello(noWindow), acknowledged]));
+    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 1, request()));
+    app.answer(1000);
+    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 3, request()));
+    for (let spent = 0; spent < late(STREAM_STALL_MS); spent += SESSION_CHECK_MS) {
+      conn.receive(frame(PING, 0, 0, Buffer.alloc(8)));
+      pass(SESSION_CHECK_MS);
+    }
+    assert.deepEqual(
+      framesOf(conn.written, RST_STREAM).map((reset) => reset.readUInt32BE(5)),
+      [1],
+    );
+    assert.equal(app.resets.length, 1);
+    assert.match(app.resets[0] ?? "", /took nothing of the 1000 bytes/);
+    assert.ok(!conn.ended);
+  });
+
+  it("loses a stream whose declared body does not come, and not one that streams", () => {
+    const { conn, app, pass } = serve(Http2Session);
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    conn.receive(frame(HEADERS, END_HEADERS, 1, request([["content-length", "10"]])));
+    conn.receive(frame(HEADERS, END_HEADERS, 3, request()));
+    for (let spent = 0; spent < late(BODY_TIMEOUT_MS); spent += SESSION_CHECK_MS) {
+      conn.receive(frame(PING, 0, 0, Buffer.alloc(8)));
+      pass(SESSION_CHECK_MS);
+    }
+    assert.deepEqual(
+      framesOf(conn.written, RST_STREAM).map((reset) => reset.readUInt32BE(5)),
+      [1],
+    );
+    assert.match(app.resets[0] ?? "", /0 of 10 declared bytes came/);
+  });
+
+  it("is asked for a sign of life while streams are open, and cut when none comes", () => {
+    const { conn, app, pass } = serve(Http2Session);
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 1, request()));
+    pass(late(PING_AFTER_MS));
+    assert.equal(framesOf(conn.written, PING).length, 1);
+    conn.receive(frame(PING, 1, 0, framesOf(conn.written, PING)[0]?.subarray(9) ?? Buffer.alloc(8)));
+    pass(late(PING_AFTER_MS));
+    assert.equal(framesOf(conn.written, PING).length, 2);
+    assert.ok(!conn.closed);
+    pass(DEAD_AFTER_MS);
+    assert.ok(conn.closed);
+    assert.equal(app.resets.length, 1);
+  });
+
+  it("says goodbye after long idleness, and is cut when the client does not hear it", () => {
+    const { conn, app, pass } = serve(Http2Session);
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 1, request()));
+    app.answer();
+    pass(SESSION_IDLE_MS - SESSION_CHECK_MS);
+    assert.equal(framesOf(conn.written, GOAWAY).length, 0);
+    pass(3 * SESSION_CHECK_MS);
+    assert.equal(framesOf(conn.written, GOAWAY)[0]?.readUInt32BE(13), 0);
+    assert.ok(!conn.closed);
+    pass(late(HEAD_TIMEOUT_MS));
+    assert.ok(conn.closed);
+  });
+});
