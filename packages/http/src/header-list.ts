@@ -9,7 +9,8 @@ export class HeaderList {
   /** Number of fields in use; entries of the arrays beyond it are stale. */
   length = 0;
   #names: string[] = [];
-  #values: string[] = [];
+  /** Undefined: not yet cut out of `source`. Most values that a proxy passes on are never looked at. */
+  #values: (string | undefined)[] = [];
   /**
    * Names whose fields must never be put into a compression table, as a sender asked (RFC 7541 §6.2.3, §7.1.3);
    * usually empty. Codecs fill and obey it; it passes on with the fields.
@@ -21,16 +22,6 @@ export class HeaderList {
   #lineStarts: number[] = [];
   #lineEnds: number[] = [];
 
-  /** Names by position; longer than `length`. */
-  get names(): readonly string[] {
-    return this.#names;
-  }
-
-  /** Values by position; longer than `length`. */
-  get values(): readonly string[] {
-    return this.#values;
-  }
-
   /** Adds a field at the end, whether or not the name is there already. `name` must be lower case. */
   append(name: string, value: string): void {
     const at = this.length++;
@@ -40,13 +31,13 @@ export class HeaderList {
   }
 
   /**
-   * Adds a field that `source[start, end)` holds as "name: value CRLF", the name in any case: an HTTP/1.1 encoder may then
-   * send neighbouring lines as one piece.
+   * Adds the field that `source[start, end)` holds as a line, exactly "name: value CRLF" with the name in any case: an
+   * HTTP/1.1 encoder may then send neighbouring lines as one piece.
    */
-  appendLine(name: string, value: string, start: number, end: number): void {
+  appendLine(name: string, start: number, end: number): void {
     const at = this.length++;
     this.#names[at] = name;
-    this.#values[at] = value;
+    this.#values[at] = undefined;
     this.#lineStarts[at] = start;
     this.#lineEnds[at] = end;
   }
@@ -64,7 +55,7 @@ export class HeaderList {
   /** The first value of `name` (lower case), or undefined. */
   get(name: string): string | undefined {
     const at = this.indexOf(name, 0);
-    return at < 0 ? undefined : this.#values[at];
+    return at < 0 ? undefined : this.valueAt(at);
   }
 
   /** Every value of `name` in order. Allocates: off the hot path only. */
@@ -89,7 +80,7 @@ export class HeaderList {
 
   /** The value at position `at` (0 … length−1). */
   valueAt(at: number): string {
-    return this.#values[at] ?? "";
+    return this.#values[at] ?? this.#cutOut(at);
   }
 
   /** Replaces the value of the field at position `at` (0 … length−1). */
@@ -111,7 +102,8 @@ export class HeaderList {
 
   /** Removes every field called `name`. */
   remove(name: string): void {
-    this.#removeFrom(name, 0);
+    const at = this.indexOf(name, 0);
+    if (at >= 0) this.#removeFrom(name, at);
   }
 
   /** Forgets all fields; keeps the memory. */
@@ -157,6 +149,14 @@ export class HeaderList {
     other.#lineEnds = ends;
   }
 
+  #cutOut(at: number): string {
+    const start = this.lineStart(at);
+    if (start < 0) return "";
+    const value = this.source.substring(start + this.nameAt(at).length + 2, this.lineEnd(at) - 2);
+    this.#values[at] = value;
+    return value;
+  }
+
   #removeFrom(name: string, from: number): void {
     let kept = from;
     for (let at = from; at < this.length; at++) {
@@ -164,7 +164,7 @@ export class HeaderList {
       if (candidate === name) continue;
       if (kept !== at) {
         this.#names[kept] = candidate;
-        this.#values[kept] = this.valueAt(at);
+        this.#values[kept] = this.#values[at];
         this.#lineStarts[kept] = this.lineStart(at);
         this.#lineEnds[kept] = this.lineEnd(at);
       }

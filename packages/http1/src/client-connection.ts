@@ -14,7 +14,9 @@ import { encodeRequestHead, HeadFlag } from "./head-encoder.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { DEFAULT_HTTP1_LIMITS, type Http1Limits } from "./limits.ts";
 import {
+  beginReceive,
   callbackEndScheduler,
+  endReceive,
   MessageSender,
   SendFraming,
   type FlushScheduler,
@@ -130,6 +132,15 @@ export class Http1ClientConnection implements Http1ResponseSink {
   /** Bytes arrived, valid during the call only. */
   receive(buf: Buffer, start: number, end: number): void {
     if (this.#isDead || start === end) return;
+    beginReceive();
+    try {
+      this.#receive(buf, start, end);
+    } finally {
+      endReceive();
+    }
+  }
+
+  #receive(buf: Buffer, start: number, end: number): void {
     if (this.#isTunnel) {
       this.#deliver(buf, start, end);
       return;

@@ -37,14 +37,12 @@ export class FieldFacts {
       if (name === undefined) continue;
       const start = scanner.valueStart(at);
       const end = scanner.valueEnd(at);
-      const value = text.substring(start, end);
       if (name.role === FieldRole.ORDINARY) {
-        if (isPlainLine(text, start, end)) {
-          headers.appendLine(name.name, value, start - name.name.length - 2, end + 2);
-        } else headers.append(name.name, value);
+        if (isPlainLine(text, start, end)) headers.appendLine(name.name, start - name.name.length - 2, end + 2);
+        else headers.append(name.name, text.substring(start, end));
         continue;
       }
-      const error = this.#collectSpecial(name.role, value);
+      const error = this.#collectSpecial(name.role, text.substring(start, end));
       if (error !== undefined) return error;
     }
     if (this.isChunked && this.contentLength >= 0) return http1Errors.lengthAndTransferEncoding;

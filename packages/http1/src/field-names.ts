@@ -44,10 +44,13 @@ export class FieldName {
   }
 }
 
-/** Before the first field of a head: only its `next` counts. */
-export const FIRST_FIELD: FieldName = new FieldName("", FieldRole.ORDINARY);
+/** Before the first field of a request head: only its `next` counts. */
+export const BEFORE_REQUEST_FIELDS: FieldName = new FieldName("", FieldRole.ORDINARY);
+/** The same for response heads and trailers, which begin with other fields. */
+export const BEFORE_OTHER_FIELDS: FieldName = new FieldName("", FieldRole.ORDINARY);
 
-const SPECIAL: Readonly<Record<string, number>> = {
+/** Fields that the codec treats in a way of their own. */
+export const SPECIAL_FIELDS: Readonly<Record<string, number>> = {
   host: FieldRole.HOST,
   "content-length": FieldRole.CONTENT_LENGTH,
   "transfer-encoding": FieldRole.TRANSFER_ENCODING,
@@ -95,10 +98,10 @@ const known: (FieldName | undefined)[] = Array.from({ length: KNOWN_SLOTS });
 const learned: (FieldName | undefined)[] = Array.from({ length: LEARNED_SLOTS });
 
 // Property keys are internalized strings, which compare by address.
-for (const name of Object.keys({ ...SPECIAL, ...Object.fromEntries(COMMON.map((name) => [name, 0])) })) {
+for (const name of Object.keys({ ...SPECIAL_FIELDS, ...Object.fromEntries(COMMON.map((name) => [name, 0])) })) {
   let slot = slotOf(hashName(name), KNOWN_SLOTS);
   while (known[slot] !== undefined) slot = (slot + 1) & (KNOWN_SLOTS - 1);
-  known[slot] = new FieldName(name, SPECIAL[name] ?? FieldRole.ORDINARY);
+  known[slot] = new FieldName(name, SPECIAL_FIELDS[name] ?? FieldRole.ORDINARY);
 }
 
 /**
@@ -144,5 +147,5 @@ export function spells(spelling: Uint8Array, buf: Buffer, at: number): boolean {
 
 /** The role of `name` (lower case) when it is not an ordinary field. */
 export function roleOfName(name: string): number {
-  return Object.hasOwn(SPECIAL, name) ? (SPECIAL[name] ?? FieldRole.ORDINARY) : FieldRole.ORDINARY;
+  return Object.hasOwn(SPECIAL_FIELDS, name) ? (SPECIAL_FIELDS[name] ?? FieldRole.ORDINARY) : FieldRole.ORDINARY;
 }

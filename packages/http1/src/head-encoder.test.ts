@@ -5,7 +5,8 @@ import { describe, it } from "node:test";
 import { ByteWriter } from "@ripstop/core";
 import { RequestHead, type HeaderList } from "@ripstop/http";
 import fc from "fast-check";
-import { encodeRequestHead, HeadFlag } from "./head-encoder.ts";
+import { FieldRole, SPECIAL_FIELDS } from "./field-names.ts";
+import { encodeRequestHead, HeadFlag, isManaged } from "./head-encoder.ts";
 import { Http1RequestDecoder } from "./request-decoder.ts";
 
 /** The head of a request with these header lines, as the decoder gives it out. */
@@ -83,6 +84,15 @@ describe("a head that is passed on", () => {
   it("keeps the spelling of names that nobody touched, for applications that want it", () => {
     const head = decode(["X-Old-Client: 1", "SOAPAction: x"]);
     assert.ok(encode(head)?.includes("\r\nX-Old-Client: 1\r\nSOAPAction: x\r\n"));
+  });
+
+  it("leaves to the codec exactly the fields that the codec makes", () => {
+    const names = Object.keys(SPECIAL_FIELDS);
+    assert.deepEqual(
+      names.filter(isManaged),
+      names.filter((name) => SPECIAL_FIELDS[name] !== FieldRole.TE),
+    );
+    assert.deepEqual(["cookie", "accept", "x-up", "etag", "content-type", "constructor"].filter(isManaged), []);
   });
 
   it("is refused when a stage put in what would split it", () => {

@@ -5,7 +5,7 @@
 import type { ErrorKind } from "@ripstop/core";
 import { COLON, CR, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from "./characters.ts";
 import { http1Errors } from "./errors.ts";
-import { fieldNameAt, FIRST_FIELD, spells, type FieldName } from "./field-names.ts";
+import { fieldNameAt, BEFORE_OTHER_FIELDS, BEFORE_REQUEST_FIELDS, spells, type FieldName } from "./field-names.ts";
 import { FIELD_CAPACITY, MAX_METHOD_BYTES } from "./limits.ts";
 import { findControl } from "./word-scan.ts";
 
@@ -315,14 +315,15 @@ export class HeadScanner {
    */
   #scanWhole(buf: Buffer, base: number, end: number): boolean {
     let pos = base;
+    let previous = BEFORE_OTHER_FIELDS;
     if (this.#state === State.REQUEST_START) {
+      previous = BEFORE_REQUEST_FIELDS;
       pos = this.#requestLineEnd(buf, base, end);
     } else if (this.#state === State.STATUS_VERSION) {
       pos = this.#statusLineEnd(buf, base, end);
     }
     if (pos < 0) return false;
     let count = 0;
-    let previous = FIRST_FIELD;
     while (pos < end) {
       const start = pos;
       const guess = previous.next;

@@ -33,6 +33,18 @@ export interface FlushScheduler {
 const dirty: (Flushable | undefined)[] = [];
 let dirtyCount = 0;
 const settled = Promise.resolve();
+/** Calls of `receive` that run now, within each other. */
+let receiving = 0;
+
+/** A connection takes bytes: what is written until the matching `endReceive` leaves there, without a microtask. */
+export function beginReceive(): void {
+  receiving++;
+}
+
+/** See `beginReceive`. */
+export function endReceive(): void {
+  if (--receiving === 0 && dirtyCount > 0) flushDirty();
+}
 
 function flushDirty(): void {
   for (let at = 0; at < dirtyCount; at++) {
@@ -45,12 +57,14 @@ function flushDirty(): void {
 
 /**
  * Flushes when the callback that is running now returns to the event loop: no wait, no closure. A reaction of a settled
- * promise, as queueMicrotask makes an AsyncResource for each call (0.6 µs).
+ * promise, as queueMicrotask makes an AsyncResource for each call (0.6 µs). Within `receive` of a connection its end is
+ * the moment: nearly all is written there, and even the cheapest microtask costs 0.2 µs.
  */
 export const callbackEndScheduler: FlushScheduler = {
   schedule(target) {
     dirty[dirtyCount] = target;
-    if (++dirtyCount === 1) void settled.then(flushDirty);
+    dirtyCount++;
+    if (dirtyCount === 1 && receiving === 0) void settled.then(flushDirty);
   },
 };
 

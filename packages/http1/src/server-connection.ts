@@ -16,7 +16,9 @@ import { encodeResponseHead, HeadFlag } from "./head-encoder.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import { DEFAULT_HTTP1_LIMITS, type Http1Limits } from "./limits.ts";
 import {
+  beginReceive,
   callbackEndScheduler,
+  endReceive,
   MessageSender,
   SendFraming,
   type FlushScheduler,
@@ -144,7 +146,12 @@ export class Http1ServerConnection implements Http1RequestSink {
       this.#hold(buf, start, end);
       return;
     }
-    this.#process(buf, start, end);
+    beginReceive();
+    try {
+      this.#process(buf, start, end);
+    } finally {
+      endReceive();
+    }
   }
 
   /** The client sent FIN. In an exchange that means it no longer wants the answer; a tunnel is half closed. */

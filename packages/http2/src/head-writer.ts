@@ -41,14 +41,17 @@ export function writeTrailers(encoder: HpackEncoder, out: ByteWriter, trailers: 
 
 /** Appends fields to a header block that was begun. */
 export function writeFields(encoder: HpackEncoder, out: ByteWriter, fields: HeaderList): void {
-  const { names, values, neverIndexed, length } = fields;
+  const { neverIndexed, length } = fields;
   if (neverIndexed.length === 0) {
-    for (let at = 0; at < length; at++) encoder.field(out, names[at] ?? "", values[at] ?? "", false);
+    for (let at = 0; at < length; at++) encoder.field(out, fields.nameAt(at), fields.valueAt(at), false);
     return;
   }
+  // Nearly always it is one name, "authorization".
+  const [first] = neverIndexed;
+  const isOne = neverIndexed.length === 1;
   for (let at = 0; at < length; at++) {
-    const name = names[at] ?? "";
-    encoder.field(out, name, values[at] ?? "", neverIndexed.includes(name));
+    const name = fields.nameAt(at);
+    encoder.field(out, name, fields.valueAt(at), isOne ? name === first : neverIndexed.includes(name));
   }
 }
 
