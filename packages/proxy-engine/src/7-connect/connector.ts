@@ -26,7 +26,7 @@ export interface ConnectorOptions {
   readonly workloadId: string;
   readonly trustDomain: string;
   /** Numbers in [0, 1). */
-  random(): number;
+  readonly random: () => number;
 }
 
 /** Gives the time in which a connection must come about, as it is set now. */

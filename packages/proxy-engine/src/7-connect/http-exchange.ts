@@ -10,6 +10,7 @@ import {
   type ServerStream,
   type ServerStreamHandler,
 } from "@ripstop/http";
+import { removeMeshFields } from "../5-filter/request-duties.ts";
 import type { Engine } from "../engine.ts";
 import { requestTimedOut, tooManyWaiting, upstreamReset } from "../errors.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
@@ -127,6 +128,13 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.attemptDone(attempt);
   }
 
+  /** The answer comes from outside of the mesh: what it says about errors of proxies is not true. */
+  protected distrustAnswer(head: ResponseHead): void {
+    if (this.upstreamError === "") return;
+    this.upstreamError = "";
+    head.headers.remove(ERROR_HEADER);
+  }
+
   /** Answers in place of the service. When the response has begun already, the stream is cut instead. */
   protected refuse(refused: Refusal): void {
     if (this.#finished) return;
@@ -185,6 +193,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   onTrailers(trailers: HeaderList): void {
     this.#requestEnded = true;
     if (this.#finished) return;
+    removeMeshFields(trailers);
     this.#requestTrailers = new HeaderList();
     this.#requestTrailers.copyFrom(trailers);
     this.attempt?.stream?.sendTrailers(trailers);

@@ -33,7 +33,7 @@ export interface Http2PoolOptions {
   /** Connections are replaced at this age, give or take AGE_SPREAD; default never. */
   readonly maxAgeMs?: number;
   /** Numbers in [0, 1), for the spread of ages. */
-  random(): number;
+  readonly random: () => number;
 }
 
 const MAX_CONNECTIONS = 8;
