@@ -1,61 +1,121 @@
-// npm run bench [-- --rounds 5 --seconds 3 --row WORD]: the comparison table, printed as Markdown.
+// npm run bench: the comparison with other proxies, row by row, printed as Markdown.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { arch, cpus, release, tmpdir, type as systemType } from "node:os";
-import { join } from "node:path";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { h2load, wrk } from "./load.ts";
 import { envoy } from "./peers/envoy.ts";
 import { haproxy } from "./peers/haproxy.ts";
 import { nginx } from "./peers/nginx.ts";
-import { hasProgram, type Peer } from "./peers/peer.ts";
-import { ripstop } from "./peers/ripstop.ts";
-import { measureRow, type Figures, type Row } from "./row.ts";
-import { http1Upstreams, http2Upstreams } from "./upstream.ts";
+import type { Peer } from "./peers/peer.ts";
+import { createRipstop } from "./peers/ripstop.ts";
+import { endChildrenWithUs, hasProgram } from "./processes.ts";
+import { profileRow } from "./profile/profile-row.ts";
+import { machine, report, rowSection, type MeasuredRow } from "./report.ts";
+import { rows } from "./rows/index.ts";
+import type { Row, RowContext, RowResult } from "./rows/row.ts";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "5" }, seconds: { type: "string", default: "3" }, row: { type: "string", default: "" }, peer: { type: "string", default: "" } } });
-const rounds = Number(values.rounds);
-const seconds = Number(values.seconds);
+const reportFile = join(dirname(fileURLToPath(import.meta.url)), "../../docs/benchmarks.md");
+const { values: options } = parseArgs({
+  options: {
+    list: { type: "boolean", default: false },
+    row: { type: "string", default: "" },
+    peer: { type: "string", default: "" },
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "3" },
+    connections: { type: "string", default: "10000" },
+    json: { type: "string", default: "" },
+    report: { type: "string", default: "" },
+    profile: { type: "boolean", default: false },
+  },
+});
 
-for (const tool of ["wrk", "h2load", "nginx", "nghttpd"]) {
-  if (hasProgram(tool)) continue;
-  process.stderr.write(`the benchmark needs ${tool}: apt-get install wrk nghttp2-client nghttp2-server nginx-light\n`);
-  process.exit(1);
+/** Whether a name holds one of the words, separated by commas; no word at all fits everything. */
+function fits(words: string, ...names: readonly string[]): boolean {
+  return words.split(",").some((word) => names.some((name) => name.toLowerCase().includes(word.trim().toLowerCase())));
 }
 
-const candidates: readonly Peer[] = [ripstop, haproxy, nginx, envoy];
-const peers = candidates.filter((peer) => peer.missing() === undefined && peer.name.includes(values.peer));
-const folder = mkdtempSync(join(tmpdir(), "ripstop-bench-up-"));
-const h1 = await http1Upstreams(3, join(folder, "h1"));
-const h2 = await http2Upstreams(3, join(folder, "h2"));
-
-const rows: readonly Row[] = [
-  { title: "HTTP/1.1, 11 headers, 32 connections", protocol: "http1", upstreams: h1.ports, load: (port, s) => wrk(`http://127.0.0.1:${port}/api/items?page=2`, 32, s) },
-  { title: "HTTP/2, 4 connections × 16 streams", protocol: "http2", upstreams: h2.ports, load: (port, s) => h2load(`http://127.0.0.1:${port}/`, { connections: 4, streams: 16, seconds: s }) },
-  { title: "HTTP/2, 32 connections × 1 stream", protocol: "http2", upstreams: h2.ports, load: (port, s) => h2load(`http://127.0.0.1:${port}/`, { connections: 32, streams: 1, seconds: s }) },
-];
-
-try {
-  const [processor] = cpus();
-  process.stdout.write(`Machine: ${cpus().length} × ${processor?.model ?? "unknown"}, ${systemType()} ${release()} ${arch()}, Node ${process.versions.node}. Medians of ${rounds} interleaved rounds of ${seconds} s.\n`);
-  for (const peer of candidates) {
-    const missing = peer.missing();
-    if (missing !== undefined) process.stdout.write(`Missing: ${peer.name} (${missing}).\n`);
+async function measure(row: Row, context: Omit<RowContext, "folder">, withProfile: boolean): Promise<MeasuredRow> {
+  const folder = mkdtempSync(join(tmpdir(), "ripstop-bench-"));
+  let result: RowResult;
+  try {
+    result = await row.measure({ ...context, folder });
+  } catch (error) {
+    result = {
+      entries: [],
+      notMeasured: [{ peer: "The row", why: error instanceof Error ? error.message : String(error) }],
+      notes: [],
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  for (const row of rows) {
-    if (!row.title.includes(values.row)) continue;
-    const able = peers.filter((peer) => !(row.protocol === "http2" && peer.name === "nginx"));
-    print(row.title, await measureRow(row, able, rounds, seconds));
-  }
-} finally {
-  await Promise.all([h1.stop(), h2.stop()]);
-  rmSync(folder, { recursive: true, force: true });
+  const profile = withProfile && row.profiled ? await profileRow(row, context) : [];
+  return { row, result, verdicts: row.judge(result.entries), profile };
 }
 
-function print(title: string, figures: readonly Figures[]): void {
-  process.stdout.write(`\n### ${title}\n\n| proxy | CPU µs/request | user | system | requests/s | p50 ms | p99 ms | errors | RSS idle / loaded MB |\n|---|---|---|---|---|---|---|---|---|\n`);
-  for (const f of figures) {
-    const mb = (bytes: number): string => (bytes / 1e6).toFixed(1);
-    process.stdout.write(`| ${f.peer} ${f.version} | ${f.cpuUs.toFixed(1)} | ${f.userUs.toFixed(1)} | ${f.systemUs.toFixed(1)} | ${f.requestsPerSecond.toFixed(0)} | ${f.p50Ms.toFixed(2)} | ${f.p99Ms.toFixed(2)} | ${f.errors} | ${mb(f.residentIdle)} / ${mb(f.residentLoaded)} |\n`);
+async function main(): Promise<void> {
+  const chosen = rows.filter((row) => fits(options.row, row.id, row.title));
+  if (options.list) {
+    for (const row of chosen) process.stdout.write(`${row.id.padEnd(18)} ${row.title}\n`);
+    return;
   }
+  for (const tool of ["wrk", "h2load", "nginx", "nghttpd"]) {
+    if (hasProgram(tool)) continue;
+    process.stderr.write(
+      `the benchmark needs ${tool}: apt-get install wrk nghttp2-client nghttp2-server nginx-light\n`,
+    );
+    process.exitCode = 1;
+    return;
+  }
+  const numbers = [options.rounds, options.seconds, options.connections].map(Number);
+  if (!numbers.every((number) => Number.isInteger(number) && number >= 1)) {
+    process.stderr.write("--rounds, --seconds and --connections take whole numbers from 1\n");
+    process.exitCode = 2;
+    return;
+  }
+  const [rounds = 1, seconds = 1, idleConnections = 1] = numbers;
+  if (chosen.length === 0) {
+    process.stderr.write(`no row is called "${options.row}"; --list names them\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const complete = options.row === "" && options.peer === "";
+  endChildrenWithUs();
+  const candidates: readonly Peer[] = [createRipstop([]), haproxy, nginx, envoy];
+  const present = candidates.filter((peer) => peer.missing() === undefined);
+  const missingPeers = candidates
+    .filter((peer) => !present.includes(peer))
+    .map((peer) => `${peer.name} (${peer.missing() ?? ""})`);
+  const peers = present.filter((peer) => fits(options.peer, peer.name));
+  const context = { peers, rounds, seconds, idleConnections };
+  process.stdout.write(`Machine: ${machine()}. Medians of ${rounds} rounds of ${seconds} s.\n`);
+  for (const missing of missingPeers) process.stdout.write(`Missing: ${missing}.\n`);
+  const [loadBefore = 0] = loadavg();
+  const measured: MeasuredRow[] = [];
+  for (const row of chosen) {
+    const done = await measure(row, context, complete || options.profile);
+    measured.push(done);
+    process.stdout.write(`\n${rowSection(done)}`);
+  }
+  if (options.json !== "") {
+    const content = measured.map(({ row, result, verdicts, profile }) => ({
+      row: row.id,
+      title: row.title,
+      ...result,
+      verdicts,
+      profile,
+    }));
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine: machine(), rounds, seconds, rows: content }, undefined, 2)}\n`,
+    );
+  }
+  const file = options.report === "" && complete ? reportFile : options.report;
+  if (file === "") return;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, report(measured, { ...context, when: new Date(), missingPeers, loadBefore }));
+  process.stdout.write(`\nReport: ${file}\n`);
 }
+
+await main();

@@ -33,7 +33,8 @@ export function memoryBytes(pids: readonly number[]): { readonly resident: numbe
   let own = 0;
   for (const pid of pids) {
     const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-    const kilobytes = (field: string): number => Number(new RegExp(`^${field}:\\s+([0-9]+) kB`, "m").exec(rollup)?.[1] ?? 0);
+    const kilobytes = (field: string): number =>
+      Number(new RegExp(`^${field}:\\s+([0-9]+) kB`, "m").exec(rollup)?.[1] ?? 0);
     resident += kilobytes("Rss") * 1024;
     own += (kilobytes("Private_Clean") + kilobytes("Private_Dirty")) * 1024;
   }

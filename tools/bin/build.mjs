@@ -49,6 +49,7 @@ for (const group of ["packages", "apps"]) {
 }
 removeStale(join(root, "tools"));
 removeStale(join(root, "test"));
+removeStale(join(root, "bench"));
 await must(process.execPath, [tsc, "-b"]);
 
 const app = join(root, "apps/ripstop");

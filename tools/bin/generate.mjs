@@ -1,5 +1,5 @@
-// npm run generate: writes every generated file, or those that are named (protos, policies, errors). Messages and
-// registries come first, because the rest does not compile without them; the error reference is read from the build.
+// npm run generate: writes every generated file, or those that are named. Messages and registries come first, because the
+// rest does not compile without them; the references are read from the build.
 import { join } from "node:path";
 import { ensureInstalled, requireNode, root, run } from "./lib/setup.mjs";
 
@@ -8,11 +8,12 @@ await ensureInstalled();
 const tsc = [join(root, "node_modules/typescript/bin/tsc"), "-b"];
 const generate = join(root, "tools/dist/generate.js");
 const wanted = process.argv.slice(2);
-const early = ["protos", "policies"].filter((name) => wanted.length === 0 || wanted.includes(name));
+const early = ["protos", "policies", "http-rules"].filter((name) => wanted.length === 0 || wanted.includes(name));
 let code = 0;
 await run(process.execPath, [...tsc, "tools"]);
 if (early.length > 0) code = await run(process.execPath, [generate, ...early]);
-if (code === 0 && (wanted.length === 0 || wanted.includes("errors"))) {
-  code = (await run(process.execPath, tsc)) || (await run(process.execPath, [generate, "errors"]));
+const late = ["http-rules", "errors", "metrics", "cli"].filter((name) => wanted.length === 0 || wanted.includes(name));
+if (code === 0 && late.length > 0) {
+  code = (await run(process.execPath, tsc)) || (await run(process.execPath, [generate, ...late]));
 }
 process.exit(code);

@@ -29,7 +29,7 @@ const unit = [];
 for (const group of ["packages", "apps"]) {
   for (const name of readdirSync(join(root, group))) unit.push(...testFiles(join(root, group, name, "dist")));
 }
-unit.push(...testFiles(join(root, "tools/dist")));
+unit.push(...testFiles(join(root, "tools/dist")), ...testFiles(join(root, "bench/dist")));
 const endToEnd = testFiles(join(root, "test/dist"));
 
 const counts = { passed: 0, failed: 0, skipped: 0 };

@@ -1,4 +1,4 @@
-// Program: writes every generated file, or those of the generators that are named (protos, policies, errors).
+// Program: writes every generated file, or those of the generators that are named (generate/index.ts).
 
 import { write } from "./generate/generated.ts";
 import { generators } from "./generate/index.ts";

@@ -25,8 +25,18 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 violations (nothing applied), 4 t
 
 /** Runs the command that `argv` (as process.argv) names. Sets process.exitCode. */
 export async function commandLine(argv: readonly string[]): Promise<void> {
+  endWithReader();
   const program = createProgram();
   await program.parseAsync([...argv]);
+}
+
+/** `ripstop tap | head`: the reader has enough, and that is no error. */
+function endWithReader(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // oxlint-disable-next-line unicorn/no-process-exit -- nobody reads on: there is nothing left to do
+    if (error.code === "EPIPE") process.exit(exitCodes.done);
+    throw error;
+  });
 }
 
 /** All commands. */

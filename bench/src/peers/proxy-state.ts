@@ -1,17 +1,32 @@
-// State directories for proxies under measurement: real SVIDs of a throwaway authority, and the config as a cache file,
-// so that a proxy runs without a control plane.
+// State directories for Ripstop proxies under measurement: real SVIDs, and the config as a cache file, so that a proxy
+// runs without a control plane.
 
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@ripstop/core";
 import { encodeCache, type CachedResource } from "@ripstop/discovery/client";
-import { openAuthority, type OpenAuthority } from "@ripstop/identity/authority";
-import { createKeyAndCsr } from "@ripstop/identity/csr";
-import { controlSpiffeId, workloadSpiffeId } from "@ripstop/identity";
-import { identityFiles, stateFiles, type BootstrapUpstream, type ProxyBootstrap, type ProxyPorts, type ResourceType } from "@ripstop/model";
+import {
+  identityFiles,
+  stateFiles,
+  telemetryType,
+  trustBundleType,
+  workloadType,
+  type BootstrapUpstream,
+  type InboundPort,
+  type ProxyBootstrap,
+  type ProxyPorts,
+  type ResourceType,
+} from "@ripstop/model";
+import { CONTROL_IDENTITY, NAMESPACE, TRUST_DOMAIN, type EndIdentity, type MeshIdentities } from "./mesh-identities.ts";
 
-const TRUST_DOMAIN = "bench.mesh";
+/** One hosted workload and where its proxy listens. */
+export interface BenchWorkload {
+  readonly name: string;
+  readonly identity: EndIdentity;
+  readonly upstreams: readonly BootstrapUpstream[];
+  readonly inboundPorts: readonly InboundPort[];
+  readonly ports: ProxyPorts["workloads"][string];
+}
 
 /** Collects resources into a cache file. */
 export class CacheBuilder {
@@ -32,47 +47,49 @@ export class CacheBuilder {
   }
 }
 
-/** An authority in `folder`, used by all proxies of one measurement. */
-export async function benchAuthority(folder: string): Promise<OpenAuthority> {
-  const opened = await openAuthority({ directory: join(folder, "authority"), trustDomain: TRUST_DOMAIN, clock: systemClock });
-  if (!opened.ok) throw new Error(opened.error.message);
-  return opened.value;
-}
-
-/** Writes the state directory of a proxy for one workload, with its ports fixed. */
-export async function writeState(
+/** Writes the state directory of a proxy for one workload; `cache` gets what every proxy knows. */
+export function writeState(
   directory: string,
-  authority: OpenAuthority,
-  workload: { readonly name: string; readonly upstreams: readonly BootstrapUpstream[] },
-  ports: ProxyPorts["workloads"][string],
+  workload: BenchWorkload,
+  mesh: MeshIdentities,
   cache: CacheBuilder,
-): Promise<{ readonly id: string; readonly spiffeId: string }> {
+): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const id = `bench/${workload.name}`;
-  const spiffeId = workloadSpiffeId(TRUST_DOMAIN, "bench", workload.name);
-  const { keyPem, csrPem } = await createKeyAndCsr(spiffeId);
-  const svid = await authority.issue(csrPem, spiffeId, 24 * 3_600_000);
-  if (!svid.ok) throw new Error(svid.error.message);
+  const { name, identity, upstreams, inboundPorts, ports } = workload;
+  const id = `${NAMESPACE}/${name}`;
+  const { spiffeId } = identity;
+  cache.add(trustBundleType, TRUST_DOMAIN, {
+    trustDomain: TRUST_DOMAIN,
+    sequence: 1,
+    x509Authorities: mesh.bundleDer.map((der) => Buffer.from(der)),
+  });
+  cache.add(telemetryType, "default", { reportIntervalMs: 1000 });
+  cache.add(workloadType, id, {
+    id,
+    namespace: NAMESPACE,
+    serviceAccount: name,
+    spiffeId,
+    labels: {},
+    ports: [...inboundPorts],
+    policies: [],
+    locality: undefined,
+    service: id,
+  });
   const bootstrap: ProxyBootstrap = {
     version: 1,
     trustDomain: TRUST_DOMAIN,
     proxyId: id,
     // Nobody is there: the proxy serves from its cache.
     controlAddresses: ["127.0.0.1:1"],
-    controlIdentity: controlSpiffeId(TRUST_DOMAIN),
-    workloads: [{ id, namespace: "bench", spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams }],
+    controlIdentity: CONTROL_IDENTITY,
+    workloads: [{ id, namespace: NAMESPACE, spiffeId, inboundHost: "127.0.0.1", upstreams }],
   };
-  const write = (name: string, content: string | Buffer): void => writeFileSync(join(directory, name), content, { mode: 0o600 });
+  const write = (file: string, content: string | Buffer): void =>
+    writeFileSync(join(directory, file), content, { mode: 0o600 });
   write(stateFiles.bootstrap, JSON.stringify(bootstrap));
   write(stateFiles.ports, JSON.stringify({ workloads: { [id]: ports } } satisfies ProxyPorts));
-  write(stateFiles.bundle, authority.bundle().pem);
-  write(identityFiles(id).svid, svid.value.chainPem);
-  write(identityFiles(id).key, keyPem);
+  write(stateFiles.bundle, mesh.bundlePem);
+  write(identityFiles(id).svid, identity.chainPem);
+  write(identityFiles(id).key, identity.keyPem);
   write(stateFiles.cache, cache.encode(id));
-  return { id, spiffeId };
-}
-
-/** Id and SPIFFE id of the workload called `name`. */
-export function benchWorkload(name: string): { readonly id: string; readonly spiffeId: string } {
-  return { id: `bench/${name}`, spiffeId: workloadSpiffeId(TRUST_DOMAIN, "bench", name) };
 }

@@ -1,4 +1,4 @@
-// Our own proxy: one workload whose declared upstream is the service behind it, all mesh duties on.
+// Our own proxy, all mesh duties on: outbound of a workload with one declared upstream, or inbound of a workload.
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,78 +13,133 @@ import {
   routesName,
   routesType,
   serviceType,
-  telemetryType,
-  trustBundleType,
-  workloadType,
+  type Endpoint,
+  type HttpRule,
 } from "@ripstop/model";
-import { freePort, startAndWait, stopChild, type Assignment, type Peer } from "./peer.ts";
-import { benchAuthority, benchWorkload, CacheBuilder, writeState } from "./proxy-state.ts";
+import { proxyCommand as shippedCommand } from "ripstop/dist/proxy-command.js";
+import { freePort } from "../processes.ts";
+import { createMeshIdentities, NAMESPACE, type MeshIdentities } from "./mesh-identities.ts";
+import type { Launch, Peer } from "./peer.ts";
+import { CacheBuilder, writeState } from "./proxy-state.ts";
 
-const bundle = join(dirname(fileURLToPath(import.meta.url)), "../../../apps/ripstop/dist/bundle/ripstop.js");
-const packageJson = join(dirname(fileURLToPath(import.meta.url)), "../../../apps/ripstop/package.json");
+const application = join(dirname(fileURLToPath(import.meta.url)), "../../../apps/ripstop");
+const bundle = join(application, "dist/bundle/ripstop.js");
 
-/** For profiles: RIPSTOP_BENCH_NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/profile". */
-const nodeFlags = (process.env["RIPSTOP_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
 const PROTOCOLS = { http1: Protocol.HTTP1, http2: Protocol.HTTP2, tcp: Protocol.TCP } as const;
 const PORT = 80;
+const SERVICE = `${NAMESPACE}/backend`;
 
-function cacheFor(assignment: Assignment, bundleDer: readonly Uint8Array[]): CacheBuilder {
-  const { id, spiffeId } = benchWorkload("client");
+interface Client {
+  readonly nodeFlags: readonly string[];
+  readonly listen: number;
+  readonly protocol: Protocol;
+  readonly endpoints: readonly Endpoint[];
+  readonly folder: string;
+  readonly mesh: MeshIdentities;
+}
+
+async function clientProxy({ nodeFlags, listen, protocol, endpoints, folder, mesh }: Client): Promise<Launch> {
   const cache = new CacheBuilder();
-  cache.add(trustBundleType, "bench.mesh", { trustDomain: "bench.mesh", sequence: 1, x509Authorities: bundleDer.map((der) => Buffer.from(der)) });
-  cache.add(telemetryType, "default", { reportIntervalMs: 1000 });
-  cache.add(workloadType, id, { id, namespace: "bench", serviceAccount: "client", spiffeId, labels: {}, ports: [], policies: [], locality: undefined, service: "bench/client" });
-  cache.add(hostBindingType, hostBindingName("bench", "backend"), { name: hostBindingName("bench", "backend"), service: "bench/backend" });
-  cache.add(serviceType, "bench/backend", {
-    namespace: "bench",
+  cache.add(hostBindingType, hostBindingName(NAMESPACE, "backend"), {
+    name: hostBindingName(NAMESPACE, "backend"),
+    service: SERVICE,
+  });
+  cache.add(serviceType, SERVICE, {
+    namespace: NAMESPACE,
     name: "backend",
     hostnames: ["backend"],
     addresses: [],
-    ports: [{ port: PORT, name: "main", protocol: PROTOCOLS[assignment.protocol] }],
+    ports: [{ port: PORT, name: "main", protocol }],
     resilience: undefined,
   });
-  cache.add(endpointsType, "bench/backend", {
-    service: "bench/backend",
-    endpoints: assignment.upstreams.map((port, at) => ({
-      id: `backend-${at}`,
-      reach: Endpoint_Reach.PLAIN,
-      address: `127.0.0.1:${port}`,
-      spiffeId: "",
-      weight: 1,
-      healthy: true,
-      locality: undefined,
-      targetPorts: { [PORT]: port },
-      version: "",
-    })),
-  });
-  const rule = (path: string) => ({
-    source: `HTTPRoute bench/backend ${path}`,
+  cache.add(endpointsType, SERVICE, { service: SERVICE, endpoints: [...endpoints] });
+  const ports = protocol === Protocol.TCP ? [] : [{ port: PORT, http: [prefixRule("/api"), prefixRule("/")] }];
+  cache.add(routesType, routesName(SERVICE, NAMESPACE), { service: SERVICE, ports });
+  const workload = {
+    name: "client",
+    identity: mesh.client,
+    upstreams: [{ host: "backend", port: PORT }],
+    inboundPorts: [],
+    ports: { inbound: await freePort(), httpProxy: await freePort(), upstreams: [listen] },
+  };
+  const directory = join(folder, "state");
+  writeState(directory, workload, mesh, cache);
+  return proxyCommand(directory, nodeFlags);
+}
+
+/** The proxy as `ripstop run` starts it: the same options and environment. */
+function proxyCommand(directory: string, nodeFlags: readonly string[]): Launch {
+  const { execPath, execArgs, args, env } = shippedCommand();
+  return {
+    command: execPath,
+    args: [...execArgs, ...nodeFlags, bundle, ...args, "--state-dir", directory],
+    env: { ...process.env, ...env },
+  };
+}
+
+function prefixRule(path: string): HttpRule {
+  return {
+    source: `HTTPRoute ${SERVICE} ${path}`,
     hostnames: [],
     path: { type: PathMatch_Type.PREFIX, value: path },
     method: "",
     headers: [],
     query: [],
     filters: [],
-    backends: [{ service: "bench/backend", port: PORT, weight: 1, invalid: "" }],
+    backends: [{ service: SERVICE, port: PORT, weight: 1, invalid: "" }],
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,
-  });
-  cache.add(routesType, routesName("bench/backend", "bench"), { service: "bench/backend", ports: assignment.protocol === "tcp" ? [] : [{ port: PORT, http: [rule("/api"), rule("/")] }] });
-  return cache;
+  };
 }
 
-/** The proxy on this process's Node. */
-export const ripstop: Peer = {
-  name: "Ripstop",
-  missing: () => undefined,
-  version: () => (JSON.parse(readFileSync(packageJson, "utf8")) as { version: string }).version,
-  async start(assignment) {
-    const authority = await benchAuthority(assignment.folder);
-    const directory = join(assignment.folder, "state");
-    const ports = { inbound: await freePort(), httpProxy: await freePort(), upstreams: [assignment.listen] };
-    await writeState(directory, authority, { name: "client", upstreams: [{ host: "backend", port: PORT }] }, ports, cacheFor(assignment, authority.bundle().der));
-    await authority.close();
-    const child = await startAndWait(process.execPath, [...nodeFlags, bundle, "proxy", "--state-dir", directory], assignment.listen);
-    return { pids: [child.pid ?? 0], stop: () => stopChild(child) };
-  },
-};
+function endpoint(id: string, port: number, parts: Partial<Endpoint>): Endpoint {
+  return {
+    id,
+    reach: Endpoint_Reach.PLAIN,
+    address: `127.0.0.1:${port}`,
+    spiffeId: "",
+    weight: 1,
+    healthy: true,
+    locality: undefined,
+    targetPorts: { [PORT]: port },
+    version: "",
+    ...parts,
+  };
+}
+
+/** The proxy on this process's Node, started with `nodeFlags`. */
+export function createRipstop(nodeFlags: readonly string[]): Peer {
+  return {
+    name: "Ripstop",
+    missing: () => undefined,
+    version: () => (JSON.parse(readFileSync(join(application, "package.json"), "utf8")) as { version: string }).version,
+    cannot: () => undefined,
+    async plain({ protocol, listen, upstreams, folder }) {
+      const mesh = await createMeshIdentities(folder);
+      const endpoints = upstreams.map((port, at) => endpoint(`backend-${at}`, port, {}));
+      return clientProxy({ nodeFlags, listen, protocol: PROTOCOLS[protocol], endpoints, folder, mesh });
+    },
+    async inbound({ listen, application: app, folder, mesh }) {
+      const workload = {
+        name: "backend",
+        identity: mesh.backend,
+        upstreams: [],
+        inboundPorts: [{ port: PORT, name: "main", protocol: Protocol.HTTP1, applicationAddress: `127.0.0.1:${app}` }],
+        ports: { inbound: listen, httpProxy: await freePort(), upstreams: [] },
+      };
+      const directory = join(folder, "state-in");
+      writeState(directory, workload, mesh, new CacheBuilder());
+      return proxyCommand(directory, nodeFlags);
+    },
+    outbound({ listen, inbound, folder, mesh }) {
+      const endpoints = [
+        endpoint(SERVICE, inbound, {
+          reach: Endpoint_Reach.MESH,
+          spiffeId: mesh.backend.spiffeId,
+          targetPorts: { [PORT]: PORT },
+        }),
+      ];
+      return clientProxy({ nodeFlags, listen, protocol: Protocol.HTTP1, endpoints, folder, mesh });
+    },
+  };
+}

@@ -129,6 +129,7 @@ describe("WorkloadRun", () => {
       labels: { version: "v1" },
       port: { port: await freePort(), servicePort: 80, protocol: "http" },
       upstreams: [UPSTREAM],
+      metricsPort: undefined,
       drainMs: 1_000,
       waitTimeoutMs: 20_000,
       command: [process.execPath, join(testdata, "app.mjs")],

@@ -50,6 +50,8 @@ export interface RunOptions {
   /** The port that the application listens on; undefined for one that only calls others. */
   readonly port: RunPort | undefined;
   readonly upstreams: readonly BootstrapUpstream[];
+  /** Loopback port on which the proxy serves its metrics; undefined for none. */
+  readonly metricsPort: number | undefined;
   /** Longest time for inbound work to finish at the end. */
   readonly drainMs: number;
   /** Longest wait for the control plane and the first config. */
@@ -259,6 +261,7 @@ export class WorkloadRun {
           upstreams: this.#options.upstreams,
         },
       ],
+      ...(this.#options.metricsPort === undefined ? {} : { metricsPort: this.#options.metricsPort }),
     };
     this.#write(supervisorPidFile, `${process.pid}\n`);
     this.#write(stateFiles.bootstrap, `${JSON.stringify(bootstrap, undefined, 2)}\n`);

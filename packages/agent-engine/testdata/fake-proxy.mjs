@@ -15,7 +15,8 @@ writeFileSync(join(directory, "ports.json"), JSON.stringify(ports));
 
 process.on("message", (message) => {
   event(`proxy ${message.type}`);
-  if (message.type === "drain") process.send({ type: "drained" });
+  // The supervisor may be gone already.
+  if (message.type === "drain" && process.connected) process.send({ type: "drained" }, () => undefined);
 });
 process.on("disconnect", () => {
   event("proxy end");

@@ -96,9 +96,12 @@ describe("the config stream", { timeout: 30_000 }, () => {
     const server = await mesh.server();
     const client = await mesh.client("web", server.address);
     const [view, absent] = [new View<Policy>(mesh.changes), new View<Policy>(mesh.changes)];
-    client.watch(policyType, "a", view);
-    client.watch(policyType, "nobody", absent);
+    const subscriptions = [client.watch(policyType, "a", view), client.watch(policyType, "nobody", absent)];
     await mesh.changes.until(() => view.current !== undefined && absent.history.length === 1);
+    // As a proxy ends: it gives everything up, and that is no news about the config.
+    await client.seal();
+    for (const subscription of subscriptions) subscription.cancel();
+    await new Promise((resolve) => setImmediate(resolve));
     await client.close();
     await server.close();
 

@@ -71,4 +71,33 @@ describe("HeaderList", () => {
     assert.deepEqual(copy.neverIndexed, ["x-secret"]);
     assert.deepEqual(from.neverIndexed, []);
   });
+
+  it("takes over another list, which is empty afterwards and goes on living on its own", () => {
+    const from = new HeaderList();
+    from.source = "A: 1\r\n";
+    from.appendLine("a", "1", 0, 6);
+    from.neverIndexed.push("a");
+    const to = new HeaderList();
+    to.append("x", "y");
+    to.takeFrom(from);
+    from.append("b", "2");
+    assert.deepEqual(fields(to), [["a", "1"]]);
+    assert.deepEqual([to.source, to.lineStart(0), to.lineEnd(0)], ["A: 1\r\n", 0, 6]);
+    assert.deepEqual(to.neverIndexed, ["a"]);
+    assert.deepEqual(fields(from), [["b", "2"]]);
+    assert.deepEqual(from.neverIndexed, []);
+  });
+
+  it("knows the line of a field until the field is changed", () => {
+    const list = new HeaderList();
+    list.source = "a: 1\r\nb: 2\r\nc: 3\r\n";
+    list.appendLine("a", "1", 0, 6);
+    list.appendLine("b", "2", 6, 12);
+    list.appendLine("c", "3", 12, 18);
+    list.replaceAt(0, "9");
+    list.remove("b");
+    assert.deepEqual([list.lineStart(0), list.lineStart(1), list.lineEnd(1)], [-1, 12, 18]);
+    list.set("c", "4");
+    assert.equal(list.lineStart(1), -1);
+  });
 });

@@ -8,25 +8,63 @@
 export class HeaderList {
   /** Number of fields in use; entries of the arrays beyond it are stale. */
   length = 0;
-  readonly names: string[] = [];
-  readonly values: string[] = [];
+  #names: string[] = [];
+  #values: string[] = [];
   /**
    * Names whose fields must never be put into a compression table, as a sender asked (RFC 7541 §6.2.3, §7.1.3);
    * usually empty. Codecs fill and obey it; it passes on with the fields.
    */
-  readonly neverIndexed: string[] = [];
+  neverIndexed: string[] = [];
+  /** The text that `lineStart` and `lineEnd` refer to. */
+  source = "";
+  /** Where the field stands in `source` as a line; −1 when it does not. */
+  #lineStarts: number[] = [];
+  #lineEnds: number[] = [];
+
+  /** Names by position; longer than `length`. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** Values by position; longer than `length`. */
+  get values(): readonly string[] {
+    return this.#values;
+  }
 
   /** Adds a field at the end, whether or not the name is there already. `name` must be lower case. */
   append(name: string, value: string): void {
     const at = this.length++;
-    this.names[at] = name;
-    this.values[at] = value;
+    this.#names[at] = name;
+    this.#values[at] = value;
+    this.#lineStarts[at] = -1;
+  }
+
+  /**
+   * Adds a field that `source[start, end)` holds as "name: value CRLF", the name in any case: an HTTP/1.1 encoder may then
+   * send neighbouring lines as one piece.
+   */
+  appendLine(name: string, value: string, start: number, end: number): void {
+    const at = this.length++;
+    this.#names[at] = name;
+    this.#values[at] = value;
+    this.#lineStarts[at] = start;
+    this.#lineEnds[at] = end;
+  }
+
+  /** Start in `source` of the line of the field at position `at`; −1 when it is not there as a line. */
+  lineStart(at: number): number {
+    return this.#lineStarts[at] ?? -1;
+  }
+
+  /** End in `source` of that line, CRLF included. */
+  lineEnd(at: number): number {
+    return this.#lineEnds[at] ?? -1;
   }
 
   /** The first value of `name` (lower case), or undefined. */
   get(name: string): string | undefined {
     const at = this.indexOf(name, 0);
-    return at < 0 ? undefined : this.values[at];
+    return at < 0 ? undefined : this.#values[at];
   }
 
   /** Every value of `name` in order. Allocates: off the hot path only. */
@@ -38,18 +76,26 @@ export class HeaderList {
 
   /** The position of the next field called `name` at or after `from`, or -1. */
   indexOf(name: string, from: number): number {
-    for (let at = from; at < this.length; at++) if (this.names[at] === name) return at;
+    const names = this.#names;
+    const { length } = this;
+    for (let at = from; at < length; at++) if (names[at] === name) return at;
     return -1;
   }
 
   /** The name at position `at` (0 … length−1). */
   nameAt(at: number): string {
-    return this.names[at] ?? "";
+    return this.#names[at] ?? "";
   }
 
   /** The value at position `at` (0 … length−1). */
   valueAt(at: number): string {
-    return this.values[at] ?? "";
+    return this.#values[at] ?? "";
+  }
+
+  /** Replaces the value of the field at position `at` (0 … length−1). */
+  replaceAt(at: number, value: string): void {
+    this.#values[at] = value;
+    this.#lineStarts[at] = -1;
   }
 
   /** Replaces every field called `name` by one with `value`; adds it when there is none. */
@@ -59,7 +105,7 @@ export class HeaderList {
       this.append(name, value);
       return;
     }
-    this.values[at] = value;
+    this.replaceAt(at, value);
     this.#removeFrom(name, at + 1);
   }
 
@@ -71,14 +117,44 @@ export class HeaderList {
   /** Forgets all fields; keeps the memory. */
   clear(): void {
     this.length = 0;
+    this.source = "";
     if (this.neverIndexed.length > 0) this.neverIndexed.length = 0;
   }
 
   /** Becomes a copy of `other`. */
   copyFrom(other: HeaderList): void {
     this.clear();
-    for (let at = 0; at < other.length; at++) this.append(other.nameAt(at), other.valueAt(at));
+    this.source = other.source;
+    for (let at = 0; at < other.length; at++) {
+      this.append(other.nameAt(at), other.valueAt(at));
+      this.#lineStarts[at] = other.lineStart(at);
+      this.#lineEnds[at] = other.lineEnd(at);
+    }
     for (const name of other.neverIndexed) this.neverIndexed.push(name);
+  }
+
+  /** Becomes what `other` is, without copying; `other` is empty afterwards. */
+  takeFrom(other: HeaderList): void {
+    this.clear();
+    const { source, neverIndexed, length } = this;
+    const names = this.#names;
+    const values = this.#values;
+    const starts = this.#lineStarts;
+    const ends = this.#lineEnds;
+    this.length = other.length;
+    this.source = other.source;
+    this.neverIndexed = other.neverIndexed;
+    this.#names = other.#names;
+    this.#values = other.#values;
+    this.#lineStarts = other.#lineStarts;
+    this.#lineEnds = other.#lineEnds;
+    other.length = length;
+    other.source = source;
+    other.neverIndexed = neverIndexed;
+    other.#names = names;
+    other.#values = values;
+    other.#lineStarts = starts;
+    other.#lineEnds = ends;
   }
 
   #removeFrom(name: string, from: number): void {
@@ -86,8 +162,12 @@ export class HeaderList {
     for (let at = from; at < this.length; at++) {
       const candidate = this.nameAt(at);
       if (candidate === name) continue;
-      this.names[kept] = candidate;
-      this.values[kept] = this.valueAt(at);
+      if (kept !== at) {
+        this.#names[kept] = candidate;
+        this.#values[kept] = this.valueAt(at);
+        this.#lineStarts[kept] = this.lineStart(at);
+        this.#lineEnds[kept] = this.lineEnd(at);
+      }
       kept++;
     }
     this.length = kept;

@@ -56,6 +56,19 @@ export class RequestHead {
     this.expectsContinue = other.expectsContinue;
     this.headers.copyFrom(other.headers);
   }
+
+  /** Becomes what `other` is, taking over its header list: `other` has no headers afterwards. */
+  takeFrom(other: RequestHead): void {
+    this.version = other.version;
+    this.method = other.method;
+    this.scheme = other.scheme;
+    this.authority = other.authority;
+    this.path = other.path;
+    this.protocol = other.protocol;
+    this.contentLength = other.contentLength;
+    this.expectsContinue = other.expectsContinue;
+    this.headers.takeFrom(other.headers);
+  }
 }
 
 /** The head of a response. Reused by codecs: copy what must outlive the callback. */

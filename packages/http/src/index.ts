@@ -2,6 +2,7 @@
 
 export { canonicalAuthority, hasPort } from "./authority.ts";
 export { HeaderList } from "./header-list.ts";
+export { httpDate } from "./http-date.ts";
 export { RequestHead, ResponseHead, UNKNOWN_LENGTH, type HttpVersion } from "./heads.ts";
 export {
   StreamErrorCode,

@@ -100,6 +100,19 @@ describe("Http1ClientConnection", () => {
     assert.equal(bench.output.take(), "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
   });
 
+  it("nominates TE in Connection, with an upgrade too", () => {
+    const bench = new Bench();
+    const plain = request();
+    plain.headers.append("te", "trailers");
+    bench.open().sendRequest(plain, true);
+    assert.equal(bench.output.take(), "GET / HTTP/1.1\r\nhost: a\r\nconnection: te\r\nte: trailers\r\n\r\n");
+    bench.receive(EMPTY_OK);
+    const upgrade = request({ protocol: "foo" });
+    upgrade.headers.append("te", "trailers");
+    bench.open().sendRequest(upgrade, false);
+    assert.match(bench.output.take(), /\r\nconnection: upgrade, te\r\nupgrade: foo\r\nte: trailers\r\n/);
+  });
+
   it("writes absolute form for a forward proxy, and OPTIONS * without a path", () => {
     const bench = new Bench({ absoluteForm: true });
     bench.open().sendRequest(request({ path: "/x?y" }), true);

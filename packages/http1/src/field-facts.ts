@@ -2,7 +2,7 @@
 
 import type { ErrorKind } from "@ripstop/core";
 import type { HeaderList } from "@ripstop/http";
-import { TOKEN_LOWER } from "./characters.ts";
+import { COLON, CR, SP, TOKEN_LOWER } from "./characters.ts";
 import { http1Errors } from "./errors.ts";
 import { FieldRole, roleOfName } from "./field-names.ts";
 import type { HeadScanner } from "./head-scanner.ts";
@@ -30,13 +30,18 @@ export class FieldFacts {
   collect(scanner: HeadScanner, text: string, headers: HeaderList): ErrorKind | undefined {
     this.#reset();
     headers.clear();
+    headers.source = text;
     const count = scanner.fieldCount;
     for (let at = 0; at < count; at++) {
       const name = scanner.nameOf(at);
       if (name === undefined) continue;
-      const value = text.substring(scanner.valueStart(at), scanner.valueEnd(at));
+      const start = scanner.valueStart(at);
+      const end = scanner.valueEnd(at);
+      const value = text.substring(start, end);
       if (name.role === FieldRole.ORDINARY) {
-        headers.append(name.name, value);
+        if (isPlainLine(text, start, end)) {
+          headers.appendLine(name.name, value, start - name.name.length - 2, end + 2);
+        } else headers.append(name.name, value);
         continue;
       }
       const error = this.#collectSpecial(name.role, value);
@@ -172,6 +177,16 @@ export class FieldFacts {
 /** "5, 5" and "5, 6" are repeats; anything else is no number. */
 function lengthError(value: string): ErrorKind {
   return value.includes(",") ? http1Errors.contentLengthDuplicate : http1Errors.contentLengthInvalid;
+}
+
+/** Whether the value `text[start, end)` stands between ": " and CRLF, without further white space. */
+function isPlainLine(text: string, start: number, end: number): boolean {
+  return (
+    text.charCodeAt(end) === CR &&
+    text.charCodeAt(start - 1) === SP &&
+    text.charCodeAt(start - 2) === COLON &&
+    end > start
+  );
 }
 
 /** Whether `text` is a token of RFC 9110 §5.6.2: at least one tchar and nothing else. */

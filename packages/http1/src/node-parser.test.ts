@@ -22,10 +22,12 @@ const STRICTER_REQUESTS: ReadonlySet<string> = new Set([
   "A bare LF before a request is refused",
   "A coding that is not known, chunked last",
   "A fragment in the target",
+  "Absolute form and no Host",
   "Absolute form that differs from Host",
   "Absolute form with a user name",
   "Absolute form with another scheme",
   "Absolute form without a host",
+  "An empty Host",
   "An empty element before chunked",
   "Another expectation",
   "Asterisk form with another method",
@@ -53,9 +55,11 @@ const LOOSER_REQUESTS: ReadonlySet<string> = new Set(["Unknown methods pass, cas
 const STRICTER_RESPONSES: ReadonlySet<string> = new Set([
   "101 that nobody asked for",
   "101 to another protocol than asked for",
+  "A coding that is not known, chunked last",
   "A status out of range",
   "Another version",
   "Chunked not last",
+  "Trailers of a response that say how it is framed",
   "Transfer-Encoding in HTTP/1.0",
 ]);
 

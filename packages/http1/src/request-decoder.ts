@@ -28,7 +28,8 @@ export class Http1RequestDecoder extends MessageDecoder {
   /** Whether the client lets the connection live after the current request (RFC 9112 §9.3). */
   keepAlive = false;
   readonly #sink: Http1RequestSink;
-  #hostSeen = "";
+  /** At first something that no Host can be, so that an empty one is refused like any other that names nothing. */
+  #hostSeen = "\0";
   #hostCanonical = "";
 
   constructor(sink: Http1RequestSink, limits: Http1Limits = DEFAULT_HTTP1_LIMITS) {
@@ -68,7 +69,8 @@ export class Http1RequestDecoder extends MessageDecoder {
       checkFraming(head, facts);
     if (error !== undefined) return error;
     head.contentLength = facts.contentLength;
-    this.keepAlive = head.version === 11 ? !facts.close : facts.keepAlive && !facts.close;
+    // Absolute form is how clients speak to a proxy, which must not keep an HTTP/1.0 client (RFC 9112 §9.3).
+    this.keepAlive = !facts.close && (head.version === 11 || (facts.keepAlive && head.scheme === ""));
     if (facts.upgrade !== "") {
       const upgradeError = applyUpgrade(head, facts);
       if (upgradeError !== undefined) return upgradeError;

@@ -65,6 +65,9 @@ export class Http1ResponseDecoder extends MessageDecoder {
     const status = head.status;
     if (status < 200) return this.#startInformational(facts);
     if (this.#method === "CONNECT" && status < 300) return BodyFraming.TUNNEL;
+    // The one response that says with Upgrade what it wants instead of what it does (RFC 9110 §15.5.22).
+    if (status === 426 && facts.connectionUpgrade && facts.upgrade !== "")
+      head.headers.append("upgrade", facts.upgrade);
     if (this.#method === "HEAD" || status === 304) return BodyFraming.NONE;
     if (status === 204) return hasBody(facts) ? http1Errors.bodyNotAllowed : BodyFraming.NONE;
     if (facts.isChunked) return BodyFraming.CHUNKED;

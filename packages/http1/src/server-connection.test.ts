@@ -161,6 +161,44 @@ describe("Http1ServerConnection", () => {
     assert.deepEqual(bench.events, ["linger"]);
   });
 
+  it("takes no request behind one that asked to close", () => {
+    const bench = new Bench();
+    bench.receive(`GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n${GET}`);
+    respond(bench.at(0).stream, "x");
+    bench.receive(GET);
+    assert.equal(bench.exchanges.length, 1);
+  });
+
+  it("writes the space before the reason also where there is no reason", () => {
+    const bench = new Bench();
+    bench.receive(GET);
+    bench.at(0).stream.sendResponse(response(599, 0), true);
+    assert.match(bench.output.take(), /^HTTP\/1\.1 599 \r\n/);
+  });
+
+  it("names the protocols that a 426 requires", () => {
+    const bench = new Bench();
+    bench.receive(GET);
+    const head = response(426, 0);
+    head.headers.append("upgrade", "websocket");
+    bench.at(0).stream.sendResponse(head, true);
+    assert.match(bench.output.take(), /\r\nconnection: upgrade\r\nupgrade: websocket\r\n/);
+  });
+
+  it("sends no content-length with 204, interim responses and the success of CONNECT", () => {
+    const bench = new Bench();
+    bench.receive(GET);
+    bench.at(0).stream.sendInformational(response(103, 0));
+    bench.at(0).stream.sendResponse(response(204, 0), true);
+    bench.receive("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+    bench.at(1).stream.sendResponse(response(200, 5), false);
+    bench.scheduler.run();
+    assert.equal(
+      bench.output.take(),
+      "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    );
+  });
+
   it("speaks HTTP/1.0: length until close, or keep-alive when both agree", () => {
     const bench = new Bench();
     bench.receive("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");

@@ -1,7 +1,8 @@
 // One downstream connection: decoder and sender joined into a sequence of exchanges (RFC 9112 §9).
 
-import type { ErrorKind } from "@ripstop/core";
+import type { Clock, ErrorKind } from "@ripstop/core";
 import {
+  httpDate,
   ResponseHead,
   StreamErrorCode,
   UNKNOWN_LENGTH,
@@ -45,6 +46,8 @@ export interface Http1ServerOptions {
   readonly output: Http1Output;
   readonly handler: Http1ServerHandler;
   readonly limits?: Http1Limits;
+  /** For Date in the answers that the connection makes itself; without it they have none. */
+  readonly clock?: Clock;
   /** Default: at the end of the running callback. */
   readonly scheduler?: FlushScheduler;
 }
@@ -60,6 +63,7 @@ export class Http1ServerConnection implements Http1RequestSink {
   readonly #output: Http1Output;
   readonly #owner: Http1ServerHandler;
   readonly #limits: Http1Limits;
+  readonly #clock: Clock | undefined;
   readonly #decoder: Http1RequestDecoder;
   readonly #sender: MessageSender;
   readonly #gate: ReadGate;
@@ -93,6 +97,7 @@ export class Http1ServerConnection implements Http1RequestSink {
     this.#output = options.output;
     this.#owner = options.handler;
     this.#limits = options.limits ?? DEFAULT_HTTP1_LIMITS;
+    this.#clock = options.clock;
     this.#decoder = new Http1RequestDecoder(this, this.#limits);
     this.#sender = new MessageSender(options.output, options.scheduler ?? callbackEndScheduler);
     this.#gate = new ReadGate(options.output, this.#limits.maxUnconsumedBytes);
@@ -480,6 +485,7 @@ export class Http1ServerConnection implements Http1RequestSink {
     head.clear();
     head.status = error.status;
     head.contentLength = text.length;
+    if (this.#clock !== undefined) head.headers.append("date", httpDate(this.#clock.nowMs()));
     head.headers.append("content-type", "text/plain; charset=utf-8");
     head.headers.append("x-ripstop-error", error.code);
     encodeResponseHead(this.#sender.writer(), head, HeadFlag.LENGTH | HeadFlag.CLOSE);

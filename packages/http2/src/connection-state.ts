@@ -229,6 +229,11 @@ export class ConnectionState implements SenderOwner {
 
   // ── Ends of the connection ──────────────────────────────────────────────────────────────────────────────────────
 
+  /** The wall clock, for Date. */
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
   /** Takes one from a budget. False when that ended the connection. */
   spend(budget: FloodBudget, what: string): boolean {
     if (budget.spend(this.#clock.monotonicMs())) return true;

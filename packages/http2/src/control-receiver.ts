@@ -139,6 +139,7 @@ export class ControlReceiver {
       state.fail(problem);
       return false;
     }
+    sender.encoder.setPeerTableBytes(peer.lowestHeaderTableBytes);
     sender.encoder.setPeerTableBytes(peer.headerTableBytes);
     const delta = peer.initialWindowBytes - oldWindow;
     return delta === 0 || this.#moveSendWindows(delta);

@@ -1,6 +1,6 @@
 // Request heads, response heads and trailers to header blocks (RFC 9113 §8.3).
 
-import type { HeaderList, RequestHead, ResponseHead } from "@ripstop/http";
+import type { HeaderList, RequestHead } from "@ripstop/http";
 import type { ByteWriter } from "@ripstop/core";
 import type { HpackEncoder } from "./hpack/encoder.ts";
 
@@ -18,17 +18,19 @@ export function writeRequestHead(encoder: HpackEncoder, out: ByteWriter, head: R
     encoder.field(out, ":path", head.path, false);
   }
   if (head.authority !== "") encoder.field(out, ":authority", head.authority, false);
-  if (head.contentLength >= 0) encoder.field(out, "content-length", decimal(head.contentLength), false);
+  // A tunnel has no content (RFC 9110 §9.3.6).
+  if (head.contentLength >= 0 && head.protocol === "" && head.method !== "CONNECT") {
+    encoder.field(out, "content-length", decimal(head.contentLength), false);
+  }
   if (head.expectsContinue) encoder.field(out, "expect", "100-continue", false);
   writeFields(encoder, out, head.headers);
 }
 
-/** Appends the header block of a response whose status on the wire is `status`. */
-export function writeResponseHead(encoder: HpackEncoder, out: ByteWriter, head: ResponseHead, status: number): void {
+/** Begins the header block of a response, without content-length when `contentLength` is negative; its fields follow. */
+export function writeStatus(encoder: HpackEncoder, out: ByteWriter, status: number, contentLength: number): void {
   encoder.begin(out);
   encoder.field(out, ":status", decimal(status), false);
-  if (head.contentLength >= 0) encoder.field(out, "content-length", decimal(head.contentLength), false);
-  writeFields(encoder, out, head.headers);
+  if (contentLength >= 0) encoder.field(out, "content-length", decimal(contentLength), false);
 }
 
 /** Appends the header block of trailers. */
@@ -37,7 +39,8 @@ export function writeTrailers(encoder: HpackEncoder, out: ByteWriter, trailers: 
   writeFields(encoder, out, trailers);
 }
 
-function writeFields(encoder: HpackEncoder, out: ByteWriter, fields: HeaderList): void {
+/** Appends fields to a header block that was begun. */
+export function writeFields(encoder: HpackEncoder, out: ByteWriter, fields: HeaderList): void {
   const { names, values, neverIndexed, length } = fields;
   if (neverIndexed.length === 0) {
     for (let at = 0; at < length; at++) encoder.field(out, names[at] ?? "", values[at] ?? "", false);

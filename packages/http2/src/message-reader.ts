@@ -171,6 +171,7 @@ export class MessageReader implements FieldSink {
         return this.#malformed(`connection-specific field ${name}`, "RFC 9113 §8.2.2");
       case FieldKind.TE:
         if (value !== "trailers") return this.#malformed("te other than trailers", "RFC 9113 §8.2.2");
+        if (this.#part === "trailers") return;
         this.#fields.append(name, value);
         return;
       case FieldKind.CONTENT_LENGTH:
@@ -184,13 +185,14 @@ export class MessageReader implements FieldSink {
         return;
       case FieldKind.COOKIE:
         if (this.#cookieAt >= 0) {
-          this.#fields.values[this.#cookieAt] = `${this.#fields.valueAt(this.#cookieAt)}; ${value}`;
+          this.#fields.replaceAt(this.#cookieAt, `${this.#fields.valueAt(this.#cookieAt)}; ${value}`);
           return;
         }
         this.#cookieAt = this.#fields.length;
         this.#fields.append(name, value);
         return;
       case FieldKind.EXPECT:
+        if (this.#part === "trailers") return;
         if (this.#part === "request" && value.length === 12 && value.toLowerCase() === "100-continue") {
           this.#seen |= SEEN_EXPECT;
           return;

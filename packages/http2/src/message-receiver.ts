@@ -1,7 +1,7 @@
 // Incoming messages: header blocks and DATA frames to the calls of a stream's handler, with the rules on their order,
 // length and flow control (RFC 9113 §5.1, §6.1, §6.9, §8.1).
 
-import { StreamErrorCode, type RequestHead } from "@ripstop/http";
+import { httpDate, StreamErrorCode, type RequestHead } from "@ripstop/http";
 import { AFTER_END, malformedMessage, WRONG_LENGTH, type ConnectionState } from "./connection-state.ts";
 import { HTTP2_COMPRESSION_ERROR, HTTP2_FLOW_CONTROL_ERROR, HTTP2_HEADERS_TOO_LARGE, Http2Error } from "./errors.ts";
 import { FrameType } from "./frames.ts";
@@ -164,6 +164,7 @@ export class MessageReceiver {
     const at = writer.header(0, FrameType.HEADERS, 0, streamId);
     encoder.begin(writer);
     encoder.field(writer, ":status", "431", false);
+    encoder.field(writer, "date", httpDate(state.nowMs()), false);
     writer.finishHeaders(at, streamId, true);
     if (!endStream) writer.rstStream(streamId, StreamErrorCode.NO_ERROR);
     state.sender.schedule();

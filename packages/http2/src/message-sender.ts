@@ -1,9 +1,9 @@
 // What a stream's owner asks for: heads, bodies, ends and grants (RFC 9113 §8.1).
 
-import { StreamErrorCode, type HeaderList, type RequestHead, type ResponseHead } from "@ripstop/http";
+import { StreamErrorCode, UNKNOWN_LENGTH, type HeaderList, type RequestHead, type ResponseHead } from "@ripstop/http";
 import type { ConnectionState } from "./connection-state.ts";
 import { FrameType } from "./frames.ts";
-import { writeRequestHead, writeResponseHead } from "./head-writer.ts";
+import { writeFields, writeRequestHead, writeStatus } from "./head-writer.ts";
 import type { Http2Stream, StreamOwner } from "./stream.ts";
 
 /** One per connection. */
@@ -44,7 +44,10 @@ export class MessageSender implements StreamOwner {
     const status = head.status === 101 && stream.protocol !== "" ? 200 : head.status;
     const { writer, encoder } = this.#state.sender;
     const at = writer.header(0, FrameType.HEADERS, 0, stream.id);
-    writeResponseHead(encoder, writer, head, status);
+    // No length where there can be no content: 204, and a success that opens a tunnel (RFC 9110 §8.6).
+    const hasLength = status !== 204 && !(stream.isTunnel && status < 300);
+    writeStatus(encoder, writer, status, hasLength ? head.contentLength : UNKNOWN_LENGTH);
+    writeFields(encoder, writer, head.headers);
     this.#headDone(stream, at, end);
   }
 
@@ -52,7 +55,8 @@ export class MessageSender implements StreamOwner {
     if (stream.closed || stream.headSent || head.status === 101) return;
     const { writer, encoder } = this.#state.sender;
     const at = writer.header(0, FrameType.HEADERS, 0, stream.id);
-    writeResponseHead(encoder, writer, head, head.status);
+    writeStatus(encoder, writer, head.status, UNKNOWN_LENGTH);
+    writeFields(encoder, writer, head.headers);
     writer.finishHeaders(at, stream.id, false);
     this.#state.sender.schedule();
   }

@@ -14,6 +14,8 @@ import {
 /** Values of settings that the peer has sent, or their defaults. */
 export class PeerSettings {
   headerTableBytes = 4096;
+  /** The lowest value that the latest SETTINGS frame went through: our encoder must say it (RFC 7541 §4.2). */
+  lowestHeaderTableBytes = 4096;
   /** Infinity until the peer sets a limit. */
   maxConcurrentStreams: number = Infinity;
   initialWindowBytes: number = DEFAULT_WINDOW;
@@ -31,6 +33,7 @@ export class PeerSettings {
   /** Applies the payload `buf[start, end)` (a multiple of six bytes); an error is a connection error. */
   apply(buf: Buffer, start: number, end: number): Http2Error | undefined {
     this.received = true;
+    this.lowestHeaderTableBytes = this.headerTableBytes;
     for (let at = start; at < end; at += 6) {
       const id = ((buf[at] ?? 0) << 8) | (buf[at + 1] ?? 0);
       const problem = this.#set(id, readU32(buf, at + 2));
@@ -43,6 +46,7 @@ export class PeerSettings {
     switch (id) {
       case SettingId.HEADER_TABLE_SIZE:
         this.headerTableBytes = value;
+        if (value < this.lowestHeaderTableBytes) this.lowestHeaderTableBytes = value;
         return undefined;
       case SettingId.ENABLE_PUSH:
         if (value > 1 || (this.#fromServer && value !== 0)) return invalid("ENABLE_PUSH", value);

@@ -32,6 +32,8 @@ export interface ProxyBootstrap {
   /** SPIFFE id that the control plane must present. */
   readonly controlIdentity: string;
   readonly workloads: readonly BootstrapWorkload[];
+  /** Loopback port that serves GET /metrics for Prometheus; absent: metrics are on the admin socket only. */
+  readonly metricsPort?: number;
 }
 
 /** One hosted workload. */

@@ -29,6 +29,11 @@ export interface Conn {
    * later turn, so there "queued" means more than 64 KiB.) After `end` or `destroy` it does nothing and returns true.
    */
   write(buf: Buffer, start: number, end: number): boolean;
+  /**
+   * Writes all of `bytes` without copying them; a transport that can only copy has no such method. True: the kernel took
+   * them all, the memory is the caller's again. False: as `write`, and the memory is the connection's for good.
+   */
+  give?(bytes: Buffer): boolean;
   /** Bytes accepted by `write` and not yet taken by the kernel. */
   readonly queuedBytes: number;
   /** Stops `onBytes` (back-pressure). Bytes may still arrive once. */

@@ -22,7 +22,7 @@ export interface Engine {
   readonly heads: HeadPool;
   readonly live: LiveCounts;
   /** Numbers in [0, 1). */
-  random(): number;
+  readonly random: () => number;
 }
 
 /** What is open now; all zero when nothing is under way. */

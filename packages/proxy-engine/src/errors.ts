@@ -184,3 +184,23 @@ export const tooManyExchanges: ErrorKind = defineError({
   cause: "More is asked of this proxy than its limits allow.",
   remedy: "Add instances, or slow the clients down.",
 });
+
+export const traceRefused: ErrorKind = defineError({
+  code: "RS1020",
+  name: "trace_refused",
+  status: 501,
+  grpcStatus: 12,
+  title: "The proxy does not answer TRACE itself, and passes no TRACE with a body on",
+  cause: "The request says Max-Forwards: 0, or it has a body, which TRACE cannot have (RFC 9110 section 9.3.8).",
+  remedy: "Send TRACE without a body and with a higher Max-Forwards, or ask the service in another way.",
+});
+
+export const httpsInClear: ErrorKind = defineError({
+  code: "RS1021",
+  name: "https_in_clear",
+  status: 400,
+  grpcStatus: 3,
+  title: "An https address outside of the mesh is not fetched without encryption",
+  cause: "The client sent GET https://… to the proxy in clear text instead of opening a tunnel with CONNECT.",
+  remedy: "Set the proxy for https in the client, so that it uses CONNECT.",
+});

@@ -3,4 +3,10 @@
 export { startProxy, type Proxy, type ProxyOptions } from "./proxy.ts";
 export type { LiveCounts } from "./engine.ts";
 export type { ReportSink } from "./telemetry/telemetry-reporter.ts";
-export { startAdmin, type AdminOptions, type AdminServer } from "./admin/admin-server.ts";
+export {
+  startAdmin,
+  startMetrics,
+  type AdminOptions,
+  type AdminServer,
+  type MetricsOptions,
+} from "./admin/admin-server.ts";

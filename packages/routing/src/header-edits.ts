@@ -53,5 +53,5 @@ export function compileHeaderModifier(modifier: HeaderModifier): HeaderEdits {
 function addValue(headers: HeaderList, name: string, value: string): void {
   const at = name === "set-cookie" ? -1 : headers.indexOf(name, 0);
   if (at < 0) headers.append(name, value);
-  else headers.values[at] = `${headers.valueAt(at)},${value}`;
+  else headers.replaceAt(at, `${headers.valueAt(at)},${value}`);
 }

@@ -29,15 +29,6 @@ export const DENIALS: MetricName = metric(
 export const TCP_BYTES: MetricName = metric("ripstop_tcp_bytes_total", "Bytes of raw TCP connections, by direction.");
 
 // Connections (proxy).
-export const CONNECTIONS: MetricName = metric("ripstop_connections", "Live connections by direction and kind.");
-export const CONNECTIONS_TOTAL: MetricName = metric(
-  "ripstop_connections_total",
-  "Connections opened, by direction and kind.",
-);
-export const CONNECT_FAILURES: MetricName = metric(
-  "ripstop_connect_failures_total",
-  "Connections that could not be made, by cause.",
-);
 export const TLS_HANDSHAKES: MetricName = metric(
   "ripstop_tls_handshakes_total",
   "TLS handshakes by side, result and, when refused, by reason.",
@@ -57,14 +48,9 @@ export const CONFIG_REJECTED: MetricName = metric(
   "ripstop_config_rejected_total",
   "Config resources refused, by type.",
 );
-export const CONFIG_CONNECTED: MetricName = metric("ripstop_config_connected", "1 while the config stream is up.");
 export const SVID_EXPIRY: MetricName = metric(
   "ripstop_svid_expiry_seconds",
   "When the workload's certificate expires, seconds since the Unix epoch.",
-);
-export const TELEMETRY_DROPPED: MetricName = metric(
-  "ripstop_telemetry_dropped_total",
-  "Telemetry reports dropped because the collector was away or slow.",
 );
 
 // Control plane.
@@ -78,15 +64,6 @@ export const CONFIG_RESUMED: MetricName = metric(
 );
 export const CONFIG_STREAMS: MetricName = metric("ripstop_config_streams", "Connected proxies.");
 export const STORE_REVISION: MetricName = metric("ripstop_store_revision", "Latest revision of the resource store.");
-export const COMPILE_DURATION: MetricName = metric(
-  "ripstop_compile_duration_ms",
-  "Time to compile one revision, in milliseconds.",
-);
-export const SVIDS_ISSUED: MetricName = metric("ripstop_svids_issued_total", "Certificates issued.");
-export const SVIDS_REFUSED: MetricName = metric(
-  "ripstop_svids_refused_total",
-  "Certificate requests refused, by reason.",
-);
 export const WORKLOADS: MetricName = metric("ripstop_workloads", "Registered workloads.");
 export const WORKLOADS_HELD: MetricName = metric(
   "ripstop_workloads_held",
@@ -101,6 +78,35 @@ export const TAP_EVENTS_DROPPED: MetricName = metric(
 export const GRAPH_EDGES_DROPPED: MetricName = metric(
   "ripstop_graph_edges_dropped_total",
   "Edges of the live graph dropped because there were too many.",
+);
+
+// Config stream and telemetry stream.
+export const CONFIG_REMOVALS_RECEIVED: MetricName = metric(
+  "ripstop_config_removals_received_total",
+  "Removals received from the control plane.",
+);
+export const CONFIG_RESOURCES_REFUSED: MetricName = metric(
+  "ripstop_config_resources_refused_total",
+  "Resources received and refused.",
+);
+export const CONFIG_REMOVALS_SENT: MetricName = metric(
+  "ripstop_config_removals_sent_total",
+  "Removals sent to proxies.",
+);
+export const CONFIG_STREAMS_REFUSED: MetricName = metric(
+  "ripstop_config_streams_refused_total",
+  "Streams refused, because the identity does not own the proxy id.",
+);
+export const TELEMETRY_REPORTS_DROPPED: MetricName = metric(
+  "ripstop_telemetry_reports_dropped_total",
+  "Telemetry reports dropped, because the control plane was away or slow.",
+);
+
+// Identity.
+export const IDENTITY_ISSUED: MetricName = metric("ripstop_identity_issued_total", "X.509-SVIDs issued.");
+export const IDENTITY_REFUSED: MetricName = metric(
+  "ripstop_identity_refused_total",
+  "Signing requests refused, by error code.",
 );
 
 // Every process.

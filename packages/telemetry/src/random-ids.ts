@@ -1,51 +1,68 @@
-// Unguessable ids without a system call each: bytes come from a pool that the system's generator refills.
+// Unguessable ids without a system call or string building each: ids are slices of texts that are made of the system's
+// random bytes, a few hundred at a time.
 
 import { randomFillSync } from "node:crypto";
 
-const POOL_BYTES = 8_192;
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const HEX_BYTES = 8_192;
+const REQUEST_IDS = 256;
+const ID_BYTES = 16;
+const ID_CHARS = 36;
+const DASH = 0x2d;
+const ZERO = 0x30;
+/** Digits as character codes. */
+const DIGITS: Uint8Array = Buffer.from("0123456789abcdef", "latin1");
 
 /** Makes request, trace and span ids. */
 export class RandomIds {
-  readonly #pool = Buffer.allocUnsafeSlow(POOL_BYTES);
-  #next = POOL_BYTES;
+  #hex = "";
+  #nextHex = 0;
+  #requestIds = "";
+  #nextRequestId = 0;
 
   /** `count` (≤ 64) random bytes as lower-case hex, never all zero. */
   hex(count: number): string {
     for (;;) {
-      const at = this.#take(count);
-      let text = "";
-      let any = 0;
-      for (let i = at; i < at + count; i++) {
-        const byte = this.#pool[i] ?? 0;
-        any |= byte;
-        text += HEX[byte] ?? "";
+      const length = count * 2;
+      let at = this.#nextHex;
+      if (at + length > this.#hex.length) {
+        this.#hex = randomFillSync(Buffer.allocUnsafe(HEX_BYTES)).toString("hex");
+        at = 0;
       }
-      if (any !== 0) return text;
+      this.#nextHex = at + length;
+      const text = this.#hex.substring(at, at + length);
+      if (!isZero(text)) return text;
     }
   }
 
   /** A request id: a random UUID (RFC 9562 §5.4, version 4). */
   requestId(): string {
-    const at = this.#take(16);
-    const pool = this.#pool;
-    pool[at + 6] = ((pool[at + 6] ?? 0) & 0x0f) | 0x40;
-    pool[at + 8] = ((pool[at + 8] ?? 0) & 0x3f) | 0x80;
-    let text = "";
-    for (let i = 0; i < 16; i++) {
-      if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
-      text += HEX[pool[at + i] ?? 0] ?? "";
+    let at = this.#nextRequestId;
+    if (at >= this.#requestIds.length) {
+      this.#requestIds = makeRequestIds();
+      at = 0;
     }
-    return text;
+    this.#nextRequestId = at + ID_CHARS;
+    return this.#requestIds.substring(at, at + ID_CHARS);
   }
+}
 
-  #take(count: number): number {
-    if (this.#next + count > POOL_BYTES) {
-      randomFillSync(this.#pool);
-      this.#next = 0;
-    }
-    const at = this.#next;
-    this.#next = at + count;
-    return at;
+function isZero(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) !== ZERO) return false;
+  return true;
+}
+
+function makeRequestIds(): string {
+  const random = randomFillSync(Buffer.allocUnsafe(REQUEST_IDS * ID_BYTES));
+  const text = Buffer.allocUnsafe(REQUEST_IDS * ID_CHARS);
+  let to = 0;
+  for (let from = 0; from < random.length; from++) {
+    const place = from % ID_BYTES;
+    let byte = random[from] ?? 0;
+    if (place === 6) byte = (byte & 0x0f) | 0x40;
+    else if (place === 8) byte = (byte & 0x3f) | 0x80;
+    if (place === 4 || place === 6 || place === 8 || place === 10) text[to++] = DASH;
+    text[to++] = DIGITS[byte >> 4] ?? 0;
+    text[to++] = DIGITS[byte & 15] ?? 0;
   }
+  return text.toString("latin1");
 }

@@ -1,7 +1,10 @@
 // Every generator, in the order in which they run.
 
+import { generateCli } from "./cli.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateHttpRules } from "./http-rules.ts";
+import { generateMetrics } from "./metrics.ts";
 import { generatePolicies } from "./policies.ts";
 import { generateProtos } from "./protos.ts";
 
@@ -12,5 +15,8 @@ export type Generator = () => Generated | Promise<Generated>;
 export const generators: Readonly<Record<string, Generator>> = {
   protos: generateProtos,
   policies: generatePolicies,
+  "http-rules": generateHttpRules,
   errors: generateErrors,
+  metrics: generateMetrics,
+  cli: generateCli,
 };

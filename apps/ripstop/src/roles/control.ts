@@ -8,7 +8,7 @@ import { startControl } from "@ripstop/control-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
 import { createPeerVerification } from "@ripstop/identity";
 
-import { createLogger, createMetricRegistry, logFormatFor } from "@ripstop/telemetry";
+import { createLogger, createMetricRegistry, logFormatFor, metricNames, type MetricRegistry } from "@ripstop/telemetry";
 import { exitCodes } from "../exit-codes.ts";
 import type { HomeOption } from "../options.ts";
 import { printError } from "../output/failure.ts";
@@ -34,7 +34,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     home: home.path,
     clock: systemClock,
     version: packageVersion,
-    metrics: createMetricRegistry(),
+    metrics: registry(),
     verifyPeer: createPeerVerification(systemClock),
     logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
     ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
@@ -68,4 +68,11 @@ function findDashboard(): string | undefined {
     directory = dirname(directory);
   }
   return undefined;
+}
+
+function registry(): MetricRegistry {
+  const metrics = createMetricRegistry();
+  const { BUILD } = metricNames;
+  metrics.gauge(BUILD.name, BUILD.help, { version: packageVersion, node: process.versions.node }).set(1);
+  return metrics;
 }

@@ -1,6 +1,7 @@
 // The proxy role: reads the state directory, wires the proxy engine to the config stream, speaks with the supervisor.
 
 import { rmSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { writeFileAtomically } from "@ripstop/agent-engine/atomic-file";
 import { systemClock } from "@ripstop/core";
@@ -9,11 +10,18 @@ import { createPeerVerification } from "@ripstop/identity";
 import { identityFiles, stateFiles, type ProxyMessage, type SupervisorMessage } from "@ripstop/model";
 import { selectTier } from "@ripstop/net";
 import { filterFactories } from "@ripstop/policies/proxy";
-import { startAdmin, startProxy, type AdminServer, type Proxy } from "@ripstop/proxy-engine";
-import { createLogger, createMetricRegistry, logFormatFor, type Logger } from "@ripstop/telemetry";
+import { startAdmin, startMetrics, startProxy, type AdminServer, type Proxy } from "@ripstop/proxy-engine";
+import {
+  createLogger,
+  createMetricRegistry,
+  logFormatFor,
+  metricNames,
+  type Logger,
+  type MetricRegistry,
+} from "@ripstop/telemetry";
 import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
-import { readIdentity, readState } from "./state-directory.ts";
+import { readIdentity, readState, type StoredIdentity } from "./state-directory.ts";
 
 /** A proxy that is not ready after this long says what it waits for. */
 const SAY_WHAT_IS_MISSING_MS = 3_000;
@@ -59,7 +67,12 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const sayReady = (): void => {
     if (ready && listening) tell({ type: "ready", fromCache: !client.connected });
   };
-  await selectTier({ clock: systemClock, logger: log, requested: process.env["RIPSTOP_TRANSPORT"] });
+  const tier = await selectTier({ clock: systemClock, logger: log, requested: process.env["RIPSTOP_TRANSPORT"] });
+  const { BUILD, TRANSPORT } = metricNames;
+  metrics.gauge(BUILD.name, BUILD.help, { version: packageVersion, node: process.versions.node }).set(1);
+  metrics.gauge(TRANSPORT.name, TRANSPORT.help, { transport: tier.name }).set(1);
+  const expiry = new SvidExpiry(metrics);
+  for (const [id, identity] of identities) expiry.set(id, identity);
   const started = await startProxy({
     bootstrap,
     config: client,
@@ -96,7 +109,13 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   rmSync(adminSocket, { force: true });
   const admin = await startAdmin({ proxy, metrics, path: adminSocket });
   if (!admin.ok) log.warn("no admin socket; traffic is not concerned", { cause: admin.error.message });
-  const role = new SupervisedProxy({ directory, proxy, client, log, admin: admin.ok ? admin.value : undefined });
+  const endpoints = admin.ok ? [admin.value] : [];
+  if (bootstrap.metricsPort !== undefined) {
+    const endpoint = await startMetrics({ proxy, metrics, port: bootstrap.metricsPort });
+    if (endpoint.ok) endpoints.push(endpoint.value);
+    else log.warn("no metrics endpoint; traffic is not concerned", { cause: endpoint.error.message });
+  }
+  const role = new SupervisedProxy({ directory, proxy, client, log, endpoints, expiry });
   role.listen();
   listening = true;
   tell({ type: "listening", ports: proxy.ports });
@@ -112,20 +131,23 @@ class SupervisedProxy {
   readonly #proxy: Proxy;
   readonly #client: DiscoveryClient;
   readonly #log: Logger;
-  readonly #admin: AdminServer | undefined;
+  readonly #endpoints: readonly AdminServer[];
+  readonly #expiry: SvidExpiry;
 
   constructor(parts: {
     readonly directory: string;
     readonly proxy: Proxy;
     readonly client: DiscoveryClient;
     readonly log: Logger;
-    readonly admin: AdminServer | undefined;
+    readonly endpoints: readonly AdminServer[];
+    readonly expiry: SvidExpiry;
   }) {
     this.#directory = parts.directory;
     this.#proxy = parts.proxy;
     this.#client = parts.client;
     this.#log = parts.log;
-    this.#admin = parts.admin;
+    this.#endpoints = parts.endpoints;
+    this.#expiry = parts.expiry;
   }
 
   listen(): void {
@@ -157,7 +179,9 @@ class SupervisedProxy {
 
   #reloadIdentity(workloadId: string): void {
     try {
-      const set = this.#proxy.setIdentity(workloadId, readIdentity(this.#directory, workloadId));
+      const identity = readIdentity(this.#directory, workloadId);
+      const set = this.#proxy.setIdentity(workloadId, identity);
+      if (set.ok) this.#expiry.set(workloadId, identity);
       if (!set.ok)
         this.#log.error("the new identity cannot be used, the current one stays", {
           workloadId,
@@ -170,9 +194,10 @@ class SupervisedProxy {
   }
 
   async #end(): Promise<void> {
+    await this.#client.seal();
     await this.#proxy.close();
     await this.#client.close();
-    await this.#admin?.close();
+    await Promise.all(this.#endpoints.map((endpoint) => endpoint.close()));
     process.exit(0);
   }
 }
@@ -191,4 +216,19 @@ function isSupervisorMessage(value: unknown): value is SupervisorMessage {
 function logLevel(): Logger["level"] {
   const wanted = process.env["RIPSTOP_LOG_LEVEL"];
   return wanted === "debug" || wanted === "info" || wanted === "warn" || wanted === "error" ? wanted : "warn";
+}
+
+/** Shows when each workload's certificate expires. */
+class SvidExpiry {
+  readonly #metrics: MetricRegistry;
+
+  constructor(metrics: MetricRegistry) {
+    this.#metrics = metrics;
+  }
+
+  set(workloadId: string, { chainPem }: StoredIdentity): void {
+    const { SVID_EXPIRY } = metricNames;
+    const expiresMs = Date.parse(new X509Certificate(chainPem).validTo);
+    this.#metrics.gauge(SVID_EXPIRY.name, SVID_EXPIRY.help, { workload: workloadId }).set(Math.floor(expiresMs / 1000));
+  }
 }

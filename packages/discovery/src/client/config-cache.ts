@@ -95,6 +95,7 @@ export class ConfigCache {
   readonly #collect: () => CachedResources;
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #sealed = false;
 
   constructor(options: ConfigCacheOptions, collect: () => CachedResources) {
     this.#options = options;
@@ -118,10 +119,17 @@ export class ConfigCache {
 
   /** Something changed: the file is written soon. */
   touch(): void {
+    if (this.#sealed) return;
     this.#timer ??= this.#options.clock.after(DEBOUNCE_MS, () => {
       this.#timer = undefined;
       this.#writing = this.#writing.then(() => this.#write());
     });
+  }
+
+  /** Writes what is due, and nothing from now on. */
+  seal(): Promise<void> {
+    this.#sealed = true;
+    return this.flush();
   }
 
   /** Writes what is due and waits for it. */

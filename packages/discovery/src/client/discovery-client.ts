@@ -35,6 +35,11 @@ export interface DiscoveryClient extends ConfigClient {
   readonly hasCache: boolean;
   /** SVID or bundle files were replaced: the next connection uses them; the open one lives on. */
   reloadIdentity(): void;
+  /**
+   * Writes the cache for the last time: what the proxy gives up while it ends stays in it, so that its next start serves
+   * without the control plane.
+   */
+  seal(): Promise<void>;
 }
 
 /** Reads the cache (synchronously: once, at the start) and begins to connect. */
@@ -91,8 +96,12 @@ class Client implements DiscoveryClient {
     this.#connection.reload();
   }
 
+  seal(): Promise<void> {
+    return this.#cache.seal();
+  }
+
   async close(): Promise<void> {
     this.#connection.close();
-    await this.#cache.flush();
+    await this.#cache.seal();
   }
 }

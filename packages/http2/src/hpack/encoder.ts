@@ -76,6 +76,7 @@ class Met {
 class NameSlot {
   readonly name: string;
   readonly handling: number;
+  readonly isTe: boolean;
   /** First index of the name in the static table, or 0. */
   readonly staticIndex: number;
   /** Static entries with a value of their own: value i has index staticIndex + i. */
@@ -93,6 +94,7 @@ class NameSlot {
   constructor(name: string) {
     this.name = name;
     this.handling = handlingOf(name);
+    this.isTe = name === "te";
     this.staticIndex = staticIndexOfName(name);
     const values: string[] = [];
     for (let at = this.staticIndex; at > 0 && at <= STATIC_COUNT && STATIC_NAMES[at] === name; at++) {
@@ -172,6 +174,8 @@ export class HpackEncoder {
       else writeInteger(out, 0x80, 0x7f, index);
       return;
     }
+    // Values of te other than this one are for HTTP/1.1 alone (RFC 9113 §8.2.2).
+    if (slot.isTe && value !== "trailers") return;
     const size = name.length + value.length + ENTRY_OVERHEAD;
     // The first repeat of a name without any index is worth an entry even if the value is new: the name is then known.
     const wanted = met !== undefined || (slot.seen && slot.staticIndex === 0 && slot.newest < oldestLive);

@@ -81,6 +81,24 @@ export function parseFrame(line: string): Buffer {
   return bytes;
 }
 
+/** The table size updates that a header block begins with (RFC 7541 §6.3). */
+function tableSizes(block: Buffer): string[] {
+  const sizes: string[] = [];
+  let at = 0;
+  while (((block[at] ?? 0) & 0xe0) === 0x20) {
+    let size = (block[at++] ?? 0) & 0x1f;
+    if (size === 0x1f) {
+      for (let shift = 0, more = true; more; shift += 7) {
+        const byte = block[at++] ?? 0;
+        size += (byte & 0x7f) * 2 ** shift;
+        more = byte >= 0x80;
+      }
+    }
+    sizes.push(`table-size=${size}`);
+  }
+  return sizes;
+}
+
 /** Prints what an endpoint sent, frame by frame; keeps the HPACK state from call to call. */
 export class FramePrinter {
   readonly #decoder = new HpackDecoder();
@@ -125,6 +143,7 @@ export class FramePrinter {
           words.push(`${payload.length} bytes`);
           break;
         }
+        words.push(...tableSizes(this.#block));
         if (
           !this.#decoder.decode(this.#block, 0, this.#block.length, {
             onField: (n, v, _kind, flags) =>

@@ -2,7 +2,7 @@
 //
 // Lines are frames (see frame-text.suite.ts) from the peer, or actions of the owner:
 // With >> the owner does more in the same turn: nothing is flushed yet.
-//   > respond N STATUS [end] [{name: value} …]   > inform N STATUS   > body N COUNT|"text"   > end N
+//   > respond N STATUS [end] [length=L] [{name: value} …]   > inform N STATUS [length=L]   > body N COUNT|"text"   > end N
 //   > trailers N {name: value} …   > reset N CODE   > consumed N COUNT
 //   > open METHOD PATH [end] [protocol=P]        > shutdown   > ping N   > fin   > lost
 //   > upgrade PATH HEX (an HTTP/1.1 request became stream 1; HEX is its HTTP2-Settings)
@@ -166,6 +166,8 @@ export class ScriptedEndpoint implements Http2Output, Http2ServerHandler {
         const head = new ResponseHead();
         head.status = Number(second);
         head.headers.copyFrom(list);
+        const length = words.find((word) => word.startsWith("length="));
+        if (length !== undefined) head.contentLength = Number(length.slice(7));
         if (verb === "inform") stream?.sendInformational(head);
         else stream?.sendResponse(head, words.includes("end"));
         return;

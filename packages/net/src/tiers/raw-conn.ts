@@ -104,6 +104,18 @@ export class RawConn implements Conn, StreamOwner {
     return false;
   }
 
+  give(bytes: Buffer): boolean {
+    if (this.#ended || this.#closing || bytes.length === 0) return true;
+    if (this.#inFlight > 0) {
+      // A copy: the caller's memory may be much larger than its view.
+      this.#waiting.push(Buffer.from(bytes));
+      this.#waitingBytes += bytes.length;
+    } else this.#submit(bytes, undefined);
+    if (this.#inFlight === 0) return true;
+    this.#blocked = true;
+    return false;
+  }
+
   pause(): void {
     this.#paused = true;
     if (!this.#reading) return;

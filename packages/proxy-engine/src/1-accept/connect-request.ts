@@ -159,7 +159,7 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
 
   #refuse(refused: Refusal): void {
     if (this.#over) return;
-    sendRefusal(this.#stream, this.#request, refused, this.#request.headers.get("x-request-id") ?? "");
+    sendRefusal(this.#stream, this.#request, refused, this.#context.engine.clock.nowMs());
     this.#finish();
   }
 

@@ -110,7 +110,7 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
     this.#acceptor = options.acceptor;
     this.#registry = options.registry;
     this.#clock = options.engine.clock;
-    this.#http1 = new Http1ServerConnection({ output: conn, handler: this });
+    this.#http1 = new Http1ServerConnection({ output: conn, handler: this, clock: this.#clock });
     this.#registry.add(this);
     conn.handler = this;
   }

@@ -221,7 +221,7 @@ class InboundTunnel implements ServerStreamHandler, DialEvents {
       cause: refused.detail,
       peer: this.#parts.peer.identity,
     });
-    sendRefusal(this.#parts.stream, this.#request, refused, "");
+    sendRefusal(this.#parts.stream, this.#request, refused, engine.clock.nowMs());
     this.#finish();
   }
 

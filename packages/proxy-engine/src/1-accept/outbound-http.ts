@@ -3,7 +3,7 @@
 import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { Conn } from "@ripstop/net";
 import type { HostPort } from "../2-identify/authority.ts";
-import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
+import { declaredTarget, OutboundExchange, type DeclaredTarget } from "../7-connect/outbound-exchange.ts";
 import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
 import type { OutboundContext } from "./outbound-context.ts";
 
@@ -23,11 +23,11 @@ export function serveOutboundHttp(context: OutboundContext, conn: Conn, options:
 /** Takes requests that all go to one host and port, or, without `declared`, to the host that each of them names. */
 export class OutboundAcceptor implements RequestAcceptor {
   readonly #context: OutboundContext;
-  readonly #declared: HostPort | undefined;
+  readonly #declared: DeclaredTarget | undefined;
 
   constructor(context: OutboundContext, declared: HostPort | undefined) {
     this.#context = context;
-    this.#declared = declared;
+    this.#declared = declared === undefined ? undefined : declaredTarget(declared);
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {

@@ -8,8 +8,20 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** What was parsed last: a connection's requests mostly name the same host, and codecs give the same string for it. */
+let parsedText = "";
+let parsed: HostPort | undefined;
+
 /** Splits "Host:8080", "[::1]:80", "host."; undefined when it is malformed. */
 export function parseAuthority(authority: string): HostPort | undefined {
+  if (authority !== parsedText) {
+    parsed = parse(authority);
+    parsedText = authority;
+  }
+  return parsed;
+}
+
+function parse(authority: string): HostPort | undefined {
   let host: string;
   let rest: string;
   if (authority.startsWith("[")) {

@@ -82,7 +82,7 @@ export class HostTable implements ClusterSource {
   }
 
   /** The entry of `host` (lower case, no port); subscribes at first use. Undefined when too many names are in use. */
-  lookup(host: string): HostEntry | undefined {
+  lookup(host: string, nowMs: number = this.#options.clock.monotonicMs()): HostEntry | undefined {
     let entry = this.#hosts.get(host);
     if (entry === undefined) {
       if (this.#hosts.size >= MAX_HOSTS) this.#forgetIdle();
@@ -91,7 +91,7 @@ export class HostTable implements ClusterSource {
       this.#hosts.set(host, entry);
       this.#subscribe(entry);
     }
-    entry.lastUsedMs = this.#options.clock.monotonicMs();
+    entry.lastUsedMs = nowMs;
     return entry;
   }
 

@@ -11,6 +11,7 @@ const SOURCE_IDENTITY = "x-ripstop-source-identity";
  */
 const MESH_PREFIX = /^x[-_]ripstop[-_]/;
 const LETTER_X = 0x78;
+const LETTER_R = 0x72;
 const MAX_REQUEST_ID = 128;
 const MAX_SERVICE_NAME = 128;
 
@@ -18,7 +19,9 @@ const MAX_SERVICE_NAME = 128;
 export function removeMeshFields(headers: HeaderList): void {
   for (let at = headers.length - 1; at >= 0; at--) {
     const name = headers.nameAt(at);
-    if (name.charCodeAt(0) === LETTER_X && MESH_PREFIX.test(name)) headers.remove(name);
+    // Two letters first: they settle it for nearly every name without a call.
+    if (name.charCodeAt(0) !== LETTER_X || name.charCodeAt(2) !== LETTER_R || !MESH_PREFIX.test(name)) continue;
+    headers.remove(name);
   }
 }
 
@@ -29,7 +32,11 @@ function addIds(headers: HeaderList, ids: RandomIds): void {
   }
   const trace = headers.get("traceparent");
   // The state belongs to a trace that cannot be read (W3C Trace Context §3.3).
-  if (trace !== undefined && !isTraceparent(trace)) headers.remove("tracestate");
+  if (trace === undefined) {
+    headers.append("traceparent", nextTraceparent(undefined, ids));
+    return;
+  }
+  if (!isTraceparent(trace)) headers.remove("tracestate");
   headers.set("traceparent", nextTraceparent(trace, ids));
 }
 

@@ -113,8 +113,8 @@ export class Cluster {
   }
 
   /** The endpoint answered. */
-  recordSuccess(endpoint: UpstreamEndpoint): void {
-    this.endpoints.recordSuccess(endpoint, this.#owner.clock.monotonicMs());
+  recordSuccess(endpoint: UpstreamEndpoint, nowMs: number = this.#owner.clock.monotonicMs()): void {
+    this.endpoints.recordSuccess(endpoint, nowMs);
   }
 
   /** The endpoint failed. */

@@ -4,6 +4,7 @@
 
 import {
   HeaderList,
+  httpDate,
   type RequestHead,
   ResponseHead,
   StreamErrorCode,
@@ -12,7 +13,8 @@ import {
 } from "@ripstop/http";
 import { removeMeshFields } from "../5-filter/request-duties.ts";
 import type { Engine } from "../engine.ts";
-import { requestTimedOut, tooManyWaiting, upstreamReset } from "../errors.ts";
+import { spendForward } from "../5-filter/max-forwards.ts";
+import { requestTimedOut, tooManyWaiting, traceRefused, upstreamReset } from "../errors.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { ERROR_HEADER, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
@@ -44,6 +46,8 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   /** The exchange's own copy of the request; edited on the way. */
   readonly request: RequestHead;
   readonly startedMs: number;
+  /** The time when the stage that runs now began: one look at the clock serves a whole turn. */
+  protected nowMs: number;
   protected attempt: Attempt | undefined = undefined;
   /** The refusal that was sent; undefined when the service answered. */
   protected refused: Refusal | undefined = undefined;
@@ -76,9 +80,10 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.engine = engine;
     this.downstream = downstream;
     this.request = engine.heads.take();
-    this.request.copyFrom(head);
+    this.request.takeFrom(head);
     this.#requestEnded = end;
     this.startedMs = engine.clock.monotonicMs();
+    this.nowMs = this.startedMs;
     engine.live.exchanges++;
   }
 
@@ -114,7 +119,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   /** Starts the next attempt at `pool`. */
   protected startAttempt(pool: HttpPool): Attempt {
     this.attempts++;
-    const attempt = new Attempt(this, pool, this.engine.clock.monotonicMs());
+    const attempt = new Attempt(this, pool, this.nowMs);
     this.attempt = attempt;
     return attempt;
   }
@@ -148,8 +153,31 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.refused = refused;
     this.#responseStarted = true;
     this.status = refused.kind.status;
-    sendRefusal(this.downstream, this.request, refused, this.request.headers.get("x-request-id") ?? "");
+    sendRefusal(this.downstream, this.request, refused, this.engine.clock.nowMs());
     this.#responseDone();
+  }
+
+  /** Answers an OPTIONS or TRACE that must go no further (RFC 9110 §7.6.2, §9.3.8). True when it did. */
+  protected answeredAsLast(): boolean {
+    const { method, headers } = this.request;
+    if (method !== "OPTIONS" && method !== "TRACE") return false;
+    if (method === "TRACE" && !this.#requestEnded) {
+      this.refuse(refusal(traceRefused, "a TRACE with a body is not passed on"));
+      return true;
+    }
+    if (spendForward(headers)) return false;
+    if (method === "TRACE") {
+      this.refuse(refusal(traceRefused, "Max-Forwards is used up, and the proxy does not echo requests"));
+      return true;
+    }
+    const head = new ResponseHead();
+    head.contentLength = 0;
+    head.headers.append("date", httpDate(this.engine.clock.nowMs()));
+    this.#responseStarted = true;
+    this.status = head.status;
+    this.downstream.sendResponse(head, true);
+    this.#responseDone();
+    return true;
   }
 
   /** The deadline of the exchange passed. */
@@ -263,6 +291,9 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.#readGrpcStatus(head.headers);
     this.#tunnel = head.protocol !== "";
     this.editResponse(head);
+    // RFC 9110 §6.6.1: a response that is passed on says when it was received, if its sender did not.
+    const { headers } = head;
+    if (headers.indexOf("date", 0) < 0) headers.append("date", httpDate(this.engine.clock.nowMs()));
     this.downstream.sendResponse(head, end);
     if (end) this.#responseDone();
   }

@@ -92,6 +92,7 @@ export class InboundExchange extends HttpExchange {
       return;
     }
     auditRequest(this.#workload, view);
+    if (this.answeredAsLast()) return;
     const port = this.#workload.view.port(this.#peer.port);
     if (port === undefined) {
       this.refuse(refusal(portNotServed, `${this.#workload.id} has no port ${this.#peer.port}`));

@@ -2,7 +2,7 @@
 // and the cause in plain words.
 
 import type { ErrorKind } from "@ripstop/core";
-import { ResponseHead, type RequestHead, type ServerStream } from "@ripstop/http";
+import { httpDate, ResponseHead, type RequestHead, type ServerStream } from "@ripstop/http";
 
 /** Why the proxy answers in place of the service. */
 export interface Refusal {
@@ -51,10 +51,12 @@ function encodeGrpcMessage(text: string): string {
   return encoded;
 }
 
-/** Sends the refusal as the final response and returns the HTTP status that was sent. */
-export function sendRefusal(stream: ServerStream, request: RequestHead, refused: Refusal, requestId: string): number {
+/** Sends the refusal as the final response, at `nowMs` by the wall clock, and returns the HTTP status that was sent. */
+export function sendRefusal(stream: ServerStream, request: RequestHead, refused: Refusal, nowMs: number): number {
   const { kind, message, policy, clause } = refused;
+  const requestId = request.headers.get("x-request-id") ?? "";
   const head = new ResponseHead();
+  head.headers.append("date", httpDate(nowMs));
   head.headers.append(ERROR_HEADER, kind.code);
   if (requestId !== "") head.headers.append("x-request-id", requestId);
   if (isGrpc(request)) {

@@ -14,6 +14,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
   configNotReceived,
   connectFailed,
+  httpsInClear,
   invalidBackend,
   invalidPath,
   missingHost,
@@ -44,7 +45,7 @@ const NOTHING_TRIED: readonly UpstreamEndpoint[] = [];
 export class OutboundExchange extends HttpExchange implements HostWaiter {
   readonly #context: OutboundContext;
   /** The declared upstream that the connection was made to; undefined for the HTTP proxy. */
-  readonly #declared: HostPort | undefined;
+  readonly #declared: DeclaredTarget | undefined;
   /** Made when a time-out applies. */
   #deadline: WheelTimer | undefined = undefined;
   #host: HostEntry | undefined = undefined;
@@ -90,8 +91,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#target = this.#declared;
       // The application wrote the loopback address that it was given: the service gets its own name.
       if (authority === undefined || isLoopback(authority.host)) {
-        request.authority =
-          this.#declared.port === 0 ? this.#declared.host : formatAuthority(this.#declared.host, this.#declared.port);
+        request.authority = this.#declared.authority;
       }
     } else if (authority === undefined) {
       this.refuse(refusal(missingHost, "the request names no host"));
@@ -99,9 +99,10 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     } else {
       this.#target = authority;
     }
+    if (this.answeredAsLast()) return;
     if (request.scheme === "") request.scheme = "http";
     this.#isGrpc = isGrpc(request);
-    const host = this.#context.hosts.lookup(this.#target.host);
+    const host = this.#context.hosts.lookup(this.#target.host, this.startedMs);
     if (host === undefined) {
       this.refuse(refusal(tooManyWaiting, "too many host names are in use"));
       return;
@@ -123,6 +124,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (!this.#waiting) return;
     this.#waiting = false;
     this.#clearDeadline();
+    this.nowMs = this.engine.clock.monotonicMs();
     if (!this.finished) this.#route(host);
   }
 
@@ -175,8 +177,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   #balance(cluster: Cluster): void {
-    const now = this.engine.clock.monotonicMs();
-    const endpoint = cluster.endpoints.pick(now, this.#tried ?? NOTHING_TRIED);
+    const endpoint = cluster.endpoints.pick(this.nowMs, this.#tried ?? NOTHING_TRIED);
     if (endpoint === undefined) {
       const count = cluster.endpoints.all.length;
       const why = count === 0 ? "no instance is registered" : `none of its ${count} instances is ready`;
@@ -211,6 +212,12 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.refuse(refusal(proxyLoop, `${host}:${target.port} is the proxy itself`));
       return;
     }
+    if (this.request.scheme === "https") {
+      this.refuse(
+        refusal(httpsInClear, `${formatAuthority(host, target.port)} wants TLS, which only its client can begin`),
+      );
+      return;
+    }
     removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
   }
@@ -231,7 +238,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.#endpoint.recordLatency(now - attempt.startedMs, now);
     const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
     if (unavailable || isRetryableStatus(head.status)) this.#cluster.recordFailure(this.#endpoint);
-    else this.#cluster.recordSuccess(this.#endpoint);
+    else this.#cluster.recordSuccess(this.#endpoint, now);
   }
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
@@ -299,6 +306,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   #again(): void {
     this.dropAttempt(StreamErrorCode.CANCEL);
+    this.nowMs = this.engine.clock.monotonicMs();
     if (this.#cluster !== undefined) this.#balance(this.#cluster);
     else this.#egress();
   }
@@ -324,7 +332,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   /** One timer serves both time-outs: it is set to the nearer one. */
   #scheduleDeadline(): void {
     const backendMs = this.#rule?.backendTimeoutMs ?? 0;
-    const spent = this.engine.clock.monotonicMs() - this.startedMs;
+    const spent = this.nowMs - this.startedMs;
     let delay = this.#timeoutMs > 0 ? Math.max(0, this.#timeoutMs - spent) : Infinity;
     if (backendMs > 0) delay = Math.min(delay, backendMs);
     if (delay === Infinity) return;
@@ -407,5 +415,16 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 export interface ExchangeStart {
   /** The request has no body. */
   readonly end: boolean;
-  readonly declared: HostPort | undefined;
+  readonly declared: DeclaredTarget | undefined;
+}
+
+/** A declared upstream. */
+export interface DeclaredTarget extends HostPort {
+  /** As requests to it say it. */
+  readonly authority: string;
+}
+
+/** `target` with its text, made once for all requests. */
+export function declaredTarget({ host, port }: HostPort): DeclaredTarget {
+  return { host, port, authority: port === 0 ? host : formatAuthority(host, port) };
 }

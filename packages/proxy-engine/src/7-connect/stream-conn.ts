@@ -77,11 +77,12 @@ export class StreamConn implements Conn, HttpStreamHandler {
     this.#closeWhenBothEnded();
   }
 
-  destroy(_reset?: boolean): void {
+  destroy(reset?: boolean): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#early = [];
-    this.#stream.reset(StreamErrorCode.CANCEL);
+    // An error of the connection on the other side is told as such (RFC 9113 §8.5).
+    this.#stream.reset(reset === true ? StreamErrorCode.CONNECT_ERROR : StreamErrorCode.CANCEL);
     this.#handler?.onClose({ code: "", message: "closed by this side" });
   }
 

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { createMetricRegistry } from "@ripstop/telemetry";
 import { TestMesh } from "../testing/test-mesh.suite.ts";
-import { startAdmin } from "./admin-server.ts";
+import { startAdmin, startMetrics } from "./admin-server.ts";
 
 function get(socketPath: string, path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
@@ -49,4 +50,34 @@ describe("the admin socket", () => {
       await rm(folder, { recursive: true });
     }
   });
+
+  it("serves metrics, and nothing else, on a loopback port", async () => {
+    const mesh = await TestMesh.create();
+    try {
+      const web = await mesh.start({ id: "shop/web-1" });
+      const port = await freePort();
+      const metrics = createMetricRegistry();
+      metrics.counter("ripstop_test_total", "For the test.").add(7);
+      const started = await startMetrics({ proxy: web.proxy, metrics, port });
+      assert.ok(started.ok);
+      const scrape = await fetch(`http://127.0.0.1:${port}/metrics`);
+      assert.equal(scrape.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+      assert.match(await scrape.text(), /^ripstop_test_total 7$/m);
+      assert.equal((await fetch(`http://127.0.0.1:${port}/config`)).status, 404);
+      assert.equal((await fetch(`http://127.0.0.1:${port}/metrics`, { method: "POST" })).status, 405);
+      await started.value.close();
+    } finally {
+      await mesh.close();
+    }
+  });
 });
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}

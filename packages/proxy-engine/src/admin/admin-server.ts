@@ -18,6 +18,14 @@ export interface AdminOptions {
   readonly path: string;
 }
 
+/** What the metrics endpoint shows, and where. */
+export interface MetricsOptions {
+  readonly proxy: Proxy;
+  readonly metrics: MetricRegistry;
+  /** Port on 127.0.0.1. */
+  readonly port: number;
+}
+
 /** A running admin server. */
 export interface AdminServer {
   close(): Promise<void>;
@@ -28,16 +36,28 @@ export interface AdminServer {
  * until the first complete config is in force, and while draining.
  */
 export async function startAdmin(options: AdminOptions): Promise<Result<AdminServer, RipstopError>> {
+  const started = await serve(options.proxy, { path: options.path }, new AdminAcceptor(options));
+  if (started.ok) await chmod(options.path, 0o600);
+  return started;
+}
+
+/** Serves GET /metrics, and nothing else, on a loopback port: for Prometheus, which reads no Unix sockets. */
+export function startMetrics(options: MetricsOptions): Promise<Result<AdminServer, RipstopError>> {
+  return serve(options.proxy, { host: "127.0.0.1", port: options.port }, new MetricsAcceptor(options.metrics));
+}
+
+async function serve(
+  { engine }: Proxy,
+  where: { readonly path: string } | { readonly host: string; readonly port: number },
+  acceptor: RequestAcceptor,
+): Promise<Result<AdminServer, RipstopError>> {
   const registry: SessionRegistry = new Set();
-  const acceptor = new AdminAcceptor(options);
-  const { engine } = options.proxy;
   const listener = await listen({
-    path: options.path,
+    ...where,
     maxConnections: MAX_CONNECTIONS,
     onConn: (conn) => void new Http1Session(conn, { engine, acceptor, registry }),
   });
   if (!listener.ok) return listener;
-  await chmod(options.path, 0o600);
   return ok({
     close: async () => {
       listener.value.close();
@@ -62,15 +82,14 @@ const deaf: ServerStreamHandler = {
   onReset: () => undefined,
 };
 
-class AdminAcceptor implements RequestAcceptor {
-  readonly #options: AdminOptions;
-
-  constructor(options: AdminOptions) {
-    this.#options = options;
-  }
+abstract class ReplyAcceptor implements RequestAcceptor {
+  protected abstract reply(path: string): Reply;
 
   onRequest(stream: ServerStream, request: RequestHead, _end: boolean): ServerStreamHandler {
-    const { status, type, body } = this.#reply(request);
+    const readOnly = request.method === "GET" || request.method === "HEAD";
+    const { status, type, body } = readOnly
+      ? this.reply(request.path.split("?")[0] ?? "")
+      : json(405, { error: "only GET" });
     const bytes = Buffer.from(body, "utf8");
     const head = new ResponseHead();
     head.status = status;
@@ -82,17 +101,38 @@ class AdminAcceptor implements RequestAcceptor {
     stream.sendEnd();
     return deaf;
   }
+}
 
-  #reply(request: RequestHead): Reply {
+class MetricsAcceptor extends ReplyAcceptor {
+  readonly #metrics: MetricRegistry;
+
+  constructor(metrics: MetricRegistry) {
+    super();
+    this.#metrics = metrics;
+  }
+
+  protected override reply(path: string): Reply {
+    return path === "/metrics" ? prometheus(this.#metrics) : json(404, { error: "only /metrics is here" });
+  }
+}
+
+class AdminAcceptor extends ReplyAcceptor {
+  readonly #options: AdminOptions;
+
+  constructor(options: AdminOptions) {
+    super();
+    this.#options = options;
+  }
+
+  protected override reply(path: string): Reply {
     const { proxy, metrics } = this.#options;
-    if (request.method !== "GET" && request.method !== "HEAD") return json(405, { error: "only GET" });
-    switch (request.path.split("?")[0]) {
+    switch (path) {
       case "/config":
         return json(200, describeConfig(proxy));
       case "/connections":
         return json(200, describeConnections(proxy));
       case "/metrics":
-        return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: metrics.render() };
+        return prometheus(metrics);
       case "/health":
         return json(200, { status: "alive" });
       case "/ready":
@@ -106,4 +146,8 @@ class AdminAcceptor implements RequestAcceptor {
 
 function json(status: number, value: unknown): Reply {
   return { status, type: "application/json", body: `${JSON.stringify(value, null, 2)}\n` };
+}
+
+function prometheus(metrics: MetricRegistry): Reply {
+  return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: metrics.render() };
 }

@@ -43,6 +43,7 @@ export function runCommand(): Command {
       upstreamOption,
       [],
     )
+    .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
     .option("--drain <duration>", "longest time for what is in flight to finish", durationOption, 10_000)
     .option("--wait-timeout <duration>", "longest wait for control plane and first config", durationOption, 60_000)
     .addOption(

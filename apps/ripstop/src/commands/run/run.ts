@@ -16,6 +16,7 @@ export interface RunCommandOptions extends HomeOption {
   readonly protocol: RunPort["protocol"];
   readonly label: Readonly<Record<string, string>>;
   readonly upstream: readonly UpstreamOption[];
+  readonly metricsPort?: number | "auto";
   readonly drain: number;
   readonly waitTimeout: number;
   readonly endWithParent: boolean;
@@ -35,6 +36,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       labels: options.label,
       port: await portOf(options),
       upstreams: options.upstream,
+      metricsPort: await metricsPortOf(options),
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
       command,
@@ -67,4 +69,11 @@ async function portOf(options: RunCommandOptions): Promise<RunPort | undefined> 
   const auto = options.port === "auto";
   const port = options.port === "auto" ? await freePort() : options.port;
   return { port, servicePort: options.servicePort ?? (auto ? AUTO_SERVICE_PORT : port), protocol: options.protocol };
+}
+
+async function metricsPortOf({ metricsPort }: RunCommandOptions): Promise<number | undefined> {
+  if (metricsPort !== "auto") return metricsPort;
+  const port = await freePort();
+  process.stderr.write(`metrics http://127.0.0.1:${port}/metrics\n`);
+  return port;
 }

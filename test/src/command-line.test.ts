@@ -1,0 +1,91 @@
+// The command line as a person uses it, against a real control plane.
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { MeshClient } from "./http-client.ts";
+import { executable, Mesh, start } from "./mesh.ts";
+import { echoServer } from "./programs.ts";
+
+const GOOD = `
+apiVersion: v1
+kind: Service
+metadata: { name: good, namespace: shop }
+spec: { selector: { app: good }, ports: [{ port: 80 }] }
+`;
+const BAD = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: route, namespace: shop }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: good }]
+  rules:
+    - matches: [{ path: { type: Prefix, value: /books } }]
+      backendRefs: [{ name: good, port: 80, wieght: 3 }]
+`;
+
+describe("the command line", () => {
+  const mesh = new Mesh();
+  const file = (name: string, text: string): string => {
+    const path = join(mesh.home, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  after(() => mesh.stop());
+
+  describe("without a control plane", () => {
+    it("says what to start, and exits with 4", async () => {
+      const { code, output } = await mesh.command(["get", "services"]);
+      assert.equal(code, 4);
+      assert.match(output, /RS4001[^]*ripstop up/);
+    });
+  });
+
+  describe("with one", () => {
+    before(() => mesh.startControl());
+
+    it("names every violation with file, line and column, and applies nothing of any file", async () => {
+      const good = file("good.yaml", GOOD);
+      const bad = file("bad.yaml", BAD);
+      const { code, output } = await mesh.command(["apply", "-f", good, "-f", bad]);
+      assert.equal(code, 3, output);
+      assert.match(output, /bad\.yaml:8:\d+ spec\.rules\[0\]\.matches\[0\]\.path\.type .*PathPrefix/);
+      assert.match(output, /bad\.yaml:9:\d+ spec\.rules\[0\]\.backendRefs\[0\]\.wieght .*Did you mean weight/);
+      assert.equal((await mesh.command(["get", "service", "good", "-n", "shop"])).code, 1);
+    });
+
+    it("applies, shows, describes and deletes", async () => {
+      assert.match((await mesh.command(["apply", "-"], GOOD)).output, /Service shop\/good created/);
+      assert.match((await mesh.command(["apply", "-"], GOOD)).output, /Service shop\/good unchanged/);
+      const shown = await mesh.command(["get", "service", "good", "-n", "shop", "-o", "json"]);
+      assert.equal((JSON.parse(shown.output) as { metadata: { generation: number } }).metadata.generation, 1);
+      assert.match((await mesh.command(["describe", "service", "good", "-n", "shop"])).output, /app: good/);
+      assert.match((await mesh.command(["delete", "service", "good", "-n", "shop"])).output, /deleted/);
+      assert.equal((await mesh.command(["get", "service", "good", "-n", "shop"])).code, 1);
+    });
+
+    it("ends quietly when the reader of its output has enough", async () => {
+      mesh.ripstop(["run", "--service", "echo", "--port", "auto", "--", process.execPath, "--eval", echoServer]);
+      const client = await MeshClient.start(mesh, "caller");
+      const send = async (): Promise<true | undefined> =>
+        (await client.send("http://echo/")).status === 200 ? true : undefined;
+      await mesh.until("echo answers", send);
+      const pipe = start(
+        "bash",
+        ["-c", `set -o pipefail; "${process.execPath}" "${executable}" tap -o json | head -n 1`],
+        {
+          env: { ...process.env, RIPSTOP_HOME: mesh.home },
+        },
+      );
+      let ended = false;
+      void pipe.ended.then(() => (ended = true));
+      await mesh.until("the pipe ends", async () => {
+        await send();
+        return ended ? true : undefined;
+      });
+      assert.equal(await pipe.ended, 0, pipe.output());
+      assert.match(pipe.output(), /^\{[^\n]*"path":"\/"[^\n]*\}\n$/);
+    });
+  });
+});

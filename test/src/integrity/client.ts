@@ -1,0 +1,94 @@
+// The client of the integrity run, an application of the mesh: takes plan after plan, compares, and prints what is wrong.
+//   node client.js SEED FIRST COUNT LANES       with the declared upstreams h1, h2 and tcp
+// One line of JSON a finding, a line of progress a second, and a summary; then it waits for SIGTERM, all connections closed.
+
+import { Agent } from "node:http";
+import type { ClientHttp2Session } from "node:http2";
+import { openSession, overHttp1, overHttp2, type Way } from "./http-exchange.ts";
+import { judge } from "./outcome.ts";
+import { pipelined } from "./pipeline.ts";
+import { makePlan, type Application, type Plan } from "./plan.ts";
+import { overTcp, webSocketHttp1, webSocketHttp2 } from "./tunnels.ts";
+
+const STUCK_MS = 20_000;
+const SESSIONS = 4;
+const MAX_FINDINGS = 40;
+
+const [seed = 1, first = 1, count = 1, lanes = 32] = process.argv.slice(2).map(Number);
+
+function portOf(application: Application): number {
+  return Number(process.env[`${application.toUpperCase()}_SERVICE_PORT`]);
+}
+
+const proxyPort = Number(new URL(process.env["HTTP_PROXY"] ?? "http://127.0.0.1:1").port);
+const agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 });
+const sessions = new Map<string, ClientHttp2Session>();
+const kinds = new Map<string, number>();
+let bytes = 0;
+let findings = 0;
+let finished = 0;
+
+function sessionFor(port: number, index: number): ClientHttp2Session {
+  const key = `${port} ${index % SESSIONS}`;
+  const known = sessions.get(key);
+  if (known !== undefined && !known.closed && !known.destroyed) return known;
+  const opened = openSession(port);
+  sessions.set(key, opened);
+  return opened;
+}
+
+function report(index: number, wrong: string): void {
+  findings++;
+  if (findings <= MAX_FINDINGS)
+    process.stdout.write(`${JSON.stringify({ wrong, index, plan: makePlan(seed, index) })}\n`);
+}
+
+function wayOf(plan: Plan): Way {
+  const host = plan.application;
+  const path = `/exchange/${plan.server.index}`;
+  if (plan.client === "proxy") return { port: proxyPort, path: `http://${host}${path}`, host };
+  return { port: portOf(plan.application), path, host };
+}
+
+async function perform(plan: Plan): Promise<string | undefined> {
+  const way = wayOf(plan);
+  if (plan.kind === "pipeline") return pipelined(plan, way);
+  let seen;
+  if (plan.kind === "tcp") seen = await overTcp(plan, way);
+  else if (plan.client === "h2") {
+    const session = sessionFor(way.port, plan.server.index);
+    seen = plan.kind === "websocket" ? await webSocketHttp2(plan, way, session) : await overHttp2(plan, way, session);
+  } else seen = plan.kind === "websocket" ? await webSocketHttp1(plan, way) : await overHttp1(plan, way, agent);
+  bytes += seen.check.received;
+  return judge(plan, seen);
+}
+
+let next = first;
+async function lane(): Promise<void> {
+  while (next < first + count) {
+    const index = next++;
+    const plan = makePlan(seed, index);
+    const stuck = new Promise<string>((resolve) =>
+      setTimeout(() => resolve(`no end within ${STUCK_MS / 1000} s`), STUCK_MS).unref(),
+    );
+    const wrong = await Promise.race([perform(plan), stuck]).catch((error: unknown) => `threw ${String(error)}`);
+    if (wrong !== undefined) report(index, wrong);
+    finished++;
+    const kind = plan.kind === "exchange" ? `${plan.client}-to-${plan.application}` : plan.kind;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    if (plan.abortAt !== -1 || plan.server.abortAt !== -1) kinds.set("cut", (kinds.get("cut") ?? 0) + 1);
+    if (plan.server.abortAt === -1 && plan.abortAt === -1) bytes += plan.server.up;
+  }
+}
+
+process.on("SIGTERM", () => process.exit(0));
+const progress = setInterval(
+  () => process.stdout.write(`${JSON.stringify({ progress: finished, bytes, findings })}\n`),
+  1000,
+);
+await Promise.all(Array.from({ length: lanes }, lane));
+clearInterval(progress);
+agent.destroy();
+for (const session of sessions.values()) session.destroy();
+process.stdout.write(`${JSON.stringify({ summary: finished, bytes, findings, kinds: Object.fromEntries(kinds) })}\n`);
+setInterval(() => undefined, 1000);
