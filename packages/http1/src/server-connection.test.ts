@@ -426,6 +426,23 @@ describe("Http1ServerConnection", () => {
     assert.deepEqual(bench.at(0).events, ["end"]);
   });
 
+  it("ends its half of a tunnel that was accepted and ended at once", () => {
+    for (const request of [
+      "CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n",
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ]) {
+      const bench = new Bench();
+      bench.receive(request);
+      const accept = response(200);
+      if (request.startsWith("GET")) accept.protocol = "websocket";
+      bench.at(0).stream.sendResponse(accept, true);
+      bench.scheduler.run();
+      assert.deepEqual(bench.output.calls, ["end"]);
+      bench.connection.receivedEnd();
+      assert.deepEqual(bench.at(0).events, ["end"]);
+    }
+  });
+
   it("presents an extended CONNECT's 200 as 101 with the accept that the key asks for", () => {
     const bench = new Bench();
     bench.receive(

@@ -285,10 +285,13 @@ export class Http1ServerConnection implements Http1RequestSink {
     const isSuccess = status >= 200 && status < 300;
     if (this.#protocol !== "" && (status === 101 || (isSuccess && head.protocol !== ""))) {
       this.#openUpgrade(head);
+      // An HTTP/2 upstream may accept and end its half in one frame.
+      if (end) this.sendEnd(undefined);
       return;
     }
     if (this.#method === "CONNECT" && isSuccess) {
       this.#openTunnel(head, 0);
+      if (end) this.sendEnd(undefined);
       return;
     }
     const isRefusedTunnel = this.#protocol !== "" || this.#method === "CONNECT";
