@@ -14,7 +14,6 @@ import { MessageSender } from "./message-sender.ts";
 import { sendPreface } from "./preface.ts";
 import { Http2Stream } from "./stream.ts";
 import { StallWatch, type StallLimits } from "./stall-watch.ts";
-import { PastStream } from "./stream-table.ts";
 
 /** Streams that a client opens before it knows the server's limit. */
 const ASSUMED_CONCURRENT_STREAMS = 100;
@@ -127,16 +126,16 @@ export class Http2Connection implements Flushable {
     return true;
   }
 
-  /** The peer sent FIN: requests that are complete are still answered, everything else ends. */
+  /**
+   * The peer sent FIN: it can neither open windows nor cancel any more, so nothing is awaited and every stream ends.
+   * (A client that connects, asks and leaves would otherwise have its work done, beyond every limit on resets.)
+   */
   receivedEnd(): void {
     const state = this.#state;
     if (state.dead) return;
     state.draining = true;
     const cause = "the peer closed the connection in the middle of the exchange";
-    for (const stream of state.streams.snapshot()) {
-      if (state.role === "server" && stream.remoteEnded) continue;
-      state.endEarly(stream, PastStream.RESET_BY_US, state.lostCode(), cause);
-    }
+    state.resetAll(state.lostCode(), cause);
     state.closeWhenIdle = true;
     if (state.active === 0) state.sender.schedule();
   }

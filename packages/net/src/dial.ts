@@ -1,12 +1,13 @@
 // Outgoing connections: name resolution, one address after the other, one deadline for all of it.
 
-import { lookup, type LookupAddress } from "node:dns";
+import type { LookupAddress } from "node:dns";
 import { isIP } from "node:net";
 import type { Clock } from "@ripstop/core";
 import { causeOf, closeCause } from "./close-cause.ts";
 import type { CloseCause, Conn } from "./conn.ts";
 import type { Connecting, ConnectEvents, Tier } from "./tiers/tier.ts";
 import { currentTier } from "./current-tier.ts";
+import { nameLookups } from "./name-lookups.ts";
 
 /** Where to: `host` (IP address or DNS name) and `port`, or the `path` of a Unix socket. */
 export interface DialOptions {
@@ -43,6 +44,7 @@ class Dial implements Connecting, ConnectEvents {
   #next = 0;
   #attempt: Connecting | undefined;
   #timer: { clear(): void };
+  readonly #leaveLookup: (() => void) | undefined;
   #over = false;
 
   constructor(options: DialOptions, events: DialEvents) {
@@ -56,7 +58,7 @@ class Dial implements Connecting, ConnectEvents {
     if (path !== undefined) this.#attempt = this.#tier.connect({ path }, this);
     else if (family !== 0) this.#tryAll([{ address: host, family }]);
     else {
-      lookup(host, { all: true }, (error, found) => {
+      this.#leaveLookup = nameLookups.start(host, (error, found) => {
         if (this.#over) return;
         if (error) this.#fail(causeOf(error));
         else this.#tryAll(found.slice(0, MAX_ADDRESSES));
@@ -121,6 +123,7 @@ class Dial implements Connecting, ConnectEvents {
     if (this.#over) return false;
     this.#over = true;
     this.#timer.clear();
+    this.#leaveLookup?.();
     return true;
   }
 }

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import fc from "fast-check";
+
 import { policyType, routesName, routesType, type Policy } from "@ripstop/model";
 import { policyKinds } from "@ripstop/policies/control";
 import { compileRoutes, serviceBackends, type HttpRouteSpec, type RouteService } from "@ripstop/policies/http-route";
@@ -138,6 +140,104 @@ describe("an AuthorizationPolicy in force", () => {
       ]) {
         assert.equal(await statusOf(web, path), 403, path);
       }
+    });
+  });
+
+  it("denies or refuses every way to write a denied path that an application could read as that path", () => {
+    const noAdmin = authorization("no-admin", { action: "DENY", rules: [{ to: [{ paths: ["/admin/*"] }] }] });
+    /** One path, every piece of it written in one of the ways that some reader takes for the same. */
+    const slash = fc.constantFrom(
+      "/",
+      "//",
+      "/./",
+      "/x/../",
+      "%2F",
+      "%2f",
+      "\\",
+      "%5C",
+      "/%2e/",
+      "/.;/",
+      "/;a/..;/",
+      "/;/",
+    );
+    const letter = (text: string): fc.Arbitrary<string> => {
+      const hex = text.charCodeAt(0).toString(16);
+      return fc.constantFrom(text, text, text.toUpperCase(), `%${hex}`, `%25${hex}`);
+    };
+    const word = fc.tuple(...[..."admin"].map(letter)).map((letters) => letters.join(""));
+    const end = fc.constantFrom(
+      "",
+      "?",
+      "#",
+      "?/../x",
+      "#/x",
+      "%3F",
+      "%23",
+      ";x",
+      "%00",
+      "\t",
+      "%0d%0a",
+      "%20",
+      ".",
+      "/.",
+    );
+    const path = fc.tuple(slash, word, slash, end).map((parts) => parts.join(""));
+    /** What a careless application may make of it. */
+    const readAs = (url: string): string => {
+      const [plain = ""] = decodeURIComponent(url).replaceAll("\\", "/").split(/[?#]/);
+      const segments: string[] = [];
+      for (const segment of plain.split("/").map((text) => text.replace(/;.*$/, ""))) {
+        if (segment === "..") segments.pop();
+        else if (segment !== "" && segment !== ".") segments.push(segment);
+      }
+      return segments.join("/").toLowerCase();
+    };
+    return withShop([noAdmin], async ({ web }) => {
+      await web.becameReady;
+      await fc.assert(
+        fc.asyncProperty(path, async (target) => {
+          const client = new TcpClient(web.ports.upstreams[0] ?? 0);
+          client.write(`GET ${target} HTTP/1.1\r\nHost: stock\r\nConnection: close\r\n\r\n`);
+          await client.untilEnd();
+          client.socket.destroy();
+          const status = Number(client.received.slice(9, 12));
+          if (status === 400 || status === 403) return;
+          assert.equal(status, 200, target);
+          const url = /GET (\S*)\s*$/.exec(client.received)?.[1] ?? "?";
+          assert.doesNotMatch(readAs(url), /^admin(\/|$)/, `${target} arrived as ${url}`);
+        }),
+        { numRuns: 400 },
+      );
+    });
+  });
+
+  it("knows a denied host in every spelling, and takes no name for a pattern", () => {
+    const secret = authorization("no-secret", {
+      action: "DENY",
+      rules: [{ to: [{ hosts: ["secret.shop", "*.hidden.shop"] }] }],
+    });
+    return withShop([secret], async ({ web }) => {
+      const statusFor = async (host: string): Promise<number> => {
+        const client = new TcpClient(web.ports.upstreams[0] ?? 0);
+        client.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+        await client.untilEnd();
+        client.socket.destroy();
+        return Number(client.received.slice(9, 12));
+      };
+      await web.becameReady;
+      for (const host of [
+        "secret.shop",
+        "Secret.SHOP",
+        "secret.shop.",
+        "secret.shop:80",
+        "SECRET.shop.:8080",
+        "a.Hidden.shop",
+      ])
+        assert.equal(await statusFor(host), 403, host);
+      for (const host of ["secretxshop", "secret.shop.evil", "notsecret.shop", "axhidden.shop"])
+        assert.equal(await statusFor(host), 200, host);
+      for (const host of ["secret.shop@x", "secret.shop/", "secret.shop,x", "secret.shop x", "secret%2eshop"])
+        assert.notEqual(await statusFor(host), 200, host);
     });
   });
 

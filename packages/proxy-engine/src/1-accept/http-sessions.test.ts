@@ -25,6 +25,7 @@ import {
 import { EdgeTable } from "../telemetry/edge.ts";
 import { TelemetryReporter } from "../telemetry/telemetry-reporter.ts";
 import { FakeConn } from "../testing/fake-conn.suite.ts";
+import { acknowledged, block, Flag, frame, framesOf, Frame, hello } from "../testing/http2-bytes.suite.ts";
 import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
 
 const silent: Logger = {
@@ -191,55 +192,15 @@ describe("an HTTP/1.1 client connection", () => {
   });
 });
 
-const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-};
-
-const SETTINGS = 4;
-const HEADERS = 1;
-const GOAWAY = 7;
-const PING = 6;
-const RST_STREAM = 3;
-const END_STREAM = 1;
-const END_HEADERS = 4;
-
-/** Frames of `type` in what the proxy wrote. */
-function framesOf(written: Buffer, type: number): Buffer[] {
-  const found: Buffer[] = [];
-  for (let at = 0; at + 9 <= written.length;) {
-    const length = written.readUIntBE(at, 3);
-    if (written[at + 3] === type) found.push(written.subarray(at, at + 9 + length));
-    at += 9 + length;
-  }
-  return found;
-}
-
-/** A header block of literal fields without indexing. */
-function block(fields: readonly (readonly [string, string])[]): Buffer {
-  const parts: Buffer[] = [];
-  for (const [name, value] of fields)
-    parts.push(Buffer.from([0, name.length]), Buffer.from(name), Buffer.from([value.length]), Buffer.from(value));
-  return Buffer.concat(parts);
-}
-
 const request = (extra: readonly (readonly [string, string])[] = []): Buffer =>
   block([[":method", "POST"], [":scheme", "http"], [":path", "/"], [":authority", "a"], ...extra]);
-
-const hello = (settings: Buffer = Buffer.alloc(0)): Buffer =>
-  Buffer.concat([CLIENT_PREFACE, frame(SETTINGS, 0, 0, settings)]);
-const acknowledged: Buffer = frame(SETTINGS, 1, 0, Buffer.alloc(0));
 
 describe("an HTTP/2 client connection", () => {
   it("ends when the preface or a header block does not come to its end", () => {
     for (const start of [
       CLIENT_PREFACE.subarray(0, 20),
-      Buffer.concat([hello(), acknowledged, frame(HEADERS, 0, 1, request())]),
-      Buffer.concat([hello(), acknowledged, frame(HEADERS, END_HEADERS, 1, request()).subarray(0, 30)]),
+      Buffer.concat([hello(), acknowledged, frame(Frame.HEADERS, 0, 1, request())]),
+      Buffer.concat([hello(), acknowledged, frame(Frame.HEADERS, Flag.END_HEADERS, 1, request()).subarray(0, 30)]),
     ]) {
       const { conn, pass } = serve(Http2Session);
       conn.receive(start);
@@ -247,7 +208,7 @@ describe("an HTTP/2 client connection", () => {
       assert.ok(!conn.ended);
       pass(3 * SESSION_CHECK_MS);
       assert.ok(conn.ended);
-      assert.equal(framesOf(conn.written, GOAWAY).length, 1);
+      assert.equal(framesOf(conn.written, Frame.GOAWAY).length, 1);
     }
   });
 
@@ -255,7 +216,7 @@ describe("an HTTP/2 client connection", () => {
     const { conn, pass } = serve(Http2Session);
     conn.receive(hello());
     pass(late(SETTINGS_TIMEOUT_MS) + SESSION_CHECK_MS);
-    assert.equal(framesOf(conn.written, GOAWAY)[0]?.readUInt32BE(13), 4);
+    assert.equal(framesOf(conn.written, Frame.GOAWAY)[0]?.readUInt32BE(13), 4);
     assert.ok(conn.ended);
   });
 
@@ -263,15 +224,15 @@ describe("an HTTP/2 client connection", () => {
     const { conn, app, pass } = serve(Http2Session);
     const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
     conn.receive(Buffer.concat([hello(noWindow), acknowledged]));
-    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 1, request()));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, request()));
     app.answer(1000);
-    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 3, request()));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 3, request()));
     for (let spent = 0; spent < late(STREAM_STALL_MS); spent += SESSION_CHECK_MS) {
-      conn.receive(frame(PING, 0, 0, Buffer.alloc(8)));
+      conn.receive(frame(Frame.PING, 0, 0, Buffer.alloc(8)));
       pass(SESSION_CHECK_MS);
     }
     assert.deepEqual(
-      framesOf(conn.written, RST_STREAM).map((reset) => reset.readUInt32BE(5)),
+      framesOf(conn.written, Frame.RST_STREAM).map((reset) => reset.readUInt32BE(5)),
       [1],
     );
     assert.equal(app.resets.length, 1);
@@ -282,14 +243,14 @@ describe("an HTTP/2 client connection", () => {
   it("loses a stream whose declared body does not come, and not one that streams", () => {
     const { conn, app, pass } = serve(Http2Session);
     conn.receive(Buffer.concat([hello(), acknowledged]));
-    conn.receive(frame(HEADERS, END_HEADERS, 1, request([["content-length", "10"]])));
-    conn.receive(frame(HEADERS, END_HEADERS, 3, request()));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 1, request([["content-length", "10"]])));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 3, request()));
     for (let spent = 0; spent < late(BODY_TIMEOUT_MS); spent += SESSION_CHECK_MS) {
-      conn.receive(frame(PING, 0, 0, Buffer.alloc(8)));
+      conn.receive(frame(Frame.PING, 0, 0, Buffer.alloc(8)));
       pass(SESSION_CHECK_MS);
     }
     assert.deepEqual(
-      framesOf(conn.written, RST_STREAM).map((reset) => reset.readUInt32BE(5)),
+      framesOf(conn.written, Frame.RST_STREAM).map((reset) => reset.readUInt32BE(5)),
       [1],
     );
     assert.match(app.resets[0] ?? "", /0 of 10 declared bytes came/);
@@ -298,12 +259,12 @@ describe("an HTTP/2 client connection", () => {
   it("is asked for a sign of life while streams are open, and cut when none comes", () => {
     const { conn, app, pass } = serve(Http2Session);
     conn.receive(Buffer.concat([hello(), acknowledged]));
-    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 1, request()));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, request()));
     pass(late(PING_AFTER_MS));
-    assert.equal(framesOf(conn.written, PING).length, 1);
-    conn.receive(frame(PING, 1, 0, framesOf(conn.written, PING)[0]?.subarray(9) ?? Buffer.alloc(8)));
+    assert.equal(framesOf(conn.written, Frame.PING).length, 1);
+    conn.receive(frame(Frame.PING, 1, 0, framesOf(conn.written, Frame.PING)[0]?.subarray(9) ?? Buffer.alloc(8)));
     pass(late(PING_AFTER_MS));
-    assert.equal(framesOf(conn.written, PING).length, 2);
+    assert.equal(framesOf(conn.written, Frame.PING).length, 2);
     assert.ok(!conn.closed);
     pass(DEAD_AFTER_MS);
     assert.ok(conn.closed);
@@ -313,12 +274,12 @@ describe("an HTTP/2 client connection", () => {
   it("says goodbye after long idleness, and is cut when the client does not hear it", () => {
     const { conn, app, pass } = serve(Http2Session);
     conn.receive(Buffer.concat([hello(), acknowledged]));
-    conn.receive(frame(HEADERS, END_HEADERS | END_STREAM, 1, request()));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, request()));
     app.answer();
     pass(SESSION_IDLE_MS - SESSION_CHECK_MS);
-    assert.equal(framesOf(conn.written, GOAWAY).length, 0);
+    assert.equal(framesOf(conn.written, Frame.GOAWAY).length, 0);
     pass(3 * SESSION_CHECK_MS);
-    assert.equal(framesOf(conn.written, GOAWAY)[0]?.readUInt32BE(13), 0);
+    assert.equal(framesOf(conn.written, Frame.GOAWAY)[0]?.readUInt32BE(13), 0);
     assert.ok(!conn.closed);
     pass(late(HEAD_TIMEOUT_MS));
     assert.ok(conn.closed);

@@ -47,6 +47,11 @@ export class Frontend {
     return this.#current !== undefined && this.cluster.known;
   }
 
+  /** A set of routes waits for what it leads to. */
+  get pending(): boolean {
+    return this.#next !== undefined;
+  }
+
   /** The routes in force; undefined when none are attached. */
   get matcher(): RoutesMatcher | undefined {
     return this.#current?.matcher;

@@ -138,6 +138,31 @@ describe("the host table", () => {
     close();
   });
 
+  it("looks, when a part of the config arrives, only at names that wait for one", () => {
+    const { config, table, close } = setUp();
+    const names = Array.from({ length: 50 }, (_, at) => `name-${at}`);
+    for (const name of names) {
+      const binding = hostBindingName("shop", name);
+      table.lookup(name);
+      config.set(hostBindingType, binding, { name: binding, service: "shop/catalog" });
+    }
+    assert.equal(table.unsettled, 50);
+    declare(config, "shop/catalog");
+    routes(config, "shop/catalog", "shop/v1");
+    assert.equal(table.unsettled, 50);
+    declare(config, "shop/v1");
+    assert.equal(table.unsettled, 0);
+    declare(config, "shop/catalog");
+    assert.equal(table.unsettled, 0);
+    routes(config, "shop/catalog", "shop/v2");
+    assert.equal(table.unsettled, 50);
+    assert.ok([...table.hosts.values()].every((entry) => entry.ready));
+    declare(config, "shop/v2");
+    assert.equal(table.unsettled, 0);
+    assert.ok([...table.hosts.values()].every((entry) => entry.frontend?.backend("shop/v2") !== undefined));
+    close();
+  });
+
   it("forgets a name that nobody used for five minutes, unless it is declared", () => {
     const { clock, config, table, close } = setUp();
     table.lookup("catalog");

@@ -58,10 +58,12 @@ export class HostEntry {
 }
 
 /** All names in use by one hosted workload. */
-export class HostTable implements ClusterSource {
+export class HostTable {
   readonly #options: HostTableOptions;
   readonly #hosts = new Map<string, HostEntry>();
   readonly #clusters = new Map<string, Cluster>();
+  /** Entries that wait for something: only these can change when a part of the config arrives. */
+  readonly #unsettled = new Set<HostEntry>();
   readonly #sweep: Timer;
   #waiting = 0;
   #advancing = false;
@@ -75,6 +77,11 @@ export class HostTable implements ClusterSource {
   /** Number of clusters that are subscribed. */
   get clusters(): ReadonlyMap<string, Cluster> {
     return this.#clusters;
+  }
+
+  /** Names that wait for a part of their config, or for which somebody waits. */
+  get unsettled(): number {
+    return this.#unsettled.size;
   }
 
   get hosts(): ReadonlyMap<string, HostEntry> {
@@ -100,6 +107,7 @@ export class HostTable implements ClusterSource {
     if (this.#waiting >= MAX_WAITING) return false;
     if (!entry.waiting.has(waiter)) this.#waiting++;
     entry.waiting.add(waiter);
+    this.#unsettled.add(entry);
     return true;
   }
 
@@ -108,7 +116,7 @@ export class HostTable implements ClusterSource {
     if (entry.waiting.delete(waiter)) this.#waiting--;
   }
 
-  hold(service: string): Cluster {
+  #hold(service: string): Cluster {
     let cluster = this.#clusters.get(service);
     if (cluster === undefined) {
       const { clock, config, connector } = this.#options;
@@ -126,15 +134,11 @@ export class HostTable implements ClusterSource {
     return cluster;
   }
 
-  release(cluster: Cluster): void {
+  #release(cluster: Cluster): void {
     cluster.users--;
     if (cluster.users > 0) return;
     this.#clusters.delete(cluster.service);
     cluster.close();
-  }
-
-  routesArrived(): void {
-    this.#advance();
   }
 
   close(): void {
@@ -153,7 +157,7 @@ export class HostTable implements ClusterSource {
         entry.frontend = undefined;
         entry.next = undefined;
         entry.outside = true;
-        this.#advance();
+        this.#changed(entry);
       },
     });
   }
@@ -165,9 +169,19 @@ export class HostTable implements ClusterSource {
       entry.next = undefined;
     } else if (entry.next?.service !== binding.service) {
       entry.next?.close();
-      entry.next = new Frontend(binding.service, namespace, this, config);
+      const source: ClusterSource = {
+        hold: (service) => this.#hold(service),
+        release: (cluster) => this.#release(cluster),
+        routesArrived: () => this.#changed(entry),
+      };
+      entry.next = new Frontend(binding.service, namespace, source, config);
     }
     entry.outside = false;
+    this.#changed(entry);
+  }
+
+  #changed(entry: HostEntry): void {
+    this.#unsettled.add(entry);
     this.#advance();
   }
 
@@ -180,7 +194,7 @@ export class HostTable implements ClusterSource {
     this.#advancing = true;
     do {
       this.#advanceAgain = false;
-      for (const entry of this.#hosts.values()) this.#advanceEntry(entry);
+      for (const entry of [...this.#unsettled]) this.#advanceEntry(entry);
     } while (this.#advanceAgain);
     this.#advancing = false;
     this.#options.onChanged();
@@ -194,7 +208,9 @@ export class HostTable implements ClusterSource {
       entry.frontend = entry.next;
       entry.next = undefined;
     }
-    if (!entry.ready || entry.waiting.size === 0) return;
+    if (!entry.ready) return;
+    if (entry.next === undefined && entry.frontend?.pending !== true) this.#unsettled.delete(entry);
+    if (entry.waiting.size === 0) return;
     const waiting = [...entry.waiting];
     entry.waiting.clear();
     this.#waiting -= waiting.length;
@@ -211,6 +227,7 @@ export class HostTable implements ClusterSource {
   }
 
   #drop(entry: HostEntry): void {
+    this.#unsettled.delete(entry);
     entry.subscription?.cancel();
     entry.frontend?.close();
     entry.next?.close();

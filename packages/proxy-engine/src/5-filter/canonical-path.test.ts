@@ -27,6 +27,9 @@ const REWRITTEN: readonly (readonly [string, string])[] = [
 ];
 
 const REFUSED: readonly string[] = [
+  "/a/..;/b",
+  "/.;x/",
+  "/a/..%3bx/b",
   "/a%2Fb",
   "/a%2fb",
   "/a%5Cb",

@@ -5,7 +5,7 @@
 // Rewritten: percent-encoded unreserved characters are decoded, other escapes get upper-case digits (RFC 3986 §6.2.2),
 // "." and ".." segments are resolved (§5.2.4), runs of "/" become one.
 // Refused: encoded slash, backslash, NUL and control characters; a raw backslash; a fragment; malformed escapes; ".."
-// above the root. Empty segments are merged, not refused, because joined paths with a double slash are common and
+// above the root; dot segments with parameters ("..;x"). Empty segments are merged, not refused, because joined paths with a double slash are common and
 // harmless once there is one form of them.
 
 /** Returned for a path that is refused. */
@@ -25,6 +25,9 @@ for (let code = 0; code < 256; code++) {
   // Everything printable but space, "#", "%", "\"; bytes above 0x7f travel unchanged.
   if (code > 0x20 && code !== 0x7f && char !== "#" && char !== "%" && char !== "\\") PLAIN[code] = 1;
 }
+
+/** "..;x" is ".." to servers that know path parameters, and a name to the others. */
+const DOTS_WITH_PARAMETERS = /^\.\.?(?:;|%3B)/;
 
 function hexValue(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;
@@ -82,6 +85,8 @@ function rewrite(target: string, end: number): string {
         if (last) segments.push("");
       } else if (segment === ".") {
         if (last) segments.push("");
+      } else if (DOTS_WITH_PARAMETERS.test(segment)) {
+        return REFUSED_PATH;
       } else if (segment !== "" || last) {
         segments.push(segment);
       }

@@ -5,18 +5,22 @@ import { isTraceparent, nextTraceparent, type RandomIds } from "@ripstop/telemet
 
 const SOURCE_SERVICE = "x-ripstop-source-service";
 const SOURCE_IDENTITY = "x-ripstop-source-identity";
-/** Fields that only proxies of the mesh may set start so; a client's own are removed. */
-const MESH_PREFIX = "x-ripstop-";
+/**
+ * Fields that only proxies of the mesh may set start so; a client's own are removed, with underscores as well:
+ * applications that read fields as CGI variables cannot tell the two apart.
+ */
+const MESH_PREFIX = /^x[-_]ripstop[-_]/;
 const LETTER_X = 0x78;
 const LETTER_R = 0x72;
 const MAX_REQUEST_ID = 128;
 const MAX_SERVICE_NAME = 128;
 
-function removeMeshFields(headers: HeaderList): void {
+/** Removes what only proxies of the mesh may say, from a header or trailer section. */
+export function removeMeshFields(headers: HeaderList): void {
   for (let at = headers.length - 1; at >= 0; at--) {
     const name = headers.nameAt(at);
     // Two letters first: they settle it for nearly every name without a call.
-    if (name.charCodeAt(0) !== LETTER_X || name.charCodeAt(2) !== LETTER_R || !name.startsWith(MESH_PREFIX)) continue;
+    if (name.charCodeAt(0) !== LETTER_X || name.charCodeAt(2) !== LETTER_R || !MESH_PREFIX.test(name)) continue;
     headers.remove(name);
   }
 }

@@ -11,6 +11,7 @@ import {
   type ServerStream,
   type ServerStreamHandler,
 } from "@ripstop/http";
+import { removeMeshFields } from "../5-filter/request-duties.ts";
 import type { Engine } from "../engine.ts";
 import { spendForward } from "../5-filter/max-forwards.ts";
 import { requestTimedOut, tooManyWaiting, traceRefused, upstreamReset } from "../errors.ts";
@@ -132,6 +133,13 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.attemptDone(attempt);
   }
 
+  /** The answer comes from outside of the mesh: what it says about errors of proxies is not true. */
+  protected distrustAnswer(head: ResponseHead): void {
+    if (this.upstreamError === "") return;
+    this.upstreamError = "";
+    head.headers.remove(ERROR_HEADER);
+  }
+
   /** Answers in place of the service. When the response has begun already, the stream is cut instead. */
   protected refuse(refused: Refusal): void {
     if (this.#finished) return;
@@ -213,6 +221,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   onTrailers(trailers: HeaderList): void {
     this.#requestEnded = true;
     if (this.#finished) return;
+    removeMeshFields(trailers);
     this.#requestTrailers = new HeaderList();
     this.#requestTrailers.copyFrom(trailers);
     this.attempt?.stream?.sendTrailers(trailers);

@@ -135,7 +135,9 @@ export class InboundExchange extends HttpExchange {
     pool.acquire(this.startAttempt(pool));
   }
 
-  protected override editResponse(_head: ResponseHead): void {}
+  protected override editResponse(head: ResponseHead): void {
+    this.distrustAnswer(head);
+  }
 
   protected override retryResponse(_attempt: Attempt, _head: ResponseHead, _end: boolean): boolean {
     return false;

@@ -230,6 +230,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   protected override editResponse(head: ResponseHead): void {
     this.#tlsVersion = this.attempt?.connection?.tlsVersion ?? "";
+    if (this.#endpoint?.mesh !== true) this.distrustAnswer(head);
     for (const edits of this.#rule?.responseEdits ?? []) edits.apply(head.headers);
     const attempt = this.attempt;
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;

@@ -175,17 +175,29 @@ export class Edge {
 }
 
 const MAX_EDGES = 5_000;
+/** Hosts outside the mesh that are told apart; their names are the clients' choice. */
+const MAX_OUTSIDE = 256;
+const OTHER = "other";
 
 /** All edges of a proxy. */
 export class EdgeTable {
   readonly #metrics: MetricRegistry;
   readonly #edges = new Map<string, Edge>();
+  #outside = 0;
 
   constructor(metrics: MetricRegistry) {
     this.#metrics = metrics;
   }
 
-  /** The edge of `key`, the same object each time. Above 5,000 edges, callers are no longer told apart. */
+  /** How many there are. */
+  get size(): number {
+    return this.#edges.size;
+  }
+
+  /**
+   * The edge of `key`, the same object each time. Above 5,000 edges neither callers nor services are told apart, and
+   * above 256 hosts outside the mesh these are not.
+   */
   get(key: EdgeKey): Edge {
     const name = [
       key.reporter,
@@ -199,12 +211,19 @@ export class EdgeTable {
     ].join("\n");
     let edge = this.#edges.get(name);
     if (edge === undefined) {
+      // Services are "NAMESPACE/NAME"; anything else is a host name that a client made up.
+      const service = key.destinationService;
+      const isOutside = service !== "" && service !== OTHER && !service.includes("/");
+      if (isOutside && this.#outside >= MAX_OUTSIDE) return this.get({ ...key, destinationService: OTHER });
       if (
         this.#edges.size >= MAX_EDGES &&
         (key.sourceService !== "" || key.sourceIdentity !== "" || key.destinationVersion !== "")
       ) {
         return this.get({ ...key, sourceService: "", sourceIdentity: "", destinationVersion: "" });
       }
+      if (this.#edges.size >= MAX_EDGES && key.destinationService !== OTHER)
+        return this.get({ ...key, destinationService: OTHER, destinationIdentity: "" });
+      if (isOutside) this.#outside++;
       edge = new Edge(key, this.#metrics);
       this.#edges.set(name, edge);
     }
