@@ -1,6 +1,9 @@
 // Proxies in one process, joined by real TLS on loopback: what passes, and how.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { Protocol, type HeaderModifier } from "@ripstop/model";
 import { meshEndpoint, rule, TestMesh, type TestProxy } from "./testing/test-mesh.suite.ts";
@@ -250,6 +253,17 @@ describe("HTTP/2 and gRPC through two proxies", () => {
     }));
 });
 
+const UPGRADE =
+  "GET /room HTTP/1.1\r\nhost: chat\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+function acceptUpgrade(request: IncomingMessage, socket: Duplex): void {
+  const key = String(request.headers["sec-websocket-key"]);
+  const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+  );
+}
+
 describe("WebSocket through two proxies", () => {
   it("upgrades, carries bytes both ways, and ends", () =>
     withMesh(async (mesh, keep) => {
@@ -259,15 +273,9 @@ describe("WebSocket through two proxies", () => {
           (server) =>
             server.on("upgrade", (request, socket) => {
               socket.on("error", () => undefined);
-              const key = String(request.headers["sec-websocket-key"]);
-              void import("node:crypto").then(({ createHash }) => {
-                const accept = createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-                socket.write(
-                  `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
-                );
-                socket.on("data", (data: Buffer) => socket.write(`echo:${String(data)}`));
-                socket.on("end", () => socket.end());
-              });
+              acceptUpgrade(request, socket);
+              socket.on("data", (data: Buffer) => socket.write(`echo:${String(data)}`));
+              socket.on("end", () => socket.end());
             }),
         ),
       );
@@ -275,9 +283,7 @@ describe("WebSocket through two proxies", () => {
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "chat", port: 80 }] });
       await web.becameReady;
       const client = new TcpClient(web.ports.upstreams[0] ?? 0);
-      client.write(
-        "GET /room HTTP/1.1\r\nhost: chat\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-      );
+      client.write(UPGRADE);
       await client.until("\r\n\r\n");
       assert.match(client.received, /^HTTP\/1\.1 101 /);
       assert.match(client.received, /s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=/);
@@ -289,6 +295,32 @@ describe("WebSocket through two proxies", () => {
       await client.untilEnd();
       client.socket.destroy();
       await eventually(() => web.proxy.live.exchanges === 0);
+    }));
+
+  it("is over for both proxies and the application when the client resets after the application's end", () =>
+    withMesh(async (mesh, keep) => {
+      let closed = false;
+      const app = keep(
+        await httpApp(
+          (_request, response) => response.end(),
+          (server) =>
+            server.on("upgrade", (request, socket) => {
+              socket.on("error", () => undefined);
+              socket.on("close", () => (closed = true));
+              acceptUpgrade(request, socket);
+              socket.end("bye");
+            }),
+        ),
+      );
+      const chat = await serve(mesh, "chat", app);
+      const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "chat", port: 80 }] });
+      await web.becameReady;
+      const client = new TcpClient(web.ports.upstreams[0] ?? 0);
+      client.write(UPGRADE);
+      await client.untilEnd();
+      assert.match(client.received, /bye$/);
+      client.socket.resetAndDestroy();
+      await eventually(() => web.proxy.live.exchanges === 0 && chat.proxy.live.exchanges === 0 && closed);
     }));
 });
 

@@ -150,6 +150,8 @@ async function serveTunnel(plan: ServerPlan, stream: Duplex, cut: () => void): P
     void receiveContent(stream, check, { slow: plan.slowRead, onBytes: look }).then((clean) => {
       if (check.wrongAt !== -1) wrong(plan, `tunnel upload differs at ${check.wrongAt}`);
       if (clean && check.received > plan.up) wrong(plan, `tunnel gave ${check.received} of ${plan.up} bytes`);
+      // A client that went away without a reset looks half closed: no tunnel is kept for it, as no real server does.
+      if (check.received < plan.up) stream.destroy();
     });
     look();
   });

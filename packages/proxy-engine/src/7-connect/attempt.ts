@@ -48,14 +48,18 @@ export class Attempt implements StreamWaiter {
     this.stream?.consumed(count);
   }
 
-  /** Stops the attempt and tells its owner nothing more. `code` is sent to the upstream when the stream is open. */
-  abandon(code: number): void {
+  /**
+   * Stops the attempt and tells its owner nothing more. `code` is sent to the upstream when the stream is open: also
+   * when the upstream's half has ended and ours has not (`requestEnded`), as nobody would end it any more.
+   */
+  abandon(code: number, requestEnded: boolean): void {
     this.#owner = undefined;
     this.grant();
-    if (this.over) return;
+    const wasOver = this.over;
     this.over = true;
-    if (this.stream === undefined) this.pool.cancel(this);
-    else this.stream.reset(code);
+    if (this.stream !== undefined) {
+      if (!wasOver || !requestEnded) this.stream.reset(code);
+    } else if (!wasOver) this.pool.cancel(this);
   }
 
   onStream(stream: ClientStream, connection: UpstreamConnection, reused: boolean): void {

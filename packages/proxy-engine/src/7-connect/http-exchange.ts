@@ -129,7 +129,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     const attempt = this.attempt;
     if (attempt === undefined) return;
     this.attempt = undefined;
-    attempt.abandon(code);
+    attempt.abandon(code, this.#requestEnded);
     this.attemptDone(attempt);
   }
 
