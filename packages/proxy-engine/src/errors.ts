@@ -201,6 +201,7 @@ export const httpsInClear: ErrorKind = defineError({
   status: 400,
   grpcStatus: 3,
   title: "An https address outside of the mesh is not fetched without encryption",
-  cause: "The client sent GET an https:// address to the proxy in clear text instead of opening a tunnel with CONNECT.",
+  cause:
+    "The client sent GET with an https:// address to the proxy in clear text instead of opening a tunnel with CONNECT.",
   remedy: "Set the proxy for https in the client, so that it uses CONNECT.",
 });

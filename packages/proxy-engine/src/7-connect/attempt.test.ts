@@ -25,7 +25,7 @@ function opened(): { readonly attempt: Attempt; readonly resets: number[]; reado
   const pool = { cancel: () => cancelled++ } as unknown as HttpPool;
   const stream = { reset: (code: number) => resets.push(code), consumed: ignore } as unknown as ClientStream;
   const attempt = new Attempt(owner, pool, 0);
-  attempt.onStream(stream, { tlsVersion: "" } as UpstreamConnection, false);
+  attempt.onStream(stream, { tlsVersion: "" }, false);
   return { attempt, resets, cancelled: () => cancelled };
 }
 
