@@ -19,6 +19,11 @@ export const WRITE_STALL_MS = 120_000;
 export const STREAM_STALL_MS = 300_000;
 /** Client connections without an exchange close after this; longer than proxies keep theirs, so that the caller decides. */
 export const SESSION_IDLE_MS = 600_000;
+/**
+ * A tunnel of which one side has ended, and through which nothing passes in the other direction. A client that is gone
+ * without a reset looks so, and nothing else would ever tell.
+ */
+export const HALF_CLOSED_IDLE_MS = 300_000;
 /** The peer's SETTINGS acknowledgement (RFC 9113 §6.5.3). */
 export const SETTINGS_TIMEOUT_MS = 10_000;
 /** Silence with streams open, until an HTTP/2 client is asked for a sign of life, and until it is given up. */

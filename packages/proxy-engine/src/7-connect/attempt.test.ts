@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { StreamErrorCode, type ClientStream } from "@ripstop/http";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
-import type { HttpPool, UpstreamConnection } from "./http-pool.ts";
+import type { HttpPool } from "./http-pool.ts";
 
 const ignore = (): void => undefined;
 const owner: AttemptOwner = {

@@ -11,10 +11,12 @@ import {
   type ServerStream,
   type ServerStreamHandler,
 } from "@ripstop/http";
+import { WheelTimer } from "@ripstop/net";
 import { removeMeshFields } from "../5-filter/request-duties.ts";
 import type { Engine } from "../engine.ts";
 import { spendForward } from "../5-filter/max-forwards.ts";
 import { requestTimedOut, tooManyWaiting, traceRefused, upstreamReset } from "../errors.ts";
+import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { ERROR_HEADER, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
@@ -73,6 +75,9 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   #responseStarted = false;
   #responseEnded = false;
   #tunnel = false;
+  /** Runs while one side of a tunnel has ended and the other has not. */
+  #halfClosed: WheelTimer | undefined = undefined;
+  #bytesAtCheck = 0;
   #finished = false;
   #clientGone = false;
 
@@ -233,6 +238,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     if (this.#finished) return;
     this.attempt?.stream?.sendEnd();
     this.#finishWhenBothEnded();
+    if (this.#tunnel) this.#watchHalfClosed();
   }
 
   onWritable(): void {
@@ -296,6 +302,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     if (headers.indexOf("date", 0) < 0) headers.append("date", httpDate(this.engine.clock.nowMs()));
     this.downstream.sendResponse(head, end);
     if (end) this.#responseDone();
+    else if (this.#tunnel && this.#requestEnded) this.#watchHalfClosed();
   }
 
   attemptBody(attempt: Attempt, buf: Buffer, start: number, end: number): void {
@@ -351,7 +358,10 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   #responseDone(): void {
     this.#responseEnded = true;
     if (this.#finished) return;
-    if (!this.#requestEnded && this.#tunnel) return;
+    if (!this.#requestEnded && this.#tunnel) {
+      this.#watchHalfClosed();
+      return;
+    }
     if (!this.#requestEnded) {
       // An early response: nobody wants the rest of the request.
       this.attempt?.stream?.reset(StreamErrorCode.NO_ERROR);
@@ -363,9 +373,30 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     if (this.#responseEnded && this.#requestEnded) this.#finish();
   }
 
+  /** From here to the end of the other side, or until nothing has passed for HALF_CLOSED_IDLE_MS. */
+  #watchHalfClosed(): void {
+    if (this.#finished) return;
+    this.#halfClosed ??= new WheelTimer(() => this.#checkHalfClosed());
+    this.#bytesAtCheck = this.bytesSent + this.bytesReceived;
+    this.engine.wheel.schedule(this.#halfClosed, HALF_CLOSED_IDLE_MS);
+  }
+
+  #checkHalfClosed(): void {
+    if (this.#finished) return;
+    if (this.bytesSent + this.bytesReceived !== this.#bytesAtCheck) {
+      this.#watchHalfClosed();
+      return;
+    }
+    this.brokenBy = `one side of the tunnel had ended, and nothing passed for ${HALF_CLOSED_IDLE_MS / 1000} s`;
+    this.dropAttempt(StreamErrorCode.CANCEL);
+    this.#finish();
+    this.downstream.reset(StreamErrorCode.CANCEL);
+  }
+
   #finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    if (this.#halfClosed !== undefined) this.engine.wheel.cancel(this.#halfClosed);
     const attempt = this.attempt;
     if (attempt !== undefined) {
       this.attempt = undefined;
