@@ -35,7 +35,7 @@ export const DEFAULT_HTTP1_LIMITS: Http1Limits = {
   maxInformational: 32,
   maxUnconsumedBytes: 64 * 1024,
   maxPipelinedBytes: 256 * 1024,
-  maxDrainBytes: 64 * 1024,
+  maxDrainBytes: 1024 * 1024,
 };
 
 /** The longest method that is looked at (RFC 9112 §3 asks for 501 beyond what is known). */
