@@ -9,7 +9,7 @@ import { HeadPool, type Engine } from "../engine.ts";
 import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import type { Attempt } from "./attempt.ts";
 import { HttpExchange } from "./http-exchange.ts";
-import type { HttpPool, UpstreamConnection } from "./http-pool.ts";
+import type { HttpPool } from "./http-pool.ts";
 
 const ignore = (): void => undefined;
 const takes = { sendBody: () => true, sendEnd: ignore, consumed: ignore };
@@ -50,7 +50,7 @@ function tunnel(): {
   request.protocol = "websocket";
   const exchange = new PlainExchange(engine, client, request, false);
   const attempt = exchange.begin();
-  attempt.onStream(upstream, { tlsVersion: "" } as UpstreamConnection, false);
+  attempt.onStream(upstream, { tlsVersion: "" }, false);
   const response = new ResponseHead();
   response.protocol = "websocket";
   attempt.onResponse(response, false);
@@ -71,7 +71,10 @@ describe("a tunnel of which one side has ended", () => {
       parts.clock.advance(HALF_CLOSED_IDLE_MS - 1_000);
       assert.deepEqual(parts.resets, []);
       parts.clock.advance(2_000);
-      assert.deepEqual(parts.resets.sort(), ["client", "upstream"]);
+      assert.deepEqual(
+        parts.resets.toSorted((a, b) => (a < b ? -1 : 1)),
+        ["client", "upstream"],
+      );
       assert.equal(parts.engine.live.exchanges, 0);
       assert.equal(parts.exchange.recorded, 1);
     });
