@@ -4,7 +4,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { Clock } from "@ripstop/core";
 import type { PeerVerdict, VerifyPeer } from "@ripstop/net";
-import { readCertificateFields } from "./certificate-fields.ts";
+import { readCertificateFields, type CertificateFields } from "./certificate-fields.ts";
 import { parseSpiffeId } from "./spiffe-id.ts";
 
 /** Clocks of two hosts may differ by so much when a certificate is new. */
@@ -16,28 +16,56 @@ const CRL_SIGN = 1 << 6;
 const SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
-/** The check of a leaf by the time of `clock`. Every refusal has a reason of a fixed set and a sentence. */
-export function createPeerVerification(clock: Clock): VerifyPeer {
-  return (leaf: X509Certificate): PeerVerdict => verifyLeaf(leaf.raw, clock.nowMs());
+/** What a leaf says, which never changes: only the time does. */
+interface ReadLeaf {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  readonly verdict: PeerVerdict;
 }
 
-function verifyLeaf(der: Buffer, nowMs: number): PeerVerdict {
-  const fields = readCertificateFields(der);
-  if (!fields) return refuse("malformed_certificate", "the certificate cannot be read");
-  if (nowMs < fields.notBeforeMs - CLOCK_TOLERANCE_MS) {
-    const minutes = Math.round((fields.notBeforeMs - nowMs) / 60_000);
+/** The check of a leaf by the time of `clock`. Every refusal has a reason of a fixed set and a sentence. */
+export function createPeerVerification(clock: Clock): VerifyPeer {
+  // Transports keep the certificates of known peers, so each is read once.
+  const known = new WeakMap<X509Certificate, ReadLeaf>();
+  return (leaf: X509Certificate): PeerVerdict => {
+    let read = known.get(leaf);
+    if (!read) {
+      read = readLeaf(leaf.raw);
+      known.set(leaf, read);
+    }
+    return refuseByTime(read, clock.nowMs()) ?? read.verdict;
+  };
+}
+
+function refuseByTime({ notBeforeMs, notAfterMs }: ReadLeaf, nowMs: number): PeerVerdict | undefined {
+  if (nowMs < notBeforeMs - CLOCK_TOLERANCE_MS) {
+    const minutes = Math.round((notBeforeMs - nowMs) / 60_000);
     return refuse(
       "not_yet_valid",
       `the certificate is valid only in ${minutes} min: the clocks of the two hosts differ, or it is for later`,
     );
   }
-  if (nowMs > fields.notAfterMs) {
-    const minutes = Math.round((nowMs - fields.notAfterMs) / 60_000);
+  if (nowMs > notAfterMs) {
+    const minutes = Math.round((nowMs - notAfterMs) / 60_000);
     return refuse(
       "expired",
       `the certificate expired ${minutes} min ago: it was not renewed, or the clocks of the two hosts differ`,
     );
   }
+  return undefined;
+}
+
+function readLeaf(der: Buffer): ReadLeaf {
+  const fields = readCertificateFields(der);
+  if (!fields) {
+    const verdict = refuse("malformed_certificate", "the certificate cannot be read");
+    return { notBeforeMs: -Infinity, notAfterMs: Infinity, verdict };
+  }
+  const { notBeforeMs, notAfterMs } = fields;
+  return { notBeforeMs, notAfterMs, verdict: verifyFields(fields) };
+}
+
+function verifyFields(fields: CertificateFields): PeerVerdict {
   if (fields.isCa) return refuse("ca_certificate", "a certificate authority may not act as a workload");
   if (fields.keyUsage === undefined) return refuse("key_usage", "the certificate does not say what its key is for");
   if ((fields.keyUsage & DIGITAL_SIGNATURE) === 0) return refuse("key_usage", "the key is not for digital signatures");
