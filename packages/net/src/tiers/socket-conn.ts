@@ -47,6 +47,8 @@ export class SocketConn implements Conn {
     this.#onWritten = () => this.#written();
     socket.on("error", (error) => {
       if (!this.#destroyed) this.#cause = causeOf(error);
+      // A plain socket does so itself; a TLS socket reports OpenSSL's complaints and stays open.
+      socket.destroy();
     });
     socket.on("close", () => this.#close());
   }

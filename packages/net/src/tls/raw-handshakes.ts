@@ -60,7 +60,9 @@ export class RawHandshakes {
       handle.close();
       return;
     }
-    this.pending.add(new RawHandshake(this, handle));
+    const handshake = new RawHandshake(this, handle);
+    this.pending.add(handshake);
+    handshake.listen();
   }
 
   /** Gives up what is under way. */
@@ -119,7 +121,11 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
     tcp.ripstopOwner = this;
     tcp.onread = onTcpRead;
     tcp.useUserBuffer(all.helloBuffer);
-    if (tcp.readStart() !== 0) this.#lost();
+  }
+
+  /** Waits for the first bytes. */
+  listen(): void {
+    if (this.#tcp.readStart() !== 0) this.#lost();
   }
 
   get handle(): StreamHandle {

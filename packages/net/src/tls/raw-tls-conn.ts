@@ -235,7 +235,8 @@ export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   }
 
   onCarrierError(error: Error): void {
-    if (!this.#closing) this.#cause = causeOf(error);
+    // OpenSSL reads nothing more after an error: bytes that are not the peer's end the connection.
+    if (!this.#closing) this.#close(causeOf(error));
   }
 
   onCarrierGone(): void {

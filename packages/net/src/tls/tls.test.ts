@@ -512,6 +512,30 @@ for (const tierName of ["raw", "public"] as const)
       connected(await w.dial()).conn.destroy();
     });
 
+    test("ends a connection into which somebody else's bytes come after the handshake", async () => {
+      const w = await world();
+      const svid = await w.authority.issue(w.authority.idOf("web"));
+      const below = netConnect({ port: w.listener.port, host: "127.0.0.1" });
+      const client = tlsConnect({
+        socket: below,
+        servername: SERVER_NAME,
+        cert: svid.chainPem,
+        key: svid.keyPem,
+        rejectUnauthorized: false,
+        ALPNProtocols: ["h2"],
+      });
+      for (const socket of [below, client]) socket.on("error", () => undefined);
+      await w.outcomes.until(() => w.accepted.length === 1);
+      below.write("these bytes are no TLS record");
+      const [server] = w.accepted;
+      assert.ok(server);
+      await server.recorder.until(() => server.recorder.closes.length === 1);
+      assert.notEqual(server.recorder.closes[0]?.code, "");
+      assert.equal(server.recorder.bytes, 0);
+      assert.equal(w.listener.connections, 0);
+      client.destroy();
+    });
+
     test("closes a silent peer after the handshake time-out, and counts it", async () => {
       const clock = new StoppedClock();
       const w = await world({ clock, handshakeTimeoutMs: 10_000 });
