@@ -30,6 +30,7 @@ import { StaticFiles } from "./api/static-files.ts";
 import { workloadRoutes } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
+import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
@@ -110,6 +111,7 @@ async function assemble(
   const trustDomain = chooseTrustDomain(options, memory);
   if (!trustDomain.ok) return trustDomain;
 
+  const events = new EventLog(clock, logger);
   const store = openLmdbStore({ directory: join(home, "store"), clock });
   undo.push(() => store.close());
   const opened = await openAuthority({
@@ -228,6 +230,7 @@ async function assemble(
     ...observeRoutes({
       collector,
       metrics,
+      events,
       info,
       beforeMetrics: gauges({ metrics, store, registry, compiler, collector }),
     }),

@@ -13,6 +13,7 @@
 //   GET    /v1/workloads                  → { workloads: WorkloadView[] }
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
+//   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
 //   GET    /v1/info                       → ControlInfo
 //   GET    /healthz, /metrics
 
@@ -166,6 +167,20 @@ export interface Graph {
     readonly bytesPerSecond: number;
     readonly byVersion: Readonly<Record<string, number>>;
   }[];
+}
+
+/** Something that operators should know. */
+export interface MeshEvent {
+  /** Grows by 1; starts at 1 with the process. */
+  readonly number: number;
+  readonly timeMs: number;
+  readonly severity: "info" | "warning" | "critical";
+  /** UpperCamelCase, fixed: "RootExpiring". */
+  readonly type: string;
+  /** What it is about: a workload id, a SPIFFE id, a resource. */
+  readonly subject: string;
+  /** One sentence, with the remedy when there is one. */
+  readonly message: string;
 }
 
 /** About the control plane. */

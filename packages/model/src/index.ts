@@ -7,6 +7,7 @@ export type {
   ControlInfo,
   Graph,
   LiveStatus,
+  MeshEvent,
   RegisterRequest,
   RegisterResponse,
   SvidRequest,
