@@ -38,7 +38,7 @@ import { readMemory, removeControlFile, writeControlFile, writeMemory, type Mesh
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
-import { openLmdbStore } from "./store/lmdb-store.ts";
+import { openStore, type EtcdSettings } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
 import { Collector } from "./telemetry/collector.ts";
 
@@ -59,6 +59,8 @@ export interface ControlOptions {
   readonly dashboardDirectory?: string;
   /** Wanted port of the dashboard; default the one of the last start, else a free one. Taken: a free one, with a notice. */
   readonly dashboardPort?: number;
+  /** Keeps resources in etcd instead of in the home. */
+  readonly etcd?: EtcdSettings;
   /** Revisions kept for `ripstop history`, diff and rollback; default 1 000. */
   readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
@@ -115,9 +117,10 @@ async function assemble(
   if (!trustDomain.ok) return trustDomain;
 
   const events = new EventLog(clock, logger);
-  const store = openLmdbStore({
-    directory: join(home, "store"),
+  const store = await openStore({
+    home,
     clock,
+    etcd: options.etcd,
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
   });
   undo.push(() => store.close());
