@@ -6,6 +6,7 @@ import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
 import { getCommand } from "./commands/get/index.ts";
+import { identityCommand } from "./commands/identity/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
 import { runCommand } from "./commands/run/index.ts";
 import { statusCommand } from "./commands/status/index.ts";
@@ -56,6 +57,7 @@ export function createProgram(): Command {
     deleteCommand(),
     statusCommand(),
     tapCommand(),
+    identityCommand(),
     controlCommand(),
     proxyCommand(),
     versionCommand(),
@@ -64,7 +66,7 @@ export function createProgram(): Command {
     command.copyInheritedSettings(program);
     program.addCommand(command);
   }
-  for (const command of [program, ...commands]) {
+  for (const command of [program, ...commands, ...commands.flatMap((group) => group.commands)]) {
     command.exitOverride((error) => {
       // oxlint-disable-next-line unicorn/no-process-exit -- commander has printed the reason; help and version are code 0
       process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.usage);
