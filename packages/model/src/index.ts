@@ -26,6 +26,8 @@ export type {
   WorkloadView,
 } from "./api.ts";
 export {
+  bundleFile,
+  bundleFileSequence,
   identityFiles,
   stateFiles,
   type BootstrapUpstream,

@@ -296,7 +296,8 @@ class FileAuthority implements OpenAuthority {
       await this.#renewing;
       const next: AuthorityState = {
         ...this.#state,
-        sequence: this.#state.sequence + 1,
+        // Also above what proxies have that knew a later state than this folder, which was put back from a copy.
+        sequence: Math.max(this.#state.sequence + 1, Math.floor(nowMs / SECOND)),
         roots: [{ name, pem: root.value.pem }],
         signing: root.value.sha256,
       };

@@ -252,7 +252,7 @@ describe("a rotation of the root", () => {
       assert.ok(authority.degraded !== undefined);
       assert.ok((await authority.recover(false)).ok);
       assert.equal(authority.degraded, undefined);
-      assert.equal(authority.bundle().sequence, 2);
+      assert.ok(authority.bundle().sequence > 1);
       const svid = await issue(authority);
       const later = await reopen();
       assert.equal(later.degraded, undefined);
