@@ -219,7 +219,7 @@ export const identityUnavailable: ErrorKind = defineError({
   grpcStatus: 14,
   title: "The certificate authority cannot issue now",
   cause: "Its root has expired, its clock is wrong, or its disk refuses",
-  remedy: "See ripstop identity health; an expired root comes back with ripstop identity recover",
+  remedy: "See ripstop check; an expired root comes back with ripstop identity recover",
 });
 
 /** A step of a rotation or a recovery is not possible. */
