@@ -1,18 +1,20 @@
-// The append-only log of everything issued: one JSON line a certificate.
+// The append-only log of everything issued: one JSON line a certificate or token.
 
 import { open, type FileHandle } from "node:fs/promises";
 
 /** One line of the log. */
 export interface IssuanceRecord {
   readonly timeMs: number;
-  readonly kind: "root" | "intermediate" | "svid";
+  readonly kind: "root" | "intermediate" | "svid" | "jwt";
   readonly spiffeId: string;
-  /** Hex. */
+  /** Hex; of a JWT-SVID its `jti`. */
   readonly serialNumber: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** SHA-256 of the public key (SubjectPublicKeyInfo, DER), hex. */
+  /** SHA-256 of the public key (SubjectPublicKeyInfo, DER), hex; of a JWT-SVID the key that signed it. */
   readonly keySha256: string;
+  /** Who may accept it; of a JWT-SVID only. */
+  readonly audience?: readonly string[];
 }
 
 /** Appends to a file of mode 0600. */
