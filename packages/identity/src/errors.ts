@@ -141,3 +141,24 @@ export const recoveryNotNeeded: ErrorKind = defineError({
   cause: "It is valid; a recovery would make every SVID void at once.",
   remedy: "Exchange a valid root with `ripstop identity rotate-root`, or add --force when its key is known to others.",
 });
+
+export const jwtAudienceRefused: ErrorKind = defineError({
+  code: "RS2040",
+  name: "jwt_audience_refused",
+  status: 400,
+  grpcStatus: 3,
+  title: "The audience asked for a JWT-SVID is missing or not usable",
+  cause: "A JWT-SVID names who may accept it: one to eight names of 1 to 512 printable characters.",
+  remedy: "Name the one service that the token is for, for example its SPIFFE id.",
+});
+
+export const jwtKeyUnusable: ErrorKind = defineError({
+  code: "RS2041",
+  name: "jwt_key_unusable",
+  status: 500,
+  grpcStatus: 13,
+  title: "The keys that sign JWT-SVIDs cannot be used",
+  cause: "A file in the identity folder is damaged, missing, readable by others, or the key store does not answer.",
+  remedy:
+    "Restore the folder from a backup, or remove jwt-keys.json and the jwt-*.key.pem beside it to start new keys.",
+});

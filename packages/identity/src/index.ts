@@ -1,5 +1,4 @@
 // L3: what every role knows of identity. The authority and CSR making are separate entries, so that the proxy loads neither.
-export { bundleDocument, type BundleDocument, type BundleKey } from "./bundle-document.ts";
 
 export { CLOCK_TOLERANCE_MS, createPeerVerification } from "./peer-verification.ts";
 export { controlSpiffeId, parseSpiffeId, workloadOf, workloadSpiffeId, type SpiffeId } from "./spiffe-id.ts";

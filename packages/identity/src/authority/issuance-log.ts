@@ -1,5 +1,4 @@
-// The append-only log of everything issued: one JSON line a certificate, on the disk before the certificate is handed
-// out. Grown large it is set aside under a name with its date and a new one is begun; nothing is ever deleted here.
+// The append-only log of everything issued: one JSON line a certificate or token, on the disk before it is handed out. Grown large it is set aside under a name with its date and a new one is begun; nothing is ever deleted here.
 
 import { open, rename, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -9,14 +8,16 @@ import { syncDirectory } from "./key-store.ts";
 /** One line of the log. */
 export interface IssuanceRecord {
   readonly timeMs: number;
-  readonly kind: "root" | "intermediate" | "svid";
+  readonly kind: "root" | "intermediate" | "svid" | "jwt";
   readonly spiffeId: string;
-  /** Hex. */
+  /** Hex; of a JWT-SVID its `jti`. */
   readonly serialNumber: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
-  /** SHA-256 of the public key (SubjectPublicKeyInfo, DER), hex. */
+  /** SHA-256 of the public key (SubjectPublicKeyInfo, DER), hex; of a JWT-SVID the key that signed it. */
   readonly keySha256: string;
+  /** Who may accept it; of a JWT-SVID only. */
+  readonly audience?: readonly string[];
 }
 
 interface Pending {

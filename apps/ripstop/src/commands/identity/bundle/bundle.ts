@@ -1,6 +1,7 @@
 // Prints the trust bundle in one of three formats.
 
-import { bundleDocument, pemToDer } from "@ripstop/identity";
+import { pemToDer } from "@ripstop/identity";
+import { formatBundle } from "@ripstop/identity/jwt";
 import type { TrustBundleView } from "@ripstop/model";
 import { controlApi } from "../../../api.ts";
 import { exitCodes } from "../../../exit-codes.ts";
@@ -9,6 +10,8 @@ import { printFailure } from "../../../output/failure.ts";
 
 /** What -o takes. */
 export type BundleFormat = "pem" | "json" | "spiffe";
+
+const REFRESH_HINT_S = 300;
 
 /** Prints; the exit code. */
 export async function bundle(options: HomeOption & { readonly output: BundleFormat }): Promise<number> {
@@ -22,6 +25,13 @@ function textOf(view: TrustBundleView, format: BundleFormat): string {
   if (format === "pem") return view.pem;
   if (format === "json") return `${JSON.stringify(view, undefined, 2)}\n`;
   const roots = pemToDer(view.pem);
-  const document = bundleDocument(roots.ok ? roots.value : [], view.sequence);
+  const document: unknown = JSON.parse(
+    formatBundle({
+      x509Authorities: roots.ok ? roots.value : [],
+      jwtAuthorities: [],
+      sequence: view.sequence,
+      refreshHintS: REFRESH_HINT_S,
+    }),
+  );
   return `${JSON.stringify(document, undefined, 2)}\n`;
 }
