@@ -5,6 +5,7 @@ import { err, ok, type Result } from "@ripstop/core";
 import type {
   ApiError,
   ControlInfo,
+  HeartbeatResponse,
   RegisterRequest,
   RegisterResponse,
   SvidRequest,
@@ -53,7 +54,7 @@ export class ControlApi {
   }
 
   /** PUT /v1/workloads/ID: state and heartbeat. */
-  report(workloadId: string, body: WorkloadStatus): Promise<Result<{ readonly leaseMs: number }, ApiFailure>> {
+  report(workloadId: string, body: WorkloadStatus): Promise<Result<HeartbeatResponse, ApiFailure>> {
     return this.call("PUT", `/v1/workloads/${workloadId}`, body, 3_000);
   }
 

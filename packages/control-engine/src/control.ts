@@ -10,8 +10,8 @@ import {
   type ServerTls,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
-import { openAuthority, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
-import type { ControlInfo } from "@ripstop/model";
+import { openAuthority, startOwnIdentity, type KeyedSvid, type KeyKind } from "@ripstop/identity/authority";
+import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, KindRegistry } from "@ripstop/resources";
 import {
@@ -27,6 +27,7 @@ import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-se
 import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
+import { rotationRoutes } from "./api/rotation-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
 import { workloadRoutes } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
@@ -36,6 +37,10 @@ import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
+import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workloads.ts";
+import { identityHealth } from "./identity/identity-health.ts";
+import { IdentityWatch } from "./identity/identity-watch.ts";
+import { RotationKeeper } from "./identity/rotation-keeper.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
@@ -65,6 +70,14 @@ export interface ControlOptions {
   readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
+  /** Lifetime of SVIDs, 10 s … 24 h; default 1 h. */
+  readonly svidTtlMs?: number;
+  /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
+  readonly caKey?: KeyKind;
+  /** Lifetime of roots that are made from now on; default 10 years. */
+  readonly rootLifetimeMs?: number;
+  /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
+  checkpoint?(step: string): void;
 }
 
 /** A running control plane. */
@@ -129,13 +142,23 @@ async function assemble(
     trustDomain: trustDomain.value,
     clock,
     metrics,
+    ...(options.svidTtlMs === undefined ? {} : { defaultTtlMs: options.svidTtlMs }),
+    ...(options.caKey === undefined ? {} : { keyKind: options.caKey }),
+    ...(options.rootLifetimeMs === undefined ? {} : { rootLifetimeMs: options.rootLifetimeMs }),
+    ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
     ...given({ logger }),
   });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
   const authority = opened.value;
   undo.push(() => authority.close());
   const controlIdentity = controlSpiffeId(trustDomain.value);
-  const own = await startOwnIdentity({ authority, spiffeId: controlIdentity, clock, ...given({ logger }) });
+  const own = await startOwnIdentity({
+    authority,
+    spiffeId: controlIdentity,
+    clock,
+    ...(options.svidTtlMs === undefined ? {} : { ttlMs: options.svidTtlMs }),
+    ...given({ logger }),
+  });
   if (!own.ok) return err({ kind: authorityFailed, message: `${own.error.code}: ${own.error.message}` });
   undo.push(() => own.value.close());
 
@@ -197,6 +220,31 @@ async function assemble(
   undo.push(() => discovery.close());
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
   undo.push(
+    authority.onBundleChange(() => {
+      compiler.bundleChanged();
+      discovery.setTls(tls(own.value.current));
+      if (own.value.current.rootSha256 !== authority.signingRootSha256) void own.value.renewNow();
+    }),
+  );
+  const absent = new AbsentWorkloads({ registry, table: store.table<AbsentWorkload>("absent"), clock, isProcessAlive });
+  undo.push(() => absent.close());
+  const rotation = new RotationKeeper({
+    authority,
+    registry,
+    absent,
+    events,
+    clock,
+    controlIdentity,
+    ownRootSha256: () => own.value.current.rootSha256,
+    acknowledged: (id) => discovery.acknowledged(id, trustBundleType.typeUrl, trustDomain.value),
+  });
+  undo.push(() => rotation.close());
+  const health = (): IdentityHealth =>
+    identityHealth({ authority, clock, workloads: registry.list(), rotation: rotation.status() });
+  const holding = (): number => rotation.status().holding.length;
+  const watch = new IdentityWatch({ clock, events, metrics, health, holding });
+  undo.push(() => watch.close());
+  undo.push(
     collector.taps.onChange(() => {
       for (const { proxyId } of discovery.proxies()) discovery.send(proxyId, collector.taps.command());
     }),
@@ -238,13 +286,15 @@ async function assemble(
       controlIdentity,
       controlAddresses: () => [discovery.address],
       isConnected: (id) => discovery.isConnected(id),
+      mayRenewNow: (workload) => rotation.mayRenewNow(workload),
     }),
+    ...rotationRoutes({ authority, rotation, events, health }),
     ...observeRoutes({
       collector,
       metrics,
       events,
       info,
-      beforeMetrics: gauges({ metrics, store, registry, compiler, collector }),
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch }),
     }),
   ];
   const api = { routes, logger };
@@ -308,9 +358,10 @@ interface Gauged {
   readonly registry: Registry;
   readonly compiler: Compiler;
   readonly collector: Collector;
+  readonly watch: IdentityWatch;
 }
 
-function gauges({ metrics, store, registry, compiler, collector }: Gauged): () => void {
+function gauges({ metrics, store, registry, compiler, collector, watch }: Gauged): () => void {
   const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
   const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
   const revision = gauge(metricNames.STORE_REVISION);
@@ -328,6 +379,7 @@ function gauges({ metrics, store, registry, compiler, collector }: Gauged): () =
     remembered.set(compiler.statistics.remembered);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);
     edgesDropped.add(collector.edgesDropped - edgesDropped.value);
+    watch.measure();
   };
 }
 

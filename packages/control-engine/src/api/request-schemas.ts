@@ -100,6 +100,8 @@ export const workloadStatus: SchemaChecker = compileSchema({
   properties: {
     inboundAddress: { ...address, pattern: `^$|${address.pattern}` },
     ready: { type: "boolean" },
+    bundleSequence: { type: "integer", minimum: 0 },
+    svidSerialNumber: { type: "string", pattern: "^[0-9a-f]{0,64}$", "x-remedy": "write it in hex" },
   },
 });
 
@@ -108,4 +110,10 @@ export const svidRequest: SchemaChecker = compileSchema({
   type: "object",
   required: ["csrPem"],
   properties: { csrPem },
+});
+
+/** RotationRequest and RecoveryRequest. */
+export const forceRequest: SchemaChecker = compileSchema({
+  type: "object",
+  properties: { force: { type: "boolean", default: false } },
 });

@@ -1,12 +1,12 @@
 // `ripstop control`: the control plane in the foreground.
 
 import { Command, Option } from "commander";
-import { countOption, portOption, withHome } from "../../options.ts";
+import { countOption, portOption, withAuthority, withHome } from "../../options.ts";
 import type { ControlOptions } from "../../roles/control.ts";
 
 /** The command. */
 export function controlCommand(): Command {
-  return withHome(new Command("control"))
+  return withAuthority(withHome(new Command("control")))
     .description(
       "run the control plane in the foreground: store, certificate authority, config streams, API, dashboard",
     )
@@ -25,7 +25,7 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key\n  ripstop control --svid-ttl 15m --ca-key ec-p384",
     )
     .action(async (options: ControlOptions) => {
       const { controlRole } = await import("../../roles/control.ts");
