@@ -23,6 +23,7 @@ import {
   type MetricRegistry,
 } from "@ripstop/telemetry";
 
+import { identityRoutes } from "./api/identity-routes.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
@@ -33,6 +34,9 @@ import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import { distributeRevocations, issuanceRules, refuseRevoked } from "./identity/enforce-revocations.ts";
+import { IssuedIdentities } from "./identity/issued-identities.ts";
+import { Revocations } from "./identity/revocations.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
@@ -114,7 +118,12 @@ async function assemble(
   const events = new EventLog(clock, logger);
   const store = openLmdbStore({ directory: join(home, "store"), clock });
   undo.push(() => store.close());
+  const revocations = new Revocations({ clock, trustDomain: trustDomain.value, table: store.table("revocations") });
+  undo.push(() => revocations.close());
+  const issued = new IssuedIdentities(clock, store.table("identities"));
+  undo.push(() => issued.close());
   const opened = await openAuthority({
+    ...issuanceRules({ revocations, issued, events }),
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
@@ -143,6 +152,7 @@ async function assemble(
     policyKinds,
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
+    revocations: () => revocations.list(),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
@@ -169,7 +179,7 @@ async function assemble(
     const started = await startDiscoveryServer({
       source: compiler,
       tls: tls(own.value.current),
-      verifyPeer: options.verifyPeer ?? createPeerVerification(clock),
+      verifyPeer: refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations),
       authorize: (proxyId, identity) => registry.get(proxyId)?.spiffeId === identity,
       clock,
       metrics,
@@ -186,6 +196,7 @@ async function assemble(
   endpoint.server = discovery;
   undo.push(() => discovery.close());
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
+  undo.push(distributeRevocations({ revocations, issued, compiler, discovery, clock }));
   undo.push(
     collector.taps.onChange(() => {
       for (const { proxyId } of discovery.proxies()) discovery.send(proxyId, collector.taps.command());
@@ -227,6 +238,7 @@ async function assemble(
       controlAddresses: () => [discovery.address],
       isConnected: (id) => discovery.isConnected(id),
     }),
+    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
     ...observeRoutes({
       collector,
       metrics,

@@ -111,3 +111,13 @@ export const authorityExpired: ErrorKind = defineError({
   cause: "It has expired, or the clock of the control plane is wrong.",
   remedy: "Check the clock. If the root has really expired, a new one is needed.",
 });
+
+export const identityRevoked: ErrorKind = defineError({
+  code: "RS2040",
+  name: "identity_revoked",
+  status: 403,
+  grpcStatus: 7,
+  title: "The identity is revoked: nothing is issued to it",
+  cause: "An operator revoked it with `ripstop identity revoke`.",
+  remedy: "Find out why (`ripstop identity show ID`). When it may come back: `ripstop identity unrevoke ID`.",
+});

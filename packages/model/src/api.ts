@@ -14,6 +14,13 @@
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
+//   GET    /v1/proxies                    → { proxies: ProxyView[] }
+//   GET    /v1/identity/identities        → IdentityList
+//   GET    /v1/identity/identity?id=      → IdentityDetails
+//   GET    /v1/identity/revocations       → { revocations: RevocationView[] }
+//   POST   /v1/identity/revocations       RevokeRequest → RevokeResponse
+//   DELETE /v1/identity/revocations?spiffeId=|serialNumber=  → RevokeResponse
+//   POST   /v1/identity/issue             IssueRequest → IssueResponse
 //   GET    /v1/info                       → ControlInfo
 //   GET    /healthz, /metrics
 

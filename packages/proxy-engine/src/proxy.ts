@@ -16,6 +16,7 @@ import {
   IdentityTable,
   listen,
   listenTls,
+  RevocationList,
   TimerWheel,
   TlsDialer,
   type Listener,
@@ -23,7 +24,7 @@ import {
   type VerifyPeer,
 } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/proxy-connection.ts";
@@ -179,6 +180,8 @@ class RunningProxy implements Proxy {
           tls,
           ownPorts: this.#ownPorts,
           onChanged: () => this.#checkReady(),
+          // What a peer proved under other policies is proved anew: no TLS session outlives them.
+          onPolicies: () => this.#identities.forgetSessions(),
         }),
       );
     }
@@ -293,8 +296,35 @@ class RunningProxy implements Proxy {
     this.#bundles.set(bundle.trustDomain, bundlePem(bundle.x509Authorities));
     const set = this.#identities.setBundles(this.#bundles);
     if (!set.ok) throw set.error;
+    // Revocations, of whatever trust domain, are this mesh's own word.
+    if (bundle.trustDomain === this.#options.bootstrap.trustDomain) {
+      this.#identities.setRevocations(new RevocationList(bundle.revocations));
+      this.#cutRevoked();
+    }
     this.#bundleKnown = true;
     this.#checkReady();
+  }
+
+  /** Ends every connection of a revoked peer, and all those that a revoked workload of this proxy made or took. */
+  #cutRevoked(): void {
+    for (const workload of this.workloads.values()) {
+      const own = this.#identities.ownRevocation(workload.id);
+      const cut = workload.cutPeers(
+        ({ peerId, peerSerial }) =>
+          own !== undefined || this.#identities.revocationOf(peerId, peerSerial) !== undefined,
+      );
+      if (own !== undefined) {
+        this.engine.log.error("the identity of this workload was revoked: it has no part in the mesh any more", {
+          workload: workload.id,
+          identity: own.spiffeId,
+          reason: own.by.reason,
+        });
+      }
+      if (cut === 0) continue;
+      const { name, help } = metricNames.CONNECTIONS_REVOKED;
+      this.engine.metrics.counter(name, help, { workload: workload.id }).add(cut);
+      this.engine.log.warn("connections of revoked identities were closed", { workload: workload.id, count: cut });
+    }
   }
 
   #checkReady(): void {
