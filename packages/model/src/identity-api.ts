@@ -49,7 +49,7 @@ export interface IdentityView {
   readonly notAfterMs: number;
   /** The workload whose SVID ends first, when it should have been renewed long ago; "" otherwise. */
   readonly overdue: string;
-  /** Undefined while the identity as a whole is not revoked. */
+  /** What refuses the identity as a whole, or its newest certificate. */
   readonly revocation: RevocationView | undefined;
 }
 

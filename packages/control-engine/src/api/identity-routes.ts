@@ -99,12 +99,13 @@ export function identityRoutes(options: IdentityRoutesOptions): readonly Route[]
         const revoked = await revocations.add(target.value, body.value.reason);
         if (!revoked.ok) return revoked.error;
         const answer = inForce(revoked.value, body.value.waitMs);
-        const { reason } = revoked.value;
+        const { reason, serialNumber } = revoked.value;
+        const effect = serialNumber === "" ? "is refused everywhere and gets no certificate any more" : "is refused everywhere";
         events.add({
           severity: "warning",
           type: "IdentityRevoked",
           subject: subjectOf(revoked.value),
-          message: `it is refused everywhere and gets no certificate any more${reason === "" ? "" : `: ${reason}`}`,
+          message: `it ${effect}${reason === "" ? "" : `: ${reason}`}`,
         });
         answerJson(response, 200, await answer);
         return undefined;
@@ -123,7 +124,7 @@ export function identityRoutes(options: IdentityRoutesOptions): readonly Route[]
           severity: "info",
           type: "RevocationTakenBack",
           subject: subjectOf(removed.value),
-          message: "it is trusted again and gets certificates again",
+          message: "it is trusted again",
         });
         answerJson(response, 200, await answer);
         return undefined;

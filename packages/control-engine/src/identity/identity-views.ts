@@ -88,7 +88,7 @@ function view(
     issuedMs: newest?.issuedMs ?? 0,
     notAfterMs: newest !== undefined && newest.notAfterMs > nowMs ? newest.notAfterMs : 0,
     overdue: overdue?.id ?? "",
-    revocation: revocationView(revocations, identity.spiffeId, ""),
+    revocation: revocationView(revocations, identity.spiffeId, newest?.serialNumber ?? ""),
   };
 }
 

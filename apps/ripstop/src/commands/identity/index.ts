@@ -1,10 +1,17 @@
 // `ripstop identity`: who is who in the mesh. One folder a subcommand; each loads its own code when it is used.
 
 import { Command } from "commander";
+import { identityIssueCommand } from "./issue/index.ts";
+import { identityListCommand } from "./list/index.ts";
+import { identityRevokeCommand } from "./revoke/index.ts";
+import { identityShowCommand } from "./show/index.ts";
+import { identityUnrevokeCommand } from "./unrevoke/index.ts";
 
 const EXAMPLES = `
 Examples:
-  ripstop identity --help
+  ripstop identity list
+  ripstop identity show shop/catalog
+  ripstop identity revoke shop/catalog --reason "key copied"
   ripstop check`;
 
 /** The group. A subcommand is one line in the list below and one folder beside this file. */
@@ -12,7 +19,13 @@ export function identityCommand(): Command {
   const group = new Command("identity").description(
     "workload identities: list, show, issue, revoke; the mesh's roots and their rotation",
   );
-  const commands: readonly Command[] = [];
+  const commands: readonly Command[] = [
+    identityListCommand(),
+    identityShowCommand(),
+    identityIssueCommand(),
+    identityRevokeCommand(),
+    identityUnrevokeCommand(),
+  ];
   for (const command of commands) {
     command.copyInheritedSettings(group);
     group.addCommand(command);
