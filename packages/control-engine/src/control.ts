@@ -23,6 +23,7 @@ import {
   type MetricRegistry,
 } from "@ripstop/telemetry";
 
+import { identityRoutes } from "./api/identity-routes.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
@@ -35,6 +36,9 @@ import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import { distributeRevocations, issuanceRules, refuseRevoked } from "./identity/enforce-revocations.ts";
+import { IssuedIdentities } from "./identity/issued-identities.ts";
+import { Revocations } from "./identity/revocations.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workloads.ts";
@@ -137,7 +141,12 @@ async function assemble(
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
   });
   undo.push(() => store.close());
+  const revocations = new Revocations({ clock, trustDomain: trustDomain.value, table: store.table("revocations") });
+  undo.push(() => revocations.close());
+  const issued = new IssuedIdentities(clock, store.table("identities"));
+  undo.push(() => issued.close());
   const opened = await openAuthority({
+    ...issuanceRules({ revocations, issued, events }),
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
@@ -176,6 +185,7 @@ async function assemble(
     policyKinds,
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
+    revocations: () => revocations.list(),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
@@ -202,7 +212,7 @@ async function assemble(
     const started = await startDiscoveryServer({
       source: compiler,
       tls: tls(own.value.current),
-      verifyPeer: options.verifyPeer ?? createPeerVerification(clock),
+      verifyPeer: refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations),
       authorize: (proxyId, identity) => registry.get(proxyId)?.spiffeId === identity,
       clock,
       metrics,
@@ -219,6 +229,7 @@ async function assemble(
   endpoint.server = discovery;
   undo.push(() => discovery.close());
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
+  undo.push(distributeRevocations({ revocations, issued, compiler, discovery, clock }));
   undo.push(
     authority.onBundleChange(() => {
       compiler.bundleChanged();
@@ -289,6 +300,7 @@ async function assemble(
       mayRenewNow: (workload) => rotation.mayRenewNow(workload),
     }),
     ...rotationRoutes({ authority, rotation, events, health }),
+    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
     ...observeRoutes({
       collector,
       metrics,

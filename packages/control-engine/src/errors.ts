@@ -48,7 +48,7 @@ export const storeDamaged: ErrorKind = defineError({
 
 /** etcd does not answer, or not as it should. */
 export const etcdUnreachable: ErrorKind = defineError({
-  code: "RS3051",
+  code: "RS3061",
   name: "etcd_unreachable",
   status: 503,
   grpcStatus: 14,
@@ -60,7 +60,7 @@ export const etcdUnreachable: ErrorKind = defineError({
 
 /** Two mesh homes on one prefix. */
 export const etcdOfAnotherMesh: ErrorKind = defineError({
-  code: "RS3052",
+  code: "RS3062",
   name: "etcd_of_another_mesh",
   status: 409,
   grpcStatus: 9,
@@ -71,7 +71,7 @@ export const etcdOfAnotherMesh: ErrorKind = defineError({
 
 /** A revision that the history does not have. */
 export const noSuchRevision: ErrorKind = defineError({
-  code: "RS3050",
+  code: "RS3060",
   name: "no_such_revision",
   status: 404,
   grpcStatus: 5,
@@ -265,4 +265,48 @@ export const rotationRefused: ErrorKind = defineError({
   title: "The root cannot be exchanged like this now",
   cause: "A rotation is under way already, or none is, or it is past the point where it can be given up",
   remedy: "See how far it is with ripstop identity rotate-root --status",
+});
+
+/** It cannot be revoked. */
+export const revocationRefused: ErrorKind = defineError({
+  code: "RS3050",
+  name: "revocation_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "This cannot be revoked",
+  cause: "It is neither a SPIFFE id of a workload nor a serial number, it is the control plane itself, or the list is full",
+  remedy: "Give a SPIFFE id of `ripstop identity list`, or --serial with a certificate's serial number",
+});
+
+/** There is no such revocation. */
+export const nothingRevoked: ErrorKind = defineError({
+  code: "RS3051",
+  name: "nothing_revoked",
+  status: 404,
+  grpcStatus: 5,
+  title: "That is not revoked",
+  cause: "It never was, it was taken back already, or its certificate has expired since",
+  remedy: "See what is revoked with `ripstop identity list`",
+});
+
+/** No such identity. */
+export const noSuchIdentity: ErrorKind = defineError({
+  code: "RS3052",
+  name: "no_such_identity",
+  status: 404,
+  grpcStatus: 5,
+  title: "The mesh does not know this identity",
+  cause: "Nothing was issued to it in the last 24 hours, or the id is mistyped",
+  remedy: "See all identities with `ripstop identity list`",
+});
+
+/** An identity that is not handed out by hand. */
+export const identityReserved: ErrorKind = defineError({
+  code: "RS3053",
+  name: "identity_reserved",
+  status: 403,
+  grpcStatus: 7,
+  title: "This identity is not issued on request",
+  cause: "Identities of the namespace ripstop-system belong to the mesh itself",
+  remedy: "Choose an identity of another namespace: spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT",
 });

@@ -18,6 +18,13 @@
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
+//   GET    /v1/proxies                    → { proxies: ProxyView[] }
+//   GET    /v1/identity/identities        → IdentityList
+//   GET    /v1/identity/identity?id=      → IdentityDetails
+//   GET    /v1/identity/revocations       → { revocations: RevocationView[] }
+//   POST   /v1/identity/revocations       RevokeRequest → RevokeResponse
+//   DELETE /v1/identity/revocations?spiffeId=|serialNumber=  → RevokeResponse
+//   POST   /v1/identity/issue             IssueRequest → IssueResponse
 //   GET    /v1/identity/bundle            → TrustBundleView
 //   GET    /v1/identity/health            → IdentityHealth
 //   GET    /v1/identity/rotation          → RotationStatus

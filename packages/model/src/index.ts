@@ -29,6 +29,18 @@ export type {
   WorkloadStatus,
   WorkloadView,
 } from "./api.ts";
+export type {
+  CertificateView,
+  IdentityDetails,
+  IdentityList,
+  IdentityView,
+  IssueRequest,
+  IssueResponse,
+  ProxyView,
+  RevocationView,
+  RevokeRequest,
+  RevokeResponse,
+} from "./identity-api.ts";
 export {
   bundleFile,
   bundleFileSequence,

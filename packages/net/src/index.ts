@@ -15,6 +15,7 @@ export { IdentityTable, type TlsIdentity } from "./tls/identity-table.ts";
 export { meshServerName, parseMeshServerName, type MeshServerName } from "./tls/mesh-server-name.ts";
 export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";
 export { TlsDialer, type DialTlsOptions } from "./tls/tls-client.ts";
+export { normalSerialNumber, RevocationList, revocationText, type Revocation } from "./tls/revocation-list.ts";
 export { createTlsObserver, type TlsObserver, type TlsRefusal } from "./tls/tls-observer.ts";
 export { listenTls, type ListenTlsOptions } from "./tls/tls-server.ts";
 export { FlushScheduler, type Flushable } from "./flush-scheduler.ts";

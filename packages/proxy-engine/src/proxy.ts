@@ -17,6 +17,7 @@ import {
   IdentityTable,
   listen,
   listenTls,
+  RevocationList,
   TimerWheel,
   TlsDialer,
   type Listener,
@@ -24,7 +25,7 @@ import {
   type VerifyPeer,
 } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/proxy-connection.ts";
@@ -118,8 +119,8 @@ class RunningProxy implements Proxy {
   #opened = false;
   #ready = false;
   #bundleKnown = false;
-  /** Of the newest bundle that is in force. */
-  #bundleSequence = 0;
+  /** Of the newest bundle in force, by trust domain. */
+  readonly #bundleSequences = new Map<string, number>();
   #draining: Promise<void> | undefined = undefined;
   #closed = false;
 
@@ -185,6 +186,8 @@ class RunningProxy implements Proxy {
           tls,
           ownPorts: this.#ownPorts,
           onChanged: () => this.#checkReady(),
+          // What a peer proved under other policies is proved anew: no TLS session outlives them.
+          onPolicies: () => this.#identities.forgetSessions(),
         }),
       );
     }
@@ -249,11 +252,11 @@ class RunningProxy implements Proxy {
   }
 
   get bundleSequence(): number {
-    return this.#bundleSequence;
+    return this.#bundleSequences.get(this.#options.bootstrap.trustDomain) ?? 0;
   }
 
   setBundle(text: string): Result<void, RipstopError> {
-    return this.#takeBundle(text, bundleFileSequence(text));
+    return this.#takeBundle(this.#options.bootstrap.trustDomain, text, bundleFileSequence(text));
   }
 
   onCommand(command: telemetry.ProxyCommand): void {
@@ -304,22 +307,49 @@ class RunningProxy implements Proxy {
   }
 
   #onBundle(bundle: TrustBundle): void {
-    const set = this.#takeBundle(bundlePem(bundle.x509Authorities), bundle.sequence);
+    const set = this.#takeBundle(bundle.trustDomain, bundlePem(bundle.x509Authorities), bundle.sequence);
     if (!set.ok) throw set.error;
+    // Revocations, of whatever trust domain, are this mesh's own word.
+    if (bundle.trustDomain === this.#options.bootstrap.trustDomain) {
+      this.#identities.setRevocations(new RevocationList(bundle.revocations));
+      this.#cutRevoked();
+    }
     this.#bundleKnown = true;
     this.#checkReady();
   }
 
   /** The stream, its cache and the supervisor's file all bring bundles: an older one never replaces a newer one. */
-  #takeBundle(pem: string, sequence: number): Result<void, RipstopError> {
-    const { trustDomain } = this.#options.bootstrap;
-    if (sequence < this.#bundleSequence) return ok(undefined);
-    if (sequence === this.#bundleSequence && sequence > 0 && this.#bundles.has(trustDomain)) return ok(undefined);
+  #takeBundle(trustDomain: string, pem: string, sequence: number): Result<void, RipstopError> {
+    const known = this.#bundleSequences.get(trustDomain) ?? 0;
+    if (sequence < known) return ok(undefined);
+    if (sequence === known && sequence > 0 && this.#bundles.has(trustDomain)) return ok(undefined);
     const set = this.#identities.setBundles(new Map([...this.#bundles, [trustDomain, pem]]));
     if (!set.ok) return set;
     this.#bundles.set(trustDomain, pem);
-    this.#bundleSequence = sequence;
+    this.#bundleSequences.set(trustDomain, sequence);
     return set;
+  }
+
+  /** Ends every connection of a revoked peer, and all those that a revoked workload of this proxy made or took. */
+  #cutRevoked(): void {
+    for (const workload of this.workloads.values()) {
+      const own = this.#identities.ownRevocation(workload.id);
+      const cut = workload.cutPeers(
+        ({ peerId, peerSerial }) =>
+          own !== undefined || this.#identities.revocationOf(peerId, peerSerial) !== undefined,
+      );
+      if (own !== undefined) {
+        this.engine.log.error("the identity of this workload was revoked: it has no part in the mesh any more", {
+          workload: workload.id,
+          identity: own.spiffeId,
+          reason: own.by.reason,
+        });
+      }
+      if (cut === 0) continue;
+      const { name, help } = metricNames.CONNECTIONS_REVOKED;
+      this.engine.metrics.counter(name, help, { workload: workload.id }).add(cut);
+      this.engine.log.warn("connections of revoked identities were closed", { workload: workload.id, count: cut });
+    }
   }
 
   #checkReady(): void {

@@ -117,3 +117,23 @@ export const forceRequest: SchemaChecker = compileSchema({
   type: "object",
   properties: { force: { type: "boolean", default: false } },
 });
+
+const spiffeId = { type: "string", minLength: 1, maxLength: 2048 };
+
+/** RevokeRequest. */
+export const revokeRequest: SchemaChecker = compileSchema({
+  type: "object",
+  properties: {
+    spiffeId,
+    serialNumber: { type: "string", minLength: 1, maxLength: 128 },
+    reason: { type: "string", maxLength: 256, default: "" },
+    waitMs: { type: "integer", minimum: 0, maximum: 60_000, default: 5_000 },
+  },
+});
+
+/** IssueRequest. */
+export const issueRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["spiffeId", "csrPem"],
+  properties: { spiffeId, csrPem, ttlMs: { type: "integer", minimum: 1 } },
+});

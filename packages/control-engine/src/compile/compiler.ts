@@ -35,6 +35,8 @@ export interface CompilerOptions {
   readonly trustDomain: string;
   /** The roots to trust. */
   bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
+  /** Who is refused although a root vouches for it; default nobody. */
+  revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
   readonly logger?: Logger;
 }
 
@@ -108,7 +110,7 @@ export class Compiler implements ResourceSource {
     return () => this.#afterChange.delete(listener);
   }
 
-  /** The roots of trust changed. */
+  /** The roots of trust, or the revocations, changed. */
   bundleChanged(): void {
     this.#apply(new Set([BUNDLE]), NO_REVISION);
   }
@@ -166,7 +168,16 @@ const compilers = new Map<string, Compile>([
   define(trustBundleType, (_view, name, options) => {
     if (name !== options.trustDomain) return undefined;
     const { der, sequence } = options.bundle();
-    return { trustDomain: name, sequence, x509Authorities: der.map((root) => Buffer.from(root)) };
+    return {
+      trustDomain: name,
+      sequence,
+      x509Authorities: der.map((root) => Buffer.from(root)),
+      revocations: (options.revocations?.() ?? []).map(({ spiffeId, serialNumber, reason }) => ({
+        spiffeId,
+        serialNumber,
+        reason,
+      })),
+    };
   }),
   define(telemetryType, (_view, name) => (name === "default" ? { reportIntervalMs: 1_000 } : undefined)),
 ]);

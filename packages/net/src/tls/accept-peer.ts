@@ -5,6 +5,7 @@ import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { TlsInfo } from "../conn.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { revocationText } from "./revocation-list.ts";
 
 /** Why a peer was refused. */
 export interface PeerRefusal {
@@ -69,8 +70,12 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): Accepte
   if (rules.expectedPeerId !== undefined && verdict.id !== rules.expectedPeerId) {
     return { reason: "unexpected_peer", message: `expected ${rules.expectedPeerId}, found ${verdict.id}` };
   }
+  const peerSerial = leaf.serialNumber;
+  const revocation = rules.identities.revocationOf(verdict.id, peerSerial);
+  if (revocation) return { reason: "revoked", message: revocationText(verdict.id, revocation) };
   const resumed = socket.isSessionReused();
-  return { info: { version, cipher: socket.getCipher().name, alpn, serverName, peerId: verdict.id, resumed }, leaf };
+  const cipher = socket.getCipher().name;
+  return { info: { version, cipher, alpn, serverName, peerId: verdict.id, peerSerial, resumed }, leaf };
 }
 
 const MAX_ISSUERS = 8;

@@ -4,6 +4,7 @@ import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { err, ok, RipstopError, type Result } from "@ripstop/core";
 import { UNUSABLE_IDENTITY } from "../errors.ts";
+import { RevocationList, type Revocation } from "./revocation-list.ts";
 
 /** One workload's own certificate. */
 export interface TlsIdentity {
@@ -29,6 +30,9 @@ const COMMON: SecureContextOptions = {
 /** Holds identities by workload id and bundles by trust domain, and makes OpenSSL contexts of them. */
 export class IdentityTable {
   readonly #identities = new Map<string, TlsIdentity>();
+  /** Name and serial number of each own leaf. */
+  readonly #ownLeaves = new Map<string, { readonly spiffeId: string; readonly serialNumber: string }>();
+  #revocations: RevocationList = new RevocationList();
   readonly #contexts = new Map<string, SecureContext>();
   readonly #listeners = new Set<() => void>();
   #bundlePems: ReadonlyMap<string, string> = new Map();
@@ -54,9 +58,12 @@ export class IdentityTable {
     let issuers: readonly X509Certificate[] = [];
     try {
       issuers = (identity.chainPem.match(PEM_CERTIFICATE) ?? []).slice(1).map((one) => new X509Certificate(one));
-      if (!new X509Certificate(identity.chainPem).checkPrivateKey(createPrivateKey(identity.keyPem))) {
+      const leaf = new X509Certificate(identity.chainPem);
+      if (!leaf.checkPrivateKey(createPrivateKey(identity.keyPem))) {
         return unusable(workloadId, "the key does not belong to the certificate");
       }
+      const spiffeId = /URI:(spiffe:[^\s,]+)/.exec(leaf.subjectAltName ?? "")?.[1] ?? "";
+      this.#ownLeaves.set(workloadId, { spiffeId, serialNumber: leaf.serialNumber });
     } catch (error) {
       return unusable(workloadId, error);
     }
@@ -69,7 +76,39 @@ export class IdentityTable {
 
   /** Forgets a workload: it accepts and makes no more connections. */
   removeIdentity(workloadId: string): void {
+    this.#ownLeaves.delete(workloadId);
     if (this.#identities.delete(workloadId)) this.#changed();
+  }
+
+  /**
+   * Replaces the list of who is refused. True when it differs from the one before: then no session is resumed any more,
+   * and the caller has to end the connections that are refused now.
+   */
+  setRevocations(revocations: RevocationList): boolean {
+    if (revocations.equals(this.#revocations)) return false;
+    this.#revocations = revocations;
+    this.#changed();
+    return true;
+  }
+
+  /** What refuses the certificate `serialNumber` (hex) of the peer `spiffeId`. */
+  revocationOf(spiffeId: string, serialNumber: string): Revocation | undefined {
+    return this.#revocations.find(spiffeId, serialNumber);
+  }
+
+  /** The identity of a workload of this table and what refuses it; undefined while nothing does. */
+  ownRevocation(workloadId: string): { readonly spiffeId: string; readonly by: Revocation } | undefined {
+    const leaf = this.#ownLeaves.get(workloadId);
+    const by = leaf && this.#revocations.find(leaf.spiffeId, leaf.serialNumber);
+    return leaf && by && { spiffeId: leaf.spiffeId, by };
+  }
+
+  /** Lets no TLS session be resumed any more: the next handshake with every peer is a full one. Connections stay. */
+  forgetSessions(): void {
+    this.#generation++;
+    this.#proven.clear();
+    this.#ticketKeys = randomBytes(48);
+    for (const listener of this.#listeners) listener();
   }
 
   /** Replaces all trust bundles, PEM by trust domain. On failure the old ones stay. */
@@ -156,11 +195,8 @@ export class IdentityTable {
   }
 
   #changed(): void {
-    this.#generation++;
     this.#contexts.clear();
-    this.#proven.clear();
-    this.#ticketKeys = randomBytes(48);
-    for (const listener of this.#listeners) listener();
+    this.forgetSessions();
   }
 }
 

@@ -11,6 +11,7 @@ import type { Connecting, ConnectEvents, ConnectTarget, Tier, TierName } from ".
 import { acceptPeer, type PeerRules } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { revocationText } from "./revocation-list.ts";
 import { secureConn } from "./secure-conn.ts";
 import type { TlsObserver } from "./tls-observer.ts";
 import { handshakeProblem } from "./tls-server.ts";
@@ -87,6 +88,11 @@ export class TlsDialer {
       socket.current?.destroy();
       events.onFailed(closeCause(`RIPSTOP_TLS_${reason.toUpperCase()}`, message));
     };
+    const own = this.#identities.ownRevocation(workloadId);
+    if (own) {
+      queueMicrotask(() => fail("own_identity_revoked", `the caller's own ${revocationText(own.spiffeId, own.by)}`));
+      return { cancel: () => (over = true) };
+    }
     const context = this.#identities.clientContext(workloadId, trustDomain);
     if (!context) {
       queueMicrotask(() =>

@@ -12,6 +12,7 @@ import { acceptPeer } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import { parseMeshServerName } from "./mesh-server-name.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { revocationText } from "./revocation-list.ts";
 import { secureConn } from "./secure-conn.ts";
 import type { TlsObserver } from "./tls-observer.ts";
 
@@ -180,8 +181,10 @@ class Handshakes {
     const serverName: unknown = Reflect.get(socket, "servername");
     const name = typeof serverName === "string" ? serverName : "";
     const workload = parseMeshServerName(name);
-    const outcome =
-      workload && this.#options.identities.serverContext(workload.workloadId)
+    const own = workload && this.#options.identities.ownRevocation(workload.workloadId);
+    const outcome = own
+      ? { reason: "own_identity_revoked", message: `the own ${revocationText(own.spiffeId, own.by)}` }
+      : workload && this.#options.identities.serverContext(workload.workloadId)
         ? acceptPeer(socket, { ...this.#options, alpn: this.#alpn }, name)
         : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
     if ("reason" in outcome) {

@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
 import { telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
-import type { Conn, TlsDialer } from "@ripstop/net";
+import type { Conn, TlsDialer, TlsInfo } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
 import { WorkloadView } from "../config/workload-view.ts";
@@ -38,6 +38,8 @@ export interface HostedWorkloadOptions {
   readonly ownPorts: ReadonlySet<number>;
   /** Config changed: look whether everything is there. */
   onChanged(): void;
+  /** Other policies may guard this workload now. */
+  onPolicies(): void;
 }
 
 const PROTOCOLS: readonly string[] = ["http", "grpc", "tcp"];
@@ -102,6 +104,7 @@ export class HostedWorkload implements OutboundContext {
       onWorkloadChanged: (workload) => {
         this.#forgetPools(workload);
         this.#recheck();
+        options.onPolicies();
         options.onChanged();
       },
     });
@@ -227,6 +230,17 @@ export class HostedWorkload implements OutboundContext {
   /** Adds to the counters what live raw connections carried. */
   countBytes(): void {
     for (const tunnel of this.tunnels) tunnel.countBytes();
+  }
+
+  /** Closes at once the connections of both directions whose peer is refused now; how many. */
+  cutPeers(isRefused: (tls: TlsInfo) => boolean): number {
+    let cut = this.connector.cut(isRefused);
+    for (const { conn } of [...this.inboundSessions]) {
+      if (conn.tls === undefined || !isRefused(conn.tls)) continue;
+      conn.destroy();
+      cut++;
+    }
+    return cut;
   }
 
   /** Ends everything at once. */

@@ -92,6 +92,7 @@ export class TestMesh {
     mesh.config.set(trustBundleType, TRUST_DOMAIN, {
       trustDomain: TRUST_DOMAIN,
       sequence: 1,
+      revocations: [],
       x509Authorities: [Buffer.from(new X509Certificate(mesh.authority.bundlePem).raw)],
     });
     return mesh;
