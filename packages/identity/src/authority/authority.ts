@@ -11,6 +11,8 @@ export interface IssuedSvid {
   readonly notAfterMs: number;
   /** Hex. */
   readonly serialNumber: string;
+  /** SHA-256 of the root certificate (DER) that the chain leads to, hex. */
+  readonly rootSha256: string;
 }
 
 /** Why a CSR was refused, in plain words with the remedy. */
@@ -26,4 +28,8 @@ export interface Authority {
   issue(csrPem: string, spiffeId: string, ttlMs?: number): Promise<Result<IssuedSvid, IssueRefusal>>;
   /** The roots to trust, PEM, and a number that grows with every change. */
   bundle(): { readonly pem: string; readonly der: readonly Uint8Array[]; readonly sequence: number };
+  /** SHA-256 of the root certificate (DER) that new SVIDs lead to, hex. */
+  readonly signingRootSha256: string;
+  /** Calls `listener` after the roots to trust, or the root that signs, have changed; returns how to stop. */
+  onBundleChange(listener: () => void): () => void;
 }

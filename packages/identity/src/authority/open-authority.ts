@@ -99,6 +99,7 @@ class FileAuthority implements OpenAuthority {
   #root: Ca | undefined;
   #intermediate: Ca | undefined;
   #bundle: TrustBundleRoots = { pem: "", der: [], sequence: 0 };
+  readonly #listeners = new Set<() => void>();
   #timer: Timer | undefined;
   #renewing: Promise<void> | undefined;
 
@@ -156,7 +157,17 @@ class FileAuthority implements OpenAuthority {
     return this.#bundle;
   }
 
+  get signingRootSha256(): string {
+    return sha256(this.#bundle.der[0] ?? Buffer.alloc(0));
+  }
+
+  onBundleChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   async close(): Promise<void> {
+    this.#listeners.clear();
     this.#timer?.clear();
     await this.#renewing;
     await this.#log.close();
@@ -198,7 +209,14 @@ class FileAuthority implements OpenAuthority {
     } catch (error) {
       return err(refusal(issuanceNotLogged, messageOf(error)));
     }
-    return ok({ spiffeId, chainPem: leaf.pem + signer.pem, notBeforeMs, notAfterMs, serialNumber: leaf.serialNumber });
+    return ok({
+      spiffeId,
+      chainPem: leaf.pem + signer.pem,
+      notBeforeMs,
+      notAfterMs,
+      serialNumber: leaf.serialNumber,
+      rootSha256: this.signingRootSha256,
+    });
   }
 
   async #loadOrMakeRoot(): Promise<Result<Ca, string>> {
