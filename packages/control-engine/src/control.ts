@@ -10,10 +10,11 @@ import {
   type ServerTls,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
-import { openAuthority, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
+import { openAuthority, openJwtIssuer, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
+import { formatBundle } from "@ripstop/identity/jwt";
 import type { ControlInfo } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry } from "@ripstop/resources";
+import { coreKinds, KindRegistry, meshKinds } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -27,12 +28,16 @@ import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-se
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
+import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import { BundleDirectory, type BundleNumber } from "./federation/bundle-directory.ts";
+import { startBundleEndpoint } from "./federation/bundle-endpoint.ts";
+import { Federation, type FederationRecord } from "./federation/federation.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
@@ -60,6 +65,13 @@ export interface ControlOptions {
   readonly dashboardPort?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
+  /** Serves the own bundle to other trust domains; absent, it does not. */
+  readonly bundleEndpoint?: {
+    /** "HOST:PORT"; port 0 is a free one. */
+    readonly address: string;
+    /** PEM files of a certificate of the Web PKI (https_web); absent: the control plane's SVID (https_spiffe). */
+    readonly web?: { readonly certificateFile: string; readonly keyFile: string };
+  };
 }
 
 /** A running control plane. */
@@ -69,6 +81,8 @@ export interface Control {
   readonly streamAddress: string;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
+  /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
+  readonly bundleEndpointUrl: string | undefined;
   /** Sentences for the user: a port that was taken and what was used instead. */
   readonly notices: readonly string[];
   /** Ends streams and listeners, closes the store; what is registered stays for the next start. */
@@ -124,6 +138,14 @@ async function assemble(
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
   const authority = opened.value;
   undo.push(() => authority.close());
+  const jwt = await openJwtIssuer({
+    directory: join(home, "authority"),
+    trustDomain: trustDomain.value,
+    clock,
+    ...given({ logger }),
+  });
+  if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
+  undo.push(() => jwt.value.close());
   const controlIdentity = controlSpiffeId(trustDomain.value);
   const own = await startOwnIdentity({ authority, spiffeId: controlIdentity, clock, ...given({ logger }) });
   if (!own.ok) return err({ kind: authorityFailed, message: `${own.error.code}: ${own.error.message}` });
@@ -137,15 +159,36 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => registry.close());
+  const federation = new Federation({
+    store,
+    table: store.table<FederationRecord>("federation"),
+    clock,
+    trustDomain: trustDomain.value,
+    ownRoots: () => authority.bundle().der,
+    events,
+    ...given({ logger }),
+  });
+  undo.push(() => federation.close());
+  const bundles = new BundleDirectory({
+    authority,
+    jwt: jwt.value,
+    federation,
+    table: store.table<BundleNumber>("bundle-numbers"),
+    clock,
+    ...given({ logger }),
+  });
+  undo.push(() => bundles.close());
   const compiler = new Compiler({
     store,
     registry,
     policyKinds,
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
+    federated: () => federation.bundles(),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
+  undo.push(federation.onChange(() => compiler.bundleChanged()));
   const conditions = new Conditions({
     store,
     compiler,
@@ -215,8 +258,8 @@ async function assemble(
   const routes = [
     ...resourceRoutes({
       store,
-      kinds: new KindRegistry([...coreKinds, ...policyResourceKinds]),
-      conditions,
+      kinds: new KindRegistry([...coreKinds, ...meshKinds, ...policyResourceKinds]),
+      withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
     ...workloadRoutes({
@@ -227,6 +270,7 @@ async function assemble(
       controlAddresses: () => [discovery.address],
       isConnected: (id) => discovery.isConnected(id),
     }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
       metrics,
@@ -249,6 +293,22 @@ async function assemble(
   if (!socket.ok) return socket;
   undo.push(() => socket.value.close());
 
+  const { bundleEndpoint } = options;
+  let bundleEndpointUrl: string | undefined;
+  if (bundleEndpoint !== undefined) {
+    const { address, web } = bundleEndpoint;
+    const serving = await startBundleEndpoint({
+      address,
+      proof: web === undefined ? { profile: "https_spiffe", identity: own.value } : { profile: "https_web", ...web },
+      clock,
+      document: () => formatBundle(bundles.own),
+      ...given({ logger }),
+    });
+    if (!serving.ok) return serving;
+    undo.push(() => serving.value.close());
+    bundleEndpointUrl = serving.value.url;
+  }
+
   writeMemory(home, {
     trustDomain: trustDomain.value,
     streamPort: discovery.port,
@@ -264,7 +324,7 @@ async function assemble(
     dashboardUrl,
     revision: store.revision,
   });
-  return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
+  return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, bundleEndpointUrl, notices });
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {

@@ -210,3 +210,14 @@ export const trustDomainFixed: ErrorKind = defineError({
   cause: "The home was made with another --trust-domain; its certificates cannot change their domain",
   remedy: "Leave --trust-domain out, or choose another --home",
 });
+
+/** No JWT-SVID was issued. */
+export const jwtRefused: ErrorKind = defineError({
+  code: "RS3040",
+  name: "jwt_svid_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "The JWT-SVID was refused",
+  cause: "No audience was named, or the lifetime is out of range, or the keys that sign cannot be used",
+  remedy: "Name the one service that the token is for, and a lifetime from 10 s to 24 h",
+});

@@ -18,6 +18,9 @@ import { packageVersion } from "../package-version.ts";
 export interface ControlOptions extends HomeOption {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
+  readonly bundleEndpoint?: string;
+  readonly bundleEndpointCert?: string;
+  readonly bundleEndpointKey?: string;
   readonly endWithParent: boolean;
 }
 
@@ -39,6 +42,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
     ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
+    ...bundleEndpointOf(options),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
   if (!started.ok) {
@@ -52,11 +56,26 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   process.stdout.write(
     `control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`,
   );
+  if (control.bundleEndpointUrl !== undefined) {
+    const profile = options.bundleEndpointCert === undefined ? "https_spiffe" : "https_web";
+    process.stdout.write(`bundle endpoint ${control.bundleEndpointUrl} (${profile})\n`);
+  }
   await ended;
   await control.close();
   hold.clear();
   if (process.connected) process.disconnect();
   return exitCodes.done;
+}
+
+/** The command's checks see to it that certificate and key come together. */
+function bundleEndpointOf({
+  bundleEndpoint: address,
+  bundleEndpointCert: certificateFile,
+  bundleEndpointKey: keyFile,
+}: ControlOptions): Pick<Parameters<typeof startControl>[0], "bundleEndpoint"> {
+  if (address === undefined) return {};
+  if (certificateFile === undefined || keyFile === undefined) return { bundleEndpoint: { address } };
+  return { bundleEndpoint: { address, web: { certificateFile, keyFile } } };
 }
 
 /** The built dashboard lies beside the built program, at one of several depths. */
