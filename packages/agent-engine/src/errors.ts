@@ -79,3 +79,14 @@ export const homeUnusable: ErrorKind = defineError({
   cause: "The directory cannot be written, or its path is too long for a Unix socket (107 bytes).",
   remedy: "Choose another directory with --home or RIPSTOP_HOME.",
 });
+
+/** The Workload API's socket cannot be opened. */
+export const workloadApiNotListening: ErrorKind = defineError({
+  code: "RS4030",
+  name: "workload_api_not_listening",
+  status: 500,
+  grpcStatus: 9,
+  title: "The socket of the SPIFFE Workload API cannot be opened",
+  cause: "Its folder cannot be written, or its path is too long for a Unix socket (107 bytes).",
+  remedy: "Choose another folder, or a shorter path.",
+});

@@ -14,3 +14,12 @@ export {
   type RunPort,
 } from "./run-workload.ts";
 export type { KeyAndCsr, KeyAndCsrMaker } from "./svid-keeper.ts";
+export type {
+  IdentityRefusal,
+  JwtSvid,
+  PeerCredentials,
+  TrustDomainBundle,
+  WorkloadIdentities,
+  WorkloadIdentitySource,
+  X509SvidWithKey,
+} from "./workload-identity-source.ts";

@@ -10,10 +10,17 @@ import {
   type ServerTls,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
-import { openAuthority, startOwnIdentity, type KeyedSvid, type KeyKind } from "@ripstop/identity/authority";
+import {
+  openAuthority,
+  openJwtIssuer,
+  startOwnIdentity,
+  type KeyedSvid,
+  type KeyKind,
+} from "@ripstop/identity/authority";
+import { formatBundle } from "@ripstop/identity/jwt";
 import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry } from "@ripstop/resources";
+import { coreKinds, KindRegistry, meshKinds } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -30,6 +37,7 @@ import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
+import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
@@ -39,6 +47,9 @@ import type { Failure } from "./failure.ts";
 import { distributeRevocations, issuanceRules, refuseRevoked } from "./identity/enforce-revocations.ts";
 import { IssuedIdentities } from "./identity/issued-identities.ts";
 import { Revocations } from "./identity/revocations.ts";
+import { BundleDirectory, type BundleNumber } from "./federation/bundle-directory.ts";
+import { startBundleEndpoint } from "./federation/bundle-endpoint.ts";
+import { Federation, type FederationRecord } from "./federation/federation.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workloads.ts";
@@ -82,6 +93,13 @@ export interface ControlOptions {
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
   checkpoint?(step: string): void;
+  /** Serves the own bundle to other trust domains; absent, it does not. */
+  readonly bundleEndpoint?: {
+    /** "HOST:PORT"; port 0 is a free one. */
+    readonly address: string;
+    /** PEM files of a certificate of the Web PKI (https_web); absent: the control plane's SVID (https_spiffe). */
+    readonly web?: { readonly certificateFile: string; readonly keyFile: string };
+  };
 }
 
 /** A running control plane. */
@@ -91,6 +109,8 @@ export interface Control {
   readonly streamAddress: string;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
+  /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
+  readonly bundleEndpointUrl: string | undefined;
   /** Sentences for the user: a port that was taken and what was used instead. */
   readonly notices: readonly string[];
   /** Ends streams and listeners, closes the store; what is registered stays for the next start. */
@@ -145,8 +165,9 @@ async function assemble(
   undo.push(() => revocations.close());
   const issued = new IssuedIdentities(clock, store.table("identities"));
   undo.push(() => issued.close());
+  const rules = issuanceRules({ revocations, issued, events });
   const opened = await openAuthority({
-    ...issuanceRules({ revocations, issued, events }),
+    ...rules,
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
@@ -160,6 +181,14 @@ async function assemble(
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
   const authority = opened.value;
   undo.push(() => authority.close());
+  const jwt = await openJwtIssuer({
+    directory: join(home, "authority"),
+    trustDomain: trustDomain.value,
+    clock,
+    ...given({ logger }),
+  });
+  if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
+  undo.push(() => jwt.value.close());
   const controlIdentity = controlSpiffeId(trustDomain.value);
   const own = await startOwnIdentity({
     authority,
@@ -179,6 +208,25 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => registry.close());
+  const federation = new Federation({
+    store,
+    table: store.table<FederationRecord>("federation"),
+    clock,
+    trustDomain: trustDomain.value,
+    ownRoots: () => authority.bundle().der,
+    events,
+    ...given({ logger }),
+  });
+  undo.push(() => federation.close());
+  const bundles = new BundleDirectory({
+    authority,
+    jwt: jwt.value,
+    federation,
+    table: store.table<BundleNumber>("bundle-numbers"),
+    clock,
+    ...given({ logger }),
+  });
+  undo.push(() => bundles.close());
   const compiler = new Compiler({
     store,
     registry,
@@ -186,9 +234,11 @@ async function assemble(
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
     revocations: () => revocations.list(),
+    federated: () => federation.bundles(),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
+  undo.push(federation.onChange(() => compiler.bundleChanged()));
   const conditions = new Conditions({
     store,
     compiler,
@@ -281,13 +331,13 @@ async function assemble(
     streamAddress: discovery.address,
     startedMs,
   });
-  const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
+  const kinds = new KindRegistry([...coreKinds, ...meshKinds, ...policyResourceKinds]);
   const routes = [
     ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
       kinds,
-      conditions,
+      withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
     ...workloadRoutes({
@@ -301,6 +351,7 @@ async function assemble(
     }),
     ...rotationRoutes({ authority, rotation, events, health }),
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue }),
     ...observeRoutes({
       collector,
       metrics,
@@ -323,6 +374,22 @@ async function assemble(
   if (!socket.ok) return socket;
   undo.push(() => socket.value.close());
 
+  const { bundleEndpoint } = options;
+  let bundleEndpointUrl: string | undefined;
+  if (bundleEndpoint !== undefined) {
+    const { address, web } = bundleEndpoint;
+    const serving = await startBundleEndpoint({
+      address,
+      proof: web === undefined ? { profile: "https_spiffe", identity: own.value } : { profile: "https_web", ...web },
+      clock,
+      document: () => formatBundle(bundles.own),
+      ...given({ logger }),
+    });
+    if (!serving.ok) return serving;
+    undo.push(() => serving.value.close());
+    bundleEndpointUrl = serving.value.url;
+  }
+
   writeMemory(home, {
     trustDomain: trustDomain.value,
     streamPort: discovery.port,
@@ -338,7 +405,7 @@ async function assemble(
     dashboardUrl,
     revision: store.revision,
   });
-  return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
+  return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, bundleEndpointUrl, notices });
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {

@@ -310,3 +310,14 @@ export const identityReserved: ErrorKind = defineError({
   cause: "Identities of the namespace ripstop-system belong to the mesh itself",
   remedy: "Choose an identity of another namespace: spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT",
 });
+
+/** No JWT-SVID was issued. */
+export const jwtRefused: ErrorKind = defineError({
+  code: "RS3055",
+  name: "jwt_svid_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "The JWT-SVID was refused",
+  cause: "No audience was named, or the lifetime is out of range, or the keys that sign cannot be used",
+  remedy: "Name the one service that the token is for, and a lifetime from 10 s to 24 h",
+});

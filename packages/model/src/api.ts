@@ -26,6 +26,8 @@
 //   DELETE /v1/identity/revocations?spiffeId=|serialNumber=  → RevokeResponse
 //   POST   /v1/identity/issue             IssueRequest → IssueResponse
 //   GET    /v1/identity/bundle            → TrustBundleView
+//   GET    /v1/identity/bundles?after=&waitMs= → BundlesView   (answers when they are other than `after`, or after waitMs)
+//   POST   /v1/workloads/NS/INSTANCE/jwt-svid JwtSvidRequest → JwtSvidResponse
 //   GET    /v1/identity/health            → IdentityHealth
 //   GET    /v1/identity/rotation          → RotationStatus
 //   POST   /v1/identity/rotation          RotationRequest → RotationStatus
@@ -199,6 +201,31 @@ export interface SvidResponse {
   /** Number of that bundle; grows with every change. Absent from a control plane of an older version. */
   readonly bundleSequence?: number;
   readonly notAfterMs: number;
+}
+
+/** Asks for a JWT-SVID of a workload. */
+export interface JwtSvidRequest {
+  /** Who may accept it; one is best, eight are possible. */
+  readonly audience: readonly string[];
+  /** 10 s … 24 h; default 5 min. */
+  readonly ttlMs?: number;
+}
+
+export interface JwtSvidResponse {
+  readonly spiffeId: string;
+  /** A bearer token: keep it secret. */
+  readonly token: string;
+  readonly expiresAtMs: number;
+}
+
+/** The bundles of the own and of the federated trust domains. */
+export interface BundlesView {
+  /** Names this state; another one after every change. */
+  readonly version: string;
+  /** The own one. */
+  readonly trustDomain: string;
+  /** SPIFFE bundle documents (JSON text) by trust domain. */
+  readonly bundles: Readonly<Record<string, string>>;
 }
 
 /** A workload as tables show it. */

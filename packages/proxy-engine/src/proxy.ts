@@ -113,14 +113,16 @@ class RunningProxy implements Proxy {
   readonly #inbound: Listener[] = [];
   readonly #outbound: Listener[] = [];
   readonly #subscriptions: Subscription[] = [];
+  /** Subscriptions to the bundles of other trust domains, by trust domain. */
+  readonly #federated = new Map<string, Subscription>();
   readonly #startedMs: number;
   #ports: ProxyPorts = { workloads: {} };
   #byteCount: Timer | undefined = undefined;
   #opened = false;
   #ready = false;
   #bundleKnown = false;
-  /** Of the newest bundle in force, by trust domain. */
-  readonly #bundleSequences = new Map<string, number>();
+  /** Of the newest bundle of the own trust domain that is in force. */
+  #bundleSequence = 0;
   #draining: Promise<void> | undefined = undefined;
   #closed = false;
 
@@ -252,11 +254,11 @@ class RunningProxy implements Proxy {
   }
 
   get bundleSequence(): number {
-    return this.#bundleSequences.get(this.#options.bootstrap.trustDomain) ?? 0;
+    return this.#bundleSequence;
   }
 
   setBundle(text: string): Result<void, RipstopError> {
-    return this.#takeBundle(this.#options.bootstrap.trustDomain, text, bundleFileSequence(text));
+    return this.#takeBundle(text, bundleFileSequence(text));
   }
 
   onCommand(command: telemetry.ProxyCommand): void {
@@ -275,7 +277,7 @@ class RunningProxy implements Proxy {
     if (this.#closed) return;
     this.#closed = true;
     for (const listener of [...this.#inbound, ...this.#outbound]) listener.close();
-    for (const subscription of this.#subscriptions) subscription.cancel();
+    for (const subscription of [...this.#subscriptions, ...this.#federated.values()]) subscription.cancel();
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
     this.engine.reporter.close();
@@ -307,26 +309,26 @@ class RunningProxy implements Proxy {
   }
 
   #onBundle(bundle: TrustBundle): void {
-    const set = this.#takeBundle(bundle.trustDomain, bundlePem(bundle.x509Authorities), bundle.sequence);
+    const set = this.#takeBundle(bundlePem(bundle.x509Authorities), bundle.sequence);
     if (!set.ok) throw set.error;
     // Revocations, of whatever trust domain, are this mesh's own word.
-    if (bundle.trustDomain === this.#options.bootstrap.trustDomain) {
-      this.#identities.setRevocations(new RevocationList(bundle.revocations));
-      this.#cutRevoked();
-    }
+    this.#identities.setRevocations(new RevocationList(bundle.revocations));
+    this.#cutRevoked();
+    this.#federate(bundle.federatesWith);
+    this.#useBundles();
     this.#bundleKnown = true;
     this.#checkReady();
   }
 
   /** The stream, its cache and the supervisor's file all bring bundles: an older one never replaces a newer one. */
-  #takeBundle(trustDomain: string, pem: string, sequence: number): Result<void, RipstopError> {
-    const known = this.#bundleSequences.get(trustDomain) ?? 0;
-    if (sequence < known) return ok(undefined);
-    if (sequence === known && sequence > 0 && this.#bundles.has(trustDomain)) return ok(undefined);
+  #takeBundle(pem: string, sequence: number): Result<void, RipstopError> {
+    const { trustDomain } = this.#options.bootstrap;
+    if (sequence < this.#bundleSequence) return ok(undefined);
+    if (sequence === this.#bundleSequence && sequence > 0 && this.#bundles.has(trustDomain)) return ok(undefined);
     const set = this.#identities.setBundles(new Map([...this.#bundles, [trustDomain, pem]]));
     if (!set.ok) return set;
     this.#bundles.set(trustDomain, pem);
-    this.#bundleSequences.set(trustDomain, sequence);
+    this.#bundleSequence = sequence;
     return set;
   }
 
@@ -350,6 +352,37 @@ class RunningProxy implements Proxy {
       this.engine.metrics.counter(name, help, { workload: workload.id }).add(cut);
       this.engine.log.warn("connections of revoked identities were closed", { workload: workload.id, count: cut });
     }
+  }
+
+  /** Asks for the bundles of these trust domains, and believes no other ones any more. */
+  #federate(trustDomains: readonly string[]): void {
+    for (const [trustDomain, subscription] of this.#federated) {
+      if (trustDomains.includes(trustDomain)) continue;
+      subscription.cancel();
+      this.#federated.delete(trustDomain);
+      this.#bundles.delete(trustDomain);
+    }
+    for (const trustDomain of trustDomains) {
+      if (trustDomain === this.#options.bootstrap.trustDomain || this.#federated.has(trustDomain)) continue;
+      this.#federated.set(
+        trustDomain,
+        this.#options.config.watch(trustBundleType, trustDomain, {
+          onResource: (bundle) => this.#onFederatedBundle(trustDomain, bundlePem(bundle.x509Authorities)),
+          onRemoved: () => this.#onFederatedBundle(trustDomain, ""),
+        }),
+      );
+    }
+  }
+
+  #onFederatedBundle(trustDomain: string, pem: string): void {
+    if (pem === "") this.#bundles.delete(trustDomain);
+    else this.#bundles.set(trustDomain, pem);
+    this.#useBundles();
+  }
+
+  #useBundles(): void {
+    const set = this.#identities.setBundles(this.#bundles);
+    if (!set.ok) throw set.error;
   }
 
   #checkReady(): void {

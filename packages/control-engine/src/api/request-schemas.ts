@@ -137,3 +137,12 @@ export const issueRequest: SchemaChecker = compileSchema({
   required: ["spiffeId", "csrPem"],
   properties: { spiffeId, csrPem, ttlMs: { type: "integer", minimum: 1 } },
 });
+/** JwtSvidRequest. */
+export const jwtSvidRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["audience"],
+  properties: {
+    audience: { type: "array", minItems: 1, maxItems: 8, items: { type: "string", minLength: 1, maxLength: 512 } },
+    ttlMs: { type: "integer", minimum: 10_000, maximum: 86_400_000 },
+  },
+});

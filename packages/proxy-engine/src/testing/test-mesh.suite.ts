@@ -94,6 +94,7 @@ export class TestMesh {
       sequence: 1,
       revocations: [],
       x509Authorities: [Buffer.from(new X509Certificate(mesh.authority.bundlePem).raw)],
+      federatesWith: [],
     });
     return mesh;
   }

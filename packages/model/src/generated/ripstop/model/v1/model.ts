@@ -278,6 +278,11 @@ export interface TrustBundle {
   x509Authorities: Buffer[];
   /** Who is not trusted any more although a root vouches for it. Ids may be of any trust domain. */
   revocations: Revocation[];
+  /**
+   * In the bundle of the own trust domain: those others that have a TrustBundle too (federation). Peers with an identity of
+   * one of them are believed when their chain ends in a root of that one.
+   */
+  federatesWith: string[];
 }
 
 /** An identity, or one certificate, that is refused: exactly one of the first two fields is set. */
@@ -2003,7 +2008,7 @@ export const Backend: MessageFns<Backend> = {
 };
 
 function createBaseTrustBundle(): TrustBundle {
-  return { trustDomain: "", sequence: 0, x509Authorities: [], revocations: [] };
+  return { trustDomain: "", sequence: 0, x509Authorities: [], revocations: [], federatesWith: [] };
 }
 
 export const TrustBundle: MessageFns<TrustBundle> = {
@@ -2019,6 +2024,9 @@ export const TrustBundle: MessageFns<TrustBundle> = {
     }
     for (const v of message.revocations) {
       Revocation.encode(v!, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.federatesWith) {
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -2066,6 +2074,14 @@ export const TrustBundle: MessageFns<TrustBundle> = {
             }
 
             message.revocations.push(Revocation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.federatesWith.push(reader.string());
             continue;
           }
         }
