@@ -13,7 +13,7 @@ import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop
 import { openAuthority, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
 import type { ControlInfo } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry } from "@ripstop/resources";
+import { coreKinds, identityKinds, KindRegistry } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -215,7 +215,7 @@ async function assemble(
   const routes = [
     ...resourceRoutes({
       store,
-      kinds: new KindRegistry([...coreKinds, ...policyResourceKinds]),
+      kinds: new KindRegistry([...coreKinds, ...identityKinds, ...policyResourceKinds]),
       conditions,
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
