@@ -27,7 +27,7 @@ import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-se
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
-import { workloadRoutes } from "./api/workload-routes.ts";
+import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
@@ -35,6 +35,8 @@ import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
+import { startJoining, type Joining } from "./join/start-joining.ts";
+import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { openLmdbStore } from "./store/lmdb-store.ts";
@@ -60,6 +62,12 @@ export interface ControlOptions {
   readonly dashboardPort?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
+  /** Where the config stream listens; exactly there. Default: loopback, `streamPort`. */
+  readonly streamAddress?: HostAndPort;
+  /** Where the join listener listens; exactly there. Default: loopback, the port of the last start, else a free one. */
+  readonly joinAddress?: HostAndPort;
+  /** Lifetime of SVIDs that ask for none, 10 s ... 24 h; default 1 h. */
+  readonly svidTtlMs?: number;
 }
 
 /** A running control plane. */
@@ -67,6 +75,8 @@ export interface Control {
   readonly apiSocket: string;
   /** "HOST:PORT". */
   readonly streamAddress: string;
+  /** "HOST:PORT" of the join listener. */
+  readonly joinAddress: string;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
   /** Sentences for the user: a port that was taken and what was used instead. */
@@ -75,7 +85,7 @@ export interface Control {
   close(): Promise<void>;
 }
 
-const STREAM_HOST = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
 const DEFAULT_TRUST_DOMAIN = "mesh.local";
 
 /** Starts a control plane on a home; fails with a Failure that says why and what to do. */
@@ -119,6 +129,7 @@ async function assemble(
     trustDomain: trustDomain.value,
     clock,
     metrics,
+    ...(options.svidTtlMs === undefined ? {} : { defaultTtlMs: options.svidTtlMs }),
     ...given({ logger }),
   });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
@@ -164,16 +175,17 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
-  const wantedStream = options.streamPort ?? memory.streamPort ?? 0;
+  const verifyPeer = options.verifyPeer ?? createPeerVerification(clock);
+  const wantedStream = options.streamAddress ?? { port: options.streamPort ?? memory.streamPort ?? 0 };
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
     const started = await startDiscoveryServer({
       source: compiler,
       tls: tls(own.value.current),
-      verifyPeer: options.verifyPeer ?? createPeerVerification(clock),
+      verifyPeer,
       authorize: (proxyId, identity) => registry.get(proxyId)?.spiffeId === identity,
       clock,
       metrics,
-      host: STREAM_HOST,
+      host: options.streamAddress?.host ?? LOOPBACK,
       port,
       onReport: (proxyId, report) => collector.onReport(proxyId, report),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
@@ -210,35 +222,55 @@ async function assemble(
     proxies: discovery.proxies().length,
     dashboardUrl,
     streamAddress: discovery.address,
+    joinAddress,
     startedMs,
   });
+  const workloads: WorkloadRoutesOptions = {
+    registry,
+    authority,
+    collector,
+    controlIdentity,
+    controlAddresses: () => [discovery.address],
+    isConnected: (id) => discovery.isConnected(id),
+  };
+  const joining = await startJoining({
+    clock,
+    trustDomain: trustDomain.value,
+    store,
+    authority,
+    own: own.value,
+    workloads,
+    metrics,
+    events,
+    ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
+    wantedPort: memory.joinPort ?? 0,
+    notices,
+    ...given({ logger }),
+  });
+  if (!joining.ok) return joining;
+  undo.push(() => joining.value.close());
+  const joinAddress = joining.value.address;
   const routes = [
+    ...joining.value.routes,
     ...resourceRoutes({
       store,
       kinds: new KindRegistry([...coreKinds, ...identityKinds, ...policyResourceKinds]),
       conditions,
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
-    ...workloadRoutes({
-      registry,
-      authority,
-      collector,
-      controlIdentity,
-      controlAddresses: () => [discovery.address],
-      isConnected: (id) => discovery.isConnected(id),
-    }),
+    ...workloadRoutes(workloads),
     ...observeRoutes({
       collector,
       metrics,
       events,
       info,
-      beforeMetrics: gauges({ metrics, store, registry, compiler, collector }),
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, joining: joining.value }),
     }),
   ];
   const api = { routes, logger };
   const files = options.dashboardDirectory === undefined ? undefined : new StaticFiles(options.dashboardDirectory);
   const wantedDashboard = options.dashboardPort ?? memory.dashboardPort ?? 0;
-  const dashboard = await onPort<ApiListener>(wantedDashboard, "dashboard", notices, (port) =>
+  const dashboard = await onPort<ApiListener>({ port: wantedDashboard }, "dashboard", notices, (port) =>
     listenOnLoopback(port, files, api),
   );
   if (!dashboard.ok) return dashboard;
@@ -253,18 +285,27 @@ async function assemble(
     trustDomain: trustDomain.value,
     streamPort: discovery.port,
     dashboardPort: dashboard.value.port,
+    joinPort: joining.value.port,
   });
   const streamAddress = discovery.address;
-  writeControlFile(home, { pid: process.pid, apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value });
+  writeControlFile(home, {
+    pid: process.pid,
+    apiSocket,
+    streamAddress,
+    joinAddress,
+    dashboardUrl,
+    trustDomain: trustDomain.value,
+  });
   undo.push(() => removeControlFile(home));
   logger?.info("control plane started", {
     home,
     trustDomain: trustDomain.value,
     streamAddress,
+    joinAddress,
     dashboardUrl,
     revision: store.revision,
   });
-  return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
+  return ok({ apiSocket, streamAddress, joinAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {
@@ -276,34 +317,22 @@ function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMe
   return err({ kind: trustDomainFixed, message: `${home} is of ${memory.trustDomain}, not ${chosen}` });
 }
 
-/** Listens on the wanted port, or on a free one when that is taken, which is said. */
-async function onPort<T extends { readonly port: number }>(
-  wanted: number,
-  what: string,
-  notices: string[],
-  listen: (port: number) => Promise<Result<T, Failure>>,
-): Promise<Result<T, Failure>> {
-  const first = await listen(wanted);
-  if (first.ok || wanted === 0) return first;
-  const second = await listen(0);
-  if (second.ok) notices.push(`Port ${wanted} of the ${what} is taken; it uses ${second.value.port} instead.`);
-  return second;
-}
-
 interface Gauged {
   readonly metrics: MetricRegistry;
   readonly store: Store;
   readonly registry: Registry;
   readonly compiler: Compiler;
   readonly collector: Collector;
+  readonly joining: Joining;
 }
 
-function gauges({ metrics, store, registry, compiler, collector }: Gauged): () => void {
+function gauges({ metrics, store, registry, compiler, collector, joining }: Gauged): () => void {
   const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
   const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
   const revision = gauge(metricNames.STORE_REVISION);
   const workloads = gauge(metricNames.WORKLOADS);
   const held = gauge(metricNames.WORKLOADS_HELD);
+  const joined = gauge(metricNames.IDENTITY_NODES);
   const computed = counter(metricNames.COMPILED);
   const remembered = gauge(metricNames.COMPILED_RESOURCES);
   const tapsDropped = counter(metricNames.TAP_EVENTS_DROPPED);
@@ -312,6 +341,7 @@ function gauges({ metrics, store, registry, compiler, collector }: Gauged): () =
     revision.set(store.revision);
     workloads.set(registry.size);
     held.set(registry.held);
+    joined.set(joining.nodes);
     computed.add(compiler.statistics.computed - computed.value);
     remembered.set(compiler.statistics.remembered);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);

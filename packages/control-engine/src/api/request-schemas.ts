@@ -1,6 +1,6 @@
 // Schemas of the API's request bodies (types in packages/model/src/api.ts).
 
-import { compileSchema, type SchemaChecker } from "@ripstop/resources";
+import { compileSchema, type JsonSchema, type SchemaChecker } from "@ripstop/resources";
 
 const dnsLabel = { type: "string", format: "dns-label" };
 const address = {
@@ -8,7 +8,8 @@ const address = {
   pattern: "^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}$",
   "x-remedy": 'write "HOST:PORT"',
 };
-const csrPem = { type: "string", minLength: 1, maxLength: 16_384 };
+/** A CSR. */
+export const csrPemSchema: JsonSchema = { type: "string", minLength: 1, maxLength: 16_384 };
 const port = { type: "integer", minimum: 1, maximum: 65535 };
 
 /** ApplyRequest. */
@@ -31,8 +32,8 @@ export const applyRequest: SchemaChecker = compileSchema({
   },
 });
 
-/** RegisterRequest. */
-export const registerRequest: SchemaChecker = compileSchema({
+/** Schema of RegisterRequest. */
+export const registerRequestSchema: JsonSchema = {
   type: "object",
   required: ["service", "namespace", "ports", "csrPem"],
   properties: {
@@ -67,10 +68,13 @@ export const registerRequest: SchemaChecker = compileSchema({
         },
       },
     },
-    csrPem,
+    csrPem: csrPemSchema,
     pid: { type: "integer", minimum: 0, default: 0 },
   },
-});
+};
+
+/** RegisterRequest. */
+export const registerRequest: SchemaChecker = compileSchema(registerRequestSchema);
 
 /** WorkloadStatus. */
 export const workloadStatus: SchemaChecker = compileSchema({
@@ -86,5 +90,5 @@ export const workloadStatus: SchemaChecker = compileSchema({
 export const svidRequest: SchemaChecker = compileSchema({
   type: "object",
   required: ["csrPem"],
-  properties: { csrPem },
+  properties: { csrPem: csrPemSchema },
 });

@@ -30,6 +30,17 @@ export interface RegistryOptions {
   isProcessAlive(pid: number): boolean;
 }
 
+/** What is recorded of a registration beside its request. */
+export interface Registration {
+  readonly id: string;
+  readonly spiffeId: string;
+  readonly svidNotAfterMs: number;
+  /** Lifetime of its SVIDs when it is not the default. */
+  readonly ttlMs?: number;
+  /** The node whose agent registers it. */
+  readonly node?: string;
+}
+
 /** One change: a workload came (no `before`), changed, or went (no `after`). */
 export interface WorkloadChange {
   readonly before: RegisteredWorkload | undefined;
@@ -106,10 +117,7 @@ export class Registry {
   }
 
   /** Records a workload under the name that `name` gave; durable when the promise is kept. */
-  async register(
-    request: RegisterRequest,
-    named: { readonly id: string; readonly spiffeId: string; readonly svidNotAfterMs: number },
-  ): Promise<RegisteredWorkload> {
+  async register(request: RegisterRequest, named: Registration): Promise<RegisteredWorkload> {
     const before = this.#entries.get(named.id)?.workload;
     const workload: RegisteredWorkload = {
       id: named.id,
@@ -129,6 +137,8 @@ export class Registry {
       inboundAddress: before?.inboundAddress ?? "",
       ready: before?.ready ?? false,
       svidNotAfterMs: named.svidNotAfterMs,
+      ...(named.ttlMs === undefined ? {} : { svidTtlMs: named.ttlMs }),
+      ...(named.node === undefined ? {} : { node: named.node }),
     };
     await this.#keep(workload, before);
     return workload;

@@ -71,4 +71,4 @@ export interface Store {
 }
 
 /** The tables that exist. */
-export type TableName = "workloads" | "conditions";
+export type TableName = "workloads" | "conditions" | "join-tokens" | "nodes";
