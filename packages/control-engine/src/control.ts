@@ -24,6 +24,7 @@ import {
 } from "@ripstop/telemetry";
 
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
+import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
@@ -60,6 +61,8 @@ export interface ControlOptions {
   readonly dashboardDirectory?: string;
   /** Wanted port of the dashboard; default the one of the last start, else a free one. Taken: a free one, with a notice. */
   readonly dashboardPort?: number;
+  /** Revisions kept for `ripstop history`, diff and rollback; default 1 000. */
+  readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
   /** Where the config stream listens; exactly there. Default: loopback, `streamPort`. */
@@ -122,7 +125,11 @@ async function assemble(
   if (!trustDomain.ok) return trustDomain;
 
   const events = new EventLog(clock, logger);
-  const store = openLmdbStore({ directory: join(home, "store"), clock });
+  const store = openLmdbStore({
+    directory: join(home, "store"),
+    clock,
+    ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
+  });
   undo.push(() => store.close());
   const opened = await openAuthority({
     directory: join(home, "authority"),
@@ -250,11 +257,13 @@ async function assemble(
   if (!joining.ok) return joining;
   undo.push(() => joining.value.close());
   const joinAddress = joining.value.address;
+  const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...policyResourceKinds]);
   const routes = [
     ...joining.value.routes,
+    ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
-      kinds: new KindRegistry([...coreKinds, ...identityKinds, ...policyResourceKinds]),
+      kinds,
       conditions,
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),

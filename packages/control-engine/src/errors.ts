@@ -46,6 +46,17 @@ export const storeDamaged: ErrorKind = defineError({
   remedy: "Put back a copy that was made while the control plane was stopped, or move the folder away to start anew",
 });
 
+/** A revision that the history does not have. */
+export const noSuchRevision: ErrorKind = defineError({
+  code: "RS3050",
+  name: "no_such_revision",
+  status: 404,
+  grpcStatus: 5,
+  title: "The history does not have that revision",
+  cause: "It was never made, or it is older than what is kept",
+  remedy: "`ripstop history` lists what there is; the control plane's --keep-revisions says how much is kept",
+});
+
 /** No such route of the API. */
 export const noSuchRoute: ErrorKind = defineError({
   code: "RS3010",

@@ -18,6 +18,7 @@ import { packageVersion } from "../package-version.ts";
 export interface ControlOptions extends HomeOption {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
+  readonly keepRevisions?: number;
   readonly endWithParent: boolean;
 }
 
@@ -39,6 +40,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
     ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
+    ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
   if (!started.ok) {

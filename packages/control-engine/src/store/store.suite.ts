@@ -156,6 +156,29 @@ export function storeSuite(engine: string, durable: boolean, makeFixture: () => 
       assert.deepEqual(seen, [3, 4, 5]);
     });
 
+    it("reads its log between two revisions, and says where it begins", async () => {
+      await store.close();
+      store = fixture.open(4);
+      for (let legs = 1; legs <= 6; legs++) await commit({ puts: [pet("tom", legs)], reason: `legs ${legs}` });
+      const numbers = async (after: number, upTo?: number): Promise<readonly number[]> => {
+        const read = await store.readLog(after, upTo);
+        return read.ok ? read.value.map(({ number }) => number) : [-read.error.oldest];
+      };
+      assert.deepEqual(await numbers(2), [3, 4, 5, 6]);
+      assert.deepEqual(await numbers(3, 5), [4, 5]);
+      assert.deepEqual(await numbers(6), []);
+      assert.deepEqual(await numbers(4, 99), [5, 6]);
+      assert.deepEqual(await numbers(1), [-2]);
+      const read = await store.readLog(4, 5);
+      assert.ok(read.ok);
+      const [fifth] = read.value;
+      assert.equal(fifth?.reason, "legs 5");
+      assert.deepEqual(
+        fifth?.changes.map((change) => [change.type, change.before?.spec]),
+        [["put", { legs: 4 }]],
+      );
+    });
+
     it("keeps tables apart from revisions", async () => {
       const table = store.table<{ n: number }>("workloads");
       await table.put("b", { n: 2 });

@@ -1,7 +1,7 @@
 // `ripstop control`: the control plane in the foreground.
 
 import { Command, Option } from "commander";
-import { portOption, withHome } from "../../options.ts";
+import { countOption, portOption, withHome } from "../../options.ts";
 import type { ControlOptions } from "../../roles/control.ts";
 
 /** The command. */
@@ -12,6 +12,7 @@ export function controlCommand(): Command {
     )
     .option("--trust-domain <name>", "trust domain of a new mesh")
     .option("--dashboard-port <port>", "port of the dashboard; another one when it is taken", portOption)
+    .option("--keep-revisions <n>", "revisions kept for history, diff and rollback", countOption, 1_000)
     .addOption(
       new Option("--end-with-parent", "end when the IPC channel of the parent process closes")
         .hideHelp()
