@@ -5,6 +5,7 @@ import { err, ok, type Result } from "@ripstop/core";
 import type {
   ApiError,
   ControlInfo,
+  HeartbeatResponse,
   RegisterRequest,
   RegisterResponse,
   SvidRequest,
@@ -63,13 +64,16 @@ export class ControlApi {
   /** A new SVID is in use; over the socket, the permission of its file is the proof of who calls. */
   useIdentity(_identity: CallerIdentity): void {}
 
+  /** The roots to trust (PEM) have changed. */
+  useBundle(_bundlePem: string): void {}
+
   /** POST /v1/workloads. */
   register(body: RegisterRequest): Promise<Result<RegisterResponse, ApiFailure>> {
     return this.call("POST", "/v1/workloads", body);
   }
 
   /** PUT /v1/workloads/ID: state and heartbeat. */
-  report(workloadId: string, body: WorkloadStatus): Promise<Result<{ readonly leaseMs: number }, ApiFailure>> {
+  report(workloadId: string, body: WorkloadStatus): Promise<Result<HeartbeatResponse, ApiFailure>> {
     return this.call("PUT", `/v1/workloads/${workloadId}`, body, 3_000);
   }
 

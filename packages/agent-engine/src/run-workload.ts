@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { RipstopError, sleep, type Clock, type ErrorKind } from "@ripstop/core";
 import { workloadSpiffeId } from "@ripstop/identity";
 import {
+  bundleFile,
   identityFiles,
   stateFiles,
   type BootstrapUpstream,
@@ -108,6 +109,7 @@ export class WorkloadRun {
   #probe: ReadinessProbe | undefined;
   #stateDirectory: string | undefined;
   #workloadId = "";
+  #bundleFileSequence = 0;
   #joining: Promise<Failure | Joined> | undefined;
   #signals = 0;
 
@@ -170,7 +172,7 @@ export class WorkloadRun {
     if (!directory.ok) return { error: directory.error };
     this.#stateDirectory = directory.value;
     this.#writeBootstrap(registration);
-    this.#writeIdentity(keyPem, registration.svidChainPem, registration.bundlePem);
+    this.#writeIdentity(keyPem, registration);
 
     this.#lease = this.#createLease(registration);
     this.#svid = this.#createSvidKeeper(registration);
@@ -276,12 +278,19 @@ export class WorkloadRun {
     this.#write(stateFiles.bootstrap, `${JSON.stringify(bootstrap, undefined, 2)}\n`);
   }
 
-  #writeIdentity(keyPem: string, chainPem: string, bundlePem: string): void {
-    this.#api.useIdentity({ keyPem, chainPem, bundlePem });
+  /** The bundle first: what the new SVID leads to is trusted before it is used. */
+  #writeIdentity(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">): void {
+    this.#api.useIdentity({ keyPem, chainPem: answer.svidChainPem, bundlePem: answer.bundlePem });
     const files = identityFiles(this.#workloadId);
+    this.#writeBundle(answer.bundlePem, answer.bundleSequence ?? 0);
     this.#write(files.key, keyPem);
-    this.#write(files.svid, chainPem);
-    this.#write(stateFiles.bundle, bundlePem);
+    this.#write(files.svid, answer.svidChainPem);
+  }
+
+  #writeBundle(pem: string, sequence: number): void {
+    this.#api.useBundle(pem);
+    this.#write(stateFiles.bundle, bundleFile(pem, sequence));
+    this.#bundleFileSequence = sequence;
   }
 
   #write(name: string, text: string): void {
@@ -298,8 +307,16 @@ export class WorkloadRun {
         this.#listening.open(ports);
       },
       onReady: () => this.#ready.open(),
-      onDied: (description, restartInMs) =>
-        this.#say(`the proxy ended: ${description}; it starts again in ${restartInMs} ms`),
+      onIdentity: (_workloadId, { svidSerialNumber, bundleSequence }) => {
+        // The bundle that both have: the file that a restarted proxy begins with, and what the running one uses.
+        const known = Math.min(bundleSequence, this.#bundleFileSequence);
+        void this.#lease?.update({ svidSerialNumber, bundleSequence: known });
+      },
+      onDied: (description, restartInMs) => {
+        // What it will use is known when it runs again.
+        void this.#lease?.update({ svidSerialNumber: "" });
+        this.#say(`the proxy ended: ${description}; it starts again in ${restartInMs} ms`);
+      },
       onFailed: (description) => this.#failed.open({ error: new RipstopError(proxyFailed, description) }),
     });
   }
@@ -307,6 +324,13 @@ export class WorkloadRun {
   #createLease(registration: RegisterResponse): LeaseKeeper {
     return new LeaseKeeper(this.#api, registration.workloadId, registration.leaseMs, this.#dependencies.clock, {
       onForgotten: () => this.#registerAgain(registration.spiffeId),
+      onAnswer: ({ bundle, renewNow }) => {
+        if (bundle !== undefined) {
+          this.#writeBundle(bundle.pem, bundle.sequence);
+          this.#supervisor?.identityChanged(this.#workloadId);
+        }
+        if (renewNow === true) this.#svid?.renewNow();
+      },
       onReachable: (reachable, failure) => {
         if (reachable) this.#say("the control plane is back");
         else
@@ -339,8 +363,11 @@ export class WorkloadRun {
     });
   }
 
-  #identityRenewed(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem">): void {
-    this.#writeIdentity(keyPem, answer.svidChainPem, answer.bundlePem);
+  #identityRenewed(
+    keyPem: string,
+    answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">,
+  ): void {
+    this.#writeIdentity(keyPem, answer);
     this.#supervisor?.identityChanged(this.#workloadId);
   }
 

@@ -10,8 +10,8 @@ import {
   type ServerTls,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
-import { openAuthority, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
-import type { ControlInfo } from "@ripstop/model";
+import { openAuthority, startOwnIdentity, type KeyedSvid, type KeyKind } from "@ripstop/identity/authority";
+import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, identityKinds, KindRegistry } from "@ripstop/resources";
 import {
@@ -27,6 +27,7 @@ import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-se
 import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
+import { rotationRoutes } from "./api/rotation-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
@@ -36,6 +37,10 @@ import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
+import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workloads.ts";
+import { identityHealth } from "./identity/identity-health.ts";
+import { IdentityWatch } from "./identity/identity-watch.ts";
+import { RotationKeeper } from "./identity/rotation-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
 import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
@@ -69,8 +74,14 @@ export interface ControlOptions {
   readonly streamAddress?: HostAndPort;
   /** Where the join listener listens; exactly there. Default: loopback, the port of the last start, else a free one. */
   readonly joinAddress?: HostAndPort;
-  /** Lifetime of SVIDs that ask for none, 10 s ... 24 h; default 1 h. */
+  /** Lifetime of SVIDs, 10 s … 24 h; default 1 h. */
   readonly svidTtlMs?: number;
+  /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
+  readonly caKey?: KeyKind;
+  /** Lifetime of roots that are made from now on; default 10 years. */
+  readonly rootLifetimeMs?: number;
+  /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
+  checkpoint?(step: string): void;
 }
 
 /** A running control plane. */
@@ -137,13 +148,22 @@ async function assemble(
     clock,
     metrics,
     ...(options.svidTtlMs === undefined ? {} : { defaultTtlMs: options.svidTtlMs }),
+    ...(options.caKey === undefined ? {} : { keyKind: options.caKey }),
+    ...(options.rootLifetimeMs === undefined ? {} : { rootLifetimeMs: options.rootLifetimeMs }),
+    ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
     ...given({ logger }),
   });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
   const authority = opened.value;
   undo.push(() => authority.close());
   const controlIdentity = controlSpiffeId(trustDomain.value);
-  const own = await startOwnIdentity({ authority, spiffeId: controlIdentity, clock, ...given({ logger }) });
+  const own = await startOwnIdentity({
+    authority,
+    spiffeId: controlIdentity,
+    clock,
+    ...(options.svidTtlMs === undefined ? {} : { ttlMs: options.svidTtlMs }),
+    ...given({ logger }),
+  });
   if (!own.ok) return err({ kind: authorityFailed, message: `${own.error.code}: ${own.error.message}` });
   undo.push(() => own.value.close());
 
@@ -206,6 +226,31 @@ async function assemble(
   undo.push(() => discovery.close());
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
   undo.push(
+    authority.onBundleChange(() => {
+      compiler.bundleChanged();
+      discovery.setTls(tls(own.value.current));
+      if (own.value.current.rootSha256 !== authority.signingRootSha256) void own.value.renewNow();
+    }),
+  );
+  const absent = new AbsentWorkloads({ registry, table: store.table<AbsentWorkload>("absent"), clock, isProcessAlive });
+  undo.push(() => absent.close());
+  const rotation = new RotationKeeper({
+    authority,
+    registry,
+    absent,
+    events,
+    clock,
+    controlIdentity,
+    ownRootSha256: () => own.value.current.rootSha256,
+    acknowledged: (id) => discovery.acknowledged(id, trustBundleType.typeUrl, trustDomain.value),
+  });
+  undo.push(() => rotation.close());
+  const health = (): IdentityHealth =>
+    identityHealth({ authority, clock, workloads: registry.list(), rotation: rotation.status() });
+  const holding = (): number => rotation.status().holding.length;
+  const watch = new IdentityWatch({ clock, events, metrics, health, holding });
+  undo.push(() => watch.close());
+  undo.push(
     collector.taps.onChange(() => {
       for (const { proxyId } of discovery.proxies()) discovery.send(proxyId, collector.taps.command());
     }),
@@ -239,6 +284,7 @@ async function assemble(
     controlIdentity,
     controlAddresses: () => [discovery.address],
     isConnected: (id) => discovery.isConnected(id),
+    mayRenewNow: (workload) => rotation.mayRenewNow(workload),
   };
   const joining = await startJoining({
     clock,
@@ -256,6 +302,7 @@ async function assemble(
   });
   if (!joining.ok) return joining;
   undo.push(() => joining.value.close());
+  undo.push(authority.onBundleChange(() => joining.value.refreshTls()));
   const joinAddress = joining.value.address;
   const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...policyResourceKinds]);
   const routes = [
@@ -268,12 +315,13 @@ async function assemble(
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
     ...workloadRoutes(workloads),
+    ...rotationRoutes({ authority, rotation, events, health }),
     ...observeRoutes({
       collector,
       metrics,
       events,
       info,
-      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, joining: joining.value }),
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value }),
     }),
   ];
   const api = { routes, logger };
@@ -333,9 +381,10 @@ interface Gauged {
   readonly compiler: Compiler;
   readonly collector: Collector;
   readonly joining: Joining;
+  readonly watch: IdentityWatch;
 }
 
-function gauges({ metrics, store, registry, compiler, collector, joining }: Gauged): () => void {
+function gauges({ metrics, store, registry, compiler, collector, joining, watch }: Gauged): () => void {
   const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
   const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
   const revision = gauge(metricNames.STORE_REVISION);
@@ -355,6 +404,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining }: Gaug
     remembered.set(compiler.statistics.remembered);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);
     edgesDropped.add(collector.edgesDropped - edgesDropped.value);
+    watch.measure();
   };
 }
 

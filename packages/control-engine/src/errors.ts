@@ -377,3 +377,25 @@ export const joinTokensFull: ErrorKind = defineError({
   cause: "Tokens are made faster than they are used or expire",
   remedy: "Revoke those that are not needed, or use a platform's tokens instead",
 });
+
+/** Nothing can be issued at this time. */
+export const identityUnavailable: ErrorKind = defineError({
+  code: "RS3040",
+  name: "identity_unavailable",
+  status: 503,
+  grpcStatus: 14,
+  title: "The certificate authority cannot issue now",
+  cause: "Its root has expired, its clock is wrong, or its disk refuses",
+  remedy: "See ripstop check; an expired root comes back with ripstop identity recover",
+});
+
+/** A step of a rotation or a recovery is not possible. */
+export const rotationRefused: ErrorKind = defineError({
+  code: "RS3041",
+  name: "rotation_refused",
+  status: 409,
+  grpcStatus: 9,
+  title: "The root cannot be exchanged like this now",
+  cause: "A rotation is under way already, or none is, or it is past the point where it can be given up",
+  remedy: "See how far it is with ripstop identity rotate-root --status",
+});

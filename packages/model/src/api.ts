@@ -11,13 +11,19 @@
 //   POST   /v1/diff                       ApplyRequest → Diff   (what applying it would change)
 //   POST   /v1/rollback                   RollbackRequest → ApplyResponse
 //   POST   /v1/workloads                  RegisterRequest → RegisterResponse
-//   PUT    /v1/workloads/NS/INSTANCE      WorkloadStatus → { leaseMs }   (also the heartbeat)
+//   PUT    /v1/workloads/NS/INSTANCE      WorkloadStatus → HeartbeatResponse   (also the heartbeat)
 //   POST   /v1/workloads/NS/INSTANCE/svid SvidRequest → SvidResponse
 //   DELETE /v1/workloads/NS/INSTANCE      → {}              (graceful leave)
 //   GET    /v1/workloads                  → { workloads: WorkloadView[] }
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
+//   GET    /v1/identity/bundle            → TrustBundleView
+//   GET    /v1/identity/health            → IdentityHealth
+//   GET    /v1/identity/rotation          → RotationStatus
+//   POST   /v1/identity/rotation          RotationRequest → RotationStatus
+//   DELETE /v1/identity/rotation          → RotationStatus   (gives it up; until the new root signs)
+//   POST   /v1/identity/recovery          RecoveryRequest → IdentityHealth
 //   GET    /v1/info                       → ControlInfo
 //   POST   /v1/join/tokens                JoinTokenRequest → CreatedJoinTokenView
 //   GET    /v1/join/tokens                → { tokens: JoinTokenView[] }
@@ -164,6 +170,8 @@ export interface RegisterResponse {
   readonly trustDomain: string;
   readonly svidChainPem: string;
   readonly bundlePem: string;
+  /** Number of that bundle; grows with every change. Absent from a control plane of an older version. */
+  readonly bundleSequence?: number;
   readonly controlAddresses: readonly string[];
   readonly controlIdentity: string;
   readonly leaseMs: number;
@@ -175,6 +183,19 @@ export interface WorkloadStatus {
   readonly inboundAddress: string;
   /** The application accepts connections. */
   readonly ready: boolean;
+  /** Number of the trust bundle that lies in the state directory. */
+  readonly bundleSequence?: number;
+  /** Serial number (hex, lower case) of the SVID that the proxy says it uses. */
+  readonly svidSerialNumber?: string;
+}
+
+/** Answer to a heartbeat. */
+export interface HeartbeatResponse {
+  readonly leaseMs: number;
+  /** There, when the workload named an older one. */
+  readonly bundle?: { readonly pem: string; readonly sequence: number };
+  /** The SVID is to be renewed now, because another root signs. */
+  readonly renewNow?: boolean;
 }
 
 export interface SvidRequest {
@@ -184,6 +205,8 @@ export interface SvidRequest {
 export interface SvidResponse {
   readonly svidChainPem: string;
   readonly bundlePem: string;
+  /** Number of that bundle; grows with every change. Absent from a control plane of an older version. */
+  readonly bundleSequence?: number;
   readonly notAfterMs: number;
 }
 
@@ -370,4 +393,112 @@ export interface NodeView {
   readonly proofUntilMs: number;
   /** How it joined. */
   readonly method: string;
+}
+
+/** The roots of the trust domain. */
+export interface TrustBundleView {
+  readonly trustDomain: string;
+  /** Grows with every change. */
+  readonly sequence: number;
+  readonly pem: string;
+}
+
+/** Starts a rotation of the root, or passes the gate at which one is held up. */
+export interface RotationRequest {
+  /** Passes the gate of the present phase; those that hold it up are cut off. Refused when no rotation is under way. */
+  readonly force?: boolean;
+}
+
+/**
+ * Phases of a root rotation. "distribute": the new root is trusted beside the old one, everyone must know it. "move":
+ * the new root signs, every SVID must be of it. "withdraw": the old root is trusted no more, everyone is told.
+ */
+export type RotationPhase = "idle" | "distribute" | "move" | "withdraw";
+
+/** How far a root rotation has come. */
+export interface RotationStatus {
+  readonly phase: RotationPhase;
+  readonly bundleSequence: number;
+  /** SHA-256 of the root that signs, hex. */
+  readonly signingRootSha256: string;
+  /** SHA-256 of the new root, hex; "" when idle. */
+  readonly newRootSha256: string;
+  /** 0 when idle. */
+  readonly startedMs: number;
+  /** When the present phase began; 0 when idle. */
+  readonly phaseSinceMs: number;
+  /** Workloads that the gate of the present phase waits for, the control plane itself included. */
+  readonly total: number;
+  /** Those of them that have passed. */
+  readonly passed: number;
+  /** Those that have not, the longest first. */
+  readonly holding: readonly RotationHolder[];
+  /** The rotation before, if there was one since the mesh was made. */
+  readonly last?: {
+    readonly outcome: "done" | "given up" | "recovered";
+    readonly startedMs: number;
+    readonly finishedMs: number;
+    /** Workloads that were cut off with force. */
+    readonly forced: readonly string[];
+  };
+}
+
+/** Who holds a rotation up. */
+export interface RotationHolder {
+  readonly workloadId: string;
+  readonly spiffeId: string;
+  /** One plain sentence without full stop. */
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+/** Makes a new root without overlap, because the old one is not valid any more. */
+export interface RecoveryRequest {
+  /** Also when the old root is still valid: every SVID is void at once. */
+  readonly force?: boolean;
+}
+
+/** The state of the authority and of everything that it issued; `ripstop check` prints it. */
+export interface IdentityHealth {
+  readonly trustDomain: string;
+  /** The control plane's clock. */
+  readonly nowMs: number;
+  /** "degraded": nothing can be issued; see the alarms. */
+  readonly state: "healthy" | "degraded";
+  readonly bundleSequence: number;
+  readonly roots: readonly CaCertificateView[];
+  readonly intermediates: readonly CaCertificateView[];
+  readonly workloads: {
+    readonly total: number;
+    readonly expired: number;
+    /** With a quarter of their life left or less: two renewals were missed. */
+    readonly missedRenewals: number;
+  };
+  /** The worst first. */
+  readonly alarms: readonly IdentityAlarm[];
+}
+
+/** A certificate of the authority. */
+export interface CaCertificateView {
+  readonly sha256: string;
+  readonly subject: string;
+  /** Hex. */
+  readonly serialNumber: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** "signing", "next" (trusted, will sign), "retiring" (trusted, signs no more). */
+  readonly use: "signing" | "next" | "retiring";
+  /** "own", or "external" when it came in files. */
+  readonly origin: "own" | "external";
+}
+
+/** Something about identity that an operator should act upon. */
+export interface IdentityAlarm {
+  readonly severity: "warning" | "critical";
+  /** UpperCamelCase, fixed: "RootExpiring". The same as the event's. */
+  readonly type: string;
+  /** Trust domain, workload id or file. */
+  readonly subject: string;
+  /** One sentence, with the remedy. */
+  readonly message: string;
 }

@@ -3,6 +3,7 @@
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
+  bundleFileSequence,
   trustBundleType,
   type telemetry,
   type BootstrapUpstream,
@@ -43,7 +44,7 @@ export interface ProxyOptions {
   readonly metrics: MetricRegistry;
   /** Identity of each hosted workload, by workload id. */
   readonly identities: ReadonlyMap<string, TlsIdentity>;
-  /** The trust domain's roots until the stream says more, PEM. */
+  /** The trust domain's roots until the stream says more: the text of the bundle file. */
   readonly bundlePem: string;
   readonly verifyPeer: VerifyPeer;
   readonly filterFactories: readonly FilterFactory[];
@@ -70,6 +71,10 @@ export interface Proxy {
   readonly engine: Engine;
   readonly workloads: ReadonlyMap<string, HostedWorkload>;
   readonly draining: boolean;
+  /** Number of the trust bundle in force; 0 before one with a number came. */
+  readonly bundleSequence: number;
+  /** Takes over the text of a bundle file, unless a newer bundle is in force. */
+  setBundle(text: string): Result<void, RipstopError>;
   /** Uses another identity for new connections of a workload; those that are open stay. */
   setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError>;
   /** Takes over the taps of a telemetry command. */
@@ -113,6 +118,8 @@ class RunningProxy implements Proxy {
   #opened = false;
   #ready = false;
   #bundleKnown = false;
+  /** Of the newest bundle that is in force. */
+  #bundleSequence = 0;
   #draining: Promise<void> | undefined = undefined;
   #closed = false;
 
@@ -162,8 +169,7 @@ class RunningProxy implements Proxy {
       const set = this.#identities.setIdentity(workloadId, identity);
       if (!set.ok) return set;
     }
-    this.#bundles.set(bootstrap.trustDomain, this.#options.bundlePem);
-    const set = this.#identities.setBundles(this.#bundles);
+    const set = this.setBundle(this.#options.bundlePem);
     if (!set.ok) return set;
     const observer = createTlsObserver(metrics, log, clock);
     const tls = new TlsDialer({ identities: this.#identities, verifyPeer, observer, clock });
@@ -242,6 +248,14 @@ class RunningProxy implements Proxy {
     return this.#identities.setIdentity(workloadId, identity);
   }
 
+  get bundleSequence(): number {
+    return this.#bundleSequence;
+  }
+
+  setBundle(text: string): Result<void, RipstopError> {
+    return this.#takeBundle(text, bundleFileSequence(text));
+  }
+
   onCommand(command: telemetry.ProxyCommand): void {
     this.engine.reporter.onCommand(command);
   }
@@ -290,11 +304,22 @@ class RunningProxy implements Proxy {
   }
 
   #onBundle(bundle: TrustBundle): void {
-    this.#bundles.set(bundle.trustDomain, bundlePem(bundle.x509Authorities));
-    const set = this.#identities.setBundles(this.#bundles);
+    const set = this.#takeBundle(bundlePem(bundle.x509Authorities), bundle.sequence);
     if (!set.ok) throw set.error;
     this.#bundleKnown = true;
     this.#checkReady();
+  }
+
+  /** The stream, its cache and the supervisor's file all bring bundles: an older one never replaces a newer one. */
+  #takeBundle(pem: string, sequence: number): Result<void, RipstopError> {
+    const { trustDomain } = this.#options.bootstrap;
+    if (sequence < this.#bundleSequence) return ok(undefined);
+    if (sequence === this.#bundleSequence && sequence > 0 && this.#bundles.has(trustDomain)) return ok(undefined);
+    const set = this.#identities.setBundles(new Map([...this.#bundles, [trustDomain, pem]]));
+    if (!set.ok) return set;
+    this.#bundles.set(trustDomain, pem);
+    this.#bundleSequence = sequence;
+    return set;
   }
 
   #checkReady(): void {

@@ -10,12 +10,12 @@ import { createPeerVerification } from "@ripstop/identity";
 
 import { createLogger, createMetricRegistry, logFormatFor, metricNames, type MetricRegistry } from "@ripstop/telemetry";
 import { exitCodes } from "../exit-codes.ts";
-import type { HomeOption } from "../options.ts";
+import type { AuthorityOptions, HomeOption } from "../options.ts";
 import { printError } from "../output/failure.ts";
 import { packageVersion } from "../package-version.ts";
 
 /** Options of `ripstop control`. */
-export interface ControlOptions extends HomeOption {
+export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
   readonly keepRevisions?: number;
@@ -39,6 +39,10 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     verifyPeer: createPeerVerification(systemClock),
     logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
     ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
+    ...(options.svidTtl === undefined ? {} : { svidTtlMs: options.svidTtl }),
+    ...(options.caKey === undefined ? {} : { caKey: options.caKey }),
+    ...(options.rootLifetime === undefined ? {} : { rootLifetimeMs: options.rootLifetime }),
+    ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
@@ -70,6 +74,16 @@ function findDashboard(): string | undefined {
     directory = dirname(directory);
   }
   return undefined;
+}
+
+/** For tests of crashes: the process kills itself at the first checkpoint of this name, as a power cut would. */
+function crashPoint(name: string | undefined): { readonly checkpoint?: (step: string) => void } {
+  if (name === undefined) return {};
+  return {
+    checkpoint(step) {
+      if (step === name) process.kill(process.pid, "SIGKILL");
+    },
+  };
 }
 
 function registry(): MetricRegistry {

@@ -81,6 +81,12 @@ export class JoinApi extends ControlApi {
     this.#agent = undefined;
   }
 
+  override useBundle(bundlePem: string): void {
+    if (bundlePem === this.#rootsPem) return;
+    this.#rootsPem = bundlePem;
+    this.#agent = undefined;
+  }
+
   /** By the SVID in use, else by the proof. */
   override async register(registration: RegisterRequest): Promise<Result<RegisterResponse, ApiFailure>> {
     let answer: Result<RegisterResponse, ApiFailure> | undefined;

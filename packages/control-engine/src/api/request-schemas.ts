@@ -104,6 +104,8 @@ export const workloadStatus: SchemaChecker = compileSchema({
   properties: {
     inboundAddress: { ...address, pattern: `^$|${address.pattern}` },
     ready: { type: "boolean" },
+    bundleSequence: { type: "integer", minimum: 0 },
+    svidSerialNumber: { type: "string", pattern: "^[0-9a-f]{0,64}$", "x-remedy": "write it in hex" },
   },
 });
 
@@ -112,4 +114,10 @@ export const svidRequest: SchemaChecker = compileSchema({
   type: "object",
   required: ["csrPem"],
   properties: { csrPem: csrPemSchema },
+});
+
+/** RotationRequest and RecoveryRequest. */
+export const forceRequest: SchemaChecker = compileSchema({
+  type: "object",
+  properties: { force: { type: "boolean", default: false } },
 });

@@ -76,4 +76,4 @@ export interface Store {
 }
 
 /** The tables that exist. */
-export type TableName = "workloads" | "conditions" | "join-tokens" | "nodes";
+export type TableName = "workloads" | "conditions" | "absent" | "join-tokens" | "nodes";

@@ -1,12 +1,12 @@
 // `ripstop control`: the control plane in the foreground.
 
 import { Command, Option } from "commander";
-import { countOption, portOption, withHome } from "../../options.ts";
+import { countOption, portOption, withAuthority, withHome } from "../../options.ts";
 import type { ControlOptions } from "../../roles/control.ts";
 
 /** The command. */
 export function controlCommand(): Command {
-  return withHome(new Command("control"))
+  return withAuthority(withHome(new Command("control")))
     .description(
       "run the control plane in the foreground: store, certificate authority, config streams, API, dashboard",
     )
@@ -20,7 +20,7 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --svid-ttl 15m --ca-key ec-p384",
     )
     .action(async (options: ControlOptions) => {
       const { controlRole } = await import("../../roles/control.ts");
