@@ -32,7 +32,7 @@ import {
 import { ProxySupervisor, type ProxyCommand } from "./proxy-supervisor.ts";
 import { ReadinessProbe } from "./readiness-probe.ts";
 import { removeDirectory } from "./remove-directory.ts";
-import { SvidKeeper, svidNotAfterMs, type KeyAndCsrMaker } from "./svid-keeper.ts";
+import { SvidKeeper, svidNotAfterMs, type KeyAndCsr, type KeyAndCsrMaker } from "./svid-keeper.ts";
 import { RunIdentitySource } from "./workload-api/run-identity-source.ts";
 import { listenWorkloadApi, type WorkloadApiListener } from "./workload-api/workload-api-listener.ts";
 
@@ -48,6 +48,9 @@ const NOT_LISTENING_MS = 10_000;
 /** Endpoint changes reach the callers within this time; until then they may still open connections. */
 const LEAVE_GRACE_MS = 100;
 
+const TOO_MANY_REQUESTS = 429;
+const LOOPBACK = "127.0.0.1";
+
 /** What to run, and as whom. */
 export interface RunOptions {
   readonly home: MeshHome;
@@ -59,6 +62,8 @@ export interface RunOptions {
   /** The port that the application listens on; undefined for one that only calls others. */
   readonly port: RunPort | undefined;
   readonly upstreams: readonly BootstrapUpstream[];
+  /** The address by which other hosts reach this one, on which the proxy then listens; default: loopback. */
+  readonly advertiseHost?: string;
   /** Loopback port on which the proxy serves its metrics; undefined for none. */
   readonly metricsPort: number | undefined;
   /** Longest time for inbound work to finish at the end. */
@@ -80,6 +85,8 @@ export interface RunDependencies {
   readonly clock: Clock;
   readonly createKeyAndCsr: KeyAndCsrMaker;
   readonly proxyCommand: ProxyCommand;
+  /** How to reach the control plane; default: the socket of the mesh home. */
+  readonly api?: ControlApi;
   readonly env: NodeJS.ProcessEnv;
   /** Takes one line for the user (stderr). */
   readonly report: (line: string) => void;
@@ -119,7 +126,7 @@ export class WorkloadRun {
   constructor(options: RunOptions, dependencies: RunDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#api = new ControlApi(options.home.apiSocket);
+    this.#api = dependencies.api ?? new ControlApi(options.home.apiSocket);
   }
 
   /** Runs to the end; the exit code for this process. Call once. */
@@ -219,24 +226,26 @@ export class WorkloadRun {
     const { clock, createKeyAndCsr } = this.#dependencies;
     const startMs = clock.monotonicMs();
     let said = false;
+    let made: KeyAndCsr | undefined;
     for (;;) {
       // oxlint-disable no-await-in-loop -- one attempt after the other
-      const info = await this.#api.info();
+      const trustDomain = await this.#api.trustDomain();
       let failure: ApiFailure;
-      if (info.ok) {
+      if (trustDomain.ok) {
         const spiffeId = workloadSpiffeId(
-          info.value.trustDomain,
+          trustDomain.value,
           options.namespace,
           options.serviceAccount ?? options.service,
         );
-        const made = await createKeyAndCsr(spiffeId);
+        // One key for all attempts: a token whose answer was lost is good for the same key again.
+        made ??= await createKeyAndCsr(spiffeId);
         const registered = await this.#api.register(this.#registration(made.csrPem));
         if (registered.ok) return { registration: registered.value, keyPem: made.keyPem };
         failure = registered.error;
-        if (failure.status >= 400 && failure.status < 500) return failed(registrationRefused, failure);
       } else {
-        failure = info.error;
+        failure = trustDomain.error;
       }
+      if (isFinal(failure)) return failed(registrationRefused, failure);
       const waitedMs = clock.monotonicMs() - startMs;
       if (waitedMs >= options.waitTimeoutMs) return failed(controlUnreachable, failure);
       if (!said && waitedMs >= SAY_SO_AFTER_MS) {
@@ -275,7 +284,7 @@ export class WorkloadRun {
           id: registration.workloadId,
           namespace: this.#options.namespace,
           spiffeId: registration.spiffeId,
-          inboundHost: "127.0.0.1",
+          inboundHost: this.#options.advertiseHost ?? LOOPBACK,
           upstreams: this.#options.upstreams,
         },
       ],
@@ -287,6 +296,7 @@ export class WorkloadRun {
 
   /** The bundle first: what the new SVID leads to is trusted before it is used. */
   #writeIdentity(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">): void {
+    this.#api.useIdentity({ keyPem, chainPem: answer.svidChainPem, bundlePem: answer.bundlePem });
     const files = identityFiles(this.#workloadId);
     this.#writeBundle(answer.bundlePem, answer.bundleSequence ?? 0);
     this.#write(files.key, keyPem);
@@ -295,6 +305,7 @@ export class WorkloadRun {
   }
 
   #writeBundle(pem: string, sequence: number): void {
+    this.#api.useBundle(pem);
     this.#write(stateFiles.bundle, bundleFile(pem, sequence));
     this.#bundleFileSequence = sequence;
   }
@@ -321,7 +332,8 @@ export class WorkloadRun {
     return new ProxySupervisor(proxyCommand, stateDirectory, clock, {
       onListening: (ports) => {
         const inbound = ports.workloads[this.#workloadId]?.inbound;
-        if (inbound !== undefined) void this.#lease?.update({ inboundAddress: `127.0.0.1:${inbound}` });
+        const host = this.#options.advertiseHost ?? LOOPBACK;
+        if (inbound !== undefined) void this.#lease?.update({ inboundAddress: formatAddress(host, inbound) });
         this.#listening.open(ports);
       },
       onReady: () => this.#ready.open(),
@@ -449,6 +461,15 @@ export class WorkloadRun {
 /** The run was ended before the application started; told by its exit code. */
 function stopped(): Failure {
   return { error: new RipstopError(configNotReceived, "the run was ended before the application started") };
+}
+
+/** Asking again would not help: the request is wrong, not early. */
+function isFinal({ status }: ApiFailure): boolean {
+  return status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS;
+}
+
+function formatAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function failed(kind: ErrorKind, failure: ApiFailure): Failure {

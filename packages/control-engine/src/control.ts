@@ -19,8 +19,9 @@ import {
 } from "@ripstop/identity/authority";
 import { formatBundle } from "@ripstop/identity/jwt";
 import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
+import { revocationText } from "@ripstop/net";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry, meshKinds } from "@ripstop/resources";
+import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -38,7 +39,7 @@ import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
 import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
-import { workloadRoutes } from "./api/workload-routes.ts";
+import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
@@ -56,6 +57,8 @@ import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workload
 import { identityHealth } from "./identity/identity-health.ts";
 import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
+import { startJoining, type Joining } from "./join/start-joining.ts";
+import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
@@ -85,6 +88,10 @@ export interface ControlOptions {
   readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
+  /** Where the config stream listens; exactly there. Default: loopback, `streamPort`. */
+  readonly streamAddress?: HostAndPort;
+  /** Where the join listener listens; exactly there. Default: loopback, the port of the last start, else a free one. */
+  readonly joinAddress?: HostAndPort;
   /** Lifetime of SVIDs, 10 s … 24 h; default 1 h. */
   readonly svidTtlMs?: number;
   /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
@@ -107,6 +114,8 @@ export interface Control {
   readonly apiSocket: string;
   /** "HOST:PORT". */
   readonly streamAddress: string;
+  /** "HOST:PORT" of the join listener. */
+  readonly joinAddress: string;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
   /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
@@ -117,7 +126,7 @@ export interface Control {
   close(): Promise<void>;
 }
 
-const STREAM_HOST = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
 const DEFAULT_TRUST_DOMAIN = "mesh.local";
 
 /** Starts a control plane on a home; fails with a Failure that says why and what to do. */
@@ -257,16 +266,17 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
-  const wantedStream = options.streamPort ?? memory.streamPort ?? 0;
+  const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
+  const wantedStream = options.streamAddress ?? { port: options.streamPort ?? memory.streamPort ?? 0 };
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
     const started = await startDiscoveryServer({
       source: compiler,
       tls: tls(own.value.current),
-      verifyPeer: refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations),
+      verifyPeer,
       authorize: (proxyId, identity) => registry.get(proxyId)?.spiffeId === identity,
       clock,
       metrics,
-      host: STREAM_HOST,
+      host: options.streamAddress?.host ?? LOOPBACK,
       port,
       onReport: (proxyId, report) => collector.onReport(proxyId, report),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
@@ -329,10 +339,43 @@ async function assemble(
     proxies: discovery.proxies().length,
     dashboardUrl,
     streamAddress: discovery.address,
+    joinAddress,
     startedMs,
   });
-  const kinds = new KindRegistry([...coreKinds, ...meshKinds, ...policyResourceKinds]);
+  const workloads: WorkloadRoutesOptions = {
+    registry,
+    authority,
+    collector,
+    controlIdentity,
+    controlAddresses: () => [discovery.address],
+    isConnected: (id) => discovery.isConnected(id),
+    mayRenewNow: (workload) => rotation.mayRenewNow(workload),
+  };
+  const joining = await startJoining({
+    clock,
+    trustDomain: trustDomain.value,
+    store,
+    authority,
+    own: own.value,
+    workloads,
+    metrics,
+    events,
+    ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
+    wantedPort: memory.joinPort ?? 0,
+    veto({ spiffeId, serialNumber }) {
+      const revocation = revocations.find(spiffeId, serialNumber);
+      return revocation === undefined ? undefined : revocationText(spiffeId, revocation);
+    },
+    notices,
+    ...given({ logger }),
+  });
+  if (!joining.ok) return joining;
+  undo.push(() => joining.value.close());
+  undo.push(authority.onBundleChange(() => joining.value.refreshTls()));
+  const joinAddress = joining.value.address;
+  const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds]);
   const routes = [
+    ...joining.value.routes,
     ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
@@ -340,15 +383,7 @@ async function assemble(
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
-    ...workloadRoutes({
-      registry,
-      authority,
-      collector,
-      controlIdentity,
-      controlAddresses: () => [discovery.address],
-      isConnected: (id) => discovery.isConnected(id),
-      mayRenewNow: (workload) => rotation.mayRenewNow(workload),
-    }),
+    ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
     ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue }),
@@ -357,13 +392,13 @@ async function assemble(
       metrics,
       events,
       info,
-      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch }),
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value }),
     }),
   ];
   const api = { routes, logger };
   const files = options.dashboardDirectory === undefined ? undefined : new StaticFiles(options.dashboardDirectory);
   const wantedDashboard = options.dashboardPort ?? memory.dashboardPort ?? 0;
-  const dashboard = await onPort<ApiListener>(wantedDashboard, "dashboard", notices, (port) =>
+  const dashboard = await onPort<ApiListener>({ port: wantedDashboard }, "dashboard", notices, (port) =>
     listenOnLoopback(port, files, api),
   );
   if (!dashboard.ok) return dashboard;
@@ -394,18 +429,35 @@ async function assemble(
     trustDomain: trustDomain.value,
     streamPort: discovery.port,
     dashboardPort: dashboard.value.port,
+    joinPort: joining.value.port,
   });
   const streamAddress = discovery.address;
-  writeControlFile(home, { pid: process.pid, apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value });
+  writeControlFile(home, {
+    pid: process.pid,
+    apiSocket,
+    streamAddress,
+    joinAddress,
+    dashboardUrl,
+    trustDomain: trustDomain.value,
+  });
   undo.push(() => removeControlFile(home));
   logger?.info("control plane started", {
     home,
     trustDomain: trustDomain.value,
     streamAddress,
+    joinAddress,
     dashboardUrl,
     revision: store.revision,
   });
-  return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, bundleEndpointUrl, notices });
+  return ok({
+    apiSocket,
+    streamAddress,
+    joinAddress,
+    dashboardUrl,
+    trustDomain: trustDomain.value,
+    bundleEndpointUrl,
+    notices,
+  });
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {
@@ -417,35 +469,23 @@ function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMe
   return err({ kind: trustDomainFixed, message: `${home} is of ${memory.trustDomain}, not ${chosen}` });
 }
 
-/** Listens on the wanted port, or on a free one when that is taken, which is said. */
-async function onPort<T extends { readonly port: number }>(
-  wanted: number,
-  what: string,
-  notices: string[],
-  listen: (port: number) => Promise<Result<T, Failure>>,
-): Promise<Result<T, Failure>> {
-  const first = await listen(wanted);
-  if (first.ok || wanted === 0) return first;
-  const second = await listen(0);
-  if (second.ok) notices.push(`Port ${wanted} of the ${what} is taken; it uses ${second.value.port} instead.`);
-  return second;
-}
-
 interface Gauged {
   readonly metrics: MetricRegistry;
   readonly store: Store;
   readonly registry: Registry;
   readonly compiler: Compiler;
   readonly collector: Collector;
+  readonly joining: Joining;
   readonly watch: IdentityWatch;
 }
 
-function gauges({ metrics, store, registry, compiler, collector, watch }: Gauged): () => void {
+function gauges({ metrics, store, registry, compiler, collector, joining, watch }: Gauged): () => void {
   const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
   const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
   const revision = gauge(metricNames.STORE_REVISION);
   const workloads = gauge(metricNames.WORKLOADS);
   const held = gauge(metricNames.WORKLOADS_HELD);
+  const joined = gauge(metricNames.IDENTITY_NODES);
   const computed = counter(metricNames.COMPILED);
   const remembered = gauge(metricNames.COMPILED_RESOURCES);
   const tapsDropped = counter(metricNames.TAP_EVENTS_DROPPED);
@@ -454,6 +494,7 @@ function gauges({ metrics, store, registry, compiler, collector, watch }: Gauged
     revision.set(store.revision);
     workloads.set(registry.size);
     held.set(registry.held);
+    joined.set(joining.nodes);
     computed.add(compiler.statistics.computed - computed.value);
     remembered.set(compiler.statistics.remembered);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);

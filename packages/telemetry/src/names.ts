@@ -129,5 +129,15 @@ export const IDENTITY_ALARMS: MetricName = metric(
   "Alarms about roots, intermediates and SVIDs, by severity.",
 );
 
+export const IDENTITY_JOINS: MetricName = metric(
+  "ripstop_identity_joins_total",
+  "Workloads and nodes that joined over the network, by kind and proof.",
+);
+export const IDENTITY_JOINS_REFUSED: MetricName = metric(
+  "ripstop_identity_joins_refused_total",
+  "Joins and renewals over the network that were refused, by reason.",
+);
+export const IDENTITY_NODES: MetricName = metric("ripstop_identity_nodes", "Nodes whose agents have joined.");
+
 // Every process.
 export const BUILD: MetricName = metric("ripstop_build_info", "1, with the version.");
