@@ -125,18 +125,20 @@ function serve(mesh: Mesh, name: string, protocol: string): Running {
   ]);
 }
 
-interface WorkloadRow {
+/** A workload as the API shows it. */
+export interface WorkloadRow {
   readonly id: string;
   readonly ready: boolean;
   readonly proxyPid: number;
 }
 
-async function workloads(mesh: Mesh): Promise<readonly WorkloadRow[]> {
+/** All workloads that the control plane knows. */
+export async function workloads(mesh: Mesh): Promise<readonly WorkloadRow[]> {
   return (JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as { workloads: WorkloadRow[] }).workloads;
 }
 
 /** Looks at every proxy until nothing is under way, at most 10 s. */
-async function settle(mesh: Mesh): Promise<readonly Leftover[]> {
+export async function settle(mesh: Mesh): Promise<readonly Leftover[]> {
   for (let attempt = 0; ; attempt++) {
     const found: Leftover[] = [];
     for (const row of (await workloads(mesh)).filter(({ proxyPid }) => proxyPid > 0)) found.push(await look(mesh, row));
