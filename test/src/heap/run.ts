@@ -17,6 +17,7 @@ import { slope } from "./slope.ts";
 const exec = promisify(execFile);
 const BODY = "x".repeat(95);
 const MB = 1024 * 1024;
+const FRESH_AT_ONCE = 100;
 
 /** What to run. */
 export interface HeapOptions {
@@ -63,6 +64,8 @@ interface Load {
   /** Share of a slice. */
   readonly share: number;
   readonly flags: readonly string[];
+  /** A new connection for every request. */
+  readonly fresh?: boolean;
 }
 
 /** Heap, external memory included, may grow by this over all counted slices: less than a byte per request of a long run. */
@@ -129,16 +132,19 @@ async function run(mesh: Mesh, options: HeapOptions, { folder, outside }: Surrou
     { title: "HTTP/2 to HTTP/1.1 over a mesh hop", port: h1, share: 0.1, flags: http2 },
     { title: "HTTP/1.1 to HTTP/2 over a mesh hop", port: h2, share: 0.1, flags: http1 },
     { title: "HTTP/1.1 through one proxy", port: plain, share: 0.2, flags: http1 },
-    { title: "HTTP/2 to HTTP/1.1 through one proxy", port: plain, share: 0.1, flags: http2 },
+    { title: "HTTP/2 to HTTP/1.1 through one proxy", port: plain, share: 0.08, flags: http2 },
+    { title: "a connection for each request of HTTP/1.1", port: h1, share: 0.01, flags: ["--h1"], fresh: true },
+    { title: "a connection for each request of HTTP/2", port: h2, share: 0.01, flags: [], fresh: true },
   ];
   const started = process.hrtime.bigint();
   const samples: HeapSample[] = [...(await look(mesh, probes, 0))];
   let requests = 0;
   let failed = 0;
   while (requests < options.requests) {
-    for (const { title, port, share, flags } of loads) {
-      const count = Math.ceil(options.slice * share);
-      const bad = count - (await succeeded(port, count, flags));
+    for (const load of loads) {
+      const { title } = load;
+      const count = Math.ceil(options.slice * load.share);
+      const bad = count - (await succeeded(load, count));
       if (bad > 0) options.onProgress?.(`${title}: ${bad} of ${count} failed`);
       failed += bad;
       requests += count;
@@ -151,10 +157,18 @@ async function run(mesh: Mesh, options: HeapOptions, { folder, outside }: Surrou
   return { samples, trends: trendsOf(samples), requests, failed, seconds };
 }
 
-/** Requests of one load that were answered 2xx. */
-async function succeeded(port: number, count: number, flags: readonly string[]): Promise<number> {
-  const url = `http://127.0.0.1:${port}/`;
-  const { stdout } = await exec("h2load", ["-t1", "-n", String(count), ...flags, url], { maxBuffer: 16 * MB });
+/** How many of `count` requests were answered 2xx. */
+async function succeeded(load: Load, count: number): Promise<number> {
+  const once = load.fresh === true ? FRESH_AT_ONCE : count;
+  let found = 0;
+  for (let left = count; left > 0; left -= once) found += await h2load(load, Math.min(once, left));
+  return found;
+}
+
+async function h2load({ port, flags, fresh }: Load, count: number): Promise<number> {
+  const connections = fresh === true ? ["-c", String(count)] : [];
+  const args = ["-t1", "-n", String(count), ...connections, ...flags, `http://127.0.0.1:${port}/`];
+  const { stdout } = await exec("h2load", args, { maxBuffer: 16 * MB });
   return Number(/status codes: ([0-9]+) 2xx/.exec(stdout)?.[1] ?? 0);
 }
 
