@@ -307,4 +307,18 @@ export const enforcements: readonly Enforcement[] = [
     without: '{ if (unknown) this.#state.spend(this.#state.control, "control frames"); }',
     tests: [`${ENGINE}attacks-http2.test.js`],
   },
+  {
+    what: "the deadline of a gRPC call at the server's side",
+    file: `${ENGINE}7-connect/inbound-exchange.js`,
+    function: "InboundExchange.#watchDeadline",
+    without: "{ }",
+    tests: [`${ENGINE}proxy-grpc.test.js`],
+  },
+  {
+    what: "sessions that are resumed by the workload that made them alone",
+    file: `${NET}tls/tls-client.js`,
+    function: "sessionKeyOf",
+    without: "{ return `${options.serverName} ${options.expectedPeerId}`; }",
+    tests: [`${ENGINE}node-proxy.test.js`],
+  },
 ];
