@@ -2,16 +2,16 @@
 // all garbage collected, what every proxy still holds.
 
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import { settle, workloads } from "../integrity/run.ts";
+import { settle, workloads } from "../integrity/look.ts";
 import { start, type Mesh, type Running } from "../mesh.ts";
 import { portPrinter } from "../peer-programs.ts";
-import { probePath, type ProbeAnswer } from "./probe.ts";
+import type { ProbeAnswer } from "./probe.ts";
+import { lookInto, probeEnvironment, untilProbed } from "./proxies.ts";
 import { slope } from "./slope.ts";
 
 const exec = promisify(execFile);
@@ -35,7 +35,7 @@ export interface HeapSample extends ProbeAnswer {
   readonly requests: number;
   /** The workload's service: "caller", "h1", "h2". */
   readonly proxy: string;
-  /** Open file descriptors, without the connections kept in pools for the next request. */
+  /** Open file descriptors, without the connections kept for the next request. */
   readonly files: number;
 }
 
@@ -95,13 +95,11 @@ interface Surroundings {
 
 async function run(mesh: Mesh, options: HeapOptions, { folder, outside }: Surroundings): Promise<HeapReport> {
   const probes = join(folder, "probes");
+  const env = probeEnvironment(probes);
   const www = join(folder, "www");
-  mkdirSync(probes);
   mkdirSync(www);
   writeFileSync(join(www, "index.html"), BODY);
-  const [outsidePort = ""] = (await outside.printed(/(?<=^port )[0-9]+$/m)) ?? [];
-  const probe = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), "probe.js")).href;
-  const env = { RIPSTOP_PROBE_FOLDER: probes, NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --import=${probe}` };
+  const [outsidePort = ""] = await outside.printed(/(?<=^port )[0-9]+$/m);
   const serve = (name: string, protocol: string, command: string): void => {
     const run = ["run", "--service", name, "--port", "auto", "--protocol", protocol];
     mesh.ripstop([...run, "--", "sh", "-c", command], env);
@@ -118,10 +116,7 @@ async function run(mesh: Mesh, options: HeapOptions, { folder, outside }: Surrou
     env,
   );
   const [line] = await caller.printed(/^\{"ports".*\}$/m);
-  await mesh.until("three proxies can be looked at", async () => {
-    const rows = await workloads(mesh);
-    return rows.length === 3 && rows.every((row) => existsSync(probePath(probes, row.proxyPid))) ? true : undefined;
-  });
+  await untilProbed(mesh, probes, 3);
   const { ports } = JSON.parse(line) as { ports: Record<string, number> };
   const [h1 = 0, h2 = 0, plain = 0] = [ports["H1"], ports["H2"], ports["127_0_0_1"]];
   const http1 = ["--h1", "-c", "32"];
@@ -176,24 +171,12 @@ async function look(mesh: Mesh, probes: string, requests: number): Promise<reado
   const leftovers = await settle(mesh);
   const samples: HeapSample[] = [];
   for (const row of await workloads(mesh)) {
-    const path = probePath(probes, row.proxyPid);
-    const answer = await ask(path);
-    const pooled = leftovers.find(({ workload }) => workload === row.id)?.pooled ?? 0;
-    const files = readdirSync(`/proc/${row.proxyPid}/fd`).length - pooled;
+    const files = leftovers.find(({ workload }) => workload === row.id)?.files ?? 0;
+    const answer = await lookInto(probes, row.proxyPid);
     const proxy = row.id.replace(/^[^/]*\//, "").replace(/-[^-]*$/, "");
     samples.push({ ...answer, requests, proxy, files });
   }
   return samples.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
-}
-
-function ask(path: string): Promise<ProbeAnswer> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    connect(path)
-      .on("data", (chunk: Buffer) => (text += chunk.toString()))
-      .on("end", () => resolve(JSON.parse(text) as ProbeAnswer))
-      .on("error", reject);
-  });
 }
 
 /** The first tenth warms up: code is compiled, tables and pools take their size. */
