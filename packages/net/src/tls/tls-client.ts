@@ -35,6 +35,11 @@ export interface DialTlsOptions {
   readonly alpn?: string;
 }
 
+/** A session proves the identity of who made it, so that no other workload may resume it. */
+function sessionKeyOf(options: DialTlsOptions): string {
+  return `${options.workloadId} ${options.serverName} ${options.expectedPeerId}`;
+}
+
 /** Dials with the identities of one table, and remembers sessions. */
 export class TlsDialer {
   readonly #identities: IdentityTable;
@@ -76,7 +81,7 @@ export class TlsDialer {
   #connect(target: ConnectTarget, options: DialTlsOptions, events: ConnectEvents): Connecting {
     const { workloadId, serverName, expectedPeerId, trustDomain, alpn = "h2" } = options;
     const generation = this.#identities.generation;
-    const sessionKey = `${workloadId} ${serverName} ${expectedPeerId}`;
+    const sessionKey = sessionKeyOf(options);
     const peer = "path" in target ? target.path : `${target.address}:${target.port}`;
     let over = false;
     const socket: { current?: TLSSocket } = {};
