@@ -47,6 +47,8 @@ export interface Conn {
   readonly remoteAddress: string;
   /** 0 for Unix sockets. */
   readonly remotePort: number;
+  /** The address of this side; "" for Unix sockets. */
+  readonly localAddress: string;
   readonly localPort: number;
   /** Present on TLS connections, complete before the connection is handed out. */
   readonly tls: TlsInfo | undefined;

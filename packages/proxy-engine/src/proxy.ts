@@ -202,7 +202,8 @@ class RunningProxy implements Proxy {
           observer,
           clock,
           maxConnections: MAX_LISTENER_CONNECTIONS,
-          onConn: (conn) => acceptInbound(conn, this.workloads),
+          namelessWorkloadId: workload.id,
+          onConn: (conn) => acceptInbound(conn, this.workloads, hosted),
         }),
       );
       if (!inbound.ok) return inbound;

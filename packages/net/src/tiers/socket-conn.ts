@@ -20,6 +20,7 @@ export interface SocketConnOptions {
 export class SocketConn implements Conn {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   readonly tls: TlsInfo | undefined;
   readonly #socket: Socket;
@@ -43,6 +44,7 @@ export class SocketConn implements Conn {
     this.tls = options.tls;
     this.remoteAddress = socket.remoteAddress ?? "";
     this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = socket.localAddress ?? "";
     this.localPort = socket.localPort ?? 0;
     this.#onWritten = () => this.#written();
     socket.on("error", (error) => {

@@ -32,6 +32,7 @@ export class RawTlsConn implements Conn, StreamOwner {
   readonly tls: TlsInfo;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   readonly #uv: Libuv = libuv();
   readonly #socket: TLSSocket;
@@ -68,6 +69,7 @@ export class RawTlsConn implements Conn, StreamOwner {
     this.tls = options.tls;
     this.remoteAddress = socket.remoteAddress ?? "";
     this.remotePort = socket.remotePort ?? 0;
+    this.localAddress = socket.localAddress ?? "";
     this.localPort = socket.localPort ?? 0;
     socket.on("error", (error) => {
       if (!this.#closing) this.#cause = causeOf(error);

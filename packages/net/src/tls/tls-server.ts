@@ -25,6 +25,10 @@ export interface ListenTlsOptions extends Omit<ListenOptions, "tier"> {
   readonly tierName?: TierName;
   /** Default "h2". */
   readonly alpn?: string;
+  /**
+   * The workload that peers get which send no server name: proxies of other meshes. Default none, and they are refused.
+   */
+  readonly namelessWorkloadId?: string;
   /** From accept to the verified peer; default 10 s. */
   readonly handshakeTimeoutMs?: number;
   /** Handshakes under way, silent peers included; default 1,024. Above, new connections are closed. */
@@ -90,7 +94,7 @@ class Handshakes {
     this.#alpn = options.alpn ?? "h2";
     this.#tierName = options.tierName ?? currentTier().name;
     this.#server = createServer({
-      ...options.identities.baseContextOptions(),
+      ...options.identities.baseContextOptions(options.namelessWorkloadId),
       requestCert: true,
       rejectUnauthorized: true,
       ALPNProtocols: [this.#alpn],
@@ -101,7 +105,7 @@ class Handshakes {
     this.#server.on("secureConnection", (socket) => this.#secured(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#failed(error, socket));
     this.#stopListening = options.identities.onChange(() =>
-      this.#server.setSecureContext(options.identities.baseContextOptions()),
+      this.#server.setSecureContext(options.identities.baseContextOptions(options.namelessWorkloadId)),
     );
   }
 
@@ -179,9 +183,9 @@ class Handshakes {
     }
     const serverName: unknown = Reflect.get(socket, "servername");
     const name = typeof serverName === "string" ? serverName : "";
-    const workload = parseMeshServerName(name);
+    const workloadId = name === "" ? this.#options.namelessWorkloadId : parseMeshServerName(name)?.workloadId;
     const outcome =
-      workload && this.#options.identities.serverContext(workload.workloadId)
+      workloadId !== undefined && this.#options.identities.serverContext(workloadId)
         ? acceptPeer(socket, { ...this.#options, alpn: this.#alpn }, name)
         : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
     if ("reason" in outcome) {

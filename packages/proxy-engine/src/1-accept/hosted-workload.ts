@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
 import { telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
-import type { Conn, TlsDialer } from "@ripstop/net";
+import type { Conn, Connecting, DialEvents, TlsDialer } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
 import { WorkloadView } from "../config/workload-view.ts";
@@ -150,6 +150,17 @@ export class HostedWorkload implements OutboundContext {
     );
   }
 
+  /** Address that its inbound listener binds. */
+  get inboundHost(): string {
+    return this.#options.bootstrap.inboundHost;
+  }
+
+  /** A raw connection to the application, for the bytes of `client`. */
+  dialApplication(port: InboundPort, _client: Conn, timeoutMs: number, events: DialEvents): Connecting {
+    const address = parseAuthority(port.applicationAddress) ?? { host: "127.0.0.1", port: port.port };
+    return this.connector.dialPlain(address, timeoutMs, events);
+  }
+
   serveConnection(conn: Conn, target: HostPort): void {
     new OutboundConnection(this, conn, target);
   }
@@ -194,10 +205,10 @@ export class HostedWorkload implements OutboundContext {
       sourceService: this.sourceService,
       destinationService: endpoint?.service ?? fallback,
       sourceIdentity: this.spiffeId,
-      destinationIdentity: endpoint?.mesh === true ? endpoint.model.spiffeId : "",
+      destinationIdentity: endpoint?.mutualTls === true ? endpoint.model.spiffeId : "",
       destinationVersion: endpoint?.model.version ?? "",
       protocol,
-      mutualTls: endpoint?.mesh === true,
+      mutualTls: endpoint?.mutualTls === true,
     });
     if (endpoint !== undefined) endpoint.edges[slot] = edge;
     return edge;

@@ -13,13 +13,11 @@ import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { TunnelAttempt, type TunnelEvents } from "../7-connect/tunnel-attempt.ts";
-import { HEAD_TIMEOUT_MS } from "../settings.ts";
+import { HEAD_TIMEOUT_MS, SILENCE_MS } from "../settings.ts";
 import { detectProtocol } from "./protocol-detector.ts";
 
 const CONFIG_WAIT_MS = 5_000;
 const DIAL_TIMEOUT_MS = 5_000;
-/** A client that is silent for so long may be waiting for the server to speak. */
-const SILENCE_MS = 2;
 /** First bytes that are held before the client is told to wait. */
 const MAX_HELD = 64 * 1024;
 

@@ -17,12 +17,16 @@ export class UpstreamEndpoint extends EndpointState {
   /** As the control plane describes it now. */
   model: Endpoint;
   readonly service: string;
+  /** Its proxy is one of this mesh. */
   readonly mesh: boolean;
+  /** Its proxy is one of another mesh: everything goes in tunnels. */
+  readonly hbone: boolean;
   /** Telemetry slots by protocol, made at first use. */
   readonly edges: (Edge | undefined)[] = [];
   readonly #connector: Connector;
   readonly #connectTimeout: ConnectTimeout;
   readonly #pools = new Map<number, HttpPool>();
+  #tunnels: HttpPool | undefined = undefined;
   #retired = false;
 
   constructor(model: Endpoint, service: string, connecting: EndpointConnecting) {
@@ -30,6 +34,7 @@ export class UpstreamEndpoint extends EndpointState {
     this.model = model;
     this.service = service;
     this.mesh = model.reach === Endpoint_Reach.MESH;
+    this.hbone = model.reach === Endpoint_Reach.HBONE;
     this.#connector = connecting.connector;
     this.#connectTimeout = connecting.timeout;
   }
@@ -58,13 +63,25 @@ export class UpstreamEndpoint extends EndpointState {
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       if (this.mesh) pool = this.#connector.meshPool(this.model, port, this.#connectTimeout);
+      else if (this.hbone)
+        pool = this.#connector.tunnelledPool(this.tunnels, this.plainAddress(port), http2, this.#connectTimeout);
       else pool = this.#connector.plainPool(this.plainAddress(port), http2, this.#connectTimeout);
       this.#pools.set(key, pool);
     }
     return pool;
   }
 
-  /** "HOST:PORT" of the application, for a plain endpoint. */
+  /** Connections that carry tunnels, for an endpoint of another mesh. */
+  get tunnels(): HttpPool {
+    return (this.#tunnels ??= this.#connector.hbonePool(this.model, this.#connectTimeout));
+  }
+
+  /** Connections to it are encrypted, and its identity is checked. */
+  get mutualTls(): boolean {
+    return this.mesh || this.hbone;
+  }
+
+  /** "HOST:PORT" of the application, for an endpoint that is not of this mesh. */
   plainAddress(port: number): { readonly host: string; readonly port: number } {
     const address = this.model.address;
     const colon = address.lastIndexOf(":");
@@ -82,5 +99,6 @@ export class UpstreamEndpoint extends EndpointState {
     if (this.#retired) return;
     this.#retired = true;
     for (const pool of this.#pools.values()) pool.retire();
+    this.#tunnels?.retire();
   }
 }

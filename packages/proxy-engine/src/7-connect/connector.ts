@@ -10,12 +10,14 @@ import {
   type FlushScheduler,
   type TlsDialer,
 } from "@ripstop/net";
+import { parseSpiffeId } from "@ripstop/identity";
 import type { Endpoint } from "@ripstop/model";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import { CONNECT_TIMEOUT_MS, MESH_IDLE_MS, MESH_MAX_AGE_MS, PLAIN_IDLE_MS } from "../settings.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
 import type { HttpPool } from "./http-pool.ts";
+import { TunnelDial } from "./tunnel-dial.ts";
 
 /** What a connector needs. */
 export interface ConnectorOptions {
@@ -51,10 +53,21 @@ export class Connector {
 
   /** HTTP/2 over mutual TLS to a peer's proxy, for one workload port. */
   meshPool(endpoint: Endpoint, port: number, connectTimeout: ConnectTimeout): HttpPool {
-    const { clock, flush, tls, workloadId, trustDomain, random } = this.#options;
+    return this.#tlsPool(endpoint, meshServerName(endpoint.id, port), connectTimeout);
+  }
+
+  /** Tunnels over mutual TLS to a proxy of another mesh, for all ports of a workload: it is not told by a server name. */
+  hbonePool(endpoint: Endpoint, connectTimeout: ConnectTimeout): HttpPool {
+    return this.#tlsPool(endpoint, "", connectTimeout);
+  }
+
+  #tlsPool(endpoint: Endpoint, serverName: string | undefined, connectTimeout: ConnectTimeout): HttpPool {
+    const { clock, flush, tls, workloadId, random } = this.#options;
     const { host, port: tlsPort } = parseAuthority(endpoint.address) ?? { host: "", port: 0 };
     const expectedPeerId = endpoint.spiffeId;
-    const serverName = meshServerName(endpoint.id, port);
+    // A peer of another trust domain proves itself by that domain's roots.
+    const parsedId = parseSpiffeId(expectedPeerId);
+    const trustDomain = parsedId.ok ? parsedId.value.trustDomain : this.#options.trustDomain;
     const dialer = {
       address: endpoint.address,
       get timeoutMs(): number {
@@ -84,6 +97,27 @@ export class Connector {
     };
     if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS, random }));
     return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
+  }
+
+  /** Plain HTTP to an application behind a proxy of another mesh, each connection in a tunnel of its own. */
+  tunnelledPool(tunnels: HttpPool, target: HostPort, http2: boolean, connectTimeout: ConnectTimeout): HttpPool {
+    const { clock, flush, random } = this.#options;
+    const dialer = {
+      address: formatAuthority(target.host, target.port),
+      get timeoutMs(): number {
+        return connectTimeout();
+      },
+      dial: (events: DialEvents): Connecting => this.dialTunnel(tunnels, target, connectTimeout(), events),
+    };
+    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS, random }));
+    return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
+  }
+
+  /** A connection to `target` through a tunnel. */
+  dialTunnel(tunnels: HttpPool, target: HostPort, timeoutMs: number, events: DialEvents): Connecting {
+    return new TunnelDial(tunnels, formatAuthority(target.host, target.port), events, (onTimeout) =>
+      this.#options.clock.after(timeoutMs, onTimeout),
+    );
   }
 
   /** A plain connection. */

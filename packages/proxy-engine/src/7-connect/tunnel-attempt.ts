@@ -11,6 +11,7 @@ import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts"
 import { writeConnect } from "./http2-pool.ts";
 import { ERROR_HEADER } from "./local-reply.ts";
 import { StreamConn } from "./stream-conn.ts";
+import { TUNNEL_DENIED } from "./tunnel-dial.ts";
 
 /** How a tunnel attempt ends: exactly one of these, unless it was cancelled. */
 export interface TunnelEvents {
@@ -68,6 +69,14 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     if (endpoint.mesh) {
       this.#pool = endpoint.pool(port, this.#target.protocol, false);
       this.#pool.acquire(this);
+    } else if (endpoint.hbone) {
+      const { connector } = this.#context;
+      this.#dialing = connector.dialTunnel(
+        endpoint.tunnels,
+        endpoint.plainAddress(port),
+        cluster.settings.connectTimeoutMs,
+        this,
+      );
     } else {
       const address = endpoint.plainAddress(port);
       this.#dialing = this.#context.connector.dialPlain(address, cluster.settings.connectTimeoutMs, this);
@@ -103,7 +112,8 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
 
   onFailed(cause: CloseCause): void {
     this.#dialing = undefined;
-    this.#next(cause.message);
+    if (cause.code === TUNNEL_DENIED) this.#fail(`refused by the peer: ${cause.message}`, true);
+    else this.#next(cause.message);
   }
 
   onInformational(_head: ResponseHead): void {}
@@ -122,6 +132,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     const conn = new StreamConn(stream, {
       remoteAddress: this.#endpoint?.model.address ?? "",
       remotePort: this.#port,
+      localAddress: "",
       localPort: 0,
       tls: undefined,
     });
@@ -152,7 +163,8 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
 
   /** TLS version of the hop; "" when plain. */
   get tlsVersion(): string {
-    return this.#tlsVersion;
+    // Tunnels to other meshes are TLS 1.3 like all of ours.
+    return this.#endpoint?.hbone === true ? "TLSv1.3" : this.#tlsVersion;
   }
 
   #open(conn: Conn): void {
