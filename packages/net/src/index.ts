@@ -11,6 +11,7 @@ export { rawTier } from "./tiers/raw-tier.ts";
 export type { Connecting, Tier, TierName } from "./tiers/tier.ts";
 export { currentTier, useTier } from "./current-tier.ts";
 export { selectTier, type SelectTierOptions } from "./select-tier.ts";
+export { ClientHelloReader, MAX_HELLO_RECORD_BYTES, type ClientHello, type HelloState } from "./tls/client-hello.ts";
 export { IdentityTable, type TlsIdentity } from "./tls/identity-table.ts";
 export { meshServerName, parseMeshServerName, type MeshServerName } from "./tls/mesh-server-name.ts";
 export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";

@@ -5,6 +5,7 @@ import type { Clock } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
   endpointsType,
+  Protocol,
   serviceType,
   type Endpoint,
   type Endpoints,
@@ -128,6 +129,15 @@ export class Cluster {
     if (ports === undefined) return undefined;
     if (port !== 0) return ports.find((candidate) => candidate.port === port);
     return ports.find((candidate) => candidate.port === 80) ?? ports[0];
+  }
+
+  /** The port for TLS that names the service by its server name: `port`, or the only one that is declared as TLS. */
+  tlsPort(port: number): ServicePort | undefined {
+    const ports = this.config?.ports ?? [];
+    const named = ports.find((candidate) => candidate.port === port);
+    if (named !== undefined) return named;
+    const declared = ports.filter((candidate) => candidate.protocol === Protocol.TLS);
+    return declared.length === 1 ? declared[0] : undefined;
   }
 
   /** Gives up the subscriptions; connections end when they are idle. */
