@@ -18,5 +18,16 @@ export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";
 export { TlsDialer, type DialTlsOptions } from "./tls/tls-client.ts";
 export { createTlsObserver, type TlsObserver, type TlsRefusal } from "./tls/tls-observer.ts";
 export { listenTls, type ListenTlsOptions } from "./tls/tls-server.ts";
+export {
+  encodeProxyHeader,
+  MAX_PROXY_HEADER_BYTES,
+  readProxyHeader,
+  type ProxyAddress,
+  type ProxyAddresses,
+  type ProxyHeader,
+  type ProxyHeaderRead,
+} from "./proxy-protocol/proxy-header.ts";
+export { ipToBytes } from "./proxy-protocol/ip-bytes.ts";
+export { awaitProxyHeader, type ProxyHeaderRules } from "./proxy-protocol/proxied-conn.ts";
 export { FlushScheduler, type Flushable } from "./flush-scheduler.ts";
 export { TimerWheel, WheelTimer, type TimerWheelOptions } from "./timer-wheel.ts";

@@ -6,6 +6,7 @@ import type { Clock, Result, RipstopError, Timer } from "@ripstop/core";
 import { causeOf } from "../close-cause.ts";
 import { currentTier } from "../current-tier.ts";
 import { listen, type Listener, type ListenOptions } from "../listen.ts";
+import { MAX_PROXY_HEADER_BYTES, readProxyHeader, type ProxyAddresses } from "../proxy-protocol/proxy-header.ts";
 import { publicTier } from "../tiers/public-tier.ts";
 import type { Acceptor, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer } from "./accept-peer.ts";
@@ -31,6 +32,8 @@ export interface ListenTlsOptions extends Omit<ListenOptions, "tier"> {
   readonly namelessWorkloadId?: string;
   /** From accept to the verified peer; default 10 s. */
   readonly handshakeTimeoutMs?: number;
+  /** Connections begin with a PROXY protocol header; one without is closed. Default false. */
+  readonly proxyProtocol?: boolean;
   /** Handshakes under way, silent peers included; default 1,024. Above, new connections are closed. */
   readonly maxHandshakes?: number;
   /** Handshakes started per turn of the event loop, so that a burst does not stall traffic; default 4. */
@@ -70,7 +73,9 @@ interface Pending {
   readonly key: string;
   readonly socket: Socket;
   readonly timer: Timer;
-  readonly peer: string;
+  peer: string;
+  /** What a PROXY protocol header told. */
+  addresses: ProxyAddresses | undefined;
   /** Set once an outcome was reported. */
   settled: boolean;
 }
@@ -127,7 +132,7 @@ class Handshakes {
       this.#refuse(pending, "timeout", `no complete handshake within ${this.#handshakeTimeoutMs} ms`);
       socket.destroy();
     });
-    const pending: Pending = { key, socket, timer, peer, settled: false };
+    const pending: Pending = { key, socket, timer, peer, addresses: undefined, settled: false };
     this.#pending.set(key, pending);
     this.#bySocket.set(socket, pending);
     socket.once("close", () => {
@@ -139,10 +144,46 @@ class Handshakes {
       });
     });
     // A silent peer costs a plain socket only; the TLS state is made once it has spoken.
-    socket.once("readable", () => {
+    const start = (): void => {
       this.#helloQueue.push(pending);
       this.#scheduleStart();
-    });
+    };
+    if (this.#options.proxyProtocol === true) this.#readProxyHeader(pending, start);
+    else socket.once("readable", start);
+  }
+
+  /** Takes the header off the socket and calls `done` when the peer has sent more than that. */
+  #readProxyHeader(pending: Pending, done: () => void): void {
+    const { socket } = pending;
+    let held: Buffer = Buffer.alloc(0);
+    const onReadable = (): void => {
+      for (;;) {
+        const chunk: unknown = socket.read();
+        if (!Buffer.isBuffer(chunk)) return;
+        const before = held.length;
+        held = Buffer.concat([held, chunk]);
+        const read = readProxyHeader(held, 0, Math.min(held.length, MAX_PROXY_HEADER_BYTES));
+        if (read.state === "more" && before < MAX_PROXY_HEADER_BYTES) continue;
+        socket.off("readable", onReadable);
+        if (read.state !== "complete") {
+          const cause = read.state === "invalid" ? read.cause : "the PROXY protocol header is too long";
+          this.#refuse(pending, "proxy_header", cause);
+          socket.destroy();
+          return;
+        }
+        const { addresses } = read.header;
+        pending.addresses = addresses;
+        if (addresses !== undefined) pending.peer = `${addresses.source.address}:${addresses.source.port}`;
+        const rest = held.subarray(read.length);
+        if (rest.length === 0) socket.once("readable", done);
+        else {
+          socket.unshift(rest);
+          done();
+        }
+        return;
+      }
+    };
+    socket.on("readable", onReadable);
   }
 
   close(): void {
@@ -197,7 +238,11 @@ class Handshakes {
     pending.settled = true;
     this.#options.observer.accepted("server", outcome.info.resumed);
     this.#acceptor.onConn(
-      secureConn(socket, this.#tierName, { tls: outcome.info, onGone: () => this.#acceptor.onGone() }),
+      secureConn(socket, this.#tierName, {
+        tls: outcome.info,
+        onGone: () => this.#acceptor.onGone(),
+        addresses: pending.addresses,
+      }),
     );
   }
 
