@@ -8,6 +8,8 @@ export const SESSION_CHECK_MS = 5_000;
 export const HEAD_TIMEOUT_MS = 15_000;
 /** From connecting to the HTTP proxy to the first byte, and from there to a known protocol. */
 export const FIRST_BYTE_TIMEOUT_MS = 60_000;
+/** From a connection to its whole PROXY protocol header, on a port that expects one. */
+export const PROXY_HEADER_TIMEOUT_MS = 5_000;
 /** A client that is silent for so long may be waiting for the server to speak. */
 export const SILENCE_MS = 2;
 /**

@@ -11,6 +11,7 @@ import {
 } from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
 import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
+import { forwardedFor } from "../2-identify/forwarded-for.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { InnerConnection } from "../3-detect/inner-connection.ts";
 import { claimedService } from "../5-filter/request-duties.ts";
@@ -19,8 +20,7 @@ import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
 import { StreamConn } from "../7-connect/stream-conn.ts";
 import { applicationUnreachable, policyNotInForce, portNotServed, tunnelRefused } from "../errors.ts";
-import { CONNECT_TIMEOUT_MS } from "../settings.ts";
-import type { HostedWorkload } from "./hosted-workload.ts";
+import type { ApplicationClient, HostedWorkload } from "./hosted-workload.ts";
 
 /** What a tunnel is made of. */
 export interface InboundTunnelParts {
@@ -86,7 +86,7 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
       return;
     }
     this.#port = port;
-    this.#dialing = workload.dialApplication(port, this.#client, CONNECT_TIMEOUT_MS, this);
+    this.#dialing = workload.dialApplication(port, this.#applicationClient(), this);
   }
 
   onConnected(conn: Conn): void {
@@ -147,6 +147,14 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
     this.#finish();
   }
 
+  /** The client as the tunnel's request tells it, else the peer. */
+  #applicationClient(): ApplicationClient {
+    const { conn } = this.#parts;
+    const told = forwardedFor(this.#request.headers);
+    if (told === undefined) return conn;
+    return { remoteAddress: told.address, remotePort: told.port, localAddress: conn.localAddress };
+  }
+
   /** Opens the tunnel; what is in it decides what becomes of it. */
   #lookInside(port: InboundPort): void {
     const { workload, peer, stream } = this.#parts;
@@ -161,6 +169,7 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
       port,
       sourceService: this.#sourceService,
       authority: this.#request.authority,
+      client: this.#applicationClient(),
     });
     this.#finish();
   }

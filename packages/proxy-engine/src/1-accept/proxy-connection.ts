@@ -21,9 +21,9 @@ class ProxyAcceptor implements RequestAcceptor {
   readonly #context: OutboundContext;
   readonly #requests: OutboundAcceptor;
 
-  constructor(context: OutboundContext) {
+  constructor(context: OutboundContext, conn: Conn) {
     this.#context = context;
-    this.#requests = new OutboundAcceptor(context, undefined);
+    this.#requests = new OutboundAcceptor(context, undefined, conn);
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
@@ -115,11 +115,10 @@ export class ProxyConnection implements ConnHandler {
     // Clients send the 24-byte preface in one piece.
     const preface = start + PREFACE_START.length;
     const http2 = end >= preface && PREFACE_START.equals(buf.subarray(start, preface));
-    serveOutboundHttp(this.#context, this.#conn, { acceptor: new ProxyAcceptor(this.#context), http2 }).onBytes(
-      buf,
-      start,
-      end,
-    );
+    serveOutboundHttp(this.#context, this.#conn, {
+      acceptor: new ProxyAcceptor(this.#context, this.#conn),
+      http2,
+    }).onBytes(buf, start, end);
   }
 
   onEnd(): void {

@@ -7,7 +7,7 @@ import type { Timer } from "@ripstop/core";
 import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
 import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
-import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
+import type { ApplicationClient, HostedWorkload } from "../1-accept/hosted-workload.ts";
 import { Http1Session, Http2Session, type RequestAcceptor } from "../1-accept/http-sessions.ts";
 import { RefusedRequest } from "../1-accept/refused-request.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
@@ -17,7 +17,7 @@ import { InboundExchange } from "../7-connect/inbound-exchange.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal } from "../7-connect/local-reply.ts";
 import { tunnelRefused } from "../errors.ts";
-import { CONNECT_TIMEOUT_MS, FIRST_BYTE_TIMEOUT_MS, HEAD_TIMEOUT_MS, SILENCE_MS } from "../settings.ts";
+import { FIRST_BYTE_TIMEOUT_MS, HEAD_TIMEOUT_MS, SILENCE_MS } from "../settings.ts";
 import { detectProtocol } from "./protocol-detector.ts";
 
 /** What is known of the tunnel. */
@@ -27,6 +27,7 @@ export interface InnerConnectionFacts {
   readonly port: InboundPort;
   readonly sourceService: string;
   readonly authority: string;
+  readonly client: ApplicationClient;
 }
 
 /** First bytes that are held before the client is told to wait. */
@@ -138,8 +139,8 @@ export class InnerConnection implements ConnHandler, DialEvents {
   }
 
   #dial(): void {
-    const { workload, port } = this.#facts;
-    this.#dialing ??= workload.dialApplication(port, this.#conn, CONNECT_TIMEOUT_MS, this);
+    const { workload, port, client } = this.#facts;
+    this.#dialing ??= workload.dialApplication(port, client, this);
   }
 
   #serveHttp(http2: boolean): void {

@@ -303,7 +303,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#held = NO_BYTES;
     this.#memory = NO_BYTES;
     const handler = serveOutboundHttp(this.#context, this.#conn, {
-      acceptor: new OutboundAcceptor(this.#context, this.#target),
+      acceptor: new OutboundAcceptor(this.#context, this.#target, this.#conn),
       http2,
     });
     if (held.length > 0) handler.onBytes(held, 0, held.length);
@@ -325,7 +325,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     }
     this.#tunnel = new TunnelAttempt(
       this.#context,
-      { cluster: this.#cluster, servicePort: this.#servicePort, protocol: this.#protocol },
+      { cluster: this.#cluster, servicePort: this.#servicePort, protocol: this.#protocol, client: this.#conn },
       this,
     );
     this.#tunnel.start();

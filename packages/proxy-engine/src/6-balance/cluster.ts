@@ -6,6 +6,7 @@ import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
   endpointsType,
   Protocol,
+  ProxyProtocol,
   serviceType,
   type Endpoint,
   type Endpoints,
@@ -67,6 +68,11 @@ function clusterSettings(service: Service | undefined): ClusterSettings {
 /** The parts of an endpoint that its connections depend on; the same key keeps the connections. */
 function connectionKey(endpoint: Endpoint): string {
   return `${endpoint.reach} ${endpoint.id} ${endpoint.address} ${endpoint.spiffeId}`;
+}
+
+/** What its ports want at the start of connections, to be compared. */
+function proxyProtocols(service: Service | undefined): string {
+  return (service?.ports ?? []).map(({ port, proxyProtocol = 0 }) => `${port} ${proxyProtocol}`).join();
 }
 
 /** One service with its endpoints. */
@@ -152,10 +158,12 @@ export class Cluster {
 
   #onService(service: Service | undefined): void {
     const budgetChanged = service?.resilience?.retryBudgetPercent !== this.config?.resilience?.retryBudgetPercent;
+    const headersChanged = proxyProtocols(service) !== proxyProtocols(this.config);
     this.config = service;
     this.#serviceKnown = true;
     this.settings = clusterSettings(service);
     this.#outliers.options = outlierOptions(service);
+    if (headersChanged) for (const endpoint of this.#byKey.values()) if (!endpoint.mutualTls) endpoint.renewPools();
     if (budgetChanged) this.budget = this.#newBudget();
     this.#owner.onClusterChanged(this);
   }
@@ -173,6 +181,9 @@ export class Cluster {
         known = new UpstreamEndpoint(endpoint, this.service, {
           connector: this.#owner.connector,
           timeout: () => this.settings.connectTimeoutMs,
+          proxyProtocol: ({ targetPorts }, port) =>
+            this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.proxyProtocol ??
+            ProxyProtocol.NONE,
         });
         this.#byKey.set(key, known);
       } else {

@@ -1,8 +1,9 @@
 // One endpoint of a service with the connections to it.
 
 import { EndpointState } from "@ripstop/balance";
-import { Endpoint_Reach, Protocol, type Endpoint } from "@ripstop/model";
-import type { ConnectTimeout, Connector } from "../7-connect/connector.ts";
+import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ripstop/model";
+import type { ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
+import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { Edge } from "../telemetry/edge.ts";
 
@@ -10,6 +11,8 @@ import type { Edge } from "../telemetry/edge.ts";
 export interface EndpointConnecting {
   readonly connector: Connector;
   readonly timeout: ConnectTimeout;
+  /** The header that a plain endpoint wants on a port of it. */
+  proxyProtocol(endpoint: Endpoint, port: number): ProxyProtocol;
 }
 
 /** An endpoint, its pools by workload port, and the telemetry slots bound to it. */
@@ -23,6 +26,7 @@ export class UpstreamEndpoint extends EndpointState {
   readonly hbone: boolean;
   /** Telemetry slots by protocol, made at first use. */
   readonly edges: (Edge | undefined)[] = [];
+  readonly #connecting: EndpointConnecting;
   readonly #connector: Connector;
   readonly #connectTimeout: ConnectTimeout;
   readonly #pools = new Map<number, HttpPool>();
@@ -35,6 +39,7 @@ export class UpstreamEndpoint extends EndpointState {
     this.service = service;
     this.mesh = model.reach === Endpoint_Reach.MESH;
     this.hbone = model.reach === Endpoint_Reach.HBONE;
+    this.#connecting = connecting;
     this.#connector = connecting.connector;
     this.#connectTimeout = connecting.timeout;
   }
@@ -65,7 +70,7 @@ export class UpstreamEndpoint extends EndpointState {
       if (this.mesh) pool = this.#connector.meshPool(this.model, port, this.#connectTimeout);
       else if (this.hbone)
         pool = this.#connector.tunnelledPool(this.tunnels, this.plainAddress(port), http2, this.#connectTimeout);
-      else pool = this.#connector.plainPool(this.plainAddress(port), http2, this.#connectTimeout);
+      else pool = this.#connector.plainPool(this.#plainTarget(port), http2, this.#connectTimeout);
       this.#pools.set(key, pool);
     }
     return pool;
@@ -87,6 +92,18 @@ export class UpstreamEndpoint extends EndpointState {
     const colon = address.lastIndexOf(":");
     const host = colon < 0 ? address : address.slice(0, colon);
     return { host: host.startsWith("[") ? host.slice(1, -1) : host, port };
+  }
+
+  /** HTTP connections are shared by clients, so that a header can only say that this proxy speaks for itself. */
+  #plainTarget(port: number): PlainTarget {
+    const header = proxyHeader(this.#connecting.proxyProtocol(this.model, port), undefined);
+    return header === undefined ? this.plainAddress(port) : { ...this.plainAddress(port), header };
+  }
+
+  /** Connections are to be made in another way from now on. */
+  renewPools(): void {
+    for (const pool of this.#pools.values()) pool.retire();
+    this.#pools.clear();
   }
 
   /** Every pool that exists. */

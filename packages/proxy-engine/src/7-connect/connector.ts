@@ -17,7 +17,7 @@ import { CONNECT_TIMEOUT_MS, MESH_IDLE_MS, MESH_MAX_AGE_MS, PLAIN_IDLE_MS } from
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
 import type { HttpPool } from "./http-pool.ts";
-import { TunnelDial } from "./tunnel-dial.ts";
+import { TunnelDial, type TunnelTo } from "./tunnel-dial.ts";
 
 /** What a connector needs. */
 export interface ConnectorOptions {
@@ -29,6 +29,12 @@ export interface ConnectorOptions {
   readonly trustDomain: string;
   /** Numbers in [0, 1). */
   readonly random: () => number;
+}
+
+/** Where a plain connection goes. */
+export interface PlainTarget extends HostPort {
+  /** PROXY protocol header to begin it with. */
+  readonly header?: Buffer;
 }
 
 /** Gives the time in which a connection must come about, as it is set now. */
@@ -86,7 +92,7 @@ export class Connector {
   }
 
   /** Plain HTTP to an application: HTTP/2 with prior knowledge, or HTTP/1.1. */
-  plainPool(target: HostPort, http2: boolean, connectTimeout: ConnectTimeout = defaultConnectTimeout): HttpPool {
+  plainPool(target: PlainTarget, http2: boolean, connectTimeout: ConnectTimeout = defaultConnectTimeout): HttpPool {
     const { clock, flush, random } = this.#options;
     const dialer = {
       address: formatAuthority(target.host, target.port),
@@ -114,15 +120,22 @@ export class Connector {
   }
 
   /** A connection to `target` through a tunnel. */
-  dialTunnel(tunnels: HttpPool, target: HostPort, timeoutMs: number, events: DialEvents): Connecting {
-    return new TunnelDial(tunnels, formatAuthority(target.host, target.port), events, (onTimeout) =>
-      this.#options.clock.after(timeoutMs, onTimeout),
-    );
+  dialTunnel(tunnels: HttpPool, target: TunnelTo, timeoutMs: number, events: DialEvents): Connecting {
+    return new TunnelDial(tunnels, target, events, (onTimeout) => this.#options.clock.after(timeoutMs, onTimeout));
   }
 
   /** A plain connection. */
-  dialPlain(target: HostPort, timeoutMs: number, events: DialEvents): Connecting {
-    return dial({ host: target.host, port: target.port, timeoutMs, clock: this.#options.clock }, events);
+  dialPlain(target: PlainTarget, timeoutMs: number, events: DialEvents): Connecting {
+    const { host, port, header } = target;
+    const options = { host, port, timeoutMs, clock: this.#options.clock };
+    if (header === undefined) return dial(options, events);
+    return dial(options, {
+      onConnected: (conn) => {
+        conn.write(header, 0, header.length);
+        events.onConnected(conn);
+      },
+      onFailed: (cause) => events.onFailed(cause),
+    });
   }
 
   /** Every pool that has not been forgotten. */

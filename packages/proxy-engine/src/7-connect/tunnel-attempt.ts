@@ -4,10 +4,12 @@
 import { RequestHead, StreamErrorCode, type ClientStream, type HeaderList, type ResponseHead } from "@ripstop/http";
 import type { Protocol } from "@ripstop/model";
 import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
+import { tellForwardedFor } from "../2-identify/forwarded-for.ts";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+import { proxyHeader } from "./proxy-header.ts";
 import { writeConnect } from "./http2-pool.ts";
 import { ERROR_HEADER } from "./local-reply.ts";
 import { StreamConn } from "./stream-conn.ts";
@@ -25,6 +27,8 @@ export interface TunnelTarget {
   readonly cluster: Cluster;
   readonly servicePort: number;
   readonly protocol: Protocol;
+  /** For whom. */
+  readonly client: Conn;
 }
 
 const connectHead: RequestHead = new RequestHead();
@@ -73,12 +77,19 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
       const { connector } = this.#context;
       this.#dialing = connector.dialTunnel(
         endpoint.tunnels,
-        endpoint.plainAddress(port),
+        { ...endpoint.plainAddress(port), client: this.#target.client },
         cluster.settings.connectTimeoutMs,
         this,
       );
     } else {
-      const address = endpoint.plainAddress(port);
+      const { client } = this.#target;
+      const { host } = endpoint.plainAddress(port);
+      const header = proxyHeader(cluster.port(servicePort)?.proxyProtocol, {
+        source: { address: client.remoteAddress, port: client.remotePort },
+        destination:
+          client.proxied === true ? { address: client.localAddress, port: client.localPort } : { address: host, port },
+      });
+      const address = header === undefined ? { host, port } : { host, port, header };
       this.#dialing = this.#context.connector.dialPlain(address, cluster.settings.connectTimeoutMs, this);
     }
   }
@@ -98,6 +109,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     writeConnect(connectHead, `${this.#endpoint?.id.replace("/", ".") ?? ""}:${this.#port}`);
     const source = this.#context.sourceService;
     if (source !== "") connectHead.headers.append("x-ripstop-source-service", source);
+    tellForwardedFor(connectHead.headers, this.#target.client);
     stream.sendRequest(connectHead, false);
   }
 

@@ -2,8 +2,9 @@
 
 import { RequestHead, StreamErrorCode, type ClientStream, type HeaderList, type ResponseHead } from "@ripstop/http";
 import type { Timer } from "@ripstop/core";
-import { closeCause, type Connecting, type DialEvents } from "@ripstop/net";
-import { parseAuthority } from "../2-identify/authority.ts";
+import { closeCause, type Conn, type Connecting, type DialEvents } from "@ripstop/net";
+import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
+import { tellForwardedFor } from "../2-identify/forwarded-for.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 import { writeConnect } from "./http2-pool.ts";
 import { StreamConn } from "./stream-conn.ts";
@@ -13,19 +14,25 @@ export const TUNNEL_DENIED = "RIPSTOP_TUNNEL_DENIED";
 
 const connectHead: RequestHead = new RequestHead();
 
-/** One tunnel through `pool` to "HOST:PORT". Starts in its constructor; ends as a dial does. */
+/** Where a tunnel leads. */
+export interface TunnelTo extends HostPort {
+  /** For whom; absent when several clients share what is inside. */
+  readonly client?: Conn;
+}
+
+/** One tunnel through `pool`. Starts in its constructor; ends as a dial does. */
 export class TunnelDial implements StreamWaiter, Connecting {
   readonly #pool: HttpPool;
-  readonly #authority: string;
+  readonly #target: TunnelTo;
   readonly #events: DialEvents;
   readonly #timer: Timer;
   #stream: ClientStream | undefined = undefined;
   #conn: StreamConn | undefined = undefined;
   #over = false;
 
-  constructor(pool: HttpPool, authority: string, events: DialEvents, startTimer: (onTimeout: () => void) => Timer) {
+  constructor(pool: HttpPool, target: TunnelTo, events: DialEvents, startTimer: (onTimeout: () => void) => Timer) {
     this.#pool = pool;
-    this.#authority = authority;
+    this.#target = target;
     this.#events = events;
     this.#timer = startTimer(() => {
       this.cancel();
@@ -50,7 +57,9 @@ export class TunnelDial implements StreamWaiter, Connecting {
       return;
     }
     this.#stream = stream;
-    writeConnect(connectHead, this.#authority);
+    const { host, port, client } = this.#target;
+    writeConnect(connectHead, formatAuthority(host, port));
+    if (client !== undefined) tellForwardedFor(connectHead.headers, client);
     stream.sendRequest(connectHead, false);
   }
 
@@ -71,10 +80,9 @@ export class TunnelDial implements StreamWaiter, Connecting {
       return;
     }
     this.#end();
-    const target = parseAuthority(this.#authority);
     this.#conn = new StreamConn(stream, {
-      remoteAddress: target?.host ?? "",
-      remotePort: target?.port ?? 0,
+      remoteAddress: this.#target.host,
+      remotePort: this.#target.port,
       localAddress: "",
       localPort: 0,
       tls: undefined,

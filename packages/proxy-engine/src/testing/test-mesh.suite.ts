@@ -8,6 +8,7 @@ import {
   hostBindingName,
   hostBindingType,
   Protocol,
+  type ProxyProtocol,
   routesName,
   routesType,
   serviceType,
@@ -47,6 +48,7 @@ export interface TestPort {
   /** Where the test's application listens. */
   readonly applicationPort: number;
   readonly protocol?: Protocol;
+  readonly proxyProtocol?: ProxyProtocol;
 }
 
 /** A workload of the test. */
@@ -64,6 +66,7 @@ export interface TestWorkload {
   /** Leave the workload's config out. */
   readonly unconfigured?: boolean;
   readonly random?: () => number;
+  readonly inboundProxyProtocol?: boolean;
 }
 
 /** A proxy of the test with what it reported. */
@@ -116,7 +119,14 @@ export class TestMesh {
         controlAddresses: [],
         controlIdentity: "",
         workloads: [
-          { id: workload.id, namespace, spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams ?? [] },
+          {
+            id: workload.id,
+            namespace,
+            spiffeId,
+            inboundHost: "127.0.0.1",
+            upstreams: workload.upstreams ?? [],
+            inboundProxyProtocol: workload.inboundProxyProtocol ?? false,
+          },
         ],
       },
       config: workload.config ?? this.config,
@@ -157,6 +167,7 @@ export class TestMesh {
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
         name: "",
         applicationAddress: `127.0.0.1:${port.applicationPort}`,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       policies: [...(workload.policies ?? [])],
       locality: undefined,
@@ -176,6 +187,7 @@ export class TestMesh {
         port: port.port,
         name: "",
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
     });
@@ -216,7 +228,11 @@ const NO_RESILIENCE: Resilience = {
 
 /** A service of the test. */
 export interface ServiceOptions {
-  readonly ports: readonly { readonly port: number; readonly protocol?: Protocol }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly protocol?: Protocol;
+    readonly proxyProtocol?: ProxyProtocol;
+  }[];
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
   readonly resilience?: Partial<Resilience>;
