@@ -50,6 +50,8 @@ export interface RunOptions {
   /** The port that the application listens on; undefined for one that only calls others. */
   readonly port: RunPort | undefined;
   readonly upstreams: readonly BootstrapUpstream[];
+  /** Connections of peers begin with a PROXY protocol header. */
+  readonly inboundProxyProtocol?: boolean;
   /** Loopback port on which the proxy serves its metrics; undefined for none. */
   readonly metricsPort: number | undefined;
   /** Longest time for inbound work to finish at the end. */
@@ -64,6 +66,8 @@ export interface RunPort {
   readonly port: number;
   readonly servicePort: number;
   readonly protocol: RegisterRequest["ports"][number]["protocol"];
+  /** The PROXY protocol header that the application wants; default none. */
+  readonly proxyProtocol?: "v1" | "v2";
 }
 
 /** What the run needs from the process around it. */
@@ -259,6 +263,7 @@ export class WorkloadRun {
           spiffeId: registration.spiffeId,
           inboundHost: "127.0.0.1",
           upstreams: this.#options.upstreams,
+          inboundProxyProtocol: this.#options.inboundProxyProtocol ?? false,
         },
       ],
       ...(this.#options.metricsPort === undefined ? {} : { metricsPort: this.#options.metricsPort }),
