@@ -484,6 +484,11 @@ describe("API", () => {
     assert.equal(rebound.json<ApiError>().error.code, "RS3017");
   });
 
+  it("answers events after a number, and refuses what is no number", async () => {
+    assert.deepEqual((await mesh.send("GET", "/v1/events?after=0")).json(), { events: [] });
+    assert.equal((await mesh.send("GET", "/v1/events?after=-1")).status, 400);
+  });
+
   it("has metrics in Prometheus text", async () => {
     await mesh.apply(SERVICES);
     const answer = await mesh.send("GET", "/metrics");
