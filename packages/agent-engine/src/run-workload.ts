@@ -64,6 +64,8 @@ export interface RunOptions {
   readonly upstreams: readonly BootstrapUpstream[];
   /** The address by which other hosts reach this one, on which the proxy then listens; default: loopback. */
   readonly advertiseHost?: string;
+  /** Connections of peers begin with a PROXY protocol header. */
+  readonly inboundProxyProtocol?: boolean;
   /** Loopback port on which the proxy serves its metrics; undefined for none. */
   readonly metricsPort: number | undefined;
   /** Longest time for inbound work to finish at the end. */
@@ -78,6 +80,8 @@ export interface RunPort {
   readonly port: number;
   readonly servicePort: number;
   readonly protocol: RegisterRequest["ports"][number]["protocol"];
+  /** The PROXY protocol header that the application wants; default none. */
+  readonly proxyProtocol?: "v1" | "v2";
 }
 
 /** What the run needs from the process around it. */
@@ -286,6 +290,7 @@ export class WorkloadRun {
           spiffeId: registration.spiffeId,
           inboundHost: this.#options.advertiseHost ?? LOOPBACK,
           upstreams: this.#options.upstreams,
+          inboundProxyProtocol: this.#options.inboundProxyProtocol ?? false,
         },
       ],
       ...(this.#options.metricsPort === undefined ? {} : { metricsPort: this.#options.metricsPort }),
@@ -393,10 +398,7 @@ export class WorkloadRun {
     });
   }
 
-  #identityRenewed(
-    keyPem: string,
-    answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">,
-  ): void {
+  #identityRenewed(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">): void {
     this.#writeIdentity(keyPem, answer);
     this.#supervisor?.identityChanged(this.#workloadId);
   }

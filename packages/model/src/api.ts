@@ -163,6 +163,8 @@ export interface RegisterRequest {
     readonly servicePort?: number;
     /** "auto" detects. */
     readonly protocol: "auto" | "http" | "http2" | "grpc" | "tcp" | "tls";
+    /** The application wants this PROXY protocol header at the start of each connection; default none. */
+    readonly proxyProtocol?: "v1" | "v2";
     /** "HOST:PORT" of the application. */
     readonly applicationAddress: string;
   }[];

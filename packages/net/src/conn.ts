@@ -47,7 +47,11 @@ export interface Conn {
   readonly remoteAddress: string;
   /** 0 for Unix sockets. */
   readonly remotePort: number;
+  /** The address of this side; "" for Unix sockets. */
+  readonly localAddress: string;
   readonly localPort: number;
+  /** True when the addresses are those that a PROXY protocol header told: of the client behind a load balancer. */
+  readonly proxied?: boolean;
   /** Present on TLS connections, complete before the connection is handed out. */
   readonly tls: TlsInfo | undefined;
 }

@@ -12,6 +12,7 @@ import {
   type TrustBundle,
 } from "@ripstop/model";
 import {
+  awaitProxyHeader,
   createTlsObserver,
   FlushScheduler,
   IdentityTable,
@@ -20,6 +21,7 @@ import {
   RevocationList,
   TimerWheel,
   TlsDialer,
+  type Conn,
   type Listener,
   type TlsIdentity,
   type VerifyPeer,
@@ -27,12 +29,13 @@ import {
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames, RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
+import type { HostPort } from "./2-identify/authority.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
-import { MAX_LISTENER_CONNECTIONS } from "./settings.ts";
+import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -213,7 +216,9 @@ class RunningProxy implements Proxy {
           observer,
           clock,
           maxConnections: MAX_LISTENER_CONNECTIONS,
-          onConn: (conn) => acceptInbound(conn, this.workloads),
+          namelessWorkloadId: workload.id,
+          proxyProtocol: workload.inboundProxyProtocol ?? false,
+          onConn: (conn) => acceptInbound(conn, this.workloads, hosted),
         }),
       );
       if (!inbound.ok) return inbound;
@@ -293,7 +298,21 @@ class RunningProxy implements Proxy {
       host: LOOPBACK,
       port,
       maxConnections: MAX_LISTENER_CONNECTIONS,
-      onConn: (conn) => hosted.serveConnection(conn, target),
+      onConn: (conn) => {
+        if (upstream.proxyProtocol === true) this.#awaitHeader(hosted, conn, target);
+        else hosted.serveConnection(conn, target);
+      },
+    });
+  }
+
+  /** Connections of a load balancer, which says whom it speaks for. */
+  #awaitHeader(hosted: HostedWorkload, conn: Conn, target: HostPort): void {
+    const { clock, log } = this.engine;
+    awaitProxyHeader(conn, {
+      clock,
+      timeoutMs: PROXY_HEADER_TIMEOUT_MS,
+      onConn: (proxied) => hosted.serveConnection(proxied, target),
+      onRefused: (cause) => log.warn("connection refused", { host: target.host, port: target.port, cause }),
     });
   }
 

@@ -8,6 +8,10 @@ export const SESSION_CHECK_MS = 5_000;
 export const HEAD_TIMEOUT_MS = 15_000;
 /** From connecting to the HTTP proxy to the first byte, and from there to a known protocol. */
 export const FIRST_BYTE_TIMEOUT_MS = 60_000;
+/** From a connection to its whole PROXY protocol header, on a port that expects one. */
+export const PROXY_HEADER_TIMEOUT_MS = 5_000;
+/** A client that is silent for so long may be waiting for the server to speak. */
+export const SILENCE_MS = 2;
 /**
  * While a request body is awaited and nothing was answered, each stretch of this length must bring at least
  * BODY_MIN_BYTES or the end. Time in which the proxy itself holds the client back does not count.

@@ -85,6 +85,7 @@ export const registerRequestSchema: JsonSchema = {
           port,
           servicePort: port,
           protocol: { type: "string", enum: ["auto", "http", "http2", "grpc", "tcp", "tls"], default: "auto" },
+          proxyProtocol: { type: "string", enum: ["v1", "v2"] },
           applicationAddress: address,
         },
       },

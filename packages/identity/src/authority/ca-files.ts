@@ -181,7 +181,6 @@ export class CaFiles {
   }
 }
 
-
 function floorSecond(ms: number): number {
   return Math.floor(ms / SECOND) * SECOND;
 }

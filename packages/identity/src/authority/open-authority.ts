@@ -205,7 +205,8 @@ class FileAuthority implements OpenAuthority {
 
   startRotation(): Promise<Result<undefined, IssueRefusal>> {
     return this.#step(async () => {
-      if (this.#state.rotation) return err(refusal(rotationUnderWay, `it is in the phase ${this.#state.rotation.phase}`));
+      if (this.#state.rotation)
+        return err(refusal(rotationUnderWay, `it is in the phase ${this.#state.rotation.phase}`));
       if (this.degraded !== undefined) return err(refusal(authorityExpired, this.degraded));
       const name = `${FIRST_ROOT}-${randomBytes(4).toString("hex")}`;
       const root = await this.#files.makeRoot(name);

@@ -25,6 +25,7 @@ let shared: Shared | undefined;
 export interface Addresses {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
 }
 
@@ -37,6 +38,7 @@ export class RawConn implements Conn, StreamOwner {
   readonly tls: TlsInfo | undefined = undefined;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   readonly #shared: Shared;
   readonly #handle: StreamHandle;
@@ -67,6 +69,7 @@ export class RawConn implements Conn, StreamOwner {
     this.#onGone = onGone;
     this.remoteAddress = addresses.remoteAddress;
     this.remotePort = addresses.remotePort;
+    this.localAddress = addresses.localAddress;
     this.localPort = addresses.localPort;
     handle.ripstopOwner = this;
     handle.onread = onHandleRead;

@@ -7,6 +7,7 @@ import { CLEAN_CLOSE, CLOSED_HERE, causeOf, closeCause } from "../close-cause.ts
 import type { CloseCause, Conn, ConnHandler, TlsInfo } from "../conn.ts";
 import { libuv, UV_EOF, type Libuv, type StreamHandle, type StreamOwner, type WriteRequest } from "../tiers/libuv.ts";
 import { SHARED_READ_BYTES } from "../tiers/raw-conn.ts";
+import type { SecureConnOptions } from "./secure-conn.ts";
 
 /** Queued bytes up to which `write` returns true: every TLS write completes in a later turn. */
 const HIGH_WATER_BYTES = 64 * 1024;
@@ -32,7 +33,9 @@ export class RawTlsConn implements Conn, StreamOwner {
   readonly tls: TlsInfo;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
+  readonly proxied: boolean;
   readonly #uv: Libuv = libuv();
   readonly #socket: TLSSocket;
   readonly #handle: StreamHandle;
@@ -55,20 +58,19 @@ export class RawTlsConn implements Conn, StreamOwner {
   #closed = false;
   #blocked = false;
 
-  constructor(
-    socket: TLSSocket,
-    handle: StreamHandle,
-    options: { readonly tls: TlsInfo; readonly onGone?: () => void },
-  ) {
+  constructor(socket: TLSSocket, handle: StreamHandle, options: SecureConnOptions) {
     sharedBuffer ??= Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
     this.#readBuffer = sharedBuffer;
     this.#socket = socket;
     this.#handle = handle;
     this.#onGone = options.onGone;
     this.tls = options.tls;
-    this.remoteAddress = socket.remoteAddress ?? "";
-    this.remotePort = socket.remotePort ?? 0;
-    this.localPort = socket.localPort ?? 0;
+    const { source, destination } = options.addresses ?? {};
+    this.proxied = source !== undefined;
+    this.remoteAddress = source?.address ?? socket.remoteAddress ?? "";
+    this.remotePort = source?.port ?? socket.remotePort ?? 0;
+    this.localAddress = destination?.address ?? socket.localAddress ?? "";
+    this.localPort = destination?.port ?? socket.localPort ?? 0;
     socket.on("error", (error) => {
       if (!this.#closing) this.#cause = causeOf(error);
     });

@@ -23,7 +23,7 @@ export interface DialTlsOptions {
   readonly port: number;
   /** The workload whose identity is presented. */
   readonly workloadId: string;
-  /** From `meshServerName`. */
+  /** From `meshServerName`; "" sends none. */
   readonly serverName: string;
   /** The exact SPIFFE id that must answer. */
   readonly expectedPeerId: string;

@@ -6,6 +6,7 @@ import type { Clock, Result, RipstopError, Timer } from "@ripstop/core";
 import { causeOf } from "../close-cause.ts";
 import { currentTier } from "../current-tier.ts";
 import { listen, type Listener, type ListenOptions } from "../listen.ts";
+import { MAX_PROXY_HEADER_BYTES, readProxyHeader, type ProxyAddresses } from "../proxy-protocol/proxy-header.ts";
 import { publicTier } from "../tiers/public-tier.ts";
 import type { Acceptor, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer } from "./accept-peer.ts";
@@ -26,8 +27,14 @@ export interface ListenTlsOptions extends Omit<ListenOptions, "tier"> {
   readonly tierName?: TierName;
   /** Default "h2". */
   readonly alpn?: string;
+  /**
+   * The workload that peers get which send no server name: proxies of other meshes. Default none, and they are refused.
+   */
+  readonly namelessWorkloadId?: string;
   /** From accept to the verified peer; default 10 s. */
   readonly handshakeTimeoutMs?: number;
+  /** Connections begin with a PROXY protocol header; one without is closed. Default false. */
+  readonly proxyProtocol?: boolean;
   /** Handshakes under way, silent peers included; default 1,024. Above, new connections are closed. */
   readonly maxHandshakes?: number;
   /** Handshakes started per turn of the event loop, so that a burst does not stall traffic; default 4. */
@@ -67,7 +74,9 @@ interface Pending {
   readonly key: string;
   readonly socket: Socket;
   readonly timer: Timer;
-  readonly peer: string;
+  peer: string;
+  /** What a PROXY protocol header told. */
+  addresses: ProxyAddresses | undefined;
   /** Set once an outcome was reported. */
   settled: boolean;
 }
@@ -91,7 +100,7 @@ class Handshakes {
     this.#alpn = options.alpn ?? "h2";
     this.#tierName = options.tierName ?? currentTier().name;
     this.#server = createServer({
-      ...options.identities.baseContextOptions(),
+      ...options.identities.baseContextOptions(options.namelessWorkloadId),
       requestCert: true,
       rejectUnauthorized: true,
       ALPNProtocols: [this.#alpn],
@@ -102,7 +111,7 @@ class Handshakes {
     this.#server.on("secureConnection", (socket) => this.#secured(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#failed(error, socket));
     this.#stopListening = options.identities.onChange(() =>
-      this.#server.setSecureContext(options.identities.baseContextOptions()),
+      this.#server.setSecureContext(options.identities.baseContextOptions(options.namelessWorkloadId)),
     );
   }
 
@@ -124,7 +133,7 @@ class Handshakes {
       this.#refuse(pending, "timeout", `no complete handshake within ${this.#handshakeTimeoutMs} ms`);
       socket.destroy();
     });
-    const pending: Pending = { key, socket, timer, peer, settled: false };
+    const pending: Pending = { key, socket, timer, peer, addresses: undefined, settled: false };
     this.#pending.set(key, pending);
     this.#bySocket.set(socket, pending);
     socket.once("close", () => {
@@ -136,10 +145,46 @@ class Handshakes {
       });
     });
     // A silent peer costs a plain socket only; the TLS state is made once it has spoken.
-    socket.once("readable", () => {
+    const start = (): void => {
       this.#helloQueue.push(pending);
       this.#scheduleStart();
-    });
+    };
+    if (this.#options.proxyProtocol === true) this.#readProxyHeader(pending, start);
+    else socket.once("readable", start);
+  }
+
+  /** Takes the header off the socket and calls `done` when the peer has sent more than that. */
+  #readProxyHeader(pending: Pending, done: () => void): void {
+    const { socket } = pending;
+    let held: Buffer = Buffer.alloc(0);
+    const onReadable = (): void => {
+      for (;;) {
+        const chunk: unknown = socket.read();
+        if (!Buffer.isBuffer(chunk)) return;
+        const before = held.length;
+        held = Buffer.concat([held, chunk]);
+        const read = readProxyHeader(held, 0, Math.min(held.length, MAX_PROXY_HEADER_BYTES));
+        if (read.state === "more" && before < MAX_PROXY_HEADER_BYTES) continue;
+        socket.off("readable", onReadable);
+        if (read.state !== "complete") {
+          const cause = read.state === "invalid" ? read.cause : "the PROXY protocol header is too long";
+          this.#refuse(pending, "proxy_header", cause);
+          socket.destroy();
+          return;
+        }
+        const { addresses } = read.header;
+        pending.addresses = addresses;
+        if (addresses !== undefined) pending.peer = `${addresses.source.address}:${addresses.source.port}`;
+        const rest = held.subarray(read.length);
+        if (rest.length === 0) socket.once("readable", done);
+        else {
+          socket.unshift(rest);
+          done();
+        }
+        return;
+      }
+    };
+    socket.on("readable", onReadable);
   }
 
   close(): void {
@@ -180,11 +225,11 @@ class Handshakes {
     }
     const serverName: unknown = Reflect.get(socket, "servername");
     const name = typeof serverName === "string" ? serverName : "";
-    const workload = parseMeshServerName(name);
-    const own = workload && this.#options.identities.ownRevocation(workload.workloadId);
+    const workloadId = name === "" ? this.#options.namelessWorkloadId : parseMeshServerName(name)?.workloadId;
+    const own = workloadId === undefined ? undefined : this.#options.identities.ownRevocation(workloadId);
     const outcome = own
       ? { reason: "own_identity_revoked", message: `the own ${revocationText(own.spiffeId, own.by)}` }
-      : workload && this.#options.identities.serverContext(workload.workloadId)
+      : workloadId !== undefined && this.#options.identities.serverContext(workloadId)
         ? acceptPeer(socket, { ...this.#options, alpn: this.#alpn }, name)
         : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
     if ("reason" in outcome) {
@@ -196,7 +241,11 @@ class Handshakes {
     pending.settled = true;
     this.#options.observer.accepted("server", outcome.info.resumed);
     this.#acceptor.onConn(
-      secureConn(socket, this.#tierName, { tls: outcome.info, onGone: () => this.#acceptor.onGone() }),
+      secureConn(socket, this.#tierName, {
+        tls: outcome.info,
+        onGone: () => this.#acceptor.onGone(),
+        addresses: pending.addresses,
+      }),
     );
   }
 

@@ -8,6 +8,7 @@ import {
   hostBindingName,
   hostBindingType,
   Protocol,
+  type ProxyProtocol,
   routesName,
   routesType,
   serviceType,
@@ -48,6 +49,7 @@ export interface TestPort {
   /** Where the test's application listens. */
   readonly applicationPort: number;
   readonly protocol?: Protocol;
+  readonly proxyProtocol?: ProxyProtocol;
 }
 
 /** A workload of the test. */
@@ -65,6 +67,7 @@ export interface TestWorkload {
   /** Leave the workload's config out. */
   readonly unconfigured?: boolean;
   readonly random?: () => number;
+  readonly inboundProxyProtocol?: boolean;
 }
 
 /** A proxy of the test with what it reported. */
@@ -127,6 +130,7 @@ export class TestMesh {
         spiffeId,
         inboundHost: "127.0.0.1",
         upstreams: workload.upstreams ?? [],
+        inboundProxyProtocol: workload.inboundProxyProtocol ?? false,
       });
     }
     const reports: telemetry.ProxyReport[] = [];
@@ -184,6 +188,7 @@ export class TestMesh {
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
         name: "",
         applicationAddress: `127.0.0.1:${port.applicationPort}`,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       policies: [...(workload.policies ?? [])],
       locality: undefined,
@@ -203,6 +208,7 @@ export class TestMesh {
         port: port.port,
         name: "",
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
     });
@@ -243,7 +249,11 @@ const NO_RESILIENCE: Resilience = {
 
 /** A service of the test. */
 export interface ServiceOptions {
-  readonly ports: readonly { readonly port: number; readonly protocol?: Protocol }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly protocol?: Protocol;
+    readonly proxyProtocol?: ProxyProtocol;
+  }[];
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
   readonly resilience?: Partial<Resilience>;
