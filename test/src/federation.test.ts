@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connect as tlsConnect, type TLSSocket } from "node:tls";
 import type { BundlesView, WorkloadView } from "@ripstop/model";
+import { TestAuthority } from "@ripstop/testkit";
 import { createWebCertificate } from "./web-certificate.ts";
 import { Mesh } from "./mesh.ts";
 import { echoServer } from "./programs.ts";
@@ -113,6 +114,12 @@ describe("two federated meshes", () => {
     const [svid] = svids;
     const roots = federatedBundles["spiffe://b.example"];
     assert.ok(svid && roots, "the Workload API of mesh A gives the bundle of mesh B");
+    return callWith({ cert: pemOf(svid.x509Svid), key: pem("PRIVATE KEY", svid.x509SvidKey), ca: pemOf(roots) });
+  }
+
+  async function callWith(
+    identity: Readonly<Record<"cert" | "key" | "ca", string>>,
+  ): Promise<{ readonly status: number; readonly body: string }> {
     const orders = await b.until("orders is ready", () => b.view("orders"));
     const [instance = ""] = orders.id.split("/").slice(1);
     const [host = "", port = ""] = orders.inboundAddress.split(":");
@@ -124,9 +131,7 @@ describe("two federated meshes", () => {
       servername: `${applicationPort}.${instance}.default.mesh`,
       ALPNProtocols: ["h2"],
       minVersion: "TLSv1.3",
-      cert: pemOf(svid.x509Svid),
-      key: pem("PRIVATE KEY", svid.x509SvidKey),
-      ca: pemOf(roots),
+      ...identity,
       checkServerIdentity: (_host, certificate) => {
         found = certificate.subjectaltname ?? "";
         return found === "URI:spiffe://b.example/ns/default/sa/orders" ? undefined : new Error(`found ${found}`);
@@ -207,6 +212,34 @@ describe("two federated meshes", () => {
       ),
     );
     await a.start();
+  });
+
+  it("believe a federated trust domain for its own identities alone", async () => {
+    const forger = await TestAuthority.create("forger.example");
+    const resource = {
+      apiVersion: "ripstop.mesh/v1alpha1",
+      kind: "FederatedTrustDomain",
+      metadata: { name: "forger" },
+      spec: { trustDomain: "forger.example", bundle: forger.bundlePem },
+    };
+    const applied = await b.command(["apply", "-f", "-"], JSON.stringify(resource));
+    assert.equal(applied.code, 0, applied.output);
+    const { bundles } = JSON.parse((await b.api("GET", "/v1/identity/bundles")).body) as BundlesView;
+    const own = JSON.parse(bundles["b.example"] ?? "") as { keys: { x5c: string[] }[] };
+    const ca = pem("CERTIFICATE", Buffer.from(own.keys[0]?.x5c[0] ?? "", "base64"));
+    const as = async (spiffeId: string): Promise<number> => {
+      const { chainPem, keyPem } = await forger.issue(spiffeId);
+      return callWith({ cert: chainPem, key: keyPem, ca }).then(({ status }) => status);
+    };
+    // Refused by the policy of before, and so believed.
+    await b.until("mesh B believes the third domain", () =>
+      as("spiffe://forger.example/ns/default/sa/web").then(
+        (status) => (status === 403 ? true : undefined),
+        () => undefined,
+      ),
+    );
+    await assert.rejects(as("spiffe://a.example/ns/default/sa/web"));
+    await assert.rejects(as("spiffe://b.example/ns/default/sa/orders"));
   });
 
   it("stop believing when the resource is deleted", async () => {
