@@ -77,7 +77,7 @@ export async function startBundleEndpoint(options: BundleEndpointOptions): Promi
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, { document }: BundleEndpointOptions): void {
+function answer(request: IncomingMessage, response: ServerResponse, options: BundleEndpointOptions): void {
   response.on("error", () => undefined);
   const path = (request.url ?? "/").split("?")[0];
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -88,7 +88,7 @@ function answer(request: IncomingMessage, response: ServerResponse, { document }
     response.writeHead(404, { "content-length": 0 }).end();
     return;
   }
-  const text = document();
+  const text = options.document();
   response.writeHead(200, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),

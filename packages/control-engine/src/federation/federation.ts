@@ -34,6 +34,8 @@ export interface FederationOptions {
   ownRoots(): readonly Uint8Array[];
   readonly events: EventLog;
   readonly logger?: Logger;
+  /** A source of numbers in [0, 1), so that not all consumers come at once; default Math.random. */
+  readonly random?: () => number;
   /** Default: over HTTPS. */
   readonly fetch?: (source: BundleSource, clock: Clock, signal: AbortSignal) => Promise<Result<FetchedBundle, string>>;
 }
@@ -56,7 +58,7 @@ export class Federation {
   readonly #options: FederationOptions;
   readonly #followers = new Map<string, Follower>();
   readonly #listeners = new Set<() => void>();
-  #stopWatching: () => void = () => undefined;
+  readonly #stopWatching: () => void;
 
   constructor(options: FederationOptions) {
     this.#options = options;
@@ -68,7 +70,7 @@ export class Federation {
         this.#reconcile(resource.metadata.name, change.type === "put" ? resource : undefined);
       }
     });
-    if (watching.ok) this.#stopWatching = watching.value;
+    this.#stopWatching = watching.ok ? watching.value : () => undefined;
   }
 
   /** The bundles in force, by trust domain. One that trusts nobody is among them too. */
@@ -283,7 +285,8 @@ class Follower {
     }
     const seconds = Math.min(MAX_INTERVAL_S, Math.max(MIN_INTERVAL_S, bundle.refreshHintS ?? DEFAULT_INTERVAL_S));
     // Not all consumers at the same moment.
-    this.#again(seconds * 1000 * (0.9 + 0.1 * Math.random()));
+    const { random = Math.random } = this.#options;
+    this.#again(seconds * 1000 * (0.9 + 0.1 * random()));
     return ok(undefined);
   }
 
