@@ -471,7 +471,8 @@ describe("mutual TLS", { timeout: 30_000 }, () => {
     assert.equal(await raw(w, { ...good, maxVersion: "TLSv1.2" }), "");
     assert.equal(await raw(w, { ...good, ALPNProtocols: ["http/1.1"] }), "");
     assert.equal(await raw(w, { ...good, ALPNProtocols: [] }), "");
-    assert.deepEqual(w.outcomes.reasons("server"), ["protocol_version", "alpn", "alpn"]);
+    assert.equal(await raw(w, { ...good, ALPNProtocols: ["h2c"] }), "");
+    assert.deepEqual(w.outcomes.reasons("server"), ["protocol_version", "alpn", "alpn", "alpn"]);
     assert.equal(w.accepted.length, 0);
   });
 
