@@ -276,9 +276,10 @@ export class HostedWorkload implements OutboundContext {
     return edge;
   }
 
-  /** Adds to the counters what live raw connections carried. */
+  /** Adds to the counters what live raw connections carried, and ends those through which nothing passed for too long. */
   countBytes(): void {
-    for (const tunnel of this.tunnels) tunnel.countBytes();
+    const nowMs = this.engine.clock.monotonicMs();
+    for (const tunnel of this.tunnels) tunnel.check(nowMs);
   }
 
   /** Ends everything at once. */

@@ -67,6 +67,7 @@ export interface TestWorkload {
   readonly unconfigured?: boolean;
   readonly random?: () => number;
   readonly inboundProxyProtocol?: boolean;
+  readonly tunnelIdleMs?: number;
 }
 
 /** A proxy of the test with what it reported. */
@@ -118,6 +119,7 @@ export class TestMesh {
         proxyId: workload.id,
         controlAddresses: [],
         controlIdentity: "",
+        ...(workload.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: workload.tunnelIdleMs }),
         workloads: [
           {
             id: workload.id,
