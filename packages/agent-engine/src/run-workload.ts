@@ -68,6 +68,8 @@ export interface RunOptions {
   readonly inboundProxyProtocol?: boolean;
   /** Loopback port on which the proxy serves its metrics; undefined for none. */
   readonly metricsPort: number | undefined;
+  /** Raw connections through which nothing passes end after this time; 0 = never, undefined = the proxy's default. */
+  readonly tunnelIdleMs?: number | undefined;
   /** Longest time for inbound work to finish at the end. */
   readonly drainMs: number;
   /** Longest wait for the control plane and the first config. */
@@ -293,6 +295,7 @@ export class WorkloadRun {
           inboundProxyProtocol: this.#options.inboundProxyProtocol ?? false,
         },
       ],
+      ...(this.#options.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: this.#options.tunnelIdleMs }),
       ...(this.#options.metricsPort === undefined ? {} : { metricsPort: this.#options.metricsPort }),
     };
     this.#write(supervisorPidFile, `${process.pid}\n`);

@@ -48,6 +48,8 @@ export interface ProxyBootstrap {
   readonly workloads: readonly BootstrapWorkload[];
   /** Loopback port that serves GET /metrics for Prometheus; absent: metrics are on the admin socket only. */
   readonly metricsPort?: number;
+  /** Raw connections through which nothing passes end after this time; default one hour, 0 = never. */
+  readonly tunnelIdleMs?: number;
 }
 
 /** One hosted workload. */

@@ -35,7 +35,7 @@ import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
-import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS } from "./settings.ts";
+import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -146,6 +146,7 @@ class RunningProxy implements Proxy {
       reporter,
       ids: new RandomIds(),
       heads: new HeadPool(),
+      tunnelIdleMs: options.bootstrap.tunnelIdleMs ?? TUNNEL_IDLE_MS,
       live: this.live,
       random,
     };

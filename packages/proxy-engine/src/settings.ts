@@ -28,6 +28,8 @@ export const SESSION_IDLE_MS = 600_000;
  * without a reset looks so, and nothing else would ever tell.
  */
 export const HALF_CLOSED_IDLE_MS = 300_000;
+/** A raw connection through which nothing passes, by default: longer than TCP keep-alive takes on most systems to find a dead peer. */
+export const TUNNEL_IDLE_MS = 3_600_000;
 /** The peer's SETTINGS acknowledgement (RFC 9113 §6.5.3). */
 export const SETTINGS_TIMEOUT_MS = 10_000;
 /** Silence with streams open, until an HTTP/2 client is asked for a sign of life, and until it is given up. */

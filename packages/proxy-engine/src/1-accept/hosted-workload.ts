@@ -279,9 +279,10 @@ export class HostedWorkload implements OutboundContext {
     return edge;
   }
 
-  /** Adds to the counters what live raw connections carried. */
+  /** Adds to the counters what live raw connections carried, and ends those through which nothing passed for too long. */
   countBytes(): void {
-    for (const tunnel of this.tunnels) tunnel.countBytes();
+    const nowMs = this.engine.clock.monotonicMs();
+    for (const tunnel of this.tunnels) tunnel.check(nowMs);
   }
 
   /** Closes at once the connections of both directions whose peer is refused now; how many. */

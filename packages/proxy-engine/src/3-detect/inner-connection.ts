@@ -98,6 +98,9 @@ export class InnerConnection implements ConnHandler, DialEvents {
       this.#join();
       return;
     }
+    this.#deadline.clear();
+    const { tunnelIdleMs, clock } = this.#facts.workload.engine;
+    if (tunnelIdleMs > 0) this.#deadline = clock.after(tunnelIdleMs, () => this.#giveUp());
     conn.handler = {
       onBytes: (buf, start, end) => {
         const greeting = Buffer.from(buf.subarray(start, end));

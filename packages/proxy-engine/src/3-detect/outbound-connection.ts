@@ -197,6 +197,9 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       this.#join();
       return;
     }
+    const { tunnelIdleMs, clock } = this.#context.engine;
+    if (tunnelIdleMs > 0)
+      this.#timer = clock.after(tunnelIdleMs, () => this.#give("neither the client nor the server spoke"));
     // The client is silent: if the server speaks now, the protocol is one in which servers speak first.
     conn.handler = {
       onBytes: (buf, start, end) => {

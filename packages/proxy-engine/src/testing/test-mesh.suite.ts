@@ -68,6 +68,7 @@ export interface TestWorkload {
   readonly unconfigured?: boolean;
   readonly random?: () => number;
   readonly inboundProxyProtocol?: boolean;
+  readonly tunnelIdleMs?: number;
 }
 
 /** A proxy of the test with what it reported. */
@@ -145,6 +146,7 @@ export class TestMesh {
         proxyId: first.id,
         controlAddresses: [],
         controlIdentity: "",
+        ...(first.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: first.tunnelIdleMs }),
         workloads: hosted,
       },
       config: first.config ?? this.config,

@@ -62,6 +62,12 @@ export function runCommand(): Command {
       false,
     )
     .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
+    .option(
+      "--tunnel-idle <duration>",
+      "raw connections through which nothing passes end after this time; 0s = never",
+      durationOption,
+      3_600_000,
+    )
     .option("--drain <duration>", "longest time for what is in flight to finish", durationOption, 10_000)
     .option("--wait-timeout <duration>", "longest wait for control plane and first config", durationOption, 60_000)
     .addOption(

@@ -20,6 +20,7 @@ export interface RunCommandOptions extends HomeOption {
   readonly proxiedUpstream: readonly UpstreamOption[];
   readonly inboundProxy: boolean;
   readonly metricsPort?: number | "auto";
+  readonly tunnelIdle: number;
   readonly drain: number;
   readonly waitTimeout: number;
   readonly endWithParent: boolean;
@@ -44,6 +45,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       ],
       inboundProxyProtocol: options.inboundProxy,
       metricsPort: await metricsPortOf(options),
+      tunnelIdleMs: options.tunnelIdle,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
       command,
