@@ -24,14 +24,17 @@ export async function rotationStatus(mesh: Mesh): Promise<Rotation> {
 
 /** Runs `work` and tells what the ring noticed in that time. */
 export async function noticed(ring: Ring, work: () => Promise<void>): Promise<RingCounts> {
+  const connections = await ring.meshConnections();
   const before = await ring.counts();
   await work();
   const after = await ring.counts();
+  const still = await ring.meshConnections();
+  const lost = [...connections].filter((one) => !still.has(one)).length;
   return {
     sent: after.sent - before.sent,
     answered: after.answered - before.answered,
     failed: after.failed - before.failed,
-    closed: after.closed - before.closed,
+    closed: after.closed - before.closed + lost,
     pings: after.pings - before.pings,
     causes: after.causes,
   };

@@ -8,7 +8,7 @@ import { Ring } from "./ring.ts";
 import { noticed, rotate, rotateWithFrozen } from "./rotate.ts";
 
 const SERVICES = 10;
-const RATE = 100;
+const RATE = 50;
 const FROZEN_S = 4;
 
 describe("a rotation of the root under load", () => {
