@@ -80,8 +80,8 @@ export class Mesh {
   control: Running | undefined;
 
   /** Starts the control plane and waits until its API answers. */
-  async startControl(): Promise<void> {
-    this.control = this.ripstop(["control"]);
+  async startControl(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<void> {
+    this.control = this.ripstop(["control", ...args], env);
     const file = join(this.home, "control.json");
     for (;;) {
       if (existsSync(file)) {
