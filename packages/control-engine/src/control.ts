@@ -306,6 +306,7 @@ async function assemble(
     events,
     clock,
     controlIdentity,
+    ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
     ownRootSha256: () => own.value.current.rootSha256,
     acknowledged: (id) => discovery.acknowledged(id, trustBundleType.typeUrl, trustDomain.value),
   });
