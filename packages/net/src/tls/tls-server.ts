@@ -10,7 +10,7 @@ import { publicTier } from "../tiers/public-tier.ts";
 import type { Acceptor, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
-import { parseMeshServerName } from "./mesh-server-name.ts";
+import { parseMeshServerName, type MeshServerName } from "./mesh-server-name.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
 import { revocationText } from "./revocation-list.ts";
 import { secureConn } from "./secure-conn.ts";
@@ -163,7 +163,17 @@ class Handshakes {
     let context: SecureContext | undefined;
     try {
       const name = parseMeshServerName(serverName);
-      context = name && this.#options.identities.serverContext(name.workloadId);
+      const { identities } = this.#options;
+      if (name) {
+        context =
+          name.caller === ""
+            ? identities.serverContext(name.workloadId)
+            : identities.serverContextFor(name.workloadId, name.caller);
+        if (!context && identities.serverContext(name.workloadId)) {
+          done(new UnknownCaller());
+          return;
+        }
+      }
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));
       return;
@@ -185,7 +195,7 @@ class Handshakes {
     const outcome = own
       ? { reason: "own_identity_revoked", message: `the own ${revocationText(own.spiffeId, own.by)}` }
       : workload && this.#options.identities.serverContext(workload.workloadId)
-        ? acceptPeer(socket, { ...this.#options, alpn: this.#alpn }, name)
+        ? acceptPeer(socket, { ...this.#options, alpn: this.#alpn, provenTrustDomain: this.#provenBy(socket, workload) }, name)
         : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
     if ("reason" in outcome) {
       this.#refuse(pending, outcome.reason, outcome.message);
@@ -198,6 +208,11 @@ class Handshakes {
     this.#acceptor.onConn(
       secureConn(socket, this.#tierName, { tls: outcome.info, onGone: () => this.#acceptor.onGone() }),
     );
+  }
+
+  /** A resumed session proves nothing about the domain that its server name claims: the table remembers who was proven. */
+  #provenBy(socket: TLSSocket, { caller }: MeshServerName): string | undefined {
+    return caller === "" || socket.isSessionReused() ? undefined : this.#options.identities.trustDomainOf(caller);
   }
 
   #failed(error: Error, socket: TLSSocket): void {
@@ -237,12 +252,25 @@ class UnknownServerName extends Error {
   readonly code = "RIPSTOP_UNKNOWN_SERVER_NAME";
 }
 
+class UnknownCaller extends Error {
+  readonly code = "RIPSTOP_UNKNOWN_CALLER";
+}
+
 /** Address pair of a live socket. */
 function keyOf(socket: Socket): string {
   return `${socket.localAddress ?? ""}:${socket.localPort ?? 0} ${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
 }
 
-const PROBLEMS: Readonly<Record<string, readonly [reason: string, message: string]>> = {
+type Problem = readonly [reason: string, message: string];
+
+const NO_PROOF_OF_KEY: Problem = ["no_proof_of_key", "the peer does not have the key of the certificate that it presents"];
+const NOT_SIGNED_BY_ISSUER: Problem = [
+  "untrusted_chain",
+  "a certificate of the peer's chain is not signed by the issuer that it names",
+];
+
+const PROBLEMS: Readonly<Record<string, Problem>> = {
+  RIPSTOP_UNKNOWN_CALLER: ["unknown_trust_domain", "there is no trust bundle for the trust domain of the caller"],
   RIPSTOP_UNKNOWN_SERVER_NAME: ["unknown_server_name", "the peer asks for a workload that is not served here"],
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: ["no_certificate", "the peer presented no certificate"],
   ERR_SSL_UNSUPPORTED_PROTOCOL: ["protocol_version", "the peer does not speak TLS 1.3"],
@@ -252,14 +280,37 @@ const PROBLEMS: Readonly<Record<string, readonly [reason: string, message: strin
   ERR_SSL_HTTP_REQUEST: ["not_tls", "the peer sent plain HTTP"],
   ERR_SSL_WRONG_VERSION_NUMBER: ["not_tls", "the peer's bytes are not TLS"],
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ["not_tls", "the peer's bytes are not TLS"],
+  ERR_SSL_INVALID_CERTIFICATE: [
+    "malformed_certificate",
+    "an extension of the peer's certificate is malformed, or it is there twice",
+  ],
+  ERR_SSL_CERT_LENGTH_MISMATCH: ["malformed_certificate", "there are bytes after the peer's certificate"],
+  ERR_SSL_EXCESSIVE_MESSAGE_SIZE: ["certificate_too_large", "the peer's certificates are larger than any real ones"],
+  ERR_SSL_WRONG_CURVE: ["weak_key", "the peer's key is on a curve that is not accepted"],
+  ERR_SSL_WRONG_SIGNATURE_TYPE: ["weak_key", "the peer signs with an algorithm that is not accepted"],
+  ERR_SSL_BAD_SIGNATURE: NO_PROOF_OF_KEY,
+  ERR_SSL_EVP_LIB: NOT_SIGNED_BY_ISSUER,
   ECONNRESET: ["connection_lost", "the peer closed before the handshake was complete"],
 };
 
 /** Metric reason and plain words for a failed handshake. */
 export function handshakeProblem(error: unknown): readonly [reason: string, message: string] {
   const { code, message } = causeOf(error);
-  return (
-    PROBLEMS[code] ??
-    (/ALERT/.test(code) ? ["refused_by_peer", `the peer refused: ${message}`] : ["handshake", message])
-  );
+  const known = PROBLEMS[code];
+  if (known) return known;
+  // From OpenSSL 3.5 on a wrong signature is told by its innermost cause; what it was for is in the errors above that.
+  const stack = error instanceof Error && "opensslErrorStack" in error ? String(error.opensslErrorStack) : "";
+  if (stack.includes("bad signature")) return NO_PROOF_OF_KEY;
+  if (message.includes("provider signature failure")) return NOT_SIGNED_BY_ISSUER;
+  const words = opensslWords(message);
+  if (message.includes(":asn1 encoding routines:") || message.includes(":X509 V3 routines:")) {
+    return ["malformed_certificate", `the peer's certificate is not well-formed: ${words}`];
+  }
+  return code.includes("ALERT") ? ["refused_by_peer", `the peer refused: ${words}`] : ["handshake", words];
+}
+
+/** OpenSSL's "ID:error:NUMBER:LIBRARY:FUNCTION:REASON:FILE:LINE:" cut down to library and reason; one line of ASCII. */
+function opensslWords(message: string): string {
+  const [, mark, , library = "", , reason = ""] = message.split(":");
+  return (mark === "error" ? `${reason} (${library})` : message).replaceAll(/[^\x20-\x7e]+/g, " ").trim();
 }
