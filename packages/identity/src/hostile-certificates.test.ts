@@ -93,7 +93,6 @@ function serve(presented: Presented): Server | undefined {
 }
 
 function check(row: CertificateCase, outcome: TlsRefusal | "accepted", verdict: string): void {
-  if (process.env["SHOW"]) console.log("SHOW", row.title, "=>", outcome);
   if (outcome === "accepted") {
     assert.equal("accepted", verdict);
     return;

@@ -110,7 +110,7 @@ const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {
   },
   CERT_CHAIN_TOO_LONG: { reason: "untrusted_chain", message: "the peer's chain is too long" },
   CERT_SIGNATURE_FAILURE: {
-    reason: "untrusted_chain",
+    reason: "bad_signature",
     message: "a certificate of the peer's chain is not signed by the issuer that it names",
   },
   DEPTH_ZERO_SELF_SIGNED_CERT: { reason: "untrusted_chain", message: "the peer's certificate is signed by itself" },

@@ -263,10 +263,10 @@ function keyOf(socket: Socket): string {
 
 type Problem = readonly [reason: string, message: string];
 
-const NO_PROOF_OF_KEY: Problem = ["no_proof_of_key", "the peer does not have the key of the certificate that it presents"];
-const NOT_SIGNED_BY_ISSUER: Problem = [
-  "untrusted_chain",
-  "a certificate of the peer's chain is not signed by the issuer that it names",
+// From OpenSSL 3.5 on it does not say which of the two it was.
+const BAD_SIGNATURE: Problem = [
+  "bad_signature",
+  "the peer does not have the key of its certificate, or a certificate of its chain is not signed by the issuer it names",
 ];
 
 const PROBLEMS: Readonly<Record<string, Problem>> = {
@@ -288,8 +288,9 @@ const PROBLEMS: Readonly<Record<string, Problem>> = {
   ERR_SSL_EXCESSIVE_MESSAGE_SIZE: ["certificate_too_large", "the peer's certificates are larger than any real ones"],
   ERR_SSL_WRONG_CURVE: ["weak_key", "the peer's key is on a curve that is not accepted"],
   ERR_SSL_WRONG_SIGNATURE_TYPE: ["weak_key", "the peer signs with an algorithm that is not accepted"],
-  ERR_SSL_BAD_SIGNATURE: NO_PROOF_OF_KEY,
-  ERR_SSL_EVP_LIB: NOT_SIGNED_BY_ISSUER,
+  ERR_SSL_BAD_SIGNATURE: BAD_SIGNATURE,
+  ERR_SSL_EVP_LIB: BAD_SIGNATURE,
+  ERR_SSL_PROVIDER_SIGNATURE_FAILURE: BAD_SIGNATURE,
   ECONNRESET: ["connection_lost", "the peer closed before the handshake was complete"],
 };
 
@@ -298,10 +299,6 @@ export function handshakeProblem(error: unknown): readonly [reason: string, mess
   const { code, message } = causeOf(error);
   const known = PROBLEMS[code];
   if (known) return known;
-  // From OpenSSL 3.5 on a wrong signature is told by its innermost cause; what it was for is in the errors above that.
-  const stack = error instanceof Error && "opensslErrorStack" in error ? String(error.opensslErrorStack) : "";
-  if (stack.includes("bad signature")) return NO_PROOF_OF_KEY;
-  if (message.includes("provider signature failure")) return NOT_SIGNED_BY_ISSUER;
   const words = opensslWords(message);
   if (message.includes(":asn1 encoding routines:") || message.includes(":X509 V3 routines:")) {
     return ["malformed_certificate", `the peer's certificate is not well-formed: ${words}`];

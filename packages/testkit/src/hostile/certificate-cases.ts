@@ -356,13 +356,13 @@ const chains: readonly CertificateCase[] = [
   {
     group: "chains",
     title: "another root with the same subject",
-    verdict: "untrusted_chain",
+    verdict: "bad_signature",
     make: under(({ trustDomain, root }) => [makeCa(trustDomain, { subject: root.subject })]),
   },
   {
     group: "chains",
     title: "another intermediate with the same subject",
-    verdict: "untrusted_chain",
+    verdict: "bad_signature",
     make: under(({ trustDomain, root, intermediate }) => [
       makeCa(trustDomain, {
         subject: intermediate.subject,
@@ -691,13 +691,13 @@ const keys: readonly CertificateCase[] = [
   {
     group: "keys and signatures",
     title: "signed by another key than the issuer's",
-    verdict: "untrusted_chain",
+    verdict: "bad_signature",
     make: (w) => leaf({ signWith: ecKey() })(w),
   },
   {
     group: "keys and signatures",
     title: "one bit of the signature changed",
-    verdict: "untrusted_chain",
+    verdict: "bad_signature",
     make: encoded((bytes) => {
       const changed = Buffer.from(bytes);
       changed[changed.length - 4] = (changed[changed.length - 4] ?? 0) ^ 1;
@@ -707,7 +707,7 @@ const keys: readonly CertificateCase[] = [
   {
     group: "keys and signatures",
     title: "another algorithm outside than inside the signature",
-    verdict: "untrusted_chain",
+    verdict: "bad_signature",
     make: encoded((bytes) => {
       const sha256 = Buffer.from("06082a8648ce3d040302", "hex");
       const at = bytes.lastIndexOf(sha256);
@@ -719,7 +719,7 @@ const keys: readonly CertificateCase[] = [
   {
     group: "keys and signatures",
     title: "somebody else's certificate without its key",
-    verdict: "no_proof_of_key",
+    verdict: "bad_signature",
     stolen: true,
     make: leaf({}),
   },
