@@ -218,7 +218,8 @@ export const revocationRefused: ErrorKind = defineError({
   status: 422,
   grpcStatus: 3,
   title: "This cannot be revoked",
-  cause: "It is neither a SPIFFE id of a workload nor a serial number, it is the control plane itself, or the list is full",
+  cause:
+    "It is neither a SPIFFE id of a workload nor a serial number, it is the control plane itself, or the list is full",
   remedy: "Give a SPIFFE id of `ripstop identity list`, or --serial with a certificate's serial number",
 });
 

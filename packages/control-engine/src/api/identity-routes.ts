@@ -100,7 +100,8 @@ export function identityRoutes(options: IdentityRoutesOptions): readonly Route[]
         if (!revoked.ok) return revoked.error;
         const answer = inForce(revoked.value, body.value.waitMs);
         const { reason, serialNumber } = revoked.value;
-        const effect = serialNumber === "" ? "is refused everywhere and gets no certificate any more" : "is refused everywhere";
+        const effect =
+          serialNumber === "" ? "is refused everywhere and gets no certificate any more" : "is refused everywhere";
         events.add({
           severity: "warning",
           type: "IdentityRevoked",
@@ -137,7 +138,8 @@ export function identityRoutes(options: IdentityRoutesOptions): readonly Route[]
         const body = await readJson<IssueRequest>(request, issueRequest, MAX_BODY_BYTES);
         if (!body.ok) return body.error;
         const { spiffeId, csrPem, ttlMs } = body.value;
-        if (workloadOf(spiffeId)?.namespace === RESERVED_NAMESPACE) return { kind: identityReserved, message: spiffeId };
+        if (workloadOf(spiffeId)?.namespace === RESERVED_NAMESPACE)
+          return { kind: identityReserved, message: spiffeId };
         const svid = await authority.issue(csrPem, spiffeId, ttlMs);
         if (!svid.ok) return { kind: csrRefused, message: `${svid.error.code}: ${svid.error.message}` };
         const { chainPem, notAfterMs, serialNumber } = svid.value;
@@ -161,10 +163,7 @@ export function identityRoutes(options: IdentityRoutesOptions): readonly Route[]
   ];
 }
 
-function targetOf(
-  spiffeId: string | undefined,
-  serialNumber: string | undefined,
-): Result<RevocationTarget, Failure> {
+function targetOf(spiffeId: string | undefined, serialNumber: string | undefined): Result<RevocationTarget, Failure> {
   if ((spiffeId === undefined) === (serialNumber === undefined)) {
     return err({ kind: badRequest, message: "give exactly one of spiffeId and serialNumber" });
   }

@@ -95,7 +95,8 @@ function view(
 function revocationView(revocations: Revocations, spiffeId: string, serialNumber: string): RevocationView | undefined {
   const found = revocations.find(spiffeId, serialNumber);
   return (
-    found && revocations.views().find((one) => one.spiffeId === found.spiffeId && one.serialNumber === found.serialNumber)
+    found &&
+    revocations.views().find((one) => one.spiffeId === found.spiffeId && one.serialNumber === found.serialNumber)
   );
 }
 

@@ -102,7 +102,10 @@ export class Revocations {
     if (!named.ok) return named;
     const entry = this.#entries.get(named.value.key);
     if (entry === undefined) {
-      return err({ kind: nothingRevoked, message: `${named.value.spiffeId || named.value.serialNumber} is not revoked` });
+      return err({
+        kind: nothingRevoked,
+        message: `${named.value.spiffeId || named.value.serialNumber} is not revoked`,
+      });
     }
     await this.#options.table.remove(named.value.key);
     this.#entries.delete(named.value.key);

@@ -15,7 +15,11 @@ describe("mesh server names", () => {
   it("may say of which trust domain the caller is", () => {
     const name = withCaller("8080.a.b.mesh", "other.example");
     assert.equal(name, `8080.a.b.${callerLabel("other.example")}.mesh`);
-    assert.deepEqual(parseMeshServerName(name), { workloadId: "b/a", port: 8080, caller: callerLabel("other.example") });
+    assert.deepEqual(parseMeshServerName(name), {
+      workloadId: "b/a",
+      port: 8080,
+      caller: callerLabel("other.example"),
+    });
     assert.notEqual(callerLabel("other.example"), callerLabel("Other.example"));
     assert.equal(withCaller(name, "third.example"), name);
   });

@@ -11,7 +11,10 @@ export interface Revocation {
 
 /** Lower-case hex without separators and leading zeros, so that every tool's spelling of a serial number is the same. */
 export function normalSerialNumber(hex: string): string {
-  return hex.replaceAll(":", "").toLowerCase().replace(/^0+(?=.)/, "");
+  return hex
+    .replaceAll(":", "")
+    .toLowerCase()
+    .replace(/^0+(?=.)/, "");
 }
 
 /** An immutable set of revocations. */

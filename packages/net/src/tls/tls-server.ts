@@ -195,7 +195,11 @@ class Handshakes {
     const outcome = own
       ? { reason: "own_identity_revoked", message: `the own ${revocationText(own.spiffeId, own.by)}` }
       : workload && this.#options.identities.serverContext(workload.workloadId)
-        ? acceptPeer(socket, { ...this.#options, alpn: this.#alpn, provenTrustDomain: this.#provenBy(socket, workload) }, name)
+        ? acceptPeer(
+            socket,
+            { ...this.#options, alpn: this.#alpn, provenTrustDomain: this.#provenBy(socket, workload) },
+            name,
+          )
         : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
     if ("reason" in outcome) {
       this.#refuse(pending, outcome.reason, outcome.message);

@@ -85,10 +85,7 @@ function named(uri: (trustDomain: string) => string): (world: HostileWorld) => P
 }
 
 /** A leaf under CAs of the test's own making. */
-function under(
-  cas: (world: HostileWorld) => readonly LabCa[],
-  shape: Shape = {},
-): (world: HostileWorld) => Presented {
+function under(cas: (world: HostileWorld) => readonly LabCa[], shape: Shape = {}): (world: HostileWorld) => Presented {
   return (world) => {
     const [issuer, ...above] = cas(world);
     const made = makeCertificate(peerId(world.trustDomain), { issuer: issuer ?? world.root, ...shape });
@@ -244,7 +241,11 @@ const names: readonly CertificateCase[] = [
     verdict: "malformed_certificate",
     make: leaf(({ trustDomain: td }) => ({
       more: [
-        extension(oids.subjectAltName, true, new asn.SubjectAlternativeName([uriName(`spiffe://${td}/ns/shop/sa/admin`)])),
+        extension(
+          oids.subjectAltName,
+          true,
+          new asn.SubjectAlternativeName([uriName(`spiffe://${td}/ns/shop/sa/admin`)]),
+        ),
       ],
     })),
   },
@@ -252,7 +253,9 @@ const names: readonly CertificateCase[] = [
     group: "names",
     title: "an empty SAN",
     verdict: "no_spiffe_id",
-    make: leaf({ extensions: { [oids.subjectAltName]: rawExtension(oids.subjectAltName, true, der(0x30, Buffer.alloc(0))) } }),
+    make: leaf({
+      extensions: { [oids.subjectAltName]: rawExtension(oids.subjectAltName, true, der(0x30, Buffer.alloc(0))) },
+    }),
   },
 ];
 
@@ -617,7 +620,12 @@ const time: readonly CertificateCase[] = [
     verdict: "accepted",
     make: skewed(5 * MINUTE - 10_000),
   },
-  { group: "time", title: "issued by a clock that is 5 minutes behind", verdict: "accepted", make: skewed(-5 * MINUTE) },
+  {
+    group: "time",
+    title: "issued by a clock that is 5 minutes behind",
+    verdict: "accepted",
+    make: skewed(-5 * MINUTE),
+  },
   {
     group: "time",
     title: "issued by a clock that is 1 hour ahead",
@@ -647,8 +655,18 @@ const time: readonly CertificateCase[] = [
 ];
 
 const keys: readonly CertificateCase[] = [
-  { group: "keys and signatures", title: "a P-384 key", verdict: "accepted", make: (w) => leaf({ key: ecKey("P-384") })(w) },
-  { group: "keys and signatures", title: "an RSA-2048 key", verdict: "accepted", make: (w) => leaf({ key: rsaKey(2_048) })(w) },
+  {
+    group: "keys and signatures",
+    title: "a P-384 key",
+    verdict: "accepted",
+    make: (w) => leaf({ key: ecKey("P-384") })(w),
+  },
+  {
+    group: "keys and signatures",
+    title: "an RSA-2048 key",
+    verdict: "accepted",
+    make: (w) => leaf({ key: rsaKey(2_048) })(w),
+  },
   {
     group: "keys and signatures",
     title: "an RSA-1024 key",
@@ -677,10 +695,9 @@ const keys: readonly CertificateCase[] = [
     group: "keys and signatures",
     title: "a leaf signed with MD5 and RSA",
     verdict: "untrusted_chain",
-    make: under(
-      ({ trustDomain, root }) => [makeCa(trustDomain, { parent: root, key: rsaKey(2_048), pathLength: 0 })],
-      { hash: "md5" },
-    ),
+    make: under(({ trustDomain, root }) => [makeCa(trustDomain, { parent: root, key: rsaKey(2_048), pathLength: 0 })], {
+      hash: "md5",
+    }),
   },
   {
     group: "keys and signatures",
@@ -740,9 +757,24 @@ const encodings: readonly CertificateCase[] = [
       },
     }),
   },
-  { group: "encodings", title: "version 1 with extensions", verdict: "malformed_certificate", make: leaf({ version: 0 }) },
-  { group: "encodings", title: "a negative serial number", verdict: "malformed_certificate", make: leaf({ serial: Buffer.of(0x80, 1) }) },
-  { group: "encodings", title: "the serial number 0", verdict: "malformed_certificate", make: leaf({ serial: Buffer.of(0) }) },
+  {
+    group: "encodings",
+    title: "version 1 with extensions",
+    verdict: "malformed_certificate",
+    make: leaf({ version: 0 }),
+  },
+  {
+    group: "encodings",
+    title: "a negative serial number",
+    verdict: "malformed_certificate",
+    make: leaf({ serial: Buffer.of(0x80, 1) }),
+  },
+  {
+    group: "encodings",
+    title: "the serial number 0",
+    verdict: "malformed_certificate",
+    make: leaf({ serial: Buffer.of(0) }),
+  },
   {
     group: "encodings",
     title: "a serial number of 64 bytes",
@@ -837,8 +869,18 @@ const encodings: readonly CertificateCase[] = [
     verdict: "malformed_certificate",
     make: encoded((bytes) => bytes.subarray(0, bytes.length - 20)),
   },
-  { group: "encodings", title: "random bytes", verdict: "malformed_certificate", make: encoded(() => randomBytes(600)) },
-  { group: "encodings", title: "an empty certificate", verdict: "malformed_certificate", make: encoded(() => Buffer.alloc(0)) },
+  {
+    group: "encodings",
+    title: "random bytes",
+    verdict: "malformed_certificate",
+    make: encoded(() => randomBytes(600)),
+  },
+  {
+    group: "encodings",
+    title: "an empty certificate",
+    verdict: "malformed_certificate",
+    make: encoded(() => Buffer.alloc(0)),
+  },
   {
     group: "encodings",
     title: "a SAN that is no ASN.1",
@@ -881,4 +923,11 @@ function randomLike(): Buffer {
 }
 
 /** Every row, in the order of the document. */
-export const certificateCases: readonly CertificateCase[] = [...names, ...usages, ...chains, ...time, ...keys, ...encodings];
+export const certificateCases: readonly CertificateCase[] = [
+  ...names,
+  ...usages,
+  ...chains,
+  ...time,
+  ...keys,
+  ...encodings,
+];

@@ -116,7 +116,10 @@ export function extendedKeyUsage(...usages: string[]): asn.Extension {
 }
 
 /** The certificate, DER. What is not given is as in a correct SVID for `id`. */
-export function makeCertificate(id: string, shape: CertificateShape): { readonly der: Buffer; readonly key: KeyObject } {
+export function makeCertificate(
+  id: string,
+  shape: CertificateShape,
+): { readonly der: Buffer; readonly key: KeyObject } {
   const nowMs = systemClock.nowMs();
   const key = shape.key ?? ecKey();
   const signer = shape.signWith ?? shape.issuer.key;

@@ -172,7 +172,10 @@ class Client {
 
   /** The server has finished: application keys for reading, then our own flight. */
   #answer(): void {
-    const master = extract(derive(this.#handshakeSecret, "derived", sha256(Buffer.alloc(0))), Buffer.alloc(HASH_LENGTH));
+    const master = extract(
+      derive(this.#handshakeSecret, "derived", sha256(Buffer.alloc(0))),
+      Buffer.alloc(HASH_LENGTH),
+    );
     const hash = sha256(this.#transcript);
     this.#reading = keysOf(derive(master, "s ap traffic", hash));
     const { chain, key, signWith = key } = this.#options;
