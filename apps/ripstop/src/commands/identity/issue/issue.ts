@@ -54,7 +54,6 @@ export async function issueIdentity(name: string, options: IssueOptions): Promis
       [files.bundle, bundlePem],
     ] as const) {
       writeFileAtomically(file, text);
-
     }
   } catch (cause) {
     printError(fileUnwritable, cause instanceof Error ? cause.message : String(cause));

@@ -9,7 +9,10 @@ export function identityShowCommand(): Command {
   return withOutput(withHome(new Command("show")))
     .description("show one identity: its certificates, the chain above them, its workloads, who may call them")
     .argument("<id>", IDENTITY_ARGUMENT)
-    .addHelpText("after", "\nExamples:\n  ripstop identity show shop/catalog\n  ripstop identity show shop/catalog -o json")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  ripstop identity show shop/catalog\n  ripstop identity show shop/catalog -o json",
+    )
     .action(async (id: string, options: HomeOption & OutputOption) => {
       const { showIdentity } = await import("./show.ts");
       process.exitCode = await showIdentity(id, options);

@@ -11,7 +11,10 @@ export function identityUnrevokeCommand(): Command {
     .description("trust a revoked identity or certificate again")
     .argument("[id]", IDENTITY_ARGUMENT)
     .option("--serial <hex>", "the certificate with this serial number")
-    .addHelpText("after", "\nExamples:\n  ripstop identity unrevoke shop/catalog\n  ripstop identity unrevoke --serial 4f1c09d2a4")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  ripstop identity unrevoke shop/catalog\n  ripstop identity unrevoke --serial 4f1c09d2a4",
+    )
     .action(async (id: string | undefined, options: UnrevokeOptions) => {
       const { unrevoke } = await import("./unrevoke.ts");
       process.exitCode = await unrevoke(id, options);
