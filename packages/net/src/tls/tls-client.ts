@@ -10,6 +10,7 @@ import { publicTier } from "../tiers/public-tier.ts";
 import type { Connecting, ConnectEvents, ConnectTarget, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer, type PeerRules } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
+import { withCaller } from "./mesh-server-name.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
 import { revocationText } from "./revocation-list.ts";
 import { secureConn } from "./secure-conn.ts";
@@ -105,6 +106,7 @@ export class TlsDialer {
       );
       return { cancel: () => (over = true) };
     }
+    const caller = this.#identities.callerOf(workloadId, trustDomain);
     const known = this.#sessions.find(sessionKey, generation);
     const rules: PeerRules = {
       identities: this.#identities,
@@ -117,7 +119,7 @@ export class TlsDialer {
     const connectOptions: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
       ...("path" in target ? { path: target.path } : { host: target.address, port: target.port }),
       allowHalfOpen: true,
-      servername: serverName,
+      servername: caller === undefined ? serverName : withCaller(serverName, caller),
       secureContext: context,
       ALPNProtocols: [alpn],
       rejectUnauthorized: true,

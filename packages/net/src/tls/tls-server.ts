@@ -11,7 +11,7 @@ import { publicTier } from "../tiers/public-tier.ts";
 import type { Acceptor, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer } from "./accept-peer.ts";
 import type { IdentityTable } from "./identity-table.ts";
-import { parseMeshServerName } from "./mesh-server-name.ts";
+import { parseMeshServerName, type MeshServerName } from "./mesh-server-name.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
 import { revocationText } from "./revocation-list.ts";
 import { secureConn } from "./secure-conn.ts";
@@ -208,7 +208,17 @@ class Handshakes {
     let context: SecureContext | undefined;
     try {
       const name = parseMeshServerName(serverName);
-      context = name && this.#options.identities.serverContext(name.workloadId);
+      const { identities } = this.#options;
+      if (name) {
+        context =
+          name.caller === ""
+            ? identities.serverContext(name.workloadId)
+            : identities.serverContextFor(name.workloadId, name.caller);
+        if (!context && identities.serverContext(name.workloadId)) {
+          done(new UnknownCaller());
+          return;
+        }
+      }
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));
       return;
@@ -225,12 +235,16 @@ class Handshakes {
     }
     const serverName: unknown = Reflect.get(socket, "servername");
     const name = typeof serverName === "string" ? serverName : "";
-    const workloadId = name === "" ? this.#options.namelessWorkloadId : parseMeshServerName(name)?.workloadId;
-    const own = workloadId === undefined ? undefined : this.#options.identities.ownRevocation(workloadId);
+    const workload = name === "" ? this.#nameless() : parseMeshServerName(name);
+    const own = workload && this.#options.identities.ownRevocation(workload.workloadId);
     const outcome = own
       ? { reason: "own_identity_revoked", message: `the own ${revocationText(own.spiffeId, own.by)}` }
-      : workloadId !== undefined && this.#options.identities.serverContext(workloadId)
-        ? acceptPeer(socket, { ...this.#options, alpn: this.#alpn }, name)
+      : workload && this.#options.identities.serverContext(workload.workloadId)
+        ? acceptPeer(
+            socket,
+            { ...this.#options, alpn: this.#alpn, provenTrustDomain: this.#provenBy(socket, workload) },
+            name,
+          )
         : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
     if ("reason" in outcome) {
       this.#refuse(pending, outcome.reason, outcome.message);
@@ -247,6 +261,17 @@ class Handshakes {
         addresses: pending.addresses,
       }),
     );
+  }
+
+  /** Proxies of other meshes (HBONE) send no server name: they mean the one workload that is served to them. */
+  #nameless(): Pick<MeshServerName, "workloadId" | "caller"> | undefined {
+    const workloadId = this.#options.namelessWorkloadId;
+    return workloadId === undefined ? undefined : { workloadId, caller: "" };
+  }
+
+  /** A resumed session proves nothing about the domain that its server name claims: the table remembers who was proven. */
+  #provenBy(socket: TLSSocket, { caller }: Pick<MeshServerName, "caller">): string | undefined {
+    return caller === "" || socket.isSessionReused() ? undefined : this.#options.identities.trustDomainOf(caller);
   }
 
   #failed(error: Error, socket: TLSSocket): void {
@@ -286,12 +311,25 @@ class UnknownServerName extends Error {
   readonly code = "RIPSTOP_UNKNOWN_SERVER_NAME";
 }
 
+class UnknownCaller extends Error {
+  readonly code = "RIPSTOP_UNKNOWN_CALLER";
+}
+
 /** Address pair of a live socket. */
 function keyOf(socket: Socket): string {
   return `${socket.localAddress ?? ""}:${socket.localPort ?? 0} ${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
 }
 
-const PROBLEMS: Readonly<Record<string, readonly [reason: string, message: string]>> = {
+type Problem = readonly [reason: string, message: string];
+
+// From OpenSSL 3.5 on it does not say which of the two it was.
+const BAD_SIGNATURE: Problem = [
+  "bad_signature",
+  "the peer does not have the key of its certificate, or a certificate of its chain is not signed by the issuer it names",
+];
+
+const PROBLEMS: Readonly<Record<string, Problem>> = {
+  RIPSTOP_UNKNOWN_CALLER: ["unknown_trust_domain", "there is no trust bundle for the trust domain of the caller"],
   RIPSTOP_UNKNOWN_SERVER_NAME: ["unknown_server_name", "the peer asks for a workload that is not served here"],
   ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: ["no_certificate", "the peer presented no certificate"],
   ERR_SSL_UNSUPPORTED_PROTOCOL: ["protocol_version", "the peer does not speak TLS 1.3"],
@@ -301,14 +339,34 @@ const PROBLEMS: Readonly<Record<string, readonly [reason: string, message: strin
   ERR_SSL_HTTP_REQUEST: ["not_tls", "the peer sent plain HTTP"],
   ERR_SSL_WRONG_VERSION_NUMBER: ["not_tls", "the peer's bytes are not TLS"],
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ["not_tls", "the peer's bytes are not TLS"],
+  ERR_SSL_INVALID_CERTIFICATE: [
+    "malformed_certificate",
+    "an extension of the peer's certificate is malformed, or it is there twice",
+  ],
+  ERR_SSL_CERT_LENGTH_MISMATCH: ["malformed_certificate", "there are bytes after the peer's certificate"],
+  ERR_SSL_EXCESSIVE_MESSAGE_SIZE: ["certificate_too_large", "the peer's certificates are larger than any real ones"],
+  ERR_SSL_WRONG_CURVE: ["weak_key", "the peer's key is on a curve that is not accepted"],
+  ERR_SSL_WRONG_SIGNATURE_TYPE: ["weak_key", "the peer signs with an algorithm that is not accepted"],
+  ERR_SSL_BAD_SIGNATURE: BAD_SIGNATURE,
+  ERR_SSL_EVP_LIB: BAD_SIGNATURE,
+  ERR_SSL_PROVIDER_SIGNATURE_FAILURE: BAD_SIGNATURE,
   ECONNRESET: ["connection_lost", "the peer closed before the handshake was complete"],
 };
 
 /** Metric reason and plain words for a failed handshake. */
 export function handshakeProblem(error: unknown): readonly [reason: string, message: string] {
   const { code, message } = causeOf(error);
-  return (
-    PROBLEMS[code] ??
-    (/ALERT/.test(code) ? ["refused_by_peer", `the peer refused: ${message}`] : ["handshake", message])
-  );
+  const known = PROBLEMS[code];
+  if (known) return known;
+  const words = opensslWords(message);
+  if (message.includes(":asn1 encoding routines:") || message.includes(":X509 V3 routines:")) {
+    return ["malformed_certificate", `the peer's certificate is not well-formed: ${words}`];
+  }
+  return code.includes("ALERT") ? ["refused_by_peer", `the peer refused: ${words}`] : ["handshake", words];
+}
+
+/** OpenSSL's "ID:error:NUMBER:LIBRARY:FUNCTION:REASON:FILE:LINE:" cut down to library and reason; one line of ASCII. */
+function opensslWords(message: string): string {
+  const [, mark, , library = "", , reason = ""] = message.split(":");
+  return (mark === "error" ? `${reason} (${library})` : message).replaceAll(/[^\x20-\x7e]+/g, " ").trim();
 }
