@@ -179,8 +179,8 @@ async function look(mesh: Mesh, probes: string, requests: number): Promise<reado
   return samples.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
 }
 
-/** The first tenth warms up: code is compiled, tables and pools take their size. */
-function trendsOf(samples: readonly HeapSample[]): readonly HeapTrend[] {
+/** The trend of each proxy. The first tenth warms up: code is compiled, tables and pools take their size. */
+export function trendsOf(samples: readonly HeapSample[]): readonly HeapTrend[] {
   const last = Math.max(...samples.map(({ requests }) => requests));
   const counted = samples.filter(({ requests }) => requests > 0 && requests >= last / 10);
   const first = Math.min(...counted.map(({ requests }) => requests));
