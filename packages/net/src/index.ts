@@ -13,7 +13,13 @@ export { currentTier, useTier } from "./current-tier.ts";
 export { selectTier, type SelectTierOptions } from "./select-tier.ts";
 export { ClientHelloReader, MAX_HELLO_RECORD_BYTES, type ClientHello, type HelloState } from "./tls/client-hello.ts";
 export { IdentityTable, type TlsIdentity } from "./tls/identity-table.ts";
-export { callerLabel, meshServerName, withCaller, parseMeshServerName, type MeshServerName } from "./tls/mesh-server-name.ts";
+export {
+  callerLabel,
+  meshServerName,
+  withCaller,
+  parseMeshServerName,
+  type MeshServerName,
+} from "./tls/mesh-server-name.ts";
 export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";
 export { TlsDialer, type DialTlsOptions } from "./tls/tls-client.ts";
 export { normalSerialNumber, RevocationList, revocationText, type Revocation } from "./tls/revocation-list.ts";
