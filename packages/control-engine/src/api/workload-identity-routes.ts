@@ -18,7 +18,7 @@ export interface WorkloadIdentityRoutesOptions {
   readonly jwt: JwtIssuer;
   readonly bundles: BundleDirectory;
   /** Says whether an identity may have anything; a refusal is given to the caller. */
-  mayIssue(spiffeId: string): Result<undefined, IssueRefusal>;
+  readonly mayIssue: (spiffeId: string) => Result<undefined, IssueRefusal>;
 }
 
 const MAX_BODY_BYTES = 16 * 1024;

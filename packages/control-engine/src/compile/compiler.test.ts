@@ -355,6 +355,7 @@ describe("Compiler", () => {
       sequence: 9,
       x509Authorities: [Buffer.from([4])],
       federatesWith: [],
+      revocations: [],
     });
     assert.equal(get("a.example")?.sequence, 0);
     assert.equal(get("empty.example"), undefined);

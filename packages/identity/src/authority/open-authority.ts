@@ -52,7 +52,7 @@ export interface AuthorityOptions {
   /** Lifetime of a root that is made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of making and exchanging certificates, with its name: for tests of crashes. */
-  checkpoint?(step: string): void;
+  readonly checkpoint?: (step: string) => void;
   /** Asked before anything is signed; a refusal is given to the caller. Default: everyone may. */
   mayIssue?(spiffeId: string): Result<undefined, IssueRefusal>;
   /** Hears of every SVID issued. Must not throw. */
