@@ -20,7 +20,7 @@ export interface CaFilesOptions {
   readonly log: IssuanceLog;
   readonly rootLifetimeMs: number;
   /** Called after each durable step, with its name. */
-  checkpoint(step: string): void;
+  readonly checkpoint: (step: string) => void;
 }
 
 const SECOND = 1000;
