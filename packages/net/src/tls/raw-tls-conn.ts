@@ -133,7 +133,7 @@ export class RawTlsConn implements Conn, StreamOwner {
   }
 
   /** A read came: `result` bytes in the shared buffer, or a negative error. */
-  onRead(result: number): void {
+  onRead(result: number): undefined {
     if (this.#closing || result === 0) return;
     if (result > 0) {
       if (this.#paused || this.#held.length > 0 || !this.#started)
@@ -245,9 +245,9 @@ export class RawTlsConn implements Conn, StreamOwner {
   }
 }
 
-function onHandleRead(this: StreamHandle): void {
+function onHandleRead(this: StreamHandle): Buffer | undefined {
   const uv = libuv();
-  this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
+  return this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
 }
 
 function onWriteComplete(this: TlsWrite, status: number): void {
