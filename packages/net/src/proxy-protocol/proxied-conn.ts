@@ -125,6 +125,22 @@ class ProxiedConn implements Conn, ConnHandler {
     return this.#inner.write(buf, start, end);
   }
 
+  lend(buf: Buffer, start: number, end: number): boolean {
+    return this.#inner.lend?.(buf, start, end) ?? this.#inner.write(buf, start, end);
+  }
+
+  allowBulk(): void {
+    this.#inner.allowBulk?.();
+  }
+
+  rest(): void {
+    this.#inner.rest?.();
+  }
+
+  get readsAlone(): boolean {
+    return this.#inner.readsAlone === true;
+  }
+
   pause(): void {
     this.#paused = true;
     this.#inner.pause();

@@ -147,7 +147,7 @@ export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   }
 
   /** A read came: `result` bytes in the shared buffer, or a negative error. */
-  onRead(result: number): void {
+  onRead(result: number): undefined {
     if (this.#closing || result === 0) return;
     if (result > 0) {
       if (this.#paused || this.#held.length > 0 || !this.#started)
@@ -263,9 +263,9 @@ export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   }
 }
 
-function onHandleRead(this: StreamHandle): void {
+function onHandleRead(this: StreamHandle): Buffer | undefined {
   const uv = libuv();
-  this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
+  return this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
 }
 
 function onWriteComplete(this: TlsWrite, status: number): void {

@@ -54,6 +54,7 @@ export class LiveTunnel implements SpliceEvents {
       this.#lastMs = nowMs;
       return;
     }
+    this.#splice.rest();
     const { tunnelIdleMs } = this.#facts.engine;
     if (tunnelIdleMs === 0 || nowMs - this.#lastMs < tunnelIdleMs) return;
     this.#brokenBy = `nothing passed for ${tunnelIdleMs / 1000} s`;
