@@ -130,7 +130,7 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
   }
 
   /** The first bytes, or the end, of a peer that has no TLS state yet. */
-  onRead(result: number): void {
+  onRead(result: number): undefined {
     if (this.#closing || result === 0) return;
     if (result < 0) {
       this.#lost();
@@ -294,12 +294,12 @@ class RawHandshakeFacts implements Handshake {
   }
 }
 
-function onTcpRead(this: StreamHandle): void {
+function onTcpRead(this: StreamHandle): undefined {
   const uv = libuv();
   this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
 }
 
-function onTlsRead(this: StreamHandle & Pick<TlsHandle, "ripstopHandshake">): void {
+function onTlsRead(this: StreamHandle & Pick<TlsHandle, "ripstopHandshake">): undefined {
   const uv = libuv();
   this.ripstopHandshake?.onTlsRead(uv.state[uv.readResult] ?? 0);
 }
