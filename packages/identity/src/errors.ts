@@ -165,7 +165,7 @@ export const jwtKeyUnusable: ErrorKind = defineError({
 });
 
 export const identityRevoked: ErrorKind = defineError({
-  code: "RS2040",
+  code: "RS2045",
   name: "identity_revoked",
   status: 403,
   grpcStatus: 7,
