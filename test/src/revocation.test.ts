@@ -160,10 +160,10 @@ describe("a revocation", () => {
     const { csrPem } = await createKeyAndCsr(own.spiffeId);
     const answer = await mesh.api("POST", `/v1/workloads/${own.id}/svid`, { csrPem });
     assert.equal(answer.status, 422);
-    assert.match(answer.body, /RS2040.*stolen laptop/);
+    assert.match(answer.body, /RS2045.*stolen laptop/);
     const issue = await mesh.command(["identity", "issue", "default/victim", "--out", join(mesh.home, "x")]);
     assert.equal(issue.code, 1);
-    assert.match(issue.output, /RS2040.*stolen laptop/);
+    assert.match(issue.output, /RS2045.*stolen laptop/);
   });
 
   it("is shown with its reason, and in the events", async () => {
