@@ -3,8 +3,11 @@
 
 /** A stream handle (TCP or pipe). */
 export interface StreamHandle {
-  /** Called on every read, with the count or a negative error in `state[readResult]`. */
-  onread: ((this: StreamHandle) => void) | undefined;
+  /**
+   * Called on every read, with the count or a negative error in `state[readResult]`. What it returns takes the place of
+   * the user buffer, which only its owner keeps alive.
+   */
+  onread: ((this: StreamHandle) => Buffer | undefined) | undefined;
   /** The connection that owns the handle. */
   ripstopOwner?: StreamOwner | undefined;
   readonly writeQueueSize: number;
@@ -24,7 +27,7 @@ export interface StreamHandle {
 
 /** Gets what a handle reads. */
 export interface StreamOwner {
-  onRead(result: number): void;
+  onRead(result: number): Buffer | undefined;
 }
 
 /** What getpeername and getsockname fill in. */

@@ -16,6 +16,12 @@ export interface AcceptTlsOptions {
   readonly tierName?: TierName;
   /** Default "h2". */
   readonly alpn?: string;
+  /**
+   * The workload that peers get which send no server name: proxies of other meshes. Default none, and they are refused.
+   */
+  readonly namelessWorkloadId?: string;
+  /** Connections begin with a PROXY protocol header; one without is closed. Default false. */
+  readonly proxyProtocol?: boolean;
   /** From accept to the verified peer; default 10 s. */
   readonly handshakeTimeoutMs?: number;
   /** Handshakes under way, silent peers included; default 1,024. Above, new connections are closed. */

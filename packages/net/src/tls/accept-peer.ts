@@ -5,6 +5,7 @@ import type { TlsInfo } from "../conn.ts";
 import type { Handshake } from "./handshake.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { revocationText } from "./revocation-list.ts";
 
 /** Why a peer was refused. */
 export interface PeerRefusal {
@@ -59,10 +60,14 @@ function check(handshake: Handshake, rules: PeerRules, serverName: string): Acce
   ) {
     return { reason: "wrong_trust_domain", message: `${verdict.id} was not issued by a root of its own trust domain` };
   }
+  if (rules.provenTrustDomain === verdict.trustDomain) rules.identities.proved(leaf, verdict.trustDomain);
   if (rules.expectedPeerId !== undefined && verdict.id !== rules.expectedPeerId) {
     return { reason: "unexpected_peer", message: `expected ${rules.expectedPeerId}, found ${verdict.id}` };
   }
-  return { info: { version, cipher, alpn, serverName, peerId: verdict.id, resumed }, leaf };
+  const peerSerial = leaf.serialNumber;
+  const revocation = rules.identities.revocationOf(verdict.id, peerSerial);
+  if (revocation) return { reason: "revoked", message: revocationText(verdict.id, revocation) };
+  return { info: { version, cipher, alpn, serverName, peerId: verdict.id, peerSerial, resumed }, leaf };
 }
 
 const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {
@@ -74,6 +79,23 @@ const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {
   CERT_NOT_YET_VALID: {
     reason: "not_yet_valid",
     message: "a certificate of the peer's chain is not valid yet; check the clocks of both hosts",
+  },
+  PATH_LENGTH_EXCEEDED: {
+    reason: "untrusted_chain",
+    message: "the peer's chain is longer than one of its authorities allows",
+  },
+  CERT_CHAIN_TOO_LONG: { reason: "untrusted_chain", message: "the peer's chain is too long" },
+  CERT_SIGNATURE_FAILURE: {
+    reason: "bad_signature",
+    message: "a certificate of the peer's chain is not signed by the issuer that it names",
+  },
+  DEPTH_ZERO_SELF_SIGNED_CERT: { reason: "untrusted_chain", message: "the peer's certificate is signed by itself" },
+  ERROR_IN_CERT_NOT_BEFORE_FIELD: { reason: "malformed_certificate", message: "the start of validity is no date" },
+  ERROR_IN_CERT_NOT_AFTER_FIELD: { reason: "malformed_certificate", message: "the end of validity is no date" },
+  UNSPECIFIED: {
+    reason: "untrusted_chain",
+    message:
+      "the peer's chain breaks a rule: an authority signed what it may not, a key or hash is too weak, or a critical extension is unknown",
   },
   INVALID_PURPOSE: { reason: "wrong_usage", message: "the peer's certificate is not meant for this use" },
 };

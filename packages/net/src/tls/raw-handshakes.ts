@@ -7,10 +7,9 @@ import type { X509Certificate } from "node:crypto";
 import { libuv, type SocketAddress, type StreamHandle, type StreamOwner } from "../tiers/libuv.ts";
 import type { Acceptor } from "../tiers/tier.ts";
 import { handshakeTimeoutMs, maxHandshakes, type AcceptTlsOptions } from "./accept-options.ts";
-import { acceptPeer, type PeerRules } from "./accept-peer.ts";
-import { handshakeProblem, UnknownServerName } from "./handshake-problem.ts";
+import { handshakeProblem } from "./handshake-problem.ts";
 import { issuersAbove, type Handshake } from "./handshake.ts";
-import { parseMeshServerName } from "./mesh-server-name.ts";
+import { InboundChoice } from "./inbound-choice.ts";
 import { PeerLeaves } from "./peer-leaves.ts";
 import { RawTlsConn, type TlsCarrier, type TlsCarrierOwner } from "./raw-tls-conn.ts";
 import { wrapServer, type CertificateRequest, type TlsHandle, type TlsHandshakeOwner } from "./tls-binding.ts";
@@ -23,7 +22,7 @@ const HELLO_BYTES = 64 * 1024;
 export class RawHandshakes {
   readonly options: AcceptTlsOptions;
   readonly acceptor: Acceptor;
-  readonly rules: PeerRules;
+  readonly choice: InboundChoice;
   readonly alpnWire: Buffer;
   readonly leaves: PeerLeaves = new PeerLeaves();
   /** Everything in it is copied before the read returns. */
@@ -37,15 +36,17 @@ export class RawHandshakes {
   constructor(options: AcceptTlsOptions, acceptor: Acceptor) {
     this.options = options;
     this.acceptor = acceptor;
-    const alpn = options.alpn ?? "h2";
-    this.rules = { identities: options.identities, verifyPeer: options.verifyPeer, alpn };
+    this.choice = new InboundChoice(options);
+    const { alpn } = this.choice;
     this.alpnWire = Buffer.concat([Buffer.from([alpn.length]), Buffer.from(alpn, "latin1")]);
     this.#stopListening = options.identities.onChange(() => (this.#context = undefined));
   }
 
   /** For a handshake before its workload is known. */
   get baseContext(): SecureContext {
-    return (this.#context ??= createSecureContext(this.options.identities.baseContextOptions()));
+    return (this.#context ??= createSecureContext(
+      this.options.identities.baseContextOptions(this.options.namelessWorkloadId),
+    ));
   }
 
   /** Takes an accepted handle. */
@@ -94,6 +95,7 @@ export class RawHandshakes {
 class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   owner: TlsCarrierOwner | undefined = undefined;
   readonly #all: RawHandshakes;
@@ -108,9 +110,10 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
   constructor(all: RawHandshakes, tcp: StreamHandle) {
     this.#all = all;
     this.#tcp = tcp;
-    const { address, port, localPort } = addressOf(tcp);
+    const { address, port, localAddress, localPort } = addressOf(tcp);
     this.remoteAddress = address;
     this.remotePort = port;
+    this.localAddress = localAddress;
     this.localPort = localPort;
     const limitMs = handshakeTimeoutMs(all.options);
     this.#timer = all.options.clock.after(limitMs, () =>
@@ -133,7 +136,7 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
   }
 
   /** The first bytes, or the end, of a peer that has no TLS state yet. */
-  onRead(result: number): void {
+  onRead(result: number): undefined {
     if (this.#closing || result === 0) return;
     if (result < 0) {
       this.#lost();
@@ -178,10 +181,7 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
     if (!tls || this.#closing) return;
     try {
       if (serverName !== undefined && serverName !== "") {
-        const name = parseMeshServerName(serverName);
-        const context = name && this.#all.options.identities.serverContext(name.workloadId);
-        if (!context) throw new UnknownServerName();
-        tls.sni_context = context.context;
+        tls.sni_context = this.#all.choice.contextOf(serverName).context;
       }
       tls.certCbDone();
     } catch (error) {
@@ -194,12 +194,8 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
     if (!tls || this.#settled || this.#closing) return;
     const servername = tls.getServername();
     const serverName = typeof servername === "string" ? servername : "";
-    const workload = parseMeshServerName(serverName);
-    const { options, rules, acceptor } = this.#all;
-    const outcome =
-      workload && options.identities.serverContext(workload.workloadId)
-        ? acceptPeer(new RawHandshakeFacts(tls, this.#all.leaves), rules, serverName)
-        : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
+    const { options, choice, acceptor } = this.#all;
+    const outcome = choice.judge(new RawHandshakeFacts(tls, this.#all.leaves), serverName);
     if ("reason" in outcome) {
       this.#refuse(outcome.reason, outcome.message);
       return;
@@ -304,12 +300,12 @@ class RawHandshakeFacts implements Handshake {
   }
 }
 
-function onTcpRead(this: StreamHandle): void {
+function onTcpRead(this: StreamHandle): undefined {
   const uv = libuv();
   this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
 }
 
-function onTlsRead(this: StreamHandle & Pick<TlsHandle, "ripstopHandshake">): void {
+function onTlsRead(this: StreamHandle & Pick<TlsHandle, "ripstopHandshake">): undefined {
   const uv = libuv();
   this.ripstopHandshake?.onTlsRead(uv.state[uv.readResult] ?? 0);
 }
@@ -329,6 +325,7 @@ function onTlsError(this: TlsHandle, error: Error): void {
 function addressOf(handle: StreamHandle): {
   readonly address: string;
   readonly port: number;
+  readonly localAddress: string;
   readonly localPort: number;
   readonly peer: string;
 } {
@@ -337,5 +334,6 @@ function addressOf(handle: StreamHandle): {
   handle.getpeername?.(remote);
   handle.getsockname?.(local);
   const { address = "", port = 0 } = remote;
-  return { address, port, localPort: local.port ?? 0, peer: `${address}:${port}` };
+  const { address: localAddress = "", port: localPort = 0 } = local;
+  return { address, port, localAddress, localPort, peer: `${address}:${port}` };
 }

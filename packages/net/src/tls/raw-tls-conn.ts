@@ -4,6 +4,7 @@
 import { getSystemErrorName } from "node:util";
 import { CLEAN_CLOSE, CLOSED_HERE, causeOf, closeCause } from "../close-cause.ts";
 import type { CloseCause, Conn, ConnHandler, TlsInfo } from "../conn.ts";
+import type { ProxyAddresses } from "../proxy-protocol/proxy-header.ts";
 import { libuv, UV_EOF, type Libuv, type StreamHandle, type StreamOwner, type WriteRequest } from "../tiers/libuv.ts";
 import { SHARED_READ_BYTES } from "../tiers/raw-conn.ts";
 
@@ -16,11 +17,20 @@ interface TlsWrite extends WriteRequest {
 
 let sharedBuffer: Buffer | undefined;
 
+/** Facts of a connection. */
+export interface SecureConnOptions {
+  readonly tls: TlsInfo;
+  readonly onGone?: () => void;
+  /** What a PROXY protocol header told; default the socket's own addresses. */
+  readonly addresses?: ProxyAddresses | undefined;
+}
+
 /** What carries a connection: the TLS handle, and who closes it. */
 export interface TlsCarrier {
   readonly handle: StreamHandle;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   /** The connection; set by it. */
   owner: TlsCarrierOwner | undefined;
@@ -40,7 +50,9 @@ export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   readonly tls: TlsInfo;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
+  readonly proxied: boolean;
   readonly #uv: Libuv = libuv();
   readonly #carrier: TlsCarrier;
   readonly #handle: StreamHandle;
@@ -63,16 +75,19 @@ export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   #closed = false;
   #blocked = false;
 
-  constructor(carrier: TlsCarrier, options: { readonly tls: TlsInfo; readonly onGone?: () => void }) {
+  constructor(carrier: TlsCarrier, options: SecureConnOptions) {
     sharedBuffer ??= Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
     this.#readBuffer = sharedBuffer;
     this.#carrier = carrier;
     this.#handle = carrier.handle;
     this.#onGone = options.onGone;
     this.tls = options.tls;
-    this.remoteAddress = carrier.remoteAddress;
-    this.remotePort = carrier.remotePort;
-    this.localPort = carrier.localPort;
+    const { source, destination } = options.addresses ?? {};
+    this.proxied = source !== undefined;
+    this.remoteAddress = source?.address ?? carrier.remoteAddress;
+    this.remotePort = source?.port ?? carrier.remotePort;
+    this.localAddress = destination?.address ?? carrier.localAddress;
+    this.localPort = destination?.port ?? carrier.localPort;
     carrier.owner = this;
     this.#handle.ripstopOwner = this;
     this.#handle.onread = onHandleRead;
@@ -132,7 +147,7 @@ export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   }
 
   /** A read came: `result` bytes in the shared buffer, or a negative error. */
-  onRead(result: number): void {
+  onRead(result: number): undefined {
     if (this.#closing || result === 0) return;
     if (result > 0) {
       if (this.#paused || this.#held.length > 0 || !this.#started)
@@ -249,9 +264,9 @@ export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   }
 }
 
-function onHandleRead(this: StreamHandle): void {
+function onHandleRead(this: StreamHandle): Buffer | undefined {
   const uv = libuv();
-  this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
+  return this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
 }
 
 function onWriteComplete(this: TlsWrite, status: number): void {

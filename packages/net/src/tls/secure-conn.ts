@@ -1,21 +1,17 @@
 // Makes a connection of a TLS socket whose peer was accepted, by the tier that the process uses.
 
 import type { TLSSocket } from "node:tls";
-import type { Conn, TlsInfo } from "../conn.ts";
+import type { Conn } from "../conn.ts";
 import type { StreamHandle } from "../tiers/libuv.ts";
 import type { TierName } from "../tiers/tier.ts";
 import { SocketConn } from "../tiers/socket-conn.ts";
-import { RawTlsConn, type TlsCarrier, type TlsCarrierOwner } from "./raw-tls-conn.ts";
+import { RawTlsConn, type SecureConnOptions, type TlsCarrier, type TlsCarrierOwner } from "./raw-tls-conn.ts";
 
 /** Queued bytes up to which a TLS connection accepts more: its writes always complete in a later turn. */
 const TLS_HIGH_WATER_BYTES = 64 * 1024;
 
 /** Call it in the turn in which the handshake ended. */
-export function secureConn(
-  socket: TLSSocket,
-  tier: TierName,
-  options: { readonly tls: TlsInfo; readonly onGone?: () => void },
-): Conn {
+export function secureConn(socket: TLSSocket, tier: TierName, options: SecureConnOptions): Conn {
   // Bytes that a stream holds already would be lost to the handle.
   const handle = tier === "raw" && socket.readableLength === 0 ? tlsHandle(socket) : undefined;
   return handle
@@ -52,6 +48,10 @@ class SocketCarrier implements TlsCarrier {
 
   get remotePort(): number {
     return this.#socket.remotePort ?? 0;
+  }
+
+  get localAddress(): string {
+    return this.#socket.localAddress ?? "";
   }
 
   get localPort(): number {

@@ -4,19 +4,22 @@ import { Socket } from "node:net";
 import { createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import type { Timer } from "@ripstop/core";
 import { currentTier } from "../current-tier.ts";
+import { MAX_PROXY_HEADER_BYTES, readProxyHeader, type ProxyAddresses } from "../proxy-protocol/proxy-header.ts";
 import type { Acceptor, TierName } from "../tiers/tier.ts";
 import { handshakeTimeoutMs, maxHandshakes, type AcceptTlsOptions } from "./accept-options.ts";
 import { acceptPeer } from "./accept-peer.ts";
-import { handshakeProblem, UnknownServerName } from "./handshake-problem.ts";
+import { handshakeProblem } from "./handshake-problem.ts";
 import { socketHandshake } from "./handshake.ts";
-import { parseMeshServerName } from "./mesh-server-name.ts";
+import { InboundChoice } from "./inbound-choice.ts";
 import { secureConn } from "./secure-conn.ts";
 
 interface Pending {
   readonly key: string;
   readonly socket: Socket;
   readonly timer: Timer;
-  readonly peer: string;
+  peer: string;
+  /** What a PROXY protocol header told. */
+  addresses: ProxyAddresses | undefined;
   /** Set once an outcome was reported. */
   settled: boolean;
 }
@@ -25,7 +28,7 @@ interface Pending {
 export class SocketHandshakes {
   readonly #options: AcceptTlsOptions;
   readonly #acceptor: Acceptor;
-  readonly #alpn: string;
+  readonly #choice: InboundChoice;
   readonly #tierName: TierName;
   readonly #server: Server;
   readonly #stopListening: () => void;
@@ -38,13 +41,13 @@ export class SocketHandshakes {
   constructor(options: AcceptTlsOptions, acceptor: Acceptor) {
     this.#options = options;
     this.#acceptor = acceptor;
-    this.#alpn = options.alpn ?? "h2";
+    this.#choice = new InboundChoice(options);
     this.#tierName = options.tierName ?? currentTier().name;
     this.#server = createServer({
-      ...options.identities.baseContextOptions(),
+      ...options.identities.baseContextOptions(options.namelessWorkloadId),
       requestCert: true,
       rejectUnauthorized: true,
-      ALPNProtocols: [this.#alpn],
+      ALPNProtocols: [this.#choice.alpn],
       // Ours is the timer that counts; this one is only above it.
       handshakeTimeout: 2 * this.#handshakeTimeoutMs + 60_000,
       SNICallback: (name, done) => this.#chooseWorkload(name, done),
@@ -52,7 +55,7 @@ export class SocketHandshakes {
     this.#server.on("secureConnection", (socket) => this.#secured(socket));
     this.#server.on("tlsClientError", (error, socket) => this.#failed(error, socket));
     this.#stopListening = options.identities.onChange(() =>
-      this.#server.setSecureContext(options.identities.baseContextOptions()),
+      this.#server.setSecureContext(options.identities.baseContextOptions(options.namelessWorkloadId)),
     );
   }
 
@@ -74,7 +77,7 @@ export class SocketHandshakes {
       this.#refuse(pending, "timeout", `no complete handshake within ${this.#handshakeTimeoutMs} ms`);
       socket.destroy();
     });
-    const pending: Pending = { key, socket, timer, peer, settled: false };
+    const pending: Pending = { key, socket, timer, peer, addresses: undefined, settled: false };
     this.#pending.set(key, pending);
     this.#bySocket.set(socket, pending);
     socket.once("close", () => {
@@ -86,10 +89,46 @@ export class SocketHandshakes {
       });
     });
     // A silent peer costs a plain socket only; the TLS state is made once it has spoken.
-    socket.once("readable", () => {
+    const start = (): void => {
       this.#helloQueue.push(pending);
       this.#scheduleStart();
-    });
+    };
+    if (this.#options.proxyProtocol === true) this.#readProxyHeader(pending, start);
+    else socket.once("readable", start);
+  }
+
+  /** Takes the header off the socket and calls `done` when the peer has sent more than that. */
+  #readProxyHeader(pending: Pending, done: () => void): void {
+    const { socket } = pending;
+    let held: Buffer = Buffer.alloc(0);
+    const onReadable = (): void => {
+      for (;;) {
+        const chunk: unknown = socket.read();
+        if (!Buffer.isBuffer(chunk)) return;
+        const before = held.length;
+        held = Buffer.concat([held, chunk]);
+        const read = readProxyHeader(held, 0, Math.min(held.length, MAX_PROXY_HEADER_BYTES));
+        if (read.state === "more" && before < MAX_PROXY_HEADER_BYTES) continue;
+        socket.off("readable", onReadable);
+        if (read.state !== "complete") {
+          const cause = read.state === "invalid" ? read.cause : "the PROXY protocol header is too long";
+          this.#refuse(pending, "proxy_header", cause);
+          socket.destroy();
+          return;
+        }
+        const { addresses } = read.header;
+        pending.addresses = addresses;
+        if (addresses !== undefined) pending.peer = `${addresses.source.address}:${addresses.source.port}`;
+        const rest = held.subarray(read.length);
+        if (rest.length === 0) socket.once("readable", done);
+        else {
+          socket.unshift(rest);
+          done();
+        }
+        return;
+      }
+    };
+    socket.on("readable", onReadable);
   }
 
   close(): void {
@@ -110,16 +149,14 @@ export class SocketHandshakes {
   }
 
   #chooseWorkload(serverName: string, done: (error: Error | null, context?: SecureContext) => void): void {
-    let context: SecureContext | undefined;
+    let context: SecureContext;
     try {
-      const name = parseMeshServerName(serverName);
-      context = name && this.#options.identities.serverContext(name.workloadId);
+      context = this.#choice.contextOf(serverName);
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    if (context) done(null, context);
-    else done(new UnknownServerName());
+    done(null, context);
   }
 
   #secured(socket: TLSSocket): void {
@@ -130,11 +167,7 @@ export class SocketHandshakes {
     }
     const serverName: unknown = Reflect.get(socket, "servername");
     const name = typeof serverName === "string" ? serverName : "";
-    const workload = parseMeshServerName(name);
-    const outcome =
-      workload && this.#options.identities.serverContext(workload.workloadId)
-        ? acceptPeer(socketHandshake(socket), { ...this.#options, alpn: this.#alpn }, name)
-        : { reason: "unknown_server_name", message: "the peer asks for a workload that is not served here" };
+    const outcome = this.#choice.judge(socketHandshake(socket), name);
     if ("reason" in outcome) {
       this.#refuse(pending, outcome.reason, outcome.message);
       socket.on("error", () => undefined);
@@ -144,7 +177,11 @@ export class SocketHandshakes {
     pending.settled = true;
     this.#options.observer.accepted("server", outcome.info.resumed);
     this.#acceptor.onConn(
-      secureConn(socket, this.#tierName, { tls: outcome.info, onGone: () => this.#acceptor.onGone() }),
+      secureConn(socket, this.#tierName, {
+        tls: outcome.info,
+        onGone: () => this.#acceptor.onGone(),
+        addresses: pending.addresses,
+      }),
     );
   }
 
@@ -152,7 +189,7 @@ export class SocketHandshakes {
     const pending = this.#settle(socket);
     const problem: unknown = socket.authorizationError;
     if (pending && problem) {
-      const refusal = acceptPeer(socketHandshake(socket), { ...this.#options, alpn: this.#alpn }, "");
+      const refusal = acceptPeer(socketHandshake(socket), { ...this.#options, alpn: this.#choice.alpn }, "");
       if ("reason" in refusal) this.#refuse(pending, refusal.reason, refusal.message);
     } else if (pending) {
       const [reason, message] = handshakeProblem(error);

@@ -33,7 +33,11 @@ export function listenTls(options: ListenTlsOptions): Promise<Result<Listener, R
 }
 
 function tlsServerTier(options: ListenTlsOptions): Tier {
-  const raw = (options.tierName ?? currentTier().name) === "raw" && rawTlsProblem() === undefined;
+  // node:tls' sockets can be read before their handshake, and what was read too much be given back: handles cannot.
+  const raw =
+    options.proxyProtocol !== true &&
+    (options.tierName ?? currentTier().name) === "raw" &&
+    rawTlsProblem() === undefined;
   return {
     name: publicTier.name,
     attach(server, acceptor) {

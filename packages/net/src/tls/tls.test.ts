@@ -437,8 +437,8 @@ for (const tierName of ["raw", "public"] as const)
       assert.ok(w.outcomes.accepts.includes("server resumed"));
     });
 
-    // Node 24 does not tell a server what a client sent above its leaf, and then such a peer is refused.
-    const hidden = process.versions.node.startsWith("24.");
+    // node:tls of Node 24 does not tell a server what a client sent above its leaf, and then such a peer is refused.
+    const hidden = tierName === "public" && process.versions.node.startsWith("24.");
     test(`${hidden ? "refuses" : "accepts"} a federated peer that was issued by an intermediate of its own domain`, async () => {
       const w = await world();
       const foreign = await TestAuthority.create("other.mesh");
@@ -489,7 +489,8 @@ for (const tierName of ["raw", "public"] as const)
       assert.equal(await raw(w, { ...good, maxVersion: "TLSv1.2" }), "");
       assert.equal(await raw(w, { ...good, ALPNProtocols: ["http/1.1"] }), "");
       assert.equal(await raw(w, { ...good, ALPNProtocols: [] }), "");
-      assert.deepEqual(w.outcomes.reasons("server"), ["protocol_version", "alpn", "alpn"]);
+      assert.equal(await raw(w, { ...good, ALPNProtocols: ["h2c"] }), "");
+      assert.deepEqual(w.outcomes.reasons("server"), ["protocol_version", "alpn", "alpn", "alpn"]);
       assert.equal(w.accepted.length, 0);
     });
 
