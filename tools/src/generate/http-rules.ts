@@ -18,7 +18,8 @@ import {
 
 const PAGE = "docs/reference/http-rules.md";
 const TABLE = /^packages\/[^/]+\/rules\.md$/;
-const CASES = /^packages\/[^/]+\/testdata\/(?!README)[^/]+\.md$/;
+/** Cases of the RFCs of HTTP; other packages have cases of other documents. */
+const CASES = /^packages\/http[^/]*\/testdata\/(?!README)[^/]+\.md$/;
 
 /** Reads tables, cases and named tests and generates the page. */
 export function generateHttpRules(): Generated {

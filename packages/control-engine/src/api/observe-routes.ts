@@ -4,6 +4,7 @@ import type { ControlInfo, telemetry } from "@ripstop/model";
 import type { MetricRegistry } from "@ripstop/telemetry";
 
 import { badRequest, tooManyTaps } from "../errors.ts";
+import type { EventLog } from "../events/event-log.ts";
 import type { Collector } from "../telemetry/collector.ts";
 import { answer, answerJson, beginStream } from "./http-answer.ts";
 import type { Route } from "./router.ts";
@@ -12,6 +13,7 @@ import type { Route } from "./router.ts";
 export interface ObserveRoutesOptions {
   readonly collector: Collector;
   readonly metrics: MetricRegistry;
+  readonly events: EventLog;
   info(): ControlInfo;
   /** Brings gauges up to date before they are read. */
   beforeMetrics(): void;
@@ -26,6 +28,18 @@ export function observeRoutes(options: ObserveRoutesOptions): readonly Route[] {
       path: "/v1/graph",
       async handler({ response }) {
         answerJson(response, 200, collector.graph());
+        return undefined;
+      },
+    },
+    {
+      method: "GET",
+      path: "/v1/events",
+      async handler({ response, query }) {
+        const after = query.get("after") ?? "0";
+        if (!/^[0-9]{1,15}$/.test(after)) {
+          return { kind: badRequest, message: `after is ${JSON.stringify(after)}; it must be the number of an event` };
+        }
+        answerJson(response, 200, { events: options.events.list(Number(after)) });
         return undefined;
       },
     },

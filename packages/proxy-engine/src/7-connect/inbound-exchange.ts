@@ -146,7 +146,7 @@ export class InboundExchange extends HttpExchange {
       port.protocol === Protocol.HTTP2 ||
       port.protocol === Protocol.GRPC ||
       (this.#isGrpc && port.protocol !== Protocol.HTTP1);
-    const pool = this.#workload.applicationPool(port, http2);
+    const pool = this.#workload.applicationPool(port, http2, this.#peer);
     pool.acquire(this.startAttempt(pool));
   }
 

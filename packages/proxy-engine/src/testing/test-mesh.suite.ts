@@ -8,6 +8,7 @@ import {
   hostBindingName,
   hostBindingType,
   Protocol,
+  type ProxyProtocol,
   routesName,
   routesType,
   serviceType,
@@ -48,6 +49,7 @@ export interface TestPort {
   /** Where the test's application listens. */
   readonly applicationPort: number;
   readonly protocol?: Protocol;
+  readonly proxyProtocol?: ProxyProtocol;
 }
 
 /** A workload of the test. */
@@ -65,6 +67,8 @@ export interface TestWorkload {
   /** Leave the workload's config out. */
   readonly unconfigured?: boolean;
   readonly random?: () => number;
+  readonly inboundProxyProtocol?: boolean;
+  readonly tunnelIdleMs?: number;
 }
 
 /** A proxy of the test with what it reported. */
@@ -93,7 +97,9 @@ export class TestMesh {
     mesh.config.set(trustBundleType, TRUST_DOMAIN, {
       trustDomain: TRUST_DOMAIN,
       sequence: 1,
+      revocations: [],
       x509Authorities: [Buffer.from(new X509Certificate(mesh.authority.bundlePem).raw)],
+      federatesWith: [],
     });
     return mesh;
   }
@@ -125,6 +131,7 @@ export class TestMesh {
         spiffeId,
         inboundHost: "127.0.0.1",
         upstreams: workload.upstreams ?? [],
+        inboundProxyProtocol: workload.inboundProxyProtocol ?? false,
       });
     }
     const reports: telemetry.ProxyReport[] = [];
@@ -139,6 +146,7 @@ export class TestMesh {
         proxyId: first.id,
         controlAddresses: [],
         controlIdentity: "",
+        ...(first.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: first.tunnelIdleMs }),
         workloads: hosted,
       },
       config: first.config ?? this.config,
@@ -182,6 +190,7 @@ export class TestMesh {
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
         name: "",
         applicationAddress: `127.0.0.1:${port.applicationPort}`,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       policies: [...(workload.policies ?? [])],
       locality: undefined,
@@ -201,6 +210,7 @@ export class TestMesh {
         port: port.port,
         name: "",
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
     });
@@ -241,7 +251,11 @@ const NO_RESILIENCE: Resilience = {
 
 /** A service of the test. */
 export interface ServiceOptions {
-  readonly ports: readonly { readonly port: number; readonly protocol?: Protocol }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly protocol?: Protocol;
+    readonly proxyProtocol?: ProxyProtocol;
+  }[];
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
   readonly resilience?: Partial<Resilience>;
