@@ -1,7 +1,7 @@
 // `npm run soak:heap -- [--requests N] [--slice N]`: the look at memory as long as wanted; a Markdown table on stdout.
 
 import { parseArgs } from "node:util";
-import { Mesh } from "../mesh.ts";
+import { Mesh, stopOnSignal } from "../mesh.ts";
 import { problemsOf, runHeap, sampleHead, sampleRow, trendLine } from "./run.ts";
 
 const { values } = parseArgs({
@@ -11,6 +11,7 @@ const { values } = parseArgs({
   },
 });
 const mesh = new Mesh();
+stopOnSignal(mesh);
 try {
   await mesh.startControl();
   const report = await runHeap(mesh, {

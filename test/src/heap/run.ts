@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { settle, workloads } from "../integrity/look.ts";
-import { start, type Mesh, type Running } from "../mesh.ts";
+import type { Mesh } from "../mesh.ts";
 import { portPrinter } from "../peer-programs.ts";
 import type { ProbeAnswer } from "./probe.ts";
 import { lookInto, probeEnvironment, untilProbed } from "./proxies.ts";
@@ -78,22 +78,15 @@ export const MAX_HANDLE_GROWTH = 4;
 /** Runs on a mesh whose control plane has been started. The mesh is the caller's to stop. Needs nginx, nghttpd and h2load. */
 export async function runHeap(mesh: Mesh, options: HeapOptions): Promise<HeapReport> {
   const folder = mkdtempSync(join(tmpdir(), "ripstop-heap-"));
-  const outside = start("sh", ["-c", nginx("$PORT")], { env: { ...process.env, PORT: String(await freePort()) } });
   try {
-    return await run(mesh, options, { folder, outside });
+    return await run(mesh, options, folder);
   } finally {
-    outside.child.kill("SIGTERM");
-    await outside.ended;
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-interface Surroundings {
-  readonly folder: string;
-  readonly outside: Running;
-}
-
-async function run(mesh: Mesh, options: HeapOptions, { folder, outside }: Surroundings): Promise<HeapReport> {
+async function run(mesh: Mesh, options: HeapOptions, folder: string): Promise<HeapReport> {
+  const outside = mesh.program("sh", ["-c", nginx("$PORT")], { PORT: String(await freePort()) });
   const probes = join(folder, "probes");
   const env = probeEnvironment(probes);
   const www = join(folder, "www");

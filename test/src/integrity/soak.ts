@@ -1,7 +1,7 @@
 // `npm run soak -- [--requests N] [--seed S] [--first I] [--lanes L] [--transport T]`: the integrity run as long as wanted.
 
 import { parseArgs } from "node:util";
-import { Mesh } from "../mesh.ts";
+import { Mesh, stopOnSignal } from "../mesh.ts";
 import { problemsOf, runIntegrity } from "./run.ts";
 
 const { values } = parseArgs({
@@ -14,6 +14,7 @@ const { values } = parseArgs({
   },
 });
 const mesh = new Mesh();
+stopOnSignal(mesh);
 try {
   await mesh.startControl();
   const report = await runIntegrity(mesh, {
