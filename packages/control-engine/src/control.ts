@@ -237,6 +237,13 @@ async function assemble(
       controlIdentity,
       controlAddresses: () => [discovery.address],
       isConnected: (id) => discovery.isConnected(id),
+      onJoinRefused: (who, { kind, message }) =>
+        events.addLimited({
+          severity: "warning",
+          type: "JoinRefused",
+          subject: who,
+          message: `${kind.code}: ${message.slice(0, 512)}`,
+        }),
     }),
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
     ...observeRoutes({

@@ -29,6 +29,8 @@ export interface WorkloadRoutesOptions {
   /** "HOST:PORT" of each stream endpoint. */
   controlAddresses(): readonly string[];
   isConnected(proxyId: string): boolean;
+  /** Hears of every workload that may not join, "NAMESPACE/SERVICE" and why. */
+  onJoinRefused(who: string, failure: Failure): void;
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -44,7 +46,10 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
         const body = await readJson<RegisterRequest>(request, registerRequest, MAX_BODY_BYTES);
         if (!body.ok) return body.error;
         const named = registry.name(body.value);
-        if (!named.ok) return named.error;
+        if (!named.ok) {
+          options.onJoinRefused(`${body.value.namespace}/${body.value.service}`, named.error);
+          return named.error;
+        }
         const issued = await authority.issue(body.value.csrPem, named.value.spiffeId);
         if (!issued.ok) return refused(issued.error);
         const { notAfterMs, chainPem } = issued.value;
