@@ -160,10 +160,10 @@ describe("a revocation", () => {
     const { csrPem } = await createKeyAndCsr(own.spiffeId);
     const answer = await mesh.api("POST", `/v1/workloads/${own.id}/svid`, { csrPem });
     assert.equal(answer.status, 422);
-    assert.match(answer.body, /RS2040.*stolen laptop/);
+    assert.match(answer.body, /RS2045.*stolen laptop/);
     const issue = await mesh.command(["identity", "issue", "default/victim", "--out", join(mesh.home, "x")]);
     assert.equal(issue.code, 1);
-    assert.match(issue.output, /RS2040.*stolen laptop/);
+    assert.match(issue.output, /RS2045.*stolen laptop/);
   });
 
   it("is shown with its reason, and in the events", async () => {
@@ -190,6 +190,11 @@ describe("a revocation", () => {
     await json("identity", "revoke", "--serial", spelled, "--reason", "in a backup");
     assert.match(await get(victim), new RegExp(`^503 .*certificate ${serial} of .* was revoked: in a backup`));
     assert.match(await get(bystander), /^200/);
+    await mesh.until("the workload has another certificate and is back", async () =>
+      (await get(victim)).startsWith("200") ? true : undefined,
+    );
+    const after = await json<IdentityDetails>("identity", "show", "default/victim");
+    assert.notEqual(after.serialNumber, serial);
     await json("identity", "unrevoke", "--serial", serial);
   });
 
@@ -209,10 +214,10 @@ describe("a revocation", () => {
     for (const id of ["ripstop-system/control", "spiffe://mesh.local", "Spiffe://x/y"]) {
       const { code, output } = await mesh.command(["identity", "revoke", id]);
       assert.equal(code, 1, output);
-      assert.match(output, /RS3050/);
+      assert.match(output, /RS3070/);
     }
     assert.equal((await mesh.command(["identity", "revoke"])).code, 2);
-    assert.match((await mesh.command(["identity", "unrevoke", "default/nobody"])).output, /RS3051/);
+    assert.match((await mesh.command(["identity", "unrevoke", "default/nobody"])).output, /RS3071/);
   });
 });
 

@@ -63,6 +63,7 @@ export function writeState(
     sequence: 1,
     revocations: [],
     x509Authorities: mesh.bundleDer.map((der) => Buffer.from(der)),
+    federatesWith: [],
   });
   cache.add(telemetryType, "default", { reportIntervalMs: 1000 });
   cache.add(workloadType, id, {

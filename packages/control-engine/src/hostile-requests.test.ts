@@ -50,7 +50,7 @@ describe("a hostile signing request to the control plane", () => {
   });
 
   it("that is too large is refused before it is read", async () => {
-    const csrPem = `${"A".repeat(20_000)}`;
+    const csrPem = "A".repeat(20_000);
     const answer = await control.send("POST", "/v1/workloads", {
       service: "web",
       namespace: "shop",

@@ -4,17 +4,35 @@ export type {
   ApiError,
   ApplyRequest,
   ApplyResponse,
+  BundlesView,
   CaCertificateView,
   ControlInfo,
+  CreatedJoinTokenView,
+  JoinEvidence,
+  JoinRequest,
+  JoinTokenRequest,
+  JoinTokenView,
+  Diff,
   Graph,
   HeartbeatResponse,
+  HistoryPage,
   IdentityAlarm,
   IdentityHealth,
+  JwtSvidRequest,
+  JwtSvidResponse,
   LiveStatus,
   MeshEvent,
+  NodeEntries,
+  NodeEntry,
+  NodeJoinRequest,
+  NodeSvidResponse,
+  NodeView,
+  NodeWorkloadRequest,
   RecoveryRequest,
   RegisterRequest,
   RegisterResponse,
+  RevisionView,
+  RollbackRequest,
   RotationHolder,
   RotationPhase,
   RotationRequest,
@@ -23,6 +41,7 @@ export type {
   SvidResponse,
   TrustBundleView,
   WorkloadStatus,
+  WorkloadSvidRequest,
   WorkloadView,
 } from "./api.ts";
 export type {
@@ -38,6 +57,8 @@ export type {
   RevokeResponse,
 } from "./identity-api.ts";
 export {
+  bundleFile,
+  bundleFileSequence,
   identityFiles,
   stateFiles,
   type BootstrapUpstream,
@@ -49,6 +70,7 @@ export {
 } from "./bootstrap.ts";
 export * from "./generated/ripstop/model/v1/model.ts";
 export * as discovery from "./generated/envoy/service/discovery/v3/discovery.ts";
+export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,

@@ -37,7 +37,7 @@ describe("the list of revocations", () => {
       `${ID}/`,
     ]) {
       const added = await revocations.add({ spiffeId }, "");
-      assert.ok(!added.ok && added.error.kind.code === "RS3050", spiffeId);
+      assert.ok(!added.ok && added.error.kind.code === "RS3070", spiffeId);
     }
     for (const serialNumber of ["", "xyz", "1".repeat(41), "-1"]) {
       assert.ok(!(await revocations.add({ serialNumber }, "")).ok, serialNumber);
@@ -110,7 +110,7 @@ describe("a control plane with a revoked identity", () => {
       revocations.map(({ spiffeId, reason }) => ({ spiffeId, reason })),
       [{ spiffeId: ID, reason: "lost" }],
     );
-    await assert.rejects(control.register("web"), /RS2040.*lost/);
+    await assert.rejects(control.register("web"), /RS2045.*lost/);
     await control.register("other");
     const { events } = (await control.send("GET", "/v1/events")).json<{ events: MeshEvent[] }>();
     assert.ok(events.some(({ type, subject }) => type === "CsrRefused" && subject === ID));
@@ -137,7 +137,7 @@ describe("a control plane with a revoked identity", () => {
     assert.equal((await control.send("POST", "/v1/identity/revocations", {})).status, 400);
     const spiffeId = "spiffe://mesh.local/ns/ripstop-system/sa/control";
     const issue = await control.send("POST", "/v1/identity/issue", { spiffeId, csrPem: "x" });
-    assert.match(issue.text, /RS3053/);
+    assert.match(issue.text, /RS3050/);
     assert.equal((await control.send("GET", "/v1/identity/identity?id=nobody")).status, 404);
   });
 });

@@ -31,7 +31,17 @@ const MAGIC_OFFSET = 24;
 const MAGIC = 0xbeefc0de;
 const PAGE_SIZE_OFFSET = 48;
 const DEFAULT_KEEP_REVISIONS = 1_000;
-const TABLES: readonly TableName[] = ["workloads", "conditions", "revocations", "identities"];
+const TABLES: readonly TableName[] = [
+  "workloads",
+  "conditions",
+  "absent",
+  "revocations",
+  "identities",
+  "federation",
+  "bundle-numbers",
+  "join-tokens",
+  "nodes",
+];
 
 /** Opens (or makes) the store in a folder. Throws a RipstopError when it is damaged (RS3004) or of a newer version (RS3003). */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
@@ -135,6 +145,12 @@ class LmdbStore implements Store {
     if (after < this.#oldest - 1) return err({ oldest: this.#oldest - 1 });
     for (const { value } of this.#log.getRange({ start: after + 1, end: this.#revision + 1 })) onRevision(value);
     return ok(this.#watchers.add(onRevision));
+  }
+
+  async readLog(after: number, upTo: number = this.#revision): Promise<Result<readonly Revision[], Compacted>> {
+    if (after < this.#oldest - 1) return err({ oldest: this.#oldest - 1 });
+    const end = Math.min(upTo, this.#revision) + 1;
+    return ok([...this.#log.getRange({ start: after + 1, end })].map(({ value }) => value));
   }
 
   table<T>(name: TableName): Table<T> {

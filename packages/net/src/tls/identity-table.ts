@@ -180,10 +180,14 @@ export class IdentityTable {
     return pem === undefined ? undefined : this.#context(`client ${workloadId} ${trustDomain}`, workloadId, [pem]);
   }
 
-  /** For a server before it knows the workload: no certificate, so that nothing succeeds with it; this generation's ticket keys. */
-  baseContextOptions(): SecureContextOptions & { ticketKeys: Buffer } {
-    const [anyBundle = ""] = this.#bundlePems.values();
-    return { ...COMMON, ca: anyBundle, ticketKeys: this.#ticketKeys };
+  /**
+   * For a server before it knows the workload, with this generation's ticket keys: without a certificate, so that nothing
+   * succeeds with it, or with that of the workload which peers get that send no server name.
+   */
+  baseContextOptions(namelessWorkloadId?: string): SecureContextOptions & { ticketKeys: Buffer } {
+    const base = { ...COMMON, ca: [...this.#bundlePems.values()], ticketKeys: this.#ticketKeys };
+    const identity = namelessWorkloadId === undefined ? undefined : this.#identities.get(namelessWorkloadId);
+    return identity === undefined ? base : { ...base, cert: identity.chainPem, key: identity.keyPem };
   }
 
   /**

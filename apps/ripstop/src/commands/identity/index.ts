@@ -1,6 +1,9 @@
 // `ripstop identity`: who is who in the mesh. One folder a subcommand; each loads its own code when it is used.
 
 import { Command } from "commander";
+import { bundleCommand } from "./bundle/index.ts";
+import { recoverCommand } from "./recover/index.ts";
+import { rotateRootCommand } from "./rotate-root/index.ts";
 import { identityIssueCommand } from "./issue/index.ts";
 import { identityListCommand } from "./list/index.ts";
 import { identityRevokeCommand } from "./revoke/index.ts";
@@ -12,6 +15,8 @@ Examples:
   ripstop identity list
   ripstop identity show shop/catalog
   ripstop identity revoke shop/catalog --reason "key copied"
+  ripstop identity rotate-root --wait    a new root for the mesh, without an outage
+  ripstop identity bundle                the roots that the mesh trusts
   ripstop check`;
 
 /** The group. A subcommand is one line in the list below and one folder beside this file. */
@@ -25,6 +30,9 @@ export function identityCommand(): Command {
     identityIssueCommand(),
     identityRevokeCommand(),
     identityUnrevokeCommand(),
+    rotateRootCommand(),
+    recoverCommand(),
+    bundleCommand(),
   ];
   for (const command of commands) {
     command.copyInheritedSettings(group);
