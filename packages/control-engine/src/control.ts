@@ -45,7 +45,12 @@ import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
-import { distributeRevocations, issuanceRules, refuseRevoked } from "./identity/enforce-revocations.ts";
+import {
+  distributeRevocations,
+  hasRevokedCertificate,
+  issuanceRules,
+  refuseRevoked,
+} from "./identity/enforce-revocations.ts";
 import { IssuedIdentities } from "./identity/issued-identities.ts";
 import { Revocations } from "./identity/revocations.ts";
 import { BundleDirectory, type BundleNumber } from "./federation/bundle-directory.ts";
@@ -350,7 +355,15 @@ async function assemble(
     controlIdentity,
     controlAddresses: () => [discovery.address],
     isConnected: (id) => discovery.isConnected(id),
-    mayRenewNow: (workload) => rotation.mayRenewNow(workload),
+    // With a certificate that is revoked by itself the workload is out until it has another one.
+    mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
+    onJoinRefused: (who, { kind, message }) =>
+      events.addLimited({
+        severity: "warning",
+        type: "JoinRefused",
+        subject: who,
+        message: `${kind.code}: ${message.slice(0, 512)}`,
+      }),
   };
   const joining = await startJoining({
     clock,

@@ -78,3 +78,15 @@ export function distributeRevocations(parts: {
     });
   });
 }
+
+/** The workload's own certificate is revoked and its identity is not: a new certificate brings it back. */
+export function hasRevokedCertificate(
+  { spiffeId, svidSerialNumber }: { readonly spiffeId: string; readonly svidSerialNumber?: string },
+  revocations: Revocations,
+): boolean {
+  return (
+    svidSerialNumber !== undefined &&
+    revocations.find(spiffeId, "") === undefined &&
+    revocations.find(spiffeId, svidSerialNumber) !== undefined
+  );
+}

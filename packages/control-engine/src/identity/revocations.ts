@@ -41,12 +41,12 @@ export class Revocations {
   readonly #entries = new Map<string, StoredRevocation>();
   readonly #listeners = new Set<() => void>();
   readonly #timer: Timer;
-  #list: RevocationList;
+  /** Made when somebody asks. */
+  #list: RevocationList | undefined;
 
   constructor(options: RevocationsOptions) {
     this.#options = options;
     for (const [key, entry] of options.table.entries()) this.#entries.set(key, entry);
-    this.#list = new RevocationList(this.#entries.values());
     this.#timer = options.clock.every(PRUNE_MS, () => this.#prune());
   }
 
@@ -67,6 +67,7 @@ export class Revocations {
 
   /** What refuses the certificate `serialNumber` ("" when not known) of `spiffeId`. */
   find(spiffeId: string, serialNumber: string): Revocation | undefined {
+    this.#list ??= new RevocationList(this.#entries.values());
     return this.#list.find(spiffeId, serialNumber);
   }
 
@@ -159,7 +160,7 @@ export class Revocations {
   }
 
   #changed(): void {
-    this.#list = new RevocationList(this.#entries.values());
+    this.#list = undefined;
     for (const listener of [...this.#listeners]) listener();
   }
 }

@@ -228,3 +228,34 @@ function positiveSerial(): Buffer {
 function arrayBuffer(bytes: Buffer): ArrayBuffer {
   return Uint8Array.from(bytes).buffer;
 }
+
+/** A certificate that is some way between right and wrong, as `numbers` (0 and up) decide. */
+export function randomShape(issuer: LabCa, numbers: Iterable<number>): CertificateShape {
+  const source = numbers[Symbol.iterator]();
+  const below = (limit: number): number => {
+    const { value, done } = source.next();
+    return done === true ? 0 : value % limit;
+  };
+  const name = (): asn.GeneralName => {
+    const text = `spiffe://m${below(9)}.example/${"x".repeat(below(300))}`;
+    return below(4) === 0 ? new asn.GeneralName({ dNSName: `h${below(99)}.example` }) : uriName(text);
+  };
+  const nowMs = Math.floor(systemClock.nowMs() / 1000) * 1000;
+  const isCa = below(3) === 0;
+  const usages = [SERVER_AUTH, CLIENT_AUTH, "1.3.6.1.5.5.7.3.3", "2.5.29.37.0", "1.3.6.1.4.1.311.20.2.2"];
+  return {
+    issuer,
+    key: issuer.key,
+    names: Array.from({ length: below(6) }, name),
+    notBeforeMs: nowMs - below(2 ** 31) * 1000,
+    notAfterMs: nowMs + below(2 ** 31) * 2000,
+    extensions: {
+      [oids.basicConstraints]:
+        below(4) === 0 ? undefined : isCa && below(2) === 0 ? basicConstraints(true, below(4)) : basicConstraints(isCa),
+      [oids.keyUsage]: below(4) === 0 ? undefined : keyUsage(1 + below(2 ** 9 - 1)),
+      [oids.extendedKeyUsage]:
+        below(4) === 0 ? undefined : extendedKeyUsage(...usages.filter((_, at) => at === 0 || below(2) === 0)),
+    },
+    more: below(2) === 0 ? [] : [rawExtension("1.3.6.1.4.1.99999.2", false, randomBytes(below(200)))],
+  };
+}
