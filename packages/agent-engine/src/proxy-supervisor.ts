@@ -28,6 +28,8 @@ export interface ProxyEvents {
   onListening(ports: ProxyPorts): void;
   /** Config is in force; also after each restart. */
   onReady(fromCache: boolean): void;
+  /** What the proxy uses now. */
+  onIdentity(workloadId: string, inForce: { readonly svidSerialNumber: string; readonly bundleSequence: number }): void;
   /** It ended by itself and is started again after `restartInMs`. */
   onDied(description: string, restartInMs: number): void;
   /** It never came to listen: given up. */
@@ -135,6 +137,9 @@ export class ProxySupervisor {
       case "ready":
         this.#events.onReady(message.fromCache);
         return;
+      case "identity":
+        this.#events.onIdentity(message.workloadId, message);
+        return;
       case "drained":
         this.#drained?.();
         return;
@@ -169,5 +174,15 @@ export class ProxySupervisor {
 function isProxyMessage(value: unknown): value is ProxyMessage {
   if (typeof value !== "object" || value === null || !("type" in value)) return false;
   if (value.type === "listening") return "ports" in value && typeof value.ports === "object" && value.ports !== null;
+  if (value.type === "identity") {
+    return (
+      "workloadId" in value &&
+      typeof value.workloadId === "string" &&
+      "svidSerialNumber" in value &&
+      typeof value.svidSerialNumber === "string" &&
+      "bundleSequence" in value &&
+      typeof value.bundleSequence === "number"
+    );
+  }
   return value.type === "ready" || value.type === "drained";
 }

@@ -81,5 +81,7 @@ export interface TlsInfo {
   readonly serverName: string;
   /** The peer's SPIFFE id, verified; "" when the connection asked for none. */
   readonly peerId: string;
+  /** Serial number of the peer's certificate, hex. */
+  readonly peerSerial: string;
   readonly resumed: boolean;
 }

@@ -56,6 +56,8 @@ export interface DiscoveryServer {
   /** Every proxy with an open config stream. */
   proxies(): readonly ProxyStreamStatus[];
   isConnected(proxyId: string): boolean;
+  /** Whether a proxy has acknowledged a resource as it is now: undefined while it is away, a text when it refused it. */
+  acknowledged(proxyId: string, typeUrl: string, name: string): boolean | string | undefined;
   /** Ends a proxy's streams (it left, or was cut off). */
   disconnect(proxyId: string, reason: string): void;
   /** Ends every stream and stops listening. */
@@ -153,6 +155,10 @@ class Endpoint implements DiscoveryServer {
 
   isConnected(proxyId: string): boolean {
     return this.#distributor.isConnected(proxyId);
+  }
+
+  acknowledged(proxyId: string, typeUrl: string, name: string): boolean | string | undefined {
+    return this.#distributor.acknowledged(proxyId, typeUrl, name);
   }
 
   disconnect(proxyId: string, reason: string): void {

@@ -92,9 +92,9 @@ export function libuv(): Libuv {
 }
 
 function load(): Libuv {
-  const tcp = binding("tcp_wrap");
-  const pipe = binding("pipe_wrap");
-  const stream = binding("stream_wrap");
+  const tcp = nodeBinding("tcp_wrap");
+  const pipe = nodeBinding("pipe_wrap");
+  const stream = nodeBinding("stream_wrap");
   const state = stream["streamBaseState"];
   if (!(state instanceof Int32Array)) throw new Error("streamBaseState is missing");
   const make = <T>(from: Record<string, unknown>, name: string): ((kind?: number) => T) => {
@@ -120,7 +120,8 @@ function load(): Libuv {
   };
 }
 
-function binding(name: string): Record<string, unknown> {
+/** One of Node's internal bindings. Throws an Error with the reason when it is not there. */
+export function nodeBinding(name: string): Record<string, unknown> {
   const access: unknown = Reflect.get(process, "binding");
   if (typeof access !== "function") throw new Error("process.binding is missing");
   const result: unknown = Reflect.apply(access, process, [name]);

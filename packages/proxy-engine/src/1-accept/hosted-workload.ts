@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
 import { ProxyProtocol, telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
-import type { Conn, Connecting, DialEvents, TlsDialer } from "@ripstop/net";
+import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
 import { WorkloadView } from "../config/workload-view.ts";
@@ -39,6 +39,8 @@ export interface HostedWorkloadOptions {
   readonly ownPorts: ReadonlySet<number>;
   /** Config changed: look whether everything is there. */
   onChanged(): void;
+  /** Other policies may guard this workload now. */
+  onPolicies(): void;
 }
 
 const PROTOCOLS: readonly string[] = ["http", "grpc", "tcp"];
@@ -124,6 +126,7 @@ export class HostedWorkload implements OutboundContext {
       onWorkloadChanged: (workload) => {
         this.#forgetPools(workload);
         this.#recheck();
+        options.onPolicies();
         options.onChanged();
       },
     });
@@ -280,6 +283,17 @@ export class HostedWorkload implements OutboundContext {
   countBytes(): void {
     const nowMs = this.engine.clock.monotonicMs();
     for (const tunnel of this.tunnels) tunnel.check(nowMs);
+  }
+
+  /** Closes at once the connections of both directions whose peer is refused now; how many. */
+  cutPeers(isRefused: (tls: TlsInfo) => boolean): number {
+    let cut = this.connector.cut(isRefused);
+    for (const { conn } of [...this.inboundSessions]) {
+      if (conn.tls === undefined || !isRefused(conn.tls)) continue;
+      conn.destroy();
+      cut++;
+    }
+    return cut;
   }
 
   /** Ends everything at once. */

@@ -9,6 +9,7 @@ import {
   type DialEvents,
   type FlushScheduler,
   type TlsDialer,
+  type TlsInfo,
 } from "@ripstop/net";
 import { parseSpiffeId } from "@ripstop/identity";
 import type { Endpoint } from "@ripstop/model";
@@ -141,6 +142,13 @@ export class Connector {
   /** Every pool that has not been forgotten. */
   get pools(): ReadonlySet<HttpPool> {
     return this.#pools;
+  }
+
+  /** Closes at once the connections to peers that are refused now; how many. */
+  cut(isRefused: (tls: TlsInfo) => boolean): number {
+    let cut = 0;
+    for (const pool of this.#pools) if (pool instanceof Http2Pool) cut += pool.cut(isRefused);
+    return cut;
   }
 
   /** Closes every connection at once. */

@@ -298,6 +298,22 @@ export interface TrustBundle {
   sequence: number;
   /** DER. */
   x509Authorities: Buffer[];
+  /** Who is not trusted any more although a root vouches for it. Ids may be of any trust domain. */
+  revocations: Revocation[];
+  /**
+   * In the bundle of the own trust domain: those others that have a TrustBundle too (federation). Peers with an identity of
+   * one of them are believed when their chain ends in a root of that one.
+   */
+  federatesWith: string[];
+}
+
+/** An identity, or one certificate, that is refused: exactly one of the first two fields is set. */
+export interface Revocation {
+  spiffeId: string;
+  /** Lower-case hex without leading zeros. */
+  serialNumber: string;
+  /** In the operator's words; "" when none were given. */
+  reason: string;
 }
 
 /** What the proxies report. Resource name: "default". */
@@ -2036,7 +2052,7 @@ export const Backend: MessageFns<Backend> = {
 };
 
 function createBaseTrustBundle(): TrustBundle {
-  return { trustDomain: "", sequence: 0, x509Authorities: [] };
+  return { trustDomain: "", sequence: 0, x509Authorities: [], revocations: [], federatesWith: [] };
 }
 
 export const TrustBundle: MessageFns<TrustBundle> = {
@@ -2049,6 +2065,12 @@ export const TrustBundle: MessageFns<TrustBundle> = {
     }
     for (const v of message.x509Authorities) {
       writer.uint32(26).bytes(v!);
+    }
+    for (const v of message.revocations) {
+      Revocation.encode(v!, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.federatesWith) {
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -2088,6 +2110,90 @@ export const TrustBundle: MessageFns<TrustBundle> = {
             }
 
             message.x509Authorities.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.revocations.push(Revocation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.federatesWith.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevocation(): Revocation {
+  return { spiffeId: "", serialNumber: "", reason: "" };
+}
+
+export const Revocation: MessageFns<Revocation> = {
+  encode(message: Revocation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spiffeId !== "") {
+      writer.uint32(10).string(message.spiffeId);
+    }
+    if (message.serialNumber !== "") {
+      writer.uint32(18).string(message.serialNumber);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Revocation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spiffeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.serialNumber = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
             continue;
           }
         }
