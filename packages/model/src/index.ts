@@ -7,12 +7,14 @@ export type {
   BundlesView,
   CaCertificateView,
   ControlInfo,
+  Diff,
   Graph,
   HeartbeatResponse,
   IdentityAlarm,
   IdentityHealth,
   JwtSvidRequest,
   JwtSvidResponse,
+  HistoryPage,
   LiveStatus,
   MeshEvent,
   RecoveryRequest,
@@ -22,6 +24,8 @@ export type {
   RotationPhase,
   RotationRequest,
   RotationStatus,
+  RevisionView,
+  RollbackRequest,
   SvidRequest,
   SvidResponse,
   TrustBundleView,
@@ -40,6 +44,7 @@ export {
 } from "./bootstrap.ts";
 export * from "./generated/ripstop/model/v1/model.ts";
 export * as discovery from "./generated/envoy/service/discovery/v3/discovery.ts";
+export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,
