@@ -343,7 +343,7 @@ describe("API", () => {
       [
         "b.yaml:6:7 spec.ports[0].port add port, a whole number",
         "b.yaml:6:7 spec.ports[0].prt did you mean port?",
-        "c.yaml:1:7 kind use one of: Namespace, Service, AuthorizationPolicy, HTTPRoute",
+        "c.yaml:1:7 kind use one of: Namespace, Service, FederatedTrustDomain, AuthorizationPolicy, HTTPRoute",
       ],
     );
     assert.deepEqual((await mesh.send("GET", "/v1/resources")).json(), { resources: [] });

@@ -152,6 +152,7 @@ async function assemble(
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
+    metrics,
     ...given({ logger }),
   });
   if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });

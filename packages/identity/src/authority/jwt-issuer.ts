@@ -60,6 +60,8 @@ export interface JwtIssuerOptions {
   readonly keyStore?: KeyStore;
   readonly logger?: Logger;
   readonly metrics?: MetricRegistry;
+  /** Asked before anything is signed; a refusal is given to the caller. Default: everyone may. */
+  mayIssue?(spiffeId: string): Result<undefined, IssueRefusal>;
 }
 
 const SECOND = 1000;
@@ -153,6 +155,21 @@ class KeyedIssuer implements JwtIssuer {
     audience: readonly string[],
     ttlMs: number = DEFAULT_TTL_MS,
   ): Promise<Result<IssuedJwtSvid, IssueRefusal>> {
+    const result = await this.#issue(spiffeId, audience, ttlMs);
+    const { metrics } = this.#options;
+    if (result.ok) metrics?.counter("ripstop_identity_jwt_issued_total", "JWT-SVIDs issued").add(1);
+    else {
+      const help = "JWT-SVIDs refused, by error code";
+      metrics?.counter("ripstop_identity_jwt_refused_total", help, { code: result.error.code }).add(1);
+    }
+    return result;
+  }
+
+  async #issue(
+    spiffeId: string,
+    audience: readonly string[],
+    ttlMs: number,
+  ): Promise<Result<IssuedJwtSvid, IssueRefusal>> {
     const { trustDomain, clock } = this.#options;
     const id = parseSpiffeId(spiffeId);
     if (!id.ok) return err(refusal(identityNotIssuable, id.error));
@@ -165,6 +182,9 @@ class KeyedIssuer implements JwtIssuer {
     if (!audience.every((name) => AUDIENCE.test(name)))
       return err(refusal(jwtAudienceRefused, "an audience is empty, too long or not printable ASCII"));
     if (!(ttlMs >= MIN_TTL_MS && ttlMs <= MAX_TTL_MS)) return err(refusal(ttlOutOfRange, `${ttlMs} ms were asked for`));
+
+    const allowed = this.#options.mayIssue?.(spiffeId) ?? ok(undefined);
+    if (!allowed.ok) return allowed;
 
     await this.#rotate();
     const nowMs = clock.nowMs();

@@ -2012,7 +2012,7 @@ export const TrustBundle: MessageFns<TrustBundle> = {
       writer.uint32(26).bytes(v!);
     }
     for (const v of message.federatesWith) {
-      writer.uint32(82).string(v!);
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -2054,8 +2054,8 @@ export const TrustBundle: MessageFns<TrustBundle> = {
             message.x509Authorities.push(Buffer.from(reader.bytes()));
             continue;
           }
-          case 10: {
-            if (tag !== 82) {
+          case 11: {
+            if (tag !== 90) {
               break;
             }
 
