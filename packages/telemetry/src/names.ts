@@ -108,6 +108,11 @@ export const IDENTITY_REFUSED: MetricName = metric(
   "ripstop_identity_refused_total",
   "Signing requests refused, by error code.",
 );
+export const IDENTITY_JWT_ISSUED: MetricName = metric("ripstop_identity_jwt_issued_total", "JWT-SVIDs issued.");
+export const IDENTITY_JWT_REFUSED: MetricName = metric(
+  "ripstop_identity_jwt_refused_total",
+  "JWT-SVIDs refused, by error code.",
+);
 
 // Every process.
 export const BUILD: MetricName = metric("ripstop_build_info", "1, with the version.");

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
-import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 
 import {
   jwtAudienceRefused,
@@ -157,11 +157,9 @@ class KeyedIssuer implements JwtIssuer {
   ): Promise<Result<IssuedJwtSvid, IssueRefusal>> {
     const result = await this.#issue(spiffeId, audience, ttlMs);
     const { metrics } = this.#options;
-    if (result.ok) metrics?.counter("ripstop_identity_jwt_issued_total", "JWT-SVIDs issued").add(1);
-    else {
-      const help = "JWT-SVIDs refused, by error code";
-      metrics?.counter("ripstop_identity_jwt_refused_total", help, { code: result.error.code }).add(1);
-    }
+    const { IDENTITY_JWT_ISSUED: issued, IDENTITY_JWT_REFUSED: refused } = metricNames;
+    if (result.ok) metrics?.counter(issued.name, issued.help).add(1);
+    else metrics?.counter(refused.name, refused.help, { code: result.error.code }).add(1);
     return result;
   }
 
