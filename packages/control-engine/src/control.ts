@@ -199,6 +199,8 @@ async function assemble(
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
+    metrics,
+    mayIssue: rules.mayIssue,
     ...given({ logger }),
   });
   if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
@@ -400,7 +402,7 @@ async function assemble(
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
-    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
       metrics,
