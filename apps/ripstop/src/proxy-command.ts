@@ -18,7 +18,7 @@ const PROXY_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
 export function proxyCommand(): ProxyCommand {
   return {
     execPath: process.execPath,
-    execArgs: [...process.execArgv, ...PROXY_V8_OPTIONS],
+    execArgs: [...new Set([...process.execArgv, ...PROXY_V8_OPTIONS])],
     modulePath: realpathSync(process.argv[1] ?? ""),
     args: ["proxy"],
     env: PROXY_ENVIRONMENT,

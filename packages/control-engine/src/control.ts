@@ -11,7 +11,7 @@ import {
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
 import { openAuthority, startOwnIdentity, type KeyedSvid } from "@ripstop/identity/authority";
-import type { ControlInfo } from "@ripstop/model";
+import { parseWorkerStreamId, type ControlInfo } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, KindRegistry } from "@ripstop/resources";
 import {
@@ -175,7 +175,7 @@ async function assemble(
       metrics,
       host: STREAM_HOST,
       port,
-      onReport: (proxyId, report) => collector.onReport(proxyId, report),
+      onReport: (proxyId, report, slot) => collector.onReport(proxyId, report, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
       ...given({ logger }),
     });
@@ -188,7 +188,7 @@ async function assemble(
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
   undo.push(
     collector.taps.onChange(() => {
-      for (const { proxyId } of discovery.proxies()) discovery.send(proxyId, collector.taps.command());
+      for (const proxyId of connectedProxies(discovery)) discovery.send(proxyId, collector.taps.command());
     }),
   );
   undo.push(
@@ -207,7 +207,7 @@ async function assemble(
     version: options.version,
     trustDomain: trustDomain.value,
     revision: store.revision,
-    proxies: discovery.proxies().length,
+    proxies: connectedProxies(discovery).size,
     dashboardUrl,
     streamAddress: discovery.address,
     startedMs,
@@ -322,4 +322,9 @@ function gauges({ metrics, store, registry, compiler, collector }: Gauged): () =
 /** The fields that are there: for options that may be absent but not undefined. */
 function given({ logger }: { readonly logger: Logger | undefined }): { readonly logger?: Logger } {
   return logger === undefined ? {} : { logger };
+}
+
+/** Ids of the proxies that have a config stream; the workers of one count once. */
+function connectedProxies(discovery: DiscoveryServer): Set<string> {
+  return new Set(discovery.proxies().map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId));
 }

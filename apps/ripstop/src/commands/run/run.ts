@@ -17,6 +17,7 @@ export interface RunCommandOptions extends HomeOption {
   readonly label: Readonly<Record<string, string>>;
   readonly upstream: readonly UpstreamOption[];
   readonly metricsPort?: number | "auto";
+  readonly proxyWorkers: number;
   readonly drain: number;
   readonly waitTimeout: number;
   readonly endWithParent: boolean;
@@ -37,6 +38,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       port: await portOf(options),
       upstreams: options.upstream,
       metricsPort: await metricsPortOf(options),
+      proxyWorkers: options.proxyWorkers,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
       command,
@@ -51,6 +53,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
   );
   // Signals stay handled until the process is gone: a late one must not cut the clean-up short.
   process.on("SIGTERM", () => workload.signal("SIGTERM"));
+  process.on("SIGUSR2", () => void workload.restartProxy());
   process.on("SIGHUP", () => workload.signal("SIGHUP"));
   // A terminal sends Ctrl-C to the whole foreground group, the application included.
   process.on("SIGINT", () => workload.signal("SIGINT", process.stdin.isTTY));
