@@ -1,6 +1,7 @@
 // How this program starts its own proxy role.
 
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { ProxyCommand } from "@ripstop/agent-engine";
 
 /**
@@ -14,13 +15,19 @@ const PROXY_V8_OPTIONS = ["--max-semi-space-size=2", "--v8-pool-size=1", "--no-m
 /** One malloc arena instead of one per thread: the helper threads of a proxy allocate next to nothing. */
 const PROXY_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
 
-/** This very program with the role `proxy`. */
-export function proxyCommand(): ProxyCommand {
+/**
+ * The proxy that belongs to `executable` (default: this very program): its own file beside the bundle, else the program
+ * with the role `proxy`.
+ */
+export function proxyCommand(executable: string = process.argv[1] ?? ""): ProxyCommand {
+  const program = realpathSync(executable);
+  const own = join(dirname(program), "proxy.cjs");
+  const hasOwn = existsSync(own);
   return {
     execPath: process.execPath,
     execArgs: [...new Set([...process.execArgv, ...PROXY_V8_OPTIONS])],
-    modulePath: realpathSync(process.argv[1] ?? ""),
-    args: ["proxy"],
+    modulePath: hasOwn ? own : program,
+    args: hasOwn ? [] : ["proxy"],
     env: PROXY_ENVIRONMENT,
   };
 }

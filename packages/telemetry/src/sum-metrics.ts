@@ -35,7 +35,12 @@ export function sumMetrics(pages: readonly string[]): string {
   let text = "";
   for (const { lead, series } of metrics.values()) {
     for (const line of lead) text += `${line}\n`;
-    for (const [key, value] of series) text += `${key} ${String(value).replace("Infinity", "Inf")}\n`;
+    for (const [key, value] of series) text += `${key} ${formatValue(value)}\n`;
   }
   return text;
+}
+
+function formatValue(value: number): string {
+  if (value === Infinity) return "+Inf";
+  return value === -Infinity ? "-Inf" : String(value);
 }
