@@ -24,6 +24,7 @@ import {
 } from "@ripstop/telemetry";
 
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
+import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
@@ -37,7 +38,7 @@ import { readMemory, removeControlFile, writeControlFile, writeMemory, type Mesh
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
-import { openLmdbStore } from "./store/lmdb-store.ts";
+import { openStore, type EtcdSettings } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
 import { Collector } from "./telemetry/collector.ts";
 
@@ -58,6 +59,10 @@ export interface ControlOptions {
   readonly dashboardDirectory?: string;
   /** Wanted port of the dashboard; default the one of the last start, else a free one. Taken: a free one, with a notice. */
   readonly dashboardPort?: number;
+  /** Keeps resources in etcd instead of in the home. */
+  readonly etcd?: EtcdSettings;
+  /** Revisions kept for `ripstop history`, diff and rollback; default 1 000. */
+  readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
 }
@@ -112,7 +117,12 @@ async function assemble(
   if (!trustDomain.ok) return trustDomain;
 
   const events = new EventLog(clock, logger);
-  const store = openLmdbStore({ directory: join(home, "store"), clock });
+  const store = await openStore({
+    home,
+    clock,
+    etcd: options.etcd,
+    ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
+  });
   undo.push(() => store.close());
   const opened = await openAuthority({
     directory: join(home, "authority"),
@@ -212,10 +222,12 @@ async function assemble(
     streamAddress: discovery.address,
     startedMs,
   });
+  const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
   const routes = [
+    ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
-      kinds: new KindRegistry([...coreKinds, ...policyResourceKinds]),
+      kinds,
       conditions,
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),

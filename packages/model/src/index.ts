@@ -5,11 +5,15 @@ export type {
   ApplyRequest,
   ApplyResponse,
   ControlInfo,
+  Diff,
   Graph,
+  HistoryPage,
   LiveStatus,
   MeshEvent,
   RegisterRequest,
   RegisterResponse,
+  RevisionView,
+  RollbackRequest,
   SvidRequest,
   SvidResponse,
   WorkloadStatus,
@@ -32,6 +36,7 @@ export {
 } from "./bootstrap.ts";
 export * from "./generated/ripstop/model/v1/model.ts";
 export * as discovery from "./generated/envoy/service/discovery/v3/discovery.ts";
+export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,
