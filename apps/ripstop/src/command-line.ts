@@ -2,12 +2,14 @@
 
 import { Command } from "commander";
 import { applyCommand } from "./commands/apply/index.ts";
+import { checkCommand } from "./commands/check/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
 import { diffCommand } from "./commands/diff/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
+import { identityCommand } from "./commands/identity/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
 import { rollbackCommand } from "./commands/rollback/index.ts";
 import { runCommand } from "./commands/run/index.ts";
@@ -62,6 +64,8 @@ export function createProgram(): Command {
     rollbackCommand(),
     statusCommand(),
     tapCommand(),
+    identityCommand(),
+    checkCommand(),
     controlCommand(),
     proxyCommand(),
     versionCommand(),
@@ -70,7 +74,7 @@ export function createProgram(): Command {
     command.copyInheritedSettings(program);
     program.addCommand(command);
   }
-  for (const command of [program, ...commands]) {
+  for (const command of [program, ...commands, ...commands.flatMap((group) => group.commands)]) {
     command.exitOverride((error) => {
       // oxlint-disable-next-line unicorn/no-process-exit -- commander has printed the reason; help and version are code 0
       process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.usage);

@@ -3,6 +3,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDurationMs } from "@ripstop/core";
 import { MAX_WORKERS } from "@ripstop/model";
+import type { KeyKind } from "@ripstop/identity/authority";
 import type { OutputFormat } from "./output/format.ts";
 
 /** What every command that talks to the mesh has. */
@@ -22,6 +23,36 @@ export function withHome(command: Command): Command {
   );
 }
 
+/** What commands that start a control plane take about its certificate authority. */
+export interface AuthorityOptions {
+  readonly svidTtl?: number;
+  readonly caKey?: KeyKind;
+  readonly rootLifetime?: number;
+}
+
+const MIN_SVID_TTL_MS = 10_000;
+const MAX_SVID_TTL_MS = 24 * 3_600_000;
+const MIN_ROOT_LIFETIME_MS = 10_000;
+
+/** Adds the options of the certificate authority. */
+export function withAuthority(command: Command): Command {
+  return command
+    .option("--svid-ttl <duration>", "lifetime of certificates of workloads, 10s to 24h (default: 1h)", (text) =>
+      durationBetween(text, MIN_SVID_TTL_MS, MAX_SVID_TTL_MS),
+    )
+    .addOption(
+      // The kinds are written out: the authority's code is loaded by the control plane only.
+      new Option("--ca-key <kind>", "kind of the keys of new root certificates").choices([
+        "ec-p256",
+        "ec-p384",
+        "rsa-2048",
+      ] satisfies readonly KeyKind[]),
+    )
+    .option("--root-lifetime <duration>", "lifetime of new root certificates (default: 87600h, ten years)", (text) =>
+      durationBetween(text, MIN_ROOT_LIFETIME_MS, Infinity),
+    );
+}
+
 /** Adds -o. */
 export function withOutput(command: Command, formats: readonly OutputFormat[] = ["table", "json", "yaml"]): Command {
   return command.addOption(new Option("-o, --output <format>", "output format").choices(formats).default("table"));
@@ -32,6 +63,15 @@ export function durationOption(text: string): number {
   const parsed = parseDurationMs(text);
   if (!parsed.ok) throw new InvalidArgumentError(parsed.error);
   return parsed.value;
+}
+
+function durationBetween(text: string, minMs: number, maxMs: number): number {
+  const value = durationOption(text);
+  if (value < minMs || value > maxMs) {
+    const range = maxMs === Infinity ? `at least ${minMs / 1000}s` : `from ${minMs / 1000}s to ${maxMs / 3_600_000}h`;
+    throw new InvalidArgumentError(`give a duration ${range}.`);
+  }
+  return value;
 }
 
 /** A TCP port. */

@@ -15,6 +15,9 @@ const PROXY_V8_OPTIONS = ["--max-semi-space-size=2", "--v8-pool-size=1", "--no-m
 /** One malloc arena instead of one per thread: the helper threads of a proxy allocate next to nothing. */
 const PROXY_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
 
+/** Beside the program, put there by the build. */
+const OPENSSL_CONFIG = "openssl-proxy.cnf";
+
 /**
  * The proxy that belongs to `executable` (default: this very program): its own file beside the bundle, else the program
  * with the role `proxy`.
@@ -25,9 +28,19 @@ export function proxyCommand(executable: string = process.argv[1] ?? ""): ProxyC
   const hasOwn = existsSync(own);
   return {
     execPath: process.execPath,
-    execArgs: [...new Set([...process.execArgv, ...PROXY_V8_OPTIONS])],
+    execArgs: [...new Set([...process.execArgv, ...PROXY_V8_OPTIONS]), ...opensslOptions(program)],
     modulePath: hasOwn ? own : program,
     args: hasOwn ? [] : ["proxy"],
     env: PROXY_ENVIRONMENT,
   };
+}
+
+/** Node's option for our OpenSSL configuration; none where the operator has chosen one (for FIPS, say). */
+function opensslOptions(modulePath: string): readonly string[] {
+  const chosen =
+    "OPENSSL_CONF" in process.env ||
+    process.execArgv.some((option) => option.startsWith("--openssl-")) ||
+    (process.env["NODE_OPTIONS"] ?? "").includes("--openssl-");
+  const file = join(dirname(modulePath), OPENSSL_CONFIG);
+  return chosen || !existsSync(file) ? [] : [`--openssl-config=${file}`];
 }

@@ -11,6 +11,8 @@ import { http1Upstreams } from "../upstream.ts";
 import type { Row, RowContext, RowResult } from "./row.ts";
 
 const LANES = 4;
+/** For each kind: a few hundred connections, until most of what runs is compiled. */
+const WARM_UP_SECONDS = 3;
 
 /** Where a load program finds an inbound proxy, and as whom it comes. */
 export function meshTarget({ listen, mesh }: RunningInbound): MeshTarget {
@@ -40,7 +42,8 @@ async function measure(context: RowContext): Promise<RowResult> {
       duties: ["inbound"],
       start: (peer, folder) => startInbound(peer, folder, upstreams.ports[0] ?? 0),
       warmUp: async (running) => {
-        await sampleKind(running, 1, false);
+        await sampleKind(running, WARM_UP_SECONDS, false);
+        await sampleKind(running, WARM_UP_SECONDS, true);
         return {};
       },
       sample: async (running) => {

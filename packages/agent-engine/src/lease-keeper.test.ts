@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { err, ok, type Result } from "@ripstop/core";
-import type { WorkloadStatus } from "@ripstop/model";
+import type { HeartbeatResponse, WorkloadStatus } from "@ripstop/model";
 import { StoppedClock } from "@ripstop/testkit";
 import { ControlApi, type ApiFailure } from "./control-api.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
@@ -15,16 +15,13 @@ function failure(status: number): ApiFailure {
 /** Answers reports as the test says. */
 class FakeApi extends ControlApi {
   readonly reports: WorkloadStatus[] = [];
-  answer: Result<{ readonly leaseMs: number }, ApiFailure> = ok({ leaseMs: LEASE_MS });
+  answer: Result<HeartbeatResponse, ApiFailure> = ok({ leaseMs: LEASE_MS });
 
   constructor() {
     super("/nowhere");
   }
 
-  override report(
-    _workloadId: string,
-    body: WorkloadStatus,
-  ): Promise<Result<{ readonly leaseMs: number }, ApiFailure>> {
+  override report(_workloadId: string, body: WorkloadStatus): Promise<Result<HeartbeatResponse, ApiFailure>> {
     this.reports.push(body);
     return Promise.resolve(this.answer);
   }
@@ -38,12 +35,14 @@ describe("LeaseKeeper", () => {
   let clock: StoppedClock;
   let keeper: LeaseKeeper;
   let reachable: boolean[];
+  let answers: HeartbeatResponse[];
   let forgotten: number;
 
   beforeEach(() => {
     api = new FakeApi();
     clock = new StoppedClock();
     reachable = [];
+    answers = [];
     forgotten = 0;
     keeper = new LeaseKeeper(api, "shop/web-1", LEASE_MS, clock, {
       onForgotten() {
@@ -51,6 +50,7 @@ describe("LeaseKeeper", () => {
         api.answer = ok({ leaseMs: LEASE_MS });
         return Promise.resolve(true);
       },
+      onAnswer: (answer) => void answers.push(answer),
       onReachable: (now) => void reachable.push(now),
     });
   });
@@ -74,6 +74,13 @@ describe("LeaseKeeper", () => {
     await Promise.all(updates);
     assert.equal(api.reports.at(-1)?.ready, true);
     assert.ok(api.reports.length <= 2, "one report at a time, what came in between is merged");
+  });
+
+  it("hands on what the control plane answers", async () => {
+    api.answer = ok({ leaseMs: LEASE_MS, bundle: { pem: "roots", sequence: 7 }, renewNow: true });
+    await keeper.update({ bundleSequence: 6 });
+    assert.deepEqual(answers, [{ leaseMs: LEASE_MS, bundle: { pem: "roots", sequence: 7 }, renewNow: true }]);
+    assert.equal(api.reports.at(-1)?.bundleSequence, 6);
   });
 
   it("goes on while the control plane is away, says so once, and says when it is back", async () => {

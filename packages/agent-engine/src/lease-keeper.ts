@@ -1,13 +1,15 @@
 // Keeps a workload known to the control plane: reports its state at once when it changes, and as a heartbeat.
 
 import { Backoff, type Clock, type Timer } from "@ripstop/core";
-import type { WorkloadStatus } from "@ripstop/model";
+import type { HeartbeatResponse, WorkloadStatus } from "@ripstop/model";
 import type { ApiFailure, ControlApi } from "./control-api.ts";
 
 /** What the keeper needs from its owner. */
 export interface LeaseEvents {
   /** The control plane does not know the workload any more: register it again under the same id. Resolves to whether that worked. */
   onForgotten(): Promise<boolean>;
+  /** The answer to a heartbeat: it may hold a new trust bundle, or the wish that the SVID be renewed. */
+  onAnswer(answer: HeartbeatResponse): void;
   /** The control plane went away, or came back. Called once per change. */
   onReachable(reachable: boolean, failure: ApiFailure | undefined): void;
 }
@@ -83,6 +85,7 @@ export class LeaseKeeper {
       this.#leaseMs = answer.value.leaseMs;
       this.#backoff.reset();
       this.#setReachable(true, undefined);
+      this.#events.onAnswer(answer.value);
       return this.#leaseMs / 3;
     }
     if (answer.error.status === 404) {

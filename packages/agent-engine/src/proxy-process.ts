@@ -111,6 +111,15 @@ function isProxyMessage(value: unknown): value is ProxyMessage {
       return "ports" in value && typeof value.ports === "object" && value.ports !== null;
     case "listener":
       return "key" in value && typeof value.key === "string" && "side" in value;
+    case "identity":
+      return (
+        "workloadId" in value &&
+        typeof value.workloadId === "string" &&
+        "svidSerialNumber" in value &&
+        typeof value.svidSerialNumber === "string" &&
+        "bundleSequence" in value &&
+        typeof value.bundleSequence === "number"
+      );
     case "ask":
       return "id" in value && typeof value.id === "number" && "question" in value;
     case "answer":

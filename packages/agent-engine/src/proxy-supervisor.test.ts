@@ -36,6 +36,7 @@ describe("ProxySupervisor", () => {
         readyCount++;
         wake();
       },
+      onIdentity: () => undefined,
       onDied: () => undefined,
       onFailed: (description: string) => assert.fail(description),
     };

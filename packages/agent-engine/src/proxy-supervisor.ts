@@ -29,6 +29,8 @@ export interface ProxyEvents {
   onListening(ports: ProxyPorts): void;
   /** Config is in force; also after each restart. */
   onReady(fromCache: boolean): void;
+  /** What the proxy uses now. */
+  onIdentity(workloadId: string, inForce: { readonly svidSerialNumber: string; readonly bundleSequence: number }): void;
   /** It ended by itself and is started again after `restartInMs`. */
   onDied(description: string, restartInMs: number): void;
   /** It never came to listen: given up. */
@@ -219,6 +221,9 @@ export class ProxySupervisor {
         from.ready = true;
         this.#events.onReady(message.fromCache);
         this.#onHandOverStep();
+        return;
+      case "identity":
+        this.#events.onIdentity(message.workloadId, message);
         return;
       case "drained":
         this.#draining.delete(from);

@@ -34,6 +34,7 @@ export class SvidKeeper {
   #timer: Timer | undefined;
   #notAfterMs = 0;
   #failing = false;
+  #renewing = false;
   #closed = false;
 
   constructor(
@@ -63,6 +64,13 @@ export class SvidKeeper {
     );
   }
 
+  /** Renews at once, because another root signs; nothing happens while a renewal is under way. */
+  renewNow(): void {
+    if (this.#closed || this.#renewing) return;
+    this.#timer?.clear();
+    void this.#renew();
+  }
+
   /** No further renewal. */
   close(): void {
     this.#closed = true;
@@ -70,6 +78,12 @@ export class SvidKeeper {
   }
 
   async #renew(): Promise<void> {
+    this.#renewing = true;
+    await this.#tryToRenew();
+    this.#renewing = false;
+  }
+
+  async #tryToRenew(): Promise<void> {
     const made = await this.#createKeyAndCsr(this.#spiffeId);
     if (this.#closed) return;
     const answer: Result<SvidResponse, ApiFailure> = await this.#api.renew(this.#workloadId, { csrPem: made.csrPem });

@@ -109,5 +109,67 @@ export const authorityExpired: ErrorKind = defineError({
   grpcStatus: 14,
   title: "The root certificate of the mesh is not valid at this time",
   cause: "It has expired, or the clock of the control plane is wrong.",
-  remedy: "Check the clock. If the root has really expired, a new one is needed.",
+  remedy: "Check the clock. If the root has really expired, run `ripstop identity recover`.",
+});
+
+export const rotationUnderWay: ErrorKind = defineError({
+  code: "RS2012",
+  name: "rotation_under_way",
+  status: 409,
+  grpcStatus: 9,
+  title: "A rotation of the root is under way",
+  cause: "Only one root can be exchanged at a time.",
+  remedy:
+    "See how far it is with `ripstop identity rotate-root --status`; it can be given up with --abort until the new root signs.",
+});
+
+export const rotationNotPossible: ErrorKind = defineError({
+  code: "RS2013",
+  name: "rotation_not_possible",
+  status: 409,
+  grpcStatus: 9,
+  title: "The rotation of the root cannot take this step now",
+  cause: "No rotation is under way, it is in another phase, or the root is not one that this control plane made.",
+  remedy: "See how far it is with `ripstop identity rotate-root --status`.",
+});
+
+export const recoveryNotNeeded: ErrorKind = defineError({
+  code: "RS2014",
+  name: "recovery_not_needed",
+  status: 409,
+  grpcStatus: 9,
+  title: "The root certificate does not need a recovery",
+  cause: "It is valid; a recovery would make every SVID void at once.",
+  remedy: "Exchange a valid root with `ripstop identity rotate-root`, or add --force when its key is known to others.",
+});
+
+export const jwtAudienceRefused: ErrorKind = defineError({
+  code: "RS2040",
+  name: "jwt_audience_refused",
+  status: 400,
+  grpcStatus: 3,
+  title: "The audience asked for a JWT-SVID is missing or not usable",
+  cause: "A JWT-SVID names who may accept it: one to eight names of 1 to 512 printable characters.",
+  remedy: "Name the one service that the token is for, for example its SPIFFE id.",
+});
+
+export const jwtKeyUnusable: ErrorKind = defineError({
+  code: "RS2041",
+  name: "jwt_key_unusable",
+  status: 500,
+  grpcStatus: 13,
+  title: "The keys that sign JWT-SVIDs cannot be used",
+  cause: "A file in the identity folder is damaged, missing, readable by others, or the key store does not answer.",
+  remedy:
+    "Restore the folder from a backup, or remove jwt-keys.json and the jwt-*.key.pem beside it to start new keys.",
+});
+
+export const identityRevoked: ErrorKind = defineError({
+  code: "RS2045",
+  name: "identity_revoked",
+  status: 403,
+  grpcStatus: 7,
+  title: "The identity is revoked: nothing is issued to it",
+  cause: "An operator revoked it with `ripstop identity revoke`.",
+  remedy: "Find out why (`ripstop identity show ID`). When it may come back: `ripstop identity unrevoke ID`.",
 });

@@ -1,7 +1,7 @@
 // Does a peer's leaf certificate name an acceptable SPIFFE identity? (SPIFFE X.509-SVID standard §2 to §5.) The chain
 // and that it ends in a root of the id's own trust domain are checked by packages/net.
 
-import type { X509Certificate } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import type { Clock } from "@ripstop/core";
 import type { PeerVerdict, VerifyPeer } from "@ripstop/net";
 import { readCertificateFields } from "./certificate-fields.ts";
@@ -10,6 +10,11 @@ import { parseSpiffeId } from "./spiffe-id.ts";
 /** Clocks of two hosts may differ by so much when a certificate is new. */
 export const CLOCK_TOLERANCE_MS: number = 5 * 60_000;
 
+/** An SVID has some 600 bytes. */
+const MAX_LEAF_BYTES = 16 * 1024;
+const CURVES: ReadonlySet<string> = new Set(["prime256v1", "secp384r1", "secp521r1"]);
+const MIN_RSA_BITS = 2_048;
+const MIN_RSA_EXPONENT = 65_537n;
 const DIGITAL_SIGNATURE = 1 << 0;
 const KEY_CERT_SIGN = 1 << 5;
 const CRL_SIGN = 1 << 6;
@@ -18,10 +23,34 @@ const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
 /** The check of a leaf by the time of `clock`. Every refusal has a reason of a fixed set and a sentence. */
 export function createPeerVerification(clock: Clock): VerifyPeer {
-  return (leaf: X509Certificate): PeerVerdict => verifyLeaf(leaf.raw, clock.nowMs());
+  return (leaf: X509Certificate): PeerVerdict => {
+    const verdict = verifyLeaf(leaf.raw, clock.nowMs());
+    return verdict.ok && !isStrong(leaf.publicKey)
+      ? refuse("weak_key", "the peer's key is weak: EC on P-256 to P-521, Ed25519, or RSA from 2048 bits are accepted")
+      : verdict;
+  };
+}
+
+/** What RFC 9151 and the CA/Browser Forum still allow; OpenSSL's own limits differ from one Node version to another. */
+function isStrong({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): boolean {
+  const { namedCurve = "", modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;
+  switch (asymmetricKeyType) {
+    case "ec":
+      return CURVES.has(namedCurve);
+    case "ed25519":
+      return true;
+    case "rsa":
+    case "rsa-pss":
+      return modulusLength >= MIN_RSA_BITS && publicExponent >= MIN_RSA_EXPONENT;
+    default:
+      return false;
+  }
 }
 
 function verifyLeaf(der: Buffer, nowMs: number): PeerVerdict {
+  if (der.length > MAX_LEAF_BYTES) {
+    return refuse("certificate_too_large", `the certificate has ${der.length} bytes, the limit is ${MAX_LEAF_BYTES}`);
+  }
   const fields = readCertificateFields(der);
   if (!fields) return refuse("malformed_certificate", "the certificate cannot be read");
   if (nowMs < fields.notBeforeMs - CLOCK_TOLERANCE_MS) {

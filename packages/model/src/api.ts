@@ -11,15 +11,46 @@
 //   POST   /v1/diff                       ApplyRequest → Diff   (what applying it would change)
 //   POST   /v1/rollback                   RollbackRequest → ApplyResponse
 //   POST   /v1/workloads                  RegisterRequest → RegisterResponse
-//   PUT    /v1/workloads/NS/INSTANCE      WorkloadStatus → { leaseMs }   (also the heartbeat)
+//   PUT    /v1/workloads/NS/INSTANCE      WorkloadStatus → HeartbeatResponse   (also the heartbeat)
 //   POST   /v1/workloads/NS/INSTANCE/svid SvidRequest → SvidResponse
 //   DELETE /v1/workloads/NS/INSTANCE      → {}              (graceful leave)
 //   GET    /v1/workloads                  → { workloads: WorkloadView[] }
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
+//   GET    /v1/proxies                    → { proxies: ProxyView[] }
+//   GET    /v1/identity/identities        → IdentityList
+//   GET    /v1/identity/identity?id=      → IdentityDetails
+//   GET    /v1/identity/revocations       → { revocations: RevocationView[] }
+//   POST   /v1/identity/revocations       RevokeRequest → RevokeResponse
+//   DELETE /v1/identity/revocations?spiffeId=|serialNumber=  → RevokeResponse
+//   POST   /v1/identity/issue             IssueRequest → IssueResponse
+//   GET    /v1/identity/bundle            → TrustBundleView
+//   GET    /v1/identity/bundles?after=&waitMs= → BundlesView   (answers when they are other than `after`, or after waitMs)
+//   POST   /v1/workloads/NS/INSTANCE/jwt-svid JwtSvidRequest → JwtSvidResponse
+//   GET    /v1/identity/health            → IdentityHealth
+//   GET    /v1/identity/rotation          → RotationStatus
+//   POST   /v1/identity/rotation          RotationRequest → RotationStatus
+//   DELETE /v1/identity/rotation          → RotationStatus   (gives it up; until the new root signs)
+//   POST   /v1/identity/recovery          RecoveryRequest → IdentityHealth
 //   GET    /v1/info                       → ControlInfo
+//   POST   /v1/join/tokens                JoinTokenRequest → CreatedJoinTokenView
+//   GET    /v1/join/tokens                → { tokens: JoinTokenView[] }
+//   DELETE /v1/join/tokens/ID             → JoinTokenView
+//   GET    /v1/nodes                      → { nodes: NodeView[] }
+//   DELETE /v1/nodes/NAME                 → NodeView        (it has to join again)
 //   GET    /healthz, /metrics
+//
+// The join listener (TLS 1.3, `ripstop control --join-address`) serves hosts that cannot open the socket:
+//
+//   POST   /v1/join                       JoinRequest → RegisterResponse
+//   POST   /v1/workloads                  RegisterRequest → RegisterResponse   (the caller's SVID is of that identity)
+//   PUT, DELETE /v1/workloads/NS/INSTANCE, POST …/svid     as above, for the caller's own workload, or one of its node
+//   POST   /v1/join/node                  NodeJoinRequest → NodeSvidResponse
+//   POST   /v1/nodes/NAME/svid            SvidRequest → NodeSvidResponse       (the node's key is the proof)
+//   GET    /v1/nodes/NAME/entries         → NodeEntries                        (the node's SVID is the proof)
+//   POST   /v1/nodes/NAME/svids           WorkloadSvidRequest → SvidResponse
+//   POST   /v1/nodes/NAME/workloads       NodeWorkloadRequest → RegisterResponse
 
 /** A file as the user gave it. The server parses it, so that all validation is in one place. */
 export interface ApplyRequest {
@@ -132,6 +163,8 @@ export interface RegisterRequest {
     readonly servicePort?: number;
     /** "auto" detects. */
     readonly protocol: "auto" | "http" | "http2" | "grpc" | "tcp" | "tls";
+    /** The application wants this PROXY protocol header at the start of each connection; default none. */
+    readonly proxyProtocol?: "v1" | "v2";
     /** "HOST:PORT" of the application. */
     readonly applicationAddress: string;
   }[];
@@ -148,6 +181,8 @@ export interface RegisterResponse {
   readonly trustDomain: string;
   readonly svidChainPem: string;
   readonly bundlePem: string;
+  /** Number of that bundle; grows with every change. Absent from a control plane of an older version. */
+  readonly bundleSequence?: number;
   readonly controlAddresses: readonly string[];
   readonly controlIdentity: string;
   readonly leaseMs: number;
@@ -159,6 +194,19 @@ export interface WorkloadStatus {
   readonly inboundAddress: string;
   /** The application accepts connections. */
   readonly ready: boolean;
+  /** Number of the trust bundle that lies in the state directory. */
+  readonly bundleSequence?: number;
+  /** Serial number (hex, lower case) of the SVID that the proxy says it uses. */
+  readonly svidSerialNumber?: string;
+}
+
+/** Answer to a heartbeat. */
+export interface HeartbeatResponse {
+  readonly leaseMs: number;
+  /** There, when the workload named an older one. */
+  readonly bundle?: { readonly pem: string; readonly sequence: number };
+  /** The SVID is to be renewed now, because another root signs. */
+  readonly renewNow?: boolean;
 }
 
 export interface SvidRequest {
@@ -168,7 +216,34 @@ export interface SvidRequest {
 export interface SvidResponse {
   readonly svidChainPem: string;
   readonly bundlePem: string;
+  /** Number of that bundle; grows with every change. Absent from a control plane of an older version. */
+  readonly bundleSequence?: number;
   readonly notAfterMs: number;
+}
+
+/** Asks for a JWT-SVID of a workload. */
+export interface JwtSvidRequest {
+  /** Who may accept it; one is best, eight are possible. */
+  readonly audience: readonly string[];
+  /** 10 s … 24 h; default 5 min. */
+  readonly ttlMs?: number;
+}
+
+export interface JwtSvidResponse {
+  readonly spiffeId: string;
+  /** A bearer token: keep it secret. */
+  readonly token: string;
+  readonly expiresAtMs: number;
+}
+
+/** The bundles of the own and of the federated trust domains. */
+export interface BundlesView {
+  /** Names this state; another one after every change. */
+  readonly version: string;
+  /** The own one. */
+  readonly trustDomain: string;
+  /** SPIFFE bundle documents (JSON text) by trust domain. */
+  readonly bundles: Readonly<Record<string, string>>;
 }
 
 /** A workload as tables show it. */
@@ -240,5 +315,226 @@ export interface ControlInfo {
   readonly proxies: number;
   readonly dashboardUrl: string;
   readonly streamAddress: string;
+  /** "HOST:PORT" of the join listener; "" when there is none. */
+  readonly joinAddress: string;
   readonly startedMs: number;
+}
+
+/** What proves who joins. */
+export interface JoinEvidence {
+  /** "token": a join token; "jwt": a signed JWT of a platform. */
+  readonly type: "token" | "jwt";
+  readonly text: string;
+}
+
+/** A workload joins over the network. */
+export interface JoinRequest {
+  readonly evidence: JoinEvidence;
+  /** The joiner's wall clock; one that is more than 5 min off is refused, because its certificates would not work. */
+  readonly timeMs: number;
+  readonly registration: RegisterRequest;
+}
+
+/** A node's agent joins. */
+export interface NodeJoinRequest {
+  readonly evidence: JoinEvidence;
+  readonly timeMs: number;
+  /** Name of the node: its identity is spiffe://TRUST-DOMAIN/node/NAME. */
+  readonly name: string;
+  readonly csrPem: string;
+}
+
+/** The SVID of a node. */
+export interface NodeSvidResponse extends SvidResponse {
+  readonly name: string;
+  readonly spiffeId: string;
+  readonly trustDomain: string;
+  /** Until then the node's newest key is proof enough to come back with, its SVID expired or not. */
+  readonly proofUntilMs: number;
+}
+
+/** An identity that processes of a node may have. */
+export interface NodeEntry {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly spiffeId: string;
+  /** Every field that is given must hold. */
+  readonly process: {
+    readonly uid?: number;
+    readonly gid?: number;
+    readonly executable?: string;
+    readonly sha256?: string;
+    readonly cgroup?: string;
+  };
+}
+
+/** What a node's agent may give to whom. */
+export interface NodeEntries {
+  readonly entries: readonly NodeEntry[];
+  readonly bundlePem: string;
+}
+
+/** The agent asks for an SVID of a process that fits an entry. */
+export interface WorkloadSvidRequest {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly entry: string;
+  readonly csrPem: string;
+}
+
+/** The agent registers a workload of its node that fits an entry. */
+export interface NodeWorkloadRequest {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly entry: string;
+  readonly registration: RegisterRequest;
+}
+
+/** Whom a join token lets in. */
+export interface JoinTokenRequest {
+  /** Of a workload. */
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  /** Or a node's name. */
+  readonly node?: string;
+  /** 10 s … 30 d. */
+  readonly ttlMs: number;
+}
+
+/** A join token, without its secret. */
+export interface JoinTokenView {
+  readonly id: string;
+  readonly spiffeId: string;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  /** 0: not used yet. */
+  readonly usedMs: number;
+  readonly state: "ready" | "used" | "expired";
+}
+
+/** A join token that was just made. */
+export interface CreatedJoinTokenView extends JoinTokenView {
+  /** For its bearer; it is not to be had again. */
+  readonly token: string;
+  /** "HOST:PORT" where to join; "" when the control plane has no join listener. */
+  readonly joinAddress: string;
+}
+
+/** A node as tables show it. */
+export interface NodeView {
+  readonly name: string;
+  readonly spiffeId: string;
+  readonly joinedMs: number;
+  readonly renewedMs: number;
+  readonly proofUntilMs: number;
+  /** How it joined. */
+  readonly method: string;
+}
+
+/** The roots of the trust domain. */
+export interface TrustBundleView {
+  readonly trustDomain: string;
+  /** Grows with every change. */
+  readonly sequence: number;
+  readonly pem: string;
+}
+
+/** Starts a rotation of the root, or passes the gate at which one is held up. */
+export interface RotationRequest {
+  /** Passes the gate of the present phase; those that hold it up are cut off. Refused when no rotation is under way. */
+  readonly force?: boolean;
+}
+
+/**
+ * Phases of a root rotation. "distribute": the new root is trusted beside the old one, everyone must know it. "move":
+ * the new root signs, every SVID must be of it. "withdraw": the old root is trusted no more, everyone is told.
+ */
+export type RotationPhase = "idle" | "distribute" | "move" | "withdraw";
+
+/** How far a root rotation has come. */
+export interface RotationStatus {
+  readonly phase: RotationPhase;
+  readonly bundleSequence: number;
+  /** SHA-256 of the root that signs, hex. */
+  readonly signingRootSha256: string;
+  /** SHA-256 of the new root, hex; "" when idle. */
+  readonly newRootSha256: string;
+  /** 0 when idle. */
+  readonly startedMs: number;
+  /** When the present phase began; 0 when idle. */
+  readonly phaseSinceMs: number;
+  /** Workloads that the gate of the present phase waits for, the control plane itself included. */
+  readonly total: number;
+  /** Those of them that have passed. */
+  readonly passed: number;
+  /** Those that have not, the longest first. */
+  readonly holding: readonly RotationHolder[];
+  /** The rotation before, if there was one since the mesh was made. */
+  readonly last?: {
+    readonly outcome: "done" | "given up" | "recovered";
+    readonly startedMs: number;
+    readonly finishedMs: number;
+    /** Workloads that were cut off with force. */
+    readonly forced: readonly string[];
+  };
+}
+
+/** Who holds a rotation up. */
+export interface RotationHolder {
+  readonly workloadId: string;
+  readonly spiffeId: string;
+  /** One plain sentence without full stop. */
+  readonly reason: string;
+  readonly sinceMs: number;
+}
+
+/** Makes a new root without overlap, because the old one is not valid any more. */
+export interface RecoveryRequest {
+  /** Also when the old root is still valid: every SVID is void at once. */
+  readonly force?: boolean;
+}
+
+/** The state of the authority and of everything that it issued; `ripstop check` prints it. */
+export interface IdentityHealth {
+  readonly trustDomain: string;
+  /** The control plane's clock. */
+  readonly nowMs: number;
+  /** "degraded": nothing can be issued; see the alarms. */
+  readonly state: "healthy" | "degraded";
+  readonly bundleSequence: number;
+  readonly roots: readonly CaCertificateView[];
+  readonly intermediates: readonly CaCertificateView[];
+  readonly workloads: {
+    readonly total: number;
+    readonly expired: number;
+    /** With a quarter of their life left or less: two renewals were missed. */
+    readonly missedRenewals: number;
+  };
+  /** The worst first. */
+  readonly alarms: readonly IdentityAlarm[];
+}
+
+/** A certificate of the authority. */
+export interface CaCertificateView {
+  readonly sha256: string;
+  readonly subject: string;
+  /** Hex. */
+  readonly serialNumber: string;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** "signing", "next" (trusted, will sign), "retiring" (trusted, signs no more). */
+  readonly use: "signing" | "next" | "retiring";
+  /** "own", or "external" when it came in files. */
+  readonly origin: "own" | "external";
+}
+
+/** Something about identity that an operator should act upon. */
+export interface IdentityAlarm {
+  readonly severity: "warning" | "critical";
+  /** UpperCamelCase, fixed: "RootExpiring". The same as the event's. */
+  readonly type: string;
+  /** Trust domain, workload id or file. */
+  readonly subject: string;
+  /** One sentence, with the remedy. */
+  readonly message: string;
 }

@@ -5,7 +5,10 @@
 export const stateFiles = {
   /** ProxyBootstrap as JSON, written by the supervisor before the proxy starts. */
   bootstrap: "bootstrap.json",
-  /** The trust domain's roots, PEM: who may speak for the control plane and for peers until the stream says more. */
+  /**
+   * The trust domain's roots: who may speak for the control plane and for peers until the stream says more. PEM with a
+   * line of explanatory text before it (RFC 7468, section 2) that holds its number, see `bundleFile`.
+   */
   bundle: "bundle.pem",
   /** The ports that the proxy took at its first start (ProxyPorts as JSON), so that a restart takes the same. Written by the proxy. */
   ports: "ports.json",
@@ -14,6 +17,17 @@ export const stateFiles = {
   /** The proxy's admin socket. */
   adminSocket: "admin.sock",
 } as const;
+
+/** Text of the bundle file: the roots with the number of the bundle. */
+export function bundleFile(pem: string, sequence: number): string {
+  return `Ripstop trust bundle ${sequence}\n${pem}`;
+}
+
+/** Number of the bundle in a bundle file; 0 when it says none. */
+export function bundleFileSequence(text: string): number {
+  const sequence = Number(/^Ripstop trust bundle ([0-9]{1,15})$/m.exec(text.slice(0, 100))?.[1] ?? 0);
+  return Number.isSafeInteger(sequence) ? sequence : 0;
+}
 
 /** Files of one workload's identity: leaf first, then intermediates (PEM); the key is PKCS #8 PEM. */
 export function identityFiles(workloadId: string): { readonly svid: string; readonly key: string } {
@@ -34,6 +48,8 @@ export interface ProxyBootstrap {
   readonly workloads: readonly BootstrapWorkload[];
   /** Loopback port that serves GET /metrics for Prometheus; absent: metrics are on the admin socket only. */
   readonly metricsPort?: number;
+  /** Raw connections through which nothing passes end after this time; default one hour, 0 = never. */
+  readonly tunnelIdleMs?: number;
 }
 
 /** One hosted workload. */
@@ -46,6 +62,8 @@ export interface BootstrapWorkload {
   readonly inboundHost: string;
   /** Outbound listeners on loopback, one per declared upstream. */
   readonly upstreams: readonly BootstrapUpstream[];
+  /** Connections of peers begin with a PROXY protocol header, put there by a load balancer in front; default false. */
+  readonly inboundProxyProtocol?: boolean;
 }
 
 /** One declared upstream: a loopback port that leads to a service. */
@@ -54,6 +72,8 @@ export interface BootstrapUpstream {
   readonly host: string;
   /** Service port; 0 means the service's only (or first) port. */
   readonly port: number;
+  /** Connections to the loopback port begin with a PROXY protocol header; one without is closed. Default false. */
+  readonly proxyProtocol?: boolean;
 }
 
 /** The ports that a proxy listens on. */
@@ -103,6 +123,13 @@ export type ProxyMessage =
   | { readonly type: "listening"; readonly ports: ProxyPorts }
   /** First complete config is in force: the application may start. */
   | { readonly type: "ready"; readonly fromCache: boolean }
+  /** These are in force: the SVID (serial number, hex, lower case) of a workload, and at least this trust bundle. */
+  | {
+      readonly type: "identity";
+      readonly workloadId: string;
+      readonly svidSerialNumber: string;
+      readonly bundleSequence: number;
+    }
   /** Drained after a "drain" message; the process exits next. */
   | { readonly type: "drained" }
   /** Comes with a copy of a listening socket, for the supervisor to keep for the processes that follow. */

@@ -3,6 +3,7 @@
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
+  bundleFileSequence,
   trustBundleType,
   type telemetry,
   type BootstrapUpstream,
@@ -12,28 +13,32 @@ import {
   type TrustBundle,
 } from "@ripstop/model";
 import {
+  awaitProxyHeader,
   createTlsObserver,
   FlushScheduler,
   IdentityTable,
   listen,
   listenTls,
   type ListeningSocket,
+  RevocationList,
   TimerWheel,
   TlsDialer,
+  type Conn,
   type Listener,
   type TlsIdentity,
   type VerifyPeer,
 } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
+import type { HostPort } from "./2-identify/authority.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { retire } from "./drain/retire.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
-import { MAX_LISTENER_CONNECTIONS } from "./settings.ts";
+import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -46,7 +51,7 @@ export interface ProxyOptions {
   readonly metrics: MetricRegistry;
   /** Identity of each hosted workload, by workload id. */
   readonly identities: ReadonlyMap<string, TlsIdentity>;
-  /** The trust domain's roots until the stream says more, PEM. */
+  /** The trust domain's roots until the stream says more: the text of the bundle file. */
   readonly bundlePem: string;
   readonly verifyPeer: VerifyPeer;
   readonly filterFactories: readonly FilterFactory[];
@@ -86,6 +91,10 @@ export interface Proxy {
   readonly engine: Engine;
   readonly workloads: ReadonlyMap<string, HostedWorkload>;
   readonly draining: boolean;
+  /** Number of the trust bundle in force; 0 before one with a number came. */
+  readonly bundleSequence: number;
+  /** Takes over the text of a bundle file, unless a newer bundle is in force. */
+  setBundle(text: string): Result<void, RipstopError>;
   /** Uses another identity for new connections of a workload; those that are open stay. */
   setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError>;
   /** Takes over the taps of a telemetry command. */
@@ -135,6 +144,8 @@ class RunningProxy implements Proxy {
   readonly #inbound: Listener[] = [];
   readonly #outbound: Listener[] = [];
   readonly #subscriptions: Subscription[] = [];
+  /** Subscriptions to the bundles of other trust domains, by trust domain. */
+  readonly #federated = new Map<string, Subscription>();
   readonly #startedMs: number;
   #ports: ProxyPorts = { workloads: {} };
   #byteCount: Timer | undefined = undefined;
@@ -142,6 +153,8 @@ class RunningProxy implements Proxy {
   #ready = false;
   #bundleKnown = false;
   readonly #sides = new Map<string, { readonly side: ListenerSide; readonly listener: Listener }>();
+  /** Of the newest bundle of the own trust domain that is in force. */
+  #bundleSequence = 0;
   #draining: Promise<void> | undefined = undefined;
   #retiring: Promise<void> | undefined = undefined;
   #wakeWhenReady: () => void = () => undefined;
@@ -164,6 +177,7 @@ class RunningProxy implements Proxy {
       reporter,
       ids: new RandomIds(),
       heads: new HeadPool(),
+      tunnelIdleMs: options.bootstrap.tunnelIdleMs ?? TUNNEL_IDLE_MS,
       live: this.live,
       random,
     };
@@ -193,8 +207,7 @@ class RunningProxy implements Proxy {
       const set = this.#identities.setIdentity(workloadId, identity);
       if (!set.ok) return set;
     }
-    this.#bundles.set(bootstrap.trustDomain, this.#options.bundlePem);
-    const set = this.#identities.setBundles(this.#bundles);
+    const set = this.setBundle(this.#options.bundlePem);
     if (!set.ok) return set;
     const observer = createTlsObserver(metrics, log, clock);
     const tls = new TlsDialer({ identities: this.#identities, verifyPeer, observer, clock });
@@ -210,6 +223,8 @@ class RunningProxy implements Proxy {
           tls,
           ownPorts: this.#ownPorts,
           onChanged: () => this.#checkReady(),
+          // What a peer proved under other policies is proved anew: no TLS session outlives them.
+          onPolicies: () => this.#identities.forgetSessions(),
         }),
       );
     }
@@ -234,7 +249,9 @@ class RunningProxy implements Proxy {
           observer,
           clock,
           maxConnections: MAX_LISTENER_CONNECTIONS,
-          onConn: (conn) => acceptInbound(conn, this.workloads),
+          namelessWorkloadId: workload.id,
+          proxyProtocol: workload.inboundProxyProtocol ?? false,
+          onConn: (conn) => acceptInbound(conn, this.workloads, hosted),
         }),
       );
       if (!inbound.ok) return inbound;
@@ -275,6 +292,14 @@ class RunningProxy implements Proxy {
     return this.#identities.setIdentity(workloadId, identity);
   }
 
+  get bundleSequence(): number {
+    return this.#bundleSequence;
+  }
+
+  setBundle(text: string): Result<void, RipstopError> {
+    return this.#takeBundle(text, bundleFileSequence(text));
+  }
+
   onCommand(command: telemetry.ProxyCommand): void {
     this.engine.reporter.onCommand(command);
   }
@@ -310,7 +335,7 @@ class RunningProxy implements Proxy {
     if (this.#closed) return;
     this.#closed = true;
     for (const listener of [...this.#inbound, ...this.#outbound]) listener.close();
-    for (const subscription of this.#subscriptions) subscription.cancel();
+    for (const subscription of [...this.#subscriptions, ...this.#federated.values()]) subscription.cancel();
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
     this.engine.reporter.close();
@@ -326,7 +351,21 @@ class RunningProxy implements Proxy {
       host: LOOPBACK,
       ...where,
       maxConnections: MAX_LISTENER_CONNECTIONS,
-      onConn: (conn) => hosted.serveConnection(conn, target),
+      onConn: (conn) => {
+        if (upstream.proxyProtocol === true) this.#awaitHeader(hosted, conn, target);
+        else hosted.serveConnection(conn, target);
+      },
+    });
+  }
+
+  /** Connections of a load balancer, which says whom it speaks for. */
+  #awaitHeader(hosted: HostedWorkload, conn: Conn, target: HostPort): void {
+    const { clock, log } = this.engine;
+    awaitProxyHeader(conn, {
+      clock,
+      timeoutMs: PROXY_HEADER_TIMEOUT_MS,
+      onConn: (proxied) => hosted.serveConnection(proxied, target),
+      onRefused: (cause) => log.warn("connection refused", { host: target.host, port: target.port, cause }),
     });
   }
 
@@ -360,11 +399,80 @@ class RunningProxy implements Proxy {
   }
 
   #onBundle(bundle: TrustBundle): void {
-    this.#bundles.set(bundle.trustDomain, bundlePem(bundle.x509Authorities));
-    const set = this.#identities.setBundles(this.#bundles);
+    const set = this.#takeBundle(bundlePem(bundle.x509Authorities), bundle.sequence);
     if (!set.ok) throw set.error;
+    // Revocations, of whatever trust domain, are this mesh's own word.
+    this.#identities.setRevocations(new RevocationList(bundle.revocations));
+    this.#cutRevoked();
+    this.#federate(bundle.federatesWith);
+    this.#useBundles();
     this.#bundleKnown = true;
     this.#checkReady();
+  }
+
+  /** The stream, its cache and the supervisor's file all bring bundles: an older one never replaces a newer one. */
+  #takeBundle(pem: string, sequence: number): Result<void, RipstopError> {
+    const { trustDomain } = this.#options.bootstrap;
+    if (sequence < this.#bundleSequence) return ok(undefined);
+    if (sequence === this.#bundleSequence && sequence > 0 && this.#bundles.has(trustDomain)) return ok(undefined);
+    const set = this.#identities.setBundles(new Map([...this.#bundles, [trustDomain, pem]]));
+    if (!set.ok) return set;
+    this.#bundles.set(trustDomain, pem);
+    this.#bundleSequence = sequence;
+    return set;
+  }
+
+  /** Ends every connection of a revoked peer, and all those that a revoked workload of this proxy made or took. */
+  #cutRevoked(): void {
+    for (const workload of this.workloads.values()) {
+      const own = this.#identities.ownRevocation(workload.id);
+      const cut = workload.cutPeers(
+        ({ peerId, peerSerial }) =>
+          own !== undefined || this.#identities.revocationOf(peerId, peerSerial) !== undefined,
+      );
+      if (own !== undefined) {
+        this.engine.log.error("the identity of this workload was revoked: it has no part in the mesh any more", {
+          workload: workload.id,
+          identity: own.spiffeId,
+          reason: own.by.reason,
+        });
+      }
+      if (cut === 0) continue;
+      const { name, help } = metricNames.CONNECTIONS_REVOKED;
+      this.engine.metrics.counter(name, help, { workload: workload.id }).add(cut);
+      this.engine.log.warn("connections of revoked identities were closed", { workload: workload.id, count: cut });
+    }
+  }
+
+  /** Asks for the bundles of these trust domains, and believes no other ones any more. */
+  #federate(trustDomains: readonly string[]): void {
+    for (const [trustDomain, subscription] of this.#federated) {
+      if (trustDomains.includes(trustDomain)) continue;
+      subscription.cancel();
+      this.#federated.delete(trustDomain);
+      this.#bundles.delete(trustDomain);
+    }
+    for (const trustDomain of trustDomains) {
+      if (trustDomain === this.#options.bootstrap.trustDomain || this.#federated.has(trustDomain)) continue;
+      this.#federated.set(
+        trustDomain,
+        this.#options.config.watch(trustBundleType, trustDomain, {
+          onResource: (bundle) => this.#onFederatedBundle(trustDomain, bundlePem(bundle.x509Authorities)),
+          onRemoved: () => this.#onFederatedBundle(trustDomain, ""),
+        }),
+      );
+    }
+  }
+
+  #onFederatedBundle(trustDomain: string, pem: string): void {
+    if (pem === "") this.#bundles.delete(trustDomain);
+    else this.#bundles.set(trustDomain, pem);
+    this.#useBundles();
+  }
+
+  #useBundles(): void {
+    const set = this.#identities.setBundles(this.#bundles);
+    if (!set.ok) throw set.error;
   }
 
   #checkReady(): void {

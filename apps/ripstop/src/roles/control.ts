@@ -10,12 +10,12 @@ import { createPeerVerification } from "@ripstop/identity";
 
 import { createLogger, createMetricRegistry, logFormatFor, metricNames, type MetricRegistry } from "@ripstop/telemetry";
 import { exitCodes } from "../exit-codes.ts";
-import type { HomeOption } from "../options.ts";
+import type { AuthorityOptions, HomeOption } from "../options.ts";
 import { printError } from "../output/failure.ts";
 import { packageVersion } from "../package-version.ts";
 
 /** Options of `ripstop control`. */
-export interface ControlOptions extends HomeOption {
+export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
   readonly keepRevisions?: number;
@@ -24,6 +24,9 @@ export interface ControlOptions extends HomeOption {
   readonly etcdCa?: string;
   readonly etcdCert?: string;
   readonly etcdKey?: string;
+  readonly bundleEndpoint?: string;
+  readonly bundleEndpointCert?: string;
+  readonly bundleEndpointKey?: string;
   readonly endWithParent: boolean;
 }
 
@@ -49,9 +52,14 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     verifyPeer: createPeerVerification(systemClock),
     logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
     ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
+    ...(options.svidTtl === undefined ? {} : { svidTtlMs: options.svidTtl }),
+    ...(options.caKey === undefined ? {} : { caKey: options.caKey }),
+    ...(options.rootLifetime === undefined ? {} : { rootLifetimeMs: options.rootLifetime }),
+    ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
     ...(etcd === undefined ? {} : { etcd }),
+    ...bundleEndpointOf(options),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
   if (!started.ok) {
@@ -65,6 +73,10 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   process.stdout.write(
     `control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`,
   );
+  if (control.bundleEndpointUrl !== undefined) {
+    const profile = options.bundleEndpointCert === undefined ? "https_spiffe" : "https_web";
+    process.stdout.write(`bundle endpoint ${control.bundleEndpointUrl} (${profile})\n`);
+  }
   await ended;
   await control.close();
   hold.clear();
@@ -95,6 +107,17 @@ function etcdSettings(options: ControlOptions): EtcdSettings | string | undefine
   }
 }
 
+/** The command's checks see to it that certificate and key come together. */
+function bundleEndpointOf({
+  bundleEndpoint: address,
+  bundleEndpointCert: certificateFile,
+  bundleEndpointKey: keyFile,
+}: ControlOptions): Pick<Parameters<typeof startControl>[0], "bundleEndpoint"> {
+  if (address === undefined) return {};
+  if (certificateFile === undefined || keyFile === undefined) return { bundleEndpoint: { address } };
+  return { bundleEndpoint: { address, web: { certificateFile, keyFile } } };
+}
+
 /** The built dashboard lies beside the built program, at one of several depths. */
 function findDashboard(): string | undefined {
   let directory = dirname(fileURLToPath(import.meta.url));
@@ -104,6 +127,16 @@ function findDashboard(): string | undefined {
     directory = dirname(directory);
   }
   return undefined;
+}
+
+/** For tests of crashes: the process kills itself at the first checkpoint of this name, as a power cut would. */
+function crashPoint(name: string | undefined): { readonly checkpoint?: (step: string) => void } {
+  if (name === undefined) return {};
+  return {
+    checkpoint(step) {
+      if (step === name) process.kill(process.pid, "SIGKILL");
+    },
+  };
 }
 
 function registry(): MetricRegistry {

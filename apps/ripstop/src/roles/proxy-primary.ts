@@ -30,6 +30,7 @@ export function proxyPrimary(argv: readonly string[]): void {
   const events = {
     onListening: () => undefined,
     onReady: () => undefined,
+    onIdentity: () => undefined,
     onDied: (description: string, restartInMs: number) =>
       say(`the proxy ended: ${description}; it starts again in ${restartInMs} ms`),
     onFailed: (description: string) => {

@@ -21,7 +21,7 @@ import {
 import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
 import { LeadDuties } from "./lead-duties.ts";
-import { readIdentity, readState, type StoredIdentity } from "./state-directory.ts";
+import { readBundle, readIdentity, readState, type StoredIdentity } from "./state-directory.ts";
 import { isSupervisorMessage, takeOverSockets, tell, tellSocket } from "./supervisor-channel.ts";
 
 /** A proxy that is not ready after this long says what it waits for. */
@@ -121,6 +121,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     if (socket !== undefined && sockets?.has(key) !== true) tellSocket({ type: "listener", key, side }, socket);
   }
   tell({ type: "listening", ports: proxy.ports });
+  for (const [id, identity] of identities) role.tellIdentity(id, identity);
   sayReady();
   if (!follows) await lead.begin();
   systemClock.after(SAY_WHAT_IS_MISSING_MS, () => {
@@ -167,6 +168,12 @@ class SupervisedProxy {
     });
   }
 
+  /** Says to the supervisor what is in force. */
+  tellIdentity(workloadId: string, { chainPem }: StoredIdentity): void {
+    const svidSerialNumber = new X509Certificate(chainPem).serialNumber.toLowerCase();
+    tell({ type: "identity", workloadId, svidSerialNumber, bundleSequence: this.#proxy.bundleSequence });
+  }
+
   #receive(message: SupervisorMessage): void {
     switch (message.type) {
       case "identity":
@@ -199,9 +206,14 @@ class SupervisedProxy {
   #reloadIdentity(workloadId: string): void {
     try {
       const identity = readIdentity(this.#directory, workloadId);
+      // The bundle first: whoever trusts the new root trusts what it signed.
+      const bundle = this.#proxy.setBundle(readBundle(this.#directory));
+      if (!bundle.ok) this.#log.error("the new trust bundle cannot be used", { cause: bundle.error.message });
       const set = this.#proxy.setIdentity(workloadId, identity);
-      if (set.ok) this.#expiry.set(workloadId, identity);
-      if (!set.ok)
+      if (set.ok) {
+        this.#expiry.set(workloadId, identity);
+        this.tellIdentity(workloadId, identity);
+      } else
         this.#log.error("the new identity cannot be used, the current one stays", {
           workloadId,
           cause: set.error.message,

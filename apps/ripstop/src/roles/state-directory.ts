@@ -25,7 +25,7 @@ export function readState(directory: string): Result<ProxyState, string> {
   try {
     const bootstrap: unknown = JSON.parse(readFileSync(join(directory, stateFiles.bootstrap), "utf8"));
     if (!isBootstrap(bootstrap)) return err(`${stateFiles.bootstrap} is not a bootstrap of version 1`);
-    const bundlePem = readFileSync(join(directory, stateFiles.bundle), "utf8");
+    const bundlePem = readBundle(directory);
     const identities = new Map(bootstrap.workloads.map(({ id }) => [id, readIdentity(directory, id)]));
     return ok({ bootstrap, bundlePem, identities, ports: readPorts(directory) });
   } catch (cause) {
@@ -40,6 +40,11 @@ export function readIdentity(directory: string, workloadId: string): StoredIdent
     chainPem: readFileSync(join(directory, files.svid), "utf8"),
     keyPem: readFileSync(join(directory, files.key), "utf8"),
   };
+}
+
+/** The current bundle file. Throws as node:fs does. */
+export function readBundle(directory: string): string {
+  return readFileSync(join(directory, stateFiles.bundle), "utf8");
 }
 
 function readPorts(directory: string): ProxyPorts | undefined {

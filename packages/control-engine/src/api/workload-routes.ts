@@ -1,7 +1,9 @@
 // The API's routes for workloads: registration, heartbeat, SVIDs, leave, the table.
 
-import type { Authority, IssueRefusal } from "@ripstop/identity/authority";
+import { err, ok, type Result } from "@ripstop/core";
+import type { Authority, IssuedSvid, IssueRefusal } from "@ripstop/identity/authority";
 import type {
+  HeartbeatResponse,
   RegisterRequest,
   RegisterResponse,
   SvidRequest,
@@ -10,9 +12,9 @@ import type {
   WorkloadView,
 } from "@ripstop/model";
 
-import { csrRefused } from "../errors.ts";
+import { csrRefused, identityUnavailable } from "../errors.ts";
 import type { Failure } from "../failure.ts";
-import type { RegisteredWorkload } from "../registry/registered-workload.ts";
+import type { RegisteredWorkload, SvidRecord } from "../registry/registered-workload.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Collector } from "../telemetry/collector.ts";
 import { answerJson } from "./http-answer.ts";
@@ -24,6 +26,8 @@ import type { Route } from "./router.ts";
 export interface WorkloadRoutesOptions {
   readonly registry: Registry;
   readonly authority: Authority;
+  /** Whether a workload may renew now because another root signs; says yes to a bounded number a second. */
+  mayRenewNow(workload: RegisteredWorkload): boolean;
   readonly collector: Collector;
   readonly controlIdentity: string;
   /** "HOST:PORT" of each stream endpoint. */
@@ -32,6 +36,8 @@ export interface WorkloadRoutesOptions {
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
+/** How long before its making a certificate begins to be valid. */
+const BACKDATE_MS = 5 * 60_000;
 
 /** Routes for workloads. */
 export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[] {
@@ -43,22 +49,9 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
       async handler({ request, response }) {
         const body = await readJson<RegisterRequest>(request, registerRequest, MAX_BODY_BYTES);
         if (!body.ok) return body.error;
-        const named = registry.name(body.value);
-        if (!named.ok) return named.error;
-        const issued = await authority.issue(body.value.csrPem, named.value.spiffeId);
-        if (!issued.ok) return refused(issued.error);
-        const { notAfterMs, chainPem } = issued.value;
-        const workload = await registry.register(body.value, { ...named.value, svidNotAfterMs: notAfterMs });
-        answerJson(response, 200, {
-          workloadId: workload.id,
-          spiffeId: workload.spiffeId,
-          trustDomain: authority.trustDomain,
-          svidChainPem: chainPem,
-          bundlePem: authority.bundle().pem,
-          controlAddresses: options.controlAddresses(),
-          controlIdentity: options.controlIdentity,
-          leaseMs: registry.leaseMs,
-        } satisfies RegisterResponse);
+        const registered = await registerWorkload(options, body.value);
+        if (!registered.ok) return registered.error;
+        answerJson(response, 200, registered.value);
         return undefined;
       },
     },
@@ -76,9 +69,17 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
       async handler({ request, response, params }) {
         const body = await readJson<WorkloadStatus>(request, workloadStatus, MAX_BODY_BYTES);
         if (!body.ok) return body.error;
-        const renewed = await registry.heartbeat(idOf(params), body.value);
+        const id = idOf(params);
+        const renewed = await registry.heartbeat(id, body.value);
         if (!renewed.ok) return renewed.error;
-        answerJson(response, 200, renewed.value);
+        const { pem, sequence } = authority.bundle();
+        const workload = registry.get(id);
+        const { bundleSequence } = body.value;
+        answerJson(response, 200, {
+          leaseMs: renewed.value.leaseMs,
+          ...(bundleSequence === undefined || bundleSequence === sequence ? {} : { bundle: { pem, sequence } }),
+          ...(workload !== undefined && options.mayRenewNow(workload) ? { renewNow: true } : {}),
+        } satisfies HeartbeatResponse);
         return undefined;
       },
     },
@@ -102,16 +103,16 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
         const workload = registry.get(id);
         // `renewed` knows how to say that a workload is not there.
         if (workload === undefined) {
-          const unknown = await registry.renewed(id, 0);
+          const unknown = await registry.renewed(id, { svidNotAfterMs: 0 });
           return unknown.ok ? undefined : unknown.error;
         }
-        const issued = await authority.issue(body.value.csrPem, workload.spiffeId);
+        const issued = await authority.issue(body.value.csrPem, workload.spiffeId, workload.svidTtlMs);
         if (!issued.ok) return refused(issued.error);
-        const recorded = await registry.renewed(id, issued.value.notAfterMs);
+        const recorded = await registry.renewed(id, recordOf(issued.value));
         if (!recorded.ok) return recorded.error;
         answerJson(response, 200, {
           svidChainPem: issued.value.chainPem,
-          bundlePem: authority.bundle().pem,
+          ...bundleOf(authority),
           notAfterMs: issued.value.notAfterMs,
         } satisfies SvidResponse);
         return undefined;
@@ -120,12 +121,62 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
   ];
 }
 
+/** How a workload is registered beyond its own request. */
+export interface RegistrationTerms {
+  /** Lifetime of its SVIDs; default: the authority's. */
+  readonly ttlMs?: number;
+  /** The node whose agent registers it. */
+  readonly node?: string;
+}
+
+/** Names a workload, issues its first SVID and records it. Whoever calls has made sure that it may be that workload. */
+export async function registerWorkload(
+  options: WorkloadRoutesOptions,
+  request: RegisterRequest,
+  terms: RegistrationTerms = {},
+): Promise<Result<RegisterResponse, Failure>> {
+  const { registry, authority } = options;
+  const named = registry.name(request);
+  if (!named.ok) return named;
+  const issued = await authority.issue(request.csrPem, named.value.spiffeId, terms.ttlMs);
+  if (!issued.ok) return err(refused(issued.error));
+  const workload = await registry.register(request, { ...named.value, ...recordOf(issued.value), ...terms });
+  return ok({
+    workloadId: workload.id,
+    spiffeId: workload.spiffeId,
+    trustDomain: authority.trustDomain,
+    svidChainPem: issued.value.chainPem,
+    ...bundleOf(authority),
+    controlAddresses: options.controlAddresses(),
+    controlIdentity: options.controlIdentity,
+    leaseMs: registry.leaseMs,
+  });
+}
+
 function idOf({ namespace = "", instance = "" }: Readonly<Record<string, string>>): string {
   return `${namespace}/${instance}`;
 }
 
+/** What the registry keeps of an issued SVID. Its life begins five minutes before it was issued. */
+function recordOf({ notAfterMs, notBeforeMs, serialNumber, rootSha256 }: IssuedSvid): SvidRecord {
+  return {
+    svidNotAfterMs: notAfterMs,
+    svidIssuedMs: notBeforeMs + BACKDATE_MS,
+    svidSerialNumber: serialNumber,
+    rootSha256,
+  };
+}
+
+function bundleOf(authority: Authority): { readonly bundlePem: string; readonly bundleSequence: number } {
+  const { pem, sequence } = authority.bundle();
+  return { bundlePem: pem, bundleSequence: sequence };
+}
+
+/** A refusal that is no fault of the request is worth asking again. */
+const NOT_NOW: ReadonlySet<string> = new Set(["RS2009", "RS2010", "RS2011"]);
+
 function refused({ code, message }: IssueRefusal): Failure {
-  return { kind: csrRefused, message: `${code}: ${message}` };
+  return { kind: NOT_NOW.has(code) ? identityUnavailable : csrRefused, message: `${code}: ${message}` };
 }
 
 function view(workload: RegisteredWorkload, options: WorkloadRoutesOptions): WorkloadView {

@@ -267,6 +267,9 @@ function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
     inboundAddress: _address,
     ready: _ready,
     svidNotAfterMs: _svid,
+    svidIssuedMs: _issued,
+    svidSerialNumber: _serial,
+    rootSha256: _root,
     registeredMs: _time,
     pid: _pid,
     ...rest

@@ -22,6 +22,28 @@ export interface RegisteredWorkload {
   readonly ready: boolean;
   /** When the last issued SVID ends. */
   readonly svidNotAfterMs: number;
+  /** Lifetime of its SVIDs; absent: the authority's default. */
+  readonly svidTtlMs?: number;
+  /** The node whose agent registered it; absent for one that joined by itself. */
+  readonly node?: string;
+  /** When it was issued, its serial number (hex), and the root that it leads to (SHA-256, hex). Absent in old records. */
+  readonly svidIssuedMs?: number;
+  readonly svidSerialNumber?: string;
+  readonly rootSha256?: string;
+}
+
+/** What the registry keeps of an issued SVID. */
+export type SvidRecord = Pick<
+  RegisteredWorkload,
+  "svidNotAfterMs" | "svidIssuedMs" | "svidSerialNumber" | "rootSha256"
+>;
+
+/** What a workload says of the identity that it really uses; unknown until it was heard of since the start. */
+export interface IdentityInForce {
+  /** Of the trust bundle that its supervisor and its proxy have; undefined when it does not say. */
+  readonly bundleSequence: number | undefined;
+  /** Of the SVID that its proxy uses; "" while no proxy runs. */
+  readonly svidSerialNumber: string | undefined;
 }
 
 /** One port of a workload. */
@@ -29,6 +51,8 @@ export interface WorkloadPort {
   readonly port: number;
   readonly servicePort: number;
   readonly protocol: RegisterRequest["ports"][number]["protocol"];
+  /** The PROXY protocol header that the application wants; undefined for none. */
+  readonly proxyProtocol?: "v1" | "v2";
   readonly applicationAddress: string;
 }
 

@@ -12,7 +12,7 @@ import { noSuchWorkload, registrationRefused } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { Table } from "../store/store.ts";
 import { massExpiry } from "./mass-expiry.ts";
-import type { RegisteredWorkload } from "./registered-workload.ts";
+import type { IdentityInForce, RegisteredWorkload, SvidRecord } from "./registered-workload.ts";
 
 /** Settings of a Registry. */
 export interface RegistryOptions {
@@ -30,14 +30,27 @@ export interface RegistryOptions {
   isProcessAlive(pid: number): boolean;
 }
 
+/** What is recorded of a registration beside its request. */
+export interface Registration extends SvidRecord {
+  readonly id: string;
+  readonly spiffeId: string;
+  /** Lifetime of its SVIDs when it is not the default. */
+  readonly ttlMs?: number;
+  /** The node whose agent registers it. */
+  readonly node?: string;
+}
+
 /** One change: a workload came (no `before`), changed, or went (no `after`). */
 export interface WorkloadChange {
   readonly before: RegisteredWorkload | undefined;
   readonly after: RegisteredWorkload | undefined;
+  /** It went because it fell silent: it may still live somewhere. */
+  readonly expired?: boolean;
 }
 
 interface Entry {
   workload: RegisteredWorkload;
+  inForce: IdentityInForce | undefined;
   /** Monotonic time of the lease's end. */
   deadlineMs: number;
 }
@@ -60,7 +73,8 @@ export class Registry {
     // After a restart everyone has a whole lease to say that it still lives.
     this.#checkedMs = options.clock.monotonicMs();
     const deadlineMs = this.#checkedMs + this.leaseMs;
-    for (const [id, workload] of options.table.entries()) this.#entries.set(id, { workload, deadlineMs });
+    for (const [id, workload] of options.table.entries())
+      this.#entries.set(id, { workload, deadlineMs, inForce: undefined });
     this.#timer = options.clock.every(CHECK_MS, () => this.#expire());
   }
 
@@ -75,6 +89,11 @@ export class Registry {
 
   get(id: string): RegisteredWorkload | undefined {
     return this.#entries.get(id)?.workload;
+  }
+
+  /** What the workload said last of the identity that it uses; undefined before it was heard of. */
+  inForce(id: string): IdentityInForce | undefined {
+    return this.#entries.get(id)?.inForce;
   }
 
   /** All workloads, in the order of their ids. */
@@ -106,10 +125,7 @@ export class Registry {
   }
 
   /** Records a workload under the name that `name` gave; durable when the promise is kept. */
-  async register(
-    request: RegisterRequest,
-    named: { readonly id: string; readonly spiffeId: string; readonly svidNotAfterMs: number },
-  ): Promise<RegisteredWorkload> {
+  async register(request: RegisterRequest, named: Registration): Promise<RegisteredWorkload> {
     const before = this.#entries.get(named.id)?.workload;
     const workload: RegisteredWorkload = {
       id: named.id,
@@ -118,17 +134,20 @@ export class Registry {
       serviceAccount: request.serviceAccount ?? request.service,
       spiffeId: named.spiffeId,
       labels: { ...request.labels, app: request.service },
-      ports: request.ports.map(({ port, servicePort = port, protocol, applicationAddress }) => ({
+      ports: request.ports.map(({ port, servicePort = port, protocol, proxyProtocol, applicationAddress }) => ({
         port,
         servicePort,
         protocol,
+        ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
         applicationAddress,
       })),
       pid: request.pid,
       registeredMs: this.#options.clock.nowMs(),
       inboundAddress: before?.inboundAddress ?? "",
       ready: before?.ready ?? false,
-      svidNotAfterMs: named.svidNotAfterMs,
+      ...(named.ttlMs === undefined ? {} : { svidTtlMs: named.ttlMs }),
+      ...(named.node === undefined ? {} : { node: named.node }),
+      ...svidRecord(named),
     };
     await this.#keep(workload, before);
     return workload;
@@ -139,7 +158,8 @@ export class Registry {
     const entry = this.#entries.get(id);
     if (entry === undefined) return err(unknown(id));
     this.#renew(entry);
-    const { inboundAddress, ready } = status;
+    const { inboundAddress, ready, bundleSequence, svidSerialNumber } = status;
+    entry.inForce = { bundleSequence, svidSerialNumber };
     const before = entry.workload;
     if (before.inboundAddress !== inboundAddress || before.ready !== ready) {
       await this.#keep({ ...before, inboundAddress, ready }, before);
@@ -148,11 +168,11 @@ export class Registry {
   }
 
   /** Records a renewed SVID. */
-  async renewed(id: string, svidNotAfterMs: number): Promise<Result<undefined, Failure>> {
+  async renewed(id: string, svid: SvidRecord): Promise<Result<undefined, Failure>> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return err(unknown(id));
     this.#renew(entry);
-    await this.#keep({ ...entry.workload, svidNotAfterMs }, entry.workload);
+    await this.#keep({ ...entry.workload, ...svidRecord(svid) }, entry.workload);
     return ok(undefined);
   }
 
@@ -160,7 +180,7 @@ export class Registry {
   async leave(id: string): Promise<Result<undefined, Failure>> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return err(unknown(id));
-    await this.#remove([entry.workload]);
+    await this.#remove([entry.workload], false);
     return ok(undefined);
   }
 
@@ -195,7 +215,10 @@ export class Registry {
     });
     this.#held = held.length;
     if (gone.length === 0) return;
-    this.#remove(gone.map(({ workload }) => workload)).catch((error: unknown) => {
+    this.#remove(
+      gone.map(({ workload }) => workload),
+      true,
+    ).catch((error: unknown) => {
       // They are gone from memory; a restart will find that they are silent once more.
       this.#options.logger?.error("expired workloads could not be removed from the store", { error: String(error) });
     });
@@ -203,14 +226,15 @@ export class Registry {
 
   async #keep(after: RegisteredWorkload, before: RegisteredWorkload | undefined): Promise<void> {
     const deadlineMs = this.#options.clock.monotonicMs() + this.leaseMs;
-    this.#entries.set(after.id, { workload: after, deadlineMs });
+    const inForce = this.#entries.get(after.id)?.inForce;
+    this.#entries.set(after.id, { workload: after, deadlineMs, inForce });
     this.#notify([{ before, after }]);
     await this.#options.table.put(after.id, after);
   }
 
-  async #remove(workloads: readonly RegisteredWorkload[]): Promise<void> {
+  async #remove(workloads: readonly RegisteredWorkload[], expired: boolean): Promise<void> {
     for (const { id } of workloads) this.#entries.delete(id);
-    this.#notify(workloads.map((before) => ({ before, after: undefined })));
+    this.#notify(workloads.map((before) => ({ before, after: undefined, expired })));
     await Promise.all(workloads.map(({ id }) => this.#options.table.remove(id)));
   }
 
@@ -227,6 +251,15 @@ export class Registry {
       if (!this.#entries.has(id)) return id;
     }
   }
+}
+
+function svidRecord({ svidNotAfterMs, svidIssuedMs, svidSerialNumber, rootSha256 }: SvidRecord): SvidRecord {
+  return {
+    svidNotAfterMs,
+    ...(svidIssuedMs === undefined ? {} : { svidIssuedMs }),
+    ...(svidSerialNumber === undefined ? {} : { svidSerialNumber }),
+    ...(rootSha256 === undefined ? {} : { rootSha256 }),
+  };
 }
 
 function unknown(id: string): Failure {

@@ -64,6 +64,8 @@ export interface DiscoveryServer {
   /** Every proxy with an open config stream. */
   proxies(): readonly ProxyStreamStatus[];
   isConnected(proxyId: string): boolean;
+  /** Whether a proxy has acknowledged a resource as it is now: undefined while it is away, a text when it refused it. */
+  acknowledged(proxyId: string, typeUrl: string, name: string): boolean | string | undefined;
   /** Ends a proxy's streams (it left, or was cut off). */
   disconnect(proxyId: string, reason: string): void;
   /** Ends every stream and stops listening. */
@@ -169,6 +171,16 @@ class Endpoint implements DiscoveryServer {
 
   isConnected(proxyId: string): boolean {
     return this.#streamIds(proxyId).some((streamId) => this.#distributor.isConnected(streamId));
+  }
+
+  acknowledged(proxyId: string, typeUrl: string, name: string): boolean | string | undefined {
+    // All workers of the proxy must have it; the first that has not decides.
+    let acknowledged: boolean | string | undefined;
+    for (const streamId of this.#streamIds(proxyId)) {
+      acknowledged = this.#distributor.acknowledged(streamId, typeUrl, name);
+      if (acknowledged !== true) break;
+    }
+    return acknowledged;
   }
 
   disconnect(proxyId: string, reason: string): void {

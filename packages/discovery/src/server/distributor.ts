@@ -146,6 +146,11 @@ export class Distributor {
     }));
   }
 
+  /** Whether a proxy has acknowledged a resource as it is now: undefined while it is away, a text when it refused it. */
+  acknowledged(proxyId: string, typeUrl: string, name: string): boolean | string | undefined {
+    return this.#streams.get(proxyId)?.acknowledged(typeUrl, name);
+  }
+
   /** True while a proxy has its stream open. */
   isConnected(proxyId: string): boolean {
     return this.#streams.has(proxyId);

@@ -158,6 +158,14 @@ export class SubscriberStream {
     return found;
   }
 
+  /** Whether the proxy has acknowledged the resource as it is now; a text says why it refused it. */
+  acknowledged(typeUrl: string, name: string): boolean | string {
+    const state = this.#types.get(typeUrl);
+    if (!state?.subscribed.has(name) || state.dirty.has(name) || state.outstanding?.names.has(name)) return false;
+    const version = this.#source.get(typeUrl, name, this.subscriber)?.version ?? ABSENT;
+    return state.subscribed.get(name) === version && (state.rejection ?? true);
+  }
+
   /** Number of subscribed names. */
   get subscriptions(): number {
     return this.#subscriptions;

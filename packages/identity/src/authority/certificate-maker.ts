@@ -15,6 +15,7 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
   type Extension,
+  type Name,
 } from "@peculiar/x509";
 
 import type { SigningKey } from "./key-store.ts";
@@ -22,8 +23,10 @@ import type { SigningKey } from "./key-store.ts";
 /** What a certificate says. */
 export interface CertificateWish {
   /** Distinguished name, RFC 4514. */
-  readonly subject: string;
-  readonly issuer: string;
+  readonly subject: string | Name;
+  readonly issuer: string | Name;
+  /** Subject key identifier of the issuer, hex; undefined when its certificate has none. */
+  readonly issuerKeyId: string | undefined;
   /** The only URI name. */
   readonly uri: string;
   /** SubjectPublicKeyInfo, DER. */
@@ -49,8 +52,8 @@ export async function makeCertificate(wish: CertificateWish, issuerKey: SigningK
     new KeyUsagesExtension(isCa ? KeyUsageFlags.keyCertSign : KeyUsageFlags.digitalSignature, true),
     new SubjectAlternativeNameExtension([{ type: "url", value: wish.uri }], false),
     new SubjectKeyIdentifierExtension(keyId(wish.publicKey)),
-    new AuthorityKeyIdentifierExtension(keyId(issuerKey.publicKey)),
   ];
+  if (wish.issuerKeyId !== undefined) extensions.push(new AuthorityKeyIdentifierExtension(wish.issuerKeyId));
   if (!isCa) extensions.push(new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]));
   const certificate = await X509CertificateGenerator.create(
     {
@@ -60,6 +63,7 @@ export async function makeCertificate(wish: CertificateWish, issuerKey: SigningK
       notBefore: new Date(Math.floor(wish.notBeforeMs / 1000) * 1000),
       notAfter: new Date(Math.floor(wish.notAfterMs / 1000) * 1000),
       publicKey: wish.publicKey,
+      signingAlgorithm: { ...issuerKey.algorithm, hash: issuerKey.hash },
       signingKey: { type: "private", algorithm: issuerKey.algorithm, extractable: false, usages: ["sign"] },
       extensions,
     },
@@ -75,8 +79,8 @@ function randomSerialNumber(): string {
   return bytes.toString("hex");
 }
 
-/** Method 1 of RFC 7093 §2, over the whole key info. */
-function keyId(publicKey: Uint8Array): string {
+/** The identifier that certificates made here give a key: method 1 of RFC 7093 §2, over the whole key info; hex. */
+export function keyId(publicKey: Uint8Array): string {
   return createHash("sha256").update(publicKey).digest("hex").slice(0, 40);
 }
 

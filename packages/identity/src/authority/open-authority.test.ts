@@ -217,6 +217,7 @@ describe("the authority", () => {
     assert.match(await failure(), /RS2010.*without its key/);
     await writeFile(key, pem, { mode: 0o600 });
     await unlink(join(directory, "ca", "root.crt.pem"));
+    await unlink(join(directory, "ca", "authority.json"));
     assert.match(await failure(), /RS2010.*root.crt.pem is missing/);
   });
 
@@ -226,11 +227,15 @@ describe("the authority", () => {
     assert.match(await failure("Not A Domain"), /RS2010/);
   });
 
-  it("does not start with an expired root, and says when it expired", async () => {
+  it("starts with an expired root, issues nothing, and says when it expired", async () => {
     await open();
     await opened.pop()?.close();
     clock.advance(3651 * DAY);
-    assert.match(await failure(), /RS2011.*2036/);
+    const authority = await open();
+    assert.match(authority.degraded ?? "", /valid from 2026-.* to 2036-/);
+    const { csrPem } = await createKeyAndCsr(ID);
+    const refused = await authority.issue(csrPem, ID);
+    assert.match(refused.ok ? "" : `${refused.error.code} ${refused.error.message}`, /RS2011.*2036.*identity recover/);
   });
 
   it("issues only for workloads of its trust domain, and for 10 s to 24 h", async () => {

@@ -15,9 +15,13 @@ export interface RunCommandOptions extends HomeOption {
   readonly servicePort?: number;
   readonly protocol: RunPort["protocol"];
   readonly label: Readonly<Record<string, string>>;
+  readonly sendProxy?: "v1" | "v2";
   readonly upstream: readonly UpstreamOption[];
+  readonly proxiedUpstream: readonly UpstreamOption[];
+  readonly inboundProxy: boolean;
   readonly metricsPort?: number | "auto";
   readonly proxyWorkers: number;
+  readonly tunnelIdle: number;
   readonly drain: number;
   readonly waitTimeout: number;
   readonly endWithParent: boolean;
@@ -36,9 +40,14 @@ export async function run(command: readonly string[], options: RunCommandOptions
       serviceAccount: options.serviceAccount,
       labels: options.label,
       port: await portOf(options),
-      upstreams: options.upstream,
+      upstreams: [
+        ...options.upstream,
+        ...options.proxiedUpstream.map((upstream) => ({ ...upstream, proxyProtocol: true })),
+      ],
+      inboundProxyProtocol: options.inboundProxy,
       metricsPort: await metricsPortOf(options),
       proxyWorkers: options.proxyWorkers,
+      tunnelIdleMs: options.tunnelIdle,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
       command,
@@ -71,7 +80,12 @@ async function portOf(options: RunCommandOptions): Promise<RunPort | undefined> 
   if (options.port === undefined) return undefined;
   const auto = options.port === "auto";
   const port = options.port === "auto" ? await freePort() : options.port;
-  return { port, servicePort: options.servicePort ?? (auto ? AUTO_SERVICE_PORT : port), protocol: options.protocol };
+  return {
+    port,
+    servicePort: options.servicePort ?? (auto ? AUTO_SERVICE_PORT : port),
+    protocol: options.protocol,
+    ...(options.sendProxy === undefined ? {} : { proxyProtocol: options.sendProxy }),
+  };
 }
 
 async function metricsPortOf({ metricsPort }: RunCommandOptions): Promise<number | undefined> {

@@ -1,7 +1,7 @@
 // `ripstop up`: the whole mesh on one machine.
 
 import { Command, Option } from "commander";
-import { portOption, withHome } from "../../options.ts";
+import { portOption, withAuthority, withHome } from "../../options.ts";
 import type { UpOptions } from "./up.ts";
 
 const EXAMPLES = `
@@ -12,7 +12,7 @@ Examples:
 
 /** The command. */
 export function upCommand(): Command {
-  return withHome(new Command("up"))
+  return withAuthority(withHome(new Command("up")))
     .description("bring up a mesh on this machine: control plane, dashboard, and the demo shop if wanted")
     .option("--shop [dir]", "start the demo shop (from this folder)")
     .option("--ephemeral", "remove the mesh home at the end; without --home, a temporary one is made", false)

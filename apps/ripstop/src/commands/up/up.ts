@@ -5,11 +5,11 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { ControlApi, meshHome, sweepStateDirectories, type MeshHome } from "@ripstop/agent-engine";
-import { holdProcess, sleep, systemClock } from "@ripstop/core";
+import { formatDurationMs, holdProcess, sleep, systemClock } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, ControlInfo, WorkloadView } from "@ripstop/model";
 import { shopMissing } from "../../errors.ts";
 import { exitCodes } from "../../exit-codes.ts";
-import type { HomeOption } from "../../options.ts";
+import type { AuthorityOptions, HomeOption } from "../../options.ts";
 import { printError, printFailure } from "../../output/failure.ts";
 import { author } from "../apply/apply.ts";
 import { readDocuments } from "../apply/read-documents.ts";
@@ -18,7 +18,7 @@ import { readShop, runArguments, type ShopManifest } from "./shop-manifest.ts";
 import { SupervisedProcesses } from "./supervised-processes.ts";
 
 /** Options of `ripstop up`. */
-export interface UpOptions extends HomeOption {
+export interface UpOptions extends HomeOption, AuthorityOptions {
   readonly shop?: string | true;
   readonly ephemeral: boolean;
   readonly dashboardPort?: number;
@@ -131,7 +131,10 @@ class LocalMesh {
     const port = this.#options.dashboardPort ?? DASHBOARD_PORT;
     const logFile = join(this.#home.path, "logs", "control.log");
     const control = this.#processes.start(CONTROL, {
-      args: ["control", "--home", this.#home.path, "--dashboard-port", String(port), "--end-with-parent"],
+      args: [
+        ...["control", "--home", this.#home.path, "--dashboard-port", String(port), "--end-with-parent"],
+        ...authorityArguments(this.#options),
+      ],
       cwd: process.cwd(),
       env: process.env,
       logFile,
@@ -244,6 +247,14 @@ class LocalMesh {
     await this.#processes.stop([CONTROL], CONTROL_GRACE_MS);
     if (this.#options.ephemeral) rmSync(this.#home.path, { recursive: true, force: true, maxRetries: 3 });
   }
+}
+
+function authorityArguments({ svidTtl, caKey, rootLifetime }: AuthorityOptions): string[] {
+  return [
+    ...(svidTtl === undefined ? [] : ["--svid-ttl", formatDurationMs(svidTtl)]),
+    ...(caKey === undefined ? [] : ["--ca-key", caKey]),
+    ...(rootLifetime === undefined ? [] : ["--root-lifetime", formatDurationMs(rootLifetime)]),
+  ];
 }
 
 async function readText(file: string): Promise<string> {
