@@ -116,6 +116,7 @@ describe("the processes of a proxy", () => {
   it("stand in for one that is killed, the lead included, and are two again", async () => {
     const port = await portOf(echoId);
     const [lead = 0] = await workers(callerId, 2);
+    assert.ok(lead > 0);
     const callerPort = await portOf(callerId);
     process.kill(lead, "SIGKILL");
     for (let at = 0; at < 20; at++) assert.equal(await askAnew(callerPort), 200);
@@ -170,12 +171,14 @@ describe("a proxy of one process", () => {
     await mesh.until("echo answers", async () =>
       (await client.send("http://echo/")).status === 200 ? true : undefined,
     );
-    const rows = (
-      JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as {
-        workloads: (WorkloadRow & { readonly proxyPid: number })[];
-      }
-    ).workloads;
-    const pid = rows.find(({ service }) => service === "caller")?.proxyPid ?? 0;
+    const pid = await mesh.until("the caller's proxy has reported its process id", async () => {
+      const rows = (
+        JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as {
+          workloads: (WorkloadRow & { readonly proxyPid: number })[];
+        }
+      ).workloads;
+      return rows.find(({ service, proxyPid }) => service === "caller" && proxyPid > 0)?.proxyPid;
+    });
     process.kill(pid, "SIGKILL");
     await mesh.until("it is gone", () => {
       try {
