@@ -20,6 +20,7 @@ export interface RunCommandOptions extends HomeOption {
   readonly proxiedUpstream: readonly UpstreamOption[];
   readonly inboundProxy: boolean;
   readonly metricsPort?: number | "auto";
+  readonly proxyWorkers: number;
   readonly tunnelIdle: number;
   readonly drain: number;
   readonly waitTimeout: number;
@@ -45,6 +46,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       ],
       inboundProxyProtocol: options.inboundProxy,
       metricsPort: await metricsPortOf(options),
+      proxyWorkers: options.proxyWorkers,
       tunnelIdleMs: options.tunnelIdle,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
@@ -60,6 +62,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
   );
   // Signals stay handled until the process is gone: a late one must not cut the clean-up short.
   process.on("SIGTERM", () => workload.signal("SIGTERM"));
+  process.on("SIGUSR2", () => void workload.restartProxy());
   process.on("SIGHUP", () => workload.signal("SIGHUP"));
   // A terminal sends Ctrl-C to the whole foreground group, the application included.
   process.on("SIGINT", () => workload.signal("SIGINT", process.stdin.isTTY));
