@@ -10,7 +10,13 @@ import {
   type ServerTls,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
-import { openAuthority, startOwnIdentity, type KeyedSvid, type KeyKind } from "@ripstop/identity/authority";
+import {
+  openAuthority,
+  startOwnIdentity,
+  type AuthorityOptions,
+  type KeyedSvid,
+  type KeyKind,
+} from "@ripstop/identity/authority";
 import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, KindRegistry } from "@ripstop/resources";
@@ -69,6 +75,8 @@ export interface ControlOptions {
   readonly svidTtlMs?: number;
   /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
   readonly caKey?: KeyKind;
+  /** Folder of an intermediate that was made elsewhere: tls.crt (its chain), tls.key, ca.crt (the roots); watched. */
+  readonly externalCaDirectory?: string;
   /** Lifetime of roots that are made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
@@ -136,6 +144,7 @@ async function assemble(
     ...(options.caKey === undefined ? {} : { keyKind: options.caKey }),
     ...(options.rootLifetimeMs === undefined ? {} : { rootLifetimeMs: options.rootLifetimeMs }),
     ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
+    ...(options.externalCaDirectory === undefined ? {} : externalCa(options.externalCaDirectory, events)),
     ...given({ logger }),
   });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
@@ -316,6 +325,20 @@ async function assemble(
     revision: store.revision,
   });
   return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
+}
+
+/** The names that a Kubernetes TLS secret and cert-manager give these files. */
+function externalCa(directory: string, events: EventLog): Pick<AuthorityOptions, "external" | "onExternalRefused"> {
+  return {
+    external: { chain: join(directory, "tls.crt"), key: join(directory, "tls.key"), roots: join(directory, "ca.crt") },
+    onExternalRefused: (reason) =>
+      events.add({
+        severity: "critical",
+        type: "ExternalCaRefused",
+        subject: directory,
+        message: `The new files of the external intermediate are refused, what was there before goes on: ${reason}.`,
+      }),
+  };
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {

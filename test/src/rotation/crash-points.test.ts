@@ -17,6 +17,9 @@ const POINTS: readonly string[] = [
   ...["committed-done", "told-distribute", "told-move", "told-withdraw", "told-done", "old-root-destroyed"],
 ];
 
+/** All of them take four minutes; the suite takes one of each kind. */
+const chosen = process.env["RIPSTOP_ALL_CRASH_POINTS"] === "1" ? POINTS : POINTS.filter((_, index) => index % 4 === 2);
+
 describe("a control plane that is killed in a rotation of the root", () => {
   const mesh = new Mesh();
   let ring: Ring;
@@ -26,6 +29,10 @@ describe("a control plane that is killed in a rotation of the root", () => {
     await mesh.startControl();
     stranger = await MeshClient.start(mesh, "stranger");
     ring = await Ring.start(mesh, 3, 30);
+    // From now on its proxy has on its disk what it must know of m0.
+    await mesh.until("the stranger knows m0", async () =>
+      (await stranger.send("http://m0/")).status === 200 ? true : undefined,
+    );
   });
   after(() => mesh.stop());
 
@@ -42,8 +49,8 @@ describe("a control plane that is killed in a rotation of the root", () => {
     });
 
   assert.ok(POINTS.length >= 20);
-  for (const point of POINTS) {
-    it(`at ${point}: everyone goes on talking`, async () => {
+  for (const point of chosen) {
+    it(`at ${point}: everyone goes on talking`, { timeout: 60_000 }, async () => {
       const proxyPid = await mesh.until("the stranger's proxy is connected", async () => {
         const row = (await ring.workloads()).find((one) => one.service.endsWith("stranger"));
         return row?.proxyConnected === true && row.proxyPid > 0 ? await proxyOf("stranger") : undefined;

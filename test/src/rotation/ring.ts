@@ -43,6 +43,7 @@ export interface WorkloadRow {
 export class Ring {
   readonly #mesh: Mesh;
   readonly members: readonly Running[];
+  readonly #inbound = new Set<number>();
 
   private constructor(mesh: Mesh, members: readonly Running[]) {
     this.#mesh = mesh;
@@ -115,13 +116,15 @@ export class Ring {
 
   /** The mutual TLS connections between the proxies, as pairs of ports. Linux tells; elsewhere there are none. */
   async meshConnections(): Promise<ReadonlySet<string>> {
-    const inbound = new Set((await this.workloads()).map(({ inboundAddress }) => Number(inboundAddress.split(":")[1])));
+    // While the control plane is away the ports are those that it told before: proxies keep theirs.
+    const rows = await this.workloads().catch(() => []);
+    for (const { inboundAddress } of rows) this.#inbound.add(Number(inboundAddress.split(":")[1]));
     const text = await readFile("/proc/net/tcp", "utf8").catch(() => "");
     const found = new Set<string>();
     for (const line of text.split("\n")) {
       const [, local = "", remote = "", state] = line.trim().split(/\s+/);
       const port = Number.parseInt(local.split(":")[1] ?? "", 16);
-      if (state === ESTABLISHED && inbound.has(port)) found.add(`${port} ${remote}`);
+      if (state === ESTABLISHED && this.#inbound.has(port)) found.add(`${port} ${remote}`);
     }
     return found;
   }

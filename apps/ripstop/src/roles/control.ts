@@ -1,7 +1,7 @@
 // The control role: wires the control engine, runs it until a signal, takes it down.
 
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { meshHome } from "@ripstop/agent-engine";
 import { startControl } from "@ripstop/control-engine";
@@ -41,6 +41,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.svidTtl === undefined ? {} : { svidTtlMs: options.svidTtl }),
     ...(options.caKey === undefined ? {} : { caKey: options.caKey }),
     ...(options.rootLifetime === undefined ? {} : { rootLifetimeMs: options.rootLifetime }),
+    ...(options.externalCa === undefined ? {} : { externalCaDirectory: resolve(options.externalCa) }),
     ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
