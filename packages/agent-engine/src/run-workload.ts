@@ -351,10 +351,7 @@ export class WorkloadRun {
     });
   }
 
-  #identityRenewed(
-    keyPem: string,
-    answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">,
-  ): void {
+  #identityRenewed(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">): void {
     this.#writeIdentity(keyPem, answer);
     this.#supervisor?.identityChanged(this.#workloadId);
   }

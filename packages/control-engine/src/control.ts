@@ -80,7 +80,7 @@ export interface ControlOptions {
   /** Lifetime of roots that are made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
-  checkpoint?(step: string): void;
+  readonly checkpoint?: (step: string) => void;
 }
 
 /** A running control plane. */

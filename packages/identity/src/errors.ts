@@ -119,7 +119,8 @@ export const rotationUnderWay: ErrorKind = defineError({
   grpcStatus: 9,
   title: "A rotation of the root is under way",
   cause: "Only one root can be exchanged at a time.",
-  remedy: "See how far it is with `ripstop identity rotate-root --status`; it can be given up with --abort until the new root signs.",
+  remedy:
+    "See how far it is with `ripstop identity rotate-root --status`; it can be given up with --abort until the new root signs.",
 });
 
 export const rotationNotPossible: ErrorKind = defineError({

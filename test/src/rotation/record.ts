@@ -36,7 +36,9 @@ try {
   const plain = await timed(ring, `rotation over ${values.services} services`, async () => void (await rotate(mesh)));
   const held = await timed(ring, `with one proxy stopped for ${values.frozen} s`, async () => {
     const { held: statuses } = await rotateWithFrozen(mesh, frozen, Number(values.frozen));
-    const reasons = new Set(statuses.flatMap(({ holding }) => holding.map((one) => `${one.workloadId}: ${one.reason}`)));
+    const reasons = new Set(
+      statuses.flatMap(({ holding }) => holding.map((one) => `${one.workloadId}: ${one.reason}`)),
+    );
     process.stdout.write(`the gate held in "${statuses.at(-1)?.phase ?? ""}" and named ${[...reasons].join("; ")}\n`);
   });
   process.exitCode = plain && held ? 0 : 1;

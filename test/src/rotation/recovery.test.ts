@@ -23,8 +23,7 @@ describe("a mesh whose root has expired", () => {
   let client: MeshClient;
   let pid = "";
 
-  const health = async (): Promise<Health> =>
-    JSON.parse((await mesh.api("GET", "/v1/identity/health")).body) as Health;
+  const health = async (): Promise<Health> => JSON.parse((await mesh.api("GET", "/v1/identity/health")).body) as Health;
   const status = async (): Promise<number> => (await client.send("http://pid/")).status;
   /** Of both proxies; a process id is known once the proxy has reported. */
   const proxyPids = (): Promise<readonly number[]> =>

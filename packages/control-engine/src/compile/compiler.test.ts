@@ -342,7 +342,12 @@ describe("Compiler", () => {
       await counted(() => bench.registry.heartbeat("shop/w7", { inboundAddress: "10.0.0.1:6", ready: false })),
       1,
     );
-    assert.equal(await counted(() => bench.registry.renewed("shop/w7", { svidNotAfterMs: 5, rootSha256: "ab", svidSerialNumber: "cd" })), 0);
+    assert.equal(
+      await counted(() =>
+        bench.registry.renewed("shop/w7", { svidNotAfterMs: 5, rootSha256: "ab", svidSerialNumber: "cd" }),
+      ),
+      0,
+    );
     await bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s4", port: 80 }] }));
     assert.equal(
       await counted(() => bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s5", port: 80 }] }))),

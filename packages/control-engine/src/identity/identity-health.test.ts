@@ -87,7 +87,14 @@ describe("the health of identities", () => {
 
   function workload(id: string, issuedMs: number, notAfterMs: number): RegisteredWorkload {
     return {
-      ...{ id, namespace: "shop", service: "web", serviceAccount: "web", spiffeId: "spiffe://mesh.local/x", labels: {} },
+      ...{
+        id,
+        namespace: "shop",
+        service: "web",
+        serviceAccount: "web",
+        spiffeId: "spiffe://mesh.local/x",
+        labels: {},
+      },
       ...{ ports: [], pid: 0, registeredMs: 0, inboundAddress: "", ready: true },
       ...{ svidIssuedMs: issuedMs, svidNotAfterMs: notAfterMs },
     };

@@ -68,7 +68,9 @@ describe("the gate of a rotation", () => {
     [{ phase: "move", absent: [{ ...absent, rootSha256: "new" }] }, undefined],
   ];
   for (const [change, expected] of table) {
-    const what = JSON.stringify(change, (_key, value: unknown) => (typeof value === "function" ? String(value) : value));
+    const what = JSON.stringify(change, (_key, value: unknown) =>
+      typeof value === "function" ? String(value) : value,
+    );
     it(`${expected === undefined ? "opens" : `says ${expected.source}`} with ${what}`, () => {
       const found = reasons(change);
       if (expected === undefined) assert.deepEqual(found, []);

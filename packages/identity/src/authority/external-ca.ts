@@ -34,7 +34,6 @@ const MAX_CHARACTERS = 256 * 1024;
 const CHECK_MS = 2_000;
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
-
 /** Looks at the files every two seconds until closed. */
 export class ExternalCaWatch {
   readonly #files: ExternalCaFiles;
@@ -100,23 +99,31 @@ export async function readAll(files: ExternalCaFiles): Promise<Result<ExternalCa
 }
 
 /** Whether the three belong together and may sign for the trust domain at this time. */
-export function checkExternalCa(texts: ExternalCaTexts, trustDomain: string, nowMs: number): Result<ExternalCa, string> {
+export function checkExternalCa(
+  texts: ExternalCaTexts,
+  trustDomain: string,
+  nowMs: number,
+): Result<ExternalCa, string> {
   try {
     const chain = certificates(texts.chain);
     const roots = certificates(texts.roots);
     const [signer] = chain;
-    if (signer === undefined || chain.length > MAX_CHAIN) return err(`the chain has ${chain.length} certificates, not 1 to ${MAX_CHAIN}`);
-    if (roots.length === 0 || roots.length > MAX_ROOTS) return err(`there are ${roots.length} roots, not 1 to ${MAX_ROOTS}`);
+    if (signer === undefined || chain.length > MAX_CHAIN)
+      return err(`the chain has ${chain.length} certificates, not 1 to ${MAX_CHAIN}`);
+    if (roots.length === 0 || roots.length > MAX_ROOTS)
+      return err(`there are ${roots.length} roots, not 1 to ${MAX_ROOTS}`);
     const key = signingKeyOf(texts.key);
     if (!key.ok) return key;
-    if (Buffer.compare(key.value.publicKey, signer.publicKey) !== 0) return err("the key does not belong to the first certificate of the chain");
+    if (Buffer.compare(key.value.publicKey, signer.publicKey) !== 0)
+      return err("the key does not belong to the first certificate of the chain");
     for (const one of [...chain, ...roots]) {
       const problem = unfit(one, trustDomain, nowMs);
       if (problem !== undefined) return err(problem);
     }
     for (const [index, one] of chain.entries()) {
       const upper = chain[index + 1];
-      if (upper !== undefined && !hasSigned(upper, one)) return err(`${one.subjectText} is not signed by the next one of the chain`);
+      if (upper !== undefined && !hasSigned(upper, one))
+        return err(`${one.subjectText} is not signed by the next one of the chain`);
     }
     const top = chain.at(-1) ?? signer;
     const root = roots.find((one) => one.sha256 !== top.sha256 && hasSigned(one, top));
@@ -136,7 +143,8 @@ function unfit(facts: CaFacts, trustDomain: string, nowMs: number): string | und
   const { subjectText, isCa, uriName, notBeforeMs, notAfterMs } = facts;
   if (!isCa || !new X509Certificate(facts.pem).ca) return `${subjectText} is not a certificate authority's`;
   // X.509-SVID, section 3: a signing certificate may have a SPIFFE id, and then that of the trust domain.
-  if (uriName !== undefined && uriName !== `spiffe://${trustDomain}`) return `${subjectText} is for ${uriName}, not for ${trustDomain}`;
+  if (uriName !== undefined && uriName !== `spiffe://${trustDomain}`)
+    return `${subjectText} is for ${uriName}, not for ${trustDomain}`;
   if (nowMs < notBeforeMs || nowMs >= notAfterMs) {
     return `${subjectText} is valid from ${new Date(notBeforeMs).toISOString()} to ${new Date(notAfterMs).toISOString()}`;
   }

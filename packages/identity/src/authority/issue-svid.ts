@@ -77,7 +77,15 @@ export async function issueSvid(
   );
   try {
     const keySha256 = sha256Hex(key.value);
-    await context.log.append({ timeMs: nowMs, kind: "svid", spiffeId, serialNumber, notBeforeMs, notAfterMs, keySha256 });
+    await context.log.append({
+      timeMs: nowMs,
+      kind: "svid",
+      spiffeId,
+      serialNumber,
+      notBeforeMs,
+      notAfterMs,
+      keySha256,
+    });
   } catch (error) {
     return err(refusal(issuanceNotLogged, messageOf(error)));
   }

@@ -306,9 +306,7 @@ class FileAuthority implements OpenAuthority {
         roots: [{ name, pem: root.value.pem }],
         signing: root.value.sha256,
       };
-      await this.#book.end("recovered", [], next, () =>
-        this.#sign({ root: root.value, intermediate: made.value }),
-      );
+      await this.#book.end("recovered", [], next, () => this.#sign({ root: root.value, intermediate: made.value }));
       await this.#clean();
       return ok(undefined);
     });
@@ -340,7 +338,8 @@ class FileAuthority implements OpenAuthority {
   async #signerUnder(entry: BookRoot): Promise<Result<Signing, string>> {
     if (entry.name === "") {
       const external = this.#external;
-      if (external?.root.sha256 !== entry.facts.sha256) return err("the files do not hold the new intermediate any more");
+      if (external?.root.sha256 !== entry.facts.sha256)
+        return err("the files do not hold the new intermediate any more");
       return ok({ root: undefined, intermediate: external.signer });
     }
     const root = await this.#files.loadRoot(entry.name, entry.pem);
