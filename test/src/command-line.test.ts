@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import type { HistoryPage } from "@ripstop/model";
 import { MeshClient } from "./http-client.ts";
 import { executable, Mesh, start } from "./mesh.ts";
 import { echoServer } from "./programs.ts";
@@ -63,6 +64,28 @@ describe("the command line", () => {
       assert.match((await mesh.command(["describe", "service", "good", "-n", "shop"])).output, /app: good/);
       assert.match((await mesh.command(["delete", "service", "good", "-n", "shop"])).output, /deleted/);
       assert.equal((await mesh.command(["get", "service", "good", "-n", "shop"])).code, 1);
+    });
+
+    it("shows the history, what files would change, and goes back", async () => {
+      await mesh.command(["apply", "-", "--reason", "first"], GOOD);
+      const changed = GOOD.replace("port: 80", "port: 81");
+      const diff = await mesh.command(["diff", "-f", "-"], changed);
+      assert.equal(diff.code, 1, diff.output);
+      assert.match(diff.output, /^-    - port: 80\n\+    - port: 81$/m);
+      assert.equal((await mesh.command(["diff", "-f", "-"], GOOD)).code, 0);
+      await mesh.command(["apply", "-", "--reason", "second"], changed);
+      const shown = await mesh.command(["history", "service", "good", "-n", "shop", "-o", "json"]);
+      const page = JSON.parse(shown.output) as HistoryPage;
+      assert.deepEqual(
+        page.revisions.slice(0, 2).map(({ reason }) => reason),
+        ["second", "first"],
+      );
+      assert.match((await mesh.command(["history"])).output, /REVISION +TIME[^]*Service shop\/good configured +second/);
+      const to = String(page.revisions[1]?.number);
+      const back = await mesh.command(["rollback", "service", "good", "-n", "shop", "--to", to]);
+      assert.match(back.output, /Service shop\/good configured/);
+      assert.equal((await mesh.command(["diff", "-f", "-"], GOOD)).code, 0);
+      assert.equal((await mesh.command(["diff", to])).output, "");
     });
 
     it("ends quietly when the reader of its output has enough", async () => {

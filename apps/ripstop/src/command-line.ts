@@ -5,9 +5,12 @@ import { applyCommand } from "./commands/apply/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
+import { diffCommand } from "./commands/diff/index.ts";
 import { getCommand } from "./commands/get/index.ts";
+import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
+import { rollbackCommand } from "./commands/rollback/index.ts";
 import { runCommand } from "./commands/run/index.ts";
 import { statusCommand } from "./commands/status/index.ts";
 import { tapCommand } from "./commands/tap/index.ts";
@@ -55,6 +58,9 @@ export function createProgram(): Command {
     getCommand(),
     describeCommand(),
     deleteCommand(),
+    diffCommand(),
+    historyCommand(),
+    rollbackCommand(),
     statusCommand(),
     tapCommand(),
     identityCommand(),

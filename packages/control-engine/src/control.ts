@@ -30,6 +30,7 @@ import {
 } from "@ripstop/telemetry";
 
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
+import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
@@ -48,7 +49,7 @@ import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
-import { openLmdbStore } from "./store/lmdb-store.ts";
+import { openStore, type EtcdSettings } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
 import { Collector } from "./telemetry/collector.ts";
 
@@ -69,6 +70,10 @@ export interface ControlOptions {
   readonly dashboardDirectory?: string;
   /** Wanted port of the dashboard; default the one of the last start, else a free one. Taken: a free one, with a notice. */
   readonly dashboardPort?: number;
+  /** Keeps resources in etcd instead of in the home. */
+  readonly etcd?: EtcdSettings;
+  /** Revisions kept for `ripstop history`, diff and rollback; default 1 000. */
+  readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
   /** Lifetime of SVIDs, 10 s … 24 h; default 1 h. */
@@ -133,7 +138,12 @@ async function assemble(
   if (!trustDomain.ok) return trustDomain;
 
   const events = new EventLog(clock, logger);
-  const store = openLmdbStore({ directory: join(home, "store"), clock });
+  const store = await openStore({
+    home,
+    clock,
+    etcd: options.etcd,
+    ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
+  });
   undo.push(() => store.close());
   const opened = await openAuthority({
     directory: join(home, "authority"),
@@ -270,10 +280,12 @@ async function assemble(
     streamAddress: discovery.address,
     startedMs,
   });
+  const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
   const routes = [
+    ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
-      kinds: new KindRegistry([...coreKinds, ...policyResourceKinds]),
+      kinds,
       conditions,
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),

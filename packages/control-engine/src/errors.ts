@@ -46,6 +46,40 @@ export const storeDamaged: ErrorKind = defineError({
   remedy: "Put back a copy that was made while the control plane was stopped, or move the folder away to start anew",
 });
 
+/** etcd does not answer, or not as it should. */
+export const etcdUnreachable: ErrorKind = defineError({
+  code: "RS3051",
+  name: "etcd_unreachable",
+  status: 503,
+  grpcStatus: 14,
+  title: "The store in etcd does not answer",
+  cause: "etcd is down, has no quorum, refuses this client, or the network between is cut",
+  remedy:
+    "Check `etcdctl endpoint health` with the same endpoints and certificates; nothing of this write was acknowledged",
+});
+
+/** Two mesh homes on one prefix. */
+export const etcdOfAnotherMesh: ErrorKind = defineError({
+  code: "RS3052",
+  name: "etcd_of_another_mesh",
+  status: 409,
+  grpcStatus: 9,
+  title: "The store in etcd belongs to another mesh home",
+  cause: "A control plane with another home, and so with another certificate authority, uses the same prefix",
+  remedy: "Start it on that home, or choose a prefix of its own (--etcd-prefix)",
+});
+
+/** A revision that the history does not have. */
+export const noSuchRevision: ErrorKind = defineError({
+  code: "RS3050",
+  name: "no_such_revision",
+  status: 404,
+  grpcStatus: 5,
+  title: "The history does not have that revision",
+  cause: "It was never made, or it is older than what is kept",
+  remedy: "`ripstop history` lists what there is; the control plane's --keep-revisions says how much is kept",
+});
+
 /** No such route of the API. */
 export const noSuchRoute: ErrorKind = defineError({
   code: "RS3010",

@@ -6,6 +6,10 @@
 //   GET    /v1/resources/KIND/NS/NAME     → Resource        (NS is "-" for kinds without namespace)
 //   DELETE /v1/resources/KIND/NS/NAME     → ApplyResponse
 //   GET    /v1/revisions/N/live?waitMs=   → LiveStatus      (answers when live on all, or after waitMs)
+//   GET    /v1/revisions?limit=&before=&kind=&namespace=&name= → HistoryPage   (newest first)
+//   GET    /v1/diff?from=&to=             → Diff            (the net difference between two revisions)
+//   POST   /v1/diff                       ApplyRequest → Diff   (what applying it would change)
+//   POST   /v1/rollback                   RollbackRequest → ApplyResponse
 //   POST   /v1/workloads                  RegisterRequest → RegisterResponse
 //   PUT    /v1/workloads/NS/INSTANCE      WorkloadStatus → HeartbeatResponse   (also the heartbeat)
 //   POST   /v1/workloads/NS/INSTANCE/svid SvidRequest → SvidResponse
@@ -71,6 +75,51 @@ export interface LiveStatus {
   readonly rejected: readonly { readonly proxyId: string; readonly reason: string }[];
   /** From commit to the last acknowledgement, or until now. */
   readonly elapsedMs: number;
+}
+
+/** A committed write, as the history shows it. */
+export interface RevisionView {
+  readonly number: number;
+  readonly author: string;
+  readonly reason: string;
+  readonly timeMs: number;
+  readonly changes: readonly {
+    /** "HTTPRoute shop/catalog". */
+    readonly resource: string;
+    readonly action: "created" | "configured" | "deleted";
+  }[];
+}
+
+/** A part of the history, newest first. */
+export interface HistoryPage {
+  readonly revisions: readonly RevisionView[];
+  /** Where the next page goes on (`before=`); undefined when this is the last one. */
+  readonly next?: number;
+  /** The oldest revision that can be compared with or rolled back to. */
+  readonly oldest: number;
+}
+
+/** What differs between two states. Resources are without status; an absent side means that it did not exist there. */
+export interface Diff {
+  readonly from: number;
+  /** 0 for a state that was not committed. */
+  readonly to: number;
+  readonly changes: readonly {
+    readonly resource: string;
+    readonly action: "created" | "configured" | "deleted";
+    readonly before?: unknown;
+    readonly after?: unknown;
+  }[];
+}
+
+/** Makes the state of an earlier revision the current one again, as a new revision. */
+export interface RollbackRequest {
+  readonly to: number;
+  /** Only this resource; absent: all. */
+  readonly only?: { readonly kind: string; readonly namespace: string; readonly name: string };
+  readonly author: string;
+  readonly reason: string;
+  readonly dryRun: boolean;
 }
 
 /** A new workload asks to join. */

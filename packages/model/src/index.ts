@@ -6,8 +6,10 @@ export type {
   ApplyResponse,
   CaCertificateView,
   ControlInfo,
+  Diff,
   Graph,
   HeartbeatResponse,
+  HistoryPage,
   IdentityAlarm,
   IdentityHealth,
   LiveStatus,
@@ -15,6 +17,8 @@ export type {
   RecoveryRequest,
   RegisterRequest,
   RegisterResponse,
+  RevisionView,
+  RollbackRequest,
   RotationHolder,
   RotationPhase,
   RotationRequest,
@@ -39,6 +43,7 @@ export {
 } from "./bootstrap.ts";
 export * from "./generated/ripstop/model/v1/model.ts";
 export * as discovery from "./generated/envoy/service/discovery/v3/discovery.ts";
+export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,

@@ -5,10 +5,9 @@ import { describe, it } from "node:test";
 import { X509Certificate } from "node:crypto";
 import { bundleFile, trustBundleType } from "@ripstop/model";
 import { TestAuthority } from "@ripstop/testkit";
-import { meshEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
+import { meshEndpoint, TestMesh, TRUST_DOMAIN } from "./testing/test-mesh.suite.ts";
 import { fetchVia, httpApp } from "./testing/test-peers.suite.ts";
 
-const DOMAIN = "test.mesh";
 
 describe("the trust bundle of a proxy", () => {
   it("is the newest of the stream's and the supervisor's, and what is open stays open", async () => {
@@ -29,13 +28,13 @@ describe("the trust bundle of a proxy", () => {
       const status = async (): Promise<number> => (await fetchVia(web.ports.httpProxy, "http://server/")).status;
       assert.equal(await status(), 200);
 
-      const stranger = await TestAuthority.create(DOMAIN);
+      const stranger = await TestAuthority.create(TRUST_DOMAIN);
       const own = mesh.authority.bundlePem;
       assert.ok(web.proxy.setBundle(bundleFile(own, 5)).ok);
       assert.equal(web.proxy.bundleSequence, 5);
       // From a cache that is older than the file: not taken, and not refused either.
-      mesh.config.set(trustBundleType, DOMAIN, {
-        trustDomain: DOMAIN,
+      mesh.config.set(trustBundleType, TRUST_DOMAIN, {
+        trustDomain: TRUST_DOMAIN,
         sequence: 4,
         x509Authorities: [Buffer.from(new X509Certificate(stranger.bundlePem).raw)],
       });
@@ -45,7 +44,7 @@ describe("the trust bundle of a proxy", () => {
       assert.equal(await status(), 200);
 
       const both = [own, stranger.bundlePem].map((pem) => Buffer.from(new X509Certificate(pem).raw));
-      mesh.config.set(trustBundleType, DOMAIN, { trustDomain: DOMAIN, sequence: 6, x509Authorities: both });
+      mesh.config.set(trustBundleType, TRUST_DOMAIN, { trustDomain: TRUST_DOMAIN, sequence: 6, x509Authorities: both });
       assert.equal(web.proxy.bundleSequence, 6);
       assert.equal(await status(), 200);
       assert.equal(web.proxy.setBundle(bundleFile("nothing", 7)).ok, false);

@@ -1,10 +1,10 @@
 // The control role: wires the control engine, runs it until a signal, takes it down.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { meshHome } from "@ripstop/agent-engine";
-import { startControl } from "@ripstop/control-engine";
+import { startControl, type EtcdSettings } from "@ripstop/control-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
 import { createPeerVerification } from "@ripstop/identity";
 
@@ -18,6 +18,12 @@ import { packageVersion } from "../package-version.ts";
 export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
+  readonly keepRevisions?: number;
+  readonly etcd?: readonly string[];
+  readonly etcdPrefix: string;
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
   readonly endWithParent: boolean;
 }
 
@@ -30,6 +36,11 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   });
   const home = meshHome(options.home, process.env);
   const dashboardDirectory = findDashboard();
+  const etcd = etcdSettings(options);
+  if (typeof etcd === "string") {
+    process.stderr.write(`ripstop: ${etcd}\n`);
+    return exitCodes.usage;
+  }
   const started = await startControl({
     home: home.path,
     clock: systemClock,
@@ -44,6 +55,8 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.externalCa === undefined ? {} : { externalCaDirectory: resolve(options.externalCa) }),
     ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
+    ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
+    ...(etcd === undefined ? {} : { etcd }),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
   if (!started.ok) {
@@ -62,6 +75,29 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   hold.clear();
   if (process.connected) process.disconnect();
   return exitCodes.done;
+}
+
+/** What the options say about etcd; a sentence when they cannot be followed. */
+function etcdSettings(options: ControlOptions): EtcdSettings | string | undefined {
+  const { etcd: endpoints, etcdPrefix: prefix, etcdCa, etcdCert, etcdKey } = options;
+  if (endpoints === undefined) return undefined;
+  if ((etcdCert === undefined) !== (etcdKey === undefined)) return "give --etcd-cert and --etcd-key together";
+  for (const endpoint of endpoints) {
+    const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+    if (url?.protocol !== "http:" && url?.protocol !== "https:")
+      return `--etcd takes http(s)://HOST:PORT, not ${JSON.stringify(endpoint)}`;
+  }
+  try {
+    return {
+      endpoints,
+      prefix,
+      ...(etcdCa === undefined ? {} : { caPem: readFileSync(etcdCa, "utf8") }),
+      ...(etcdCert === undefined ? {} : { certificatePem: readFileSync(etcdCert, "utf8") }),
+      ...(etcdKey === undefined ? {} : { keyPem: readFileSync(etcdKey, "utf8") }),
+    };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The built dashboard lies beside the built program, at one of several depths. */

@@ -31,6 +31,27 @@ export const applyRequest: SchemaChecker = compileSchema({
   },
 });
 
+/** RollbackRequest. */
+export const rollbackRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["to"],
+  properties: {
+    to: { type: "integer", minimum: 0 },
+    only: {
+      type: "object",
+      required: ["kind", "namespace", "name"],
+      properties: {
+        kind: { type: "string", maxLength: 253 },
+        namespace: { type: "string", maxLength: 253 },
+        name: { type: "string", maxLength: 253 },
+      },
+    },
+    author: { type: "string", maxLength: 256, default: "" },
+    reason: { type: "string", maxLength: 4096, default: "" },
+    dryRun: { type: "boolean", default: false },
+  },
+});
+
 /** RegisterRequest. */
 export const registerRequest: SchemaChecker = compileSchema({
   type: "object",

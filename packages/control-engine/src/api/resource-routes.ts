@@ -2,21 +2,13 @@
 
 import { err, ok, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, LiveStatus } from "@ripstop/model";
-import {
-  invalidResources,
-  label,
-  resourceKey,
-  validateAll,
-  type KindRegistry,
-  type Resource,
-  type ResourceLookup,
-} from "@ripstop/resources";
+import { label, resourceKey, type KindRegistry, type Resource } from "@ripstop/resources";
 
 import type { Conditions } from "../compile/conditions.ts";
-import { badRequest, conflict, noSuchResource } from "../errors.ts";
+import { badRequest, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
-import { planCommit } from "../store/plan-commit.ts";
-import type { Conflict, Revision, Store, Transaction } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
+import { commitResources, lostAgainst, resolveKey, unknownKind } from "./commit-resources.ts";
 import { answerJson } from "./http-answer.ts";
 import { readJson } from "./read-body.ts";
 import { applyRequest } from "./request-schemas.ts";
@@ -44,7 +36,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
       async handler({ request, response }) {
         const body = await readJson<ApplyRequest>(request, applyRequest, MAX_APPLY_BYTES);
         if (!body.ok) return body.error;
-        const applied = await apply(body.value, options);
+        const applied = await commitResources(body.value, options);
         if (!applied.ok) return applied.error;
         answerJson(response, 200, applied.value);
         return undefined;
@@ -84,7 +76,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
         if (!found.ok) return found.error;
         const [author, reason] = [query.get("author") ?? "", query.get("reason") ?? ""];
         const committed = await store.commit({ author, reason, puts: [], deletes: [resourceKey(found.value)] });
-        if (!committed.ok) return lost(committed.error);
+        if (!committed.ok) return lostAgainst(committed.error);
         const { number } = committed.value;
         answerJson(response, 200, {
           revision: number,
@@ -114,64 +106,14 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
   ];
 }
 
-/** Validates all files and commits them as one revision, or nothing. */
-async function apply(
-  request: ApplyRequest,
-  { store, kinds }: ResourceRoutesOptions,
-): Promise<Result<ApplyResponse, Failure>> {
-  const current: ResourceLookup = {
-    get: (kind, namespace, name) => store.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`),
-    list: (kind) => store.list(kind),
-  };
-  const { resources, violations } = validateAll(request.documents, { kinds, current });
-  if (violations.length > 0) {
-    const count = violations.length === 1 ? "1 violation" : `${violations.length} violations`;
-    return err({ kind: invalidResources, message: `${count}; nothing was applied`, violations });
-  }
-  const puts = resources.map(({ resource }) => resource);
-  const expect = Object.fromEntries(
-    puts
-      .filter(({ metadata }) => metadata.resourceVersion !== "")
-      .map((put) => [resourceKey(put), put.metadata.resourceVersion]),
-  );
-  const transaction: Transaction = { author: request.author, reason: request.reason, puts, deletes: [], expect };
-  const committed: Result<Revision, Conflict> = request.dryRun
-    ? planCommit(transaction, { revision: store.revision, timeMs: 0, get: (key) => store.get(key) })
-    : await store.commit(transaction);
-  if (!committed.ok) return err(lost(committed.error));
-  const { number, changes } = committed.value;
-  const actions = new Map<string, "created" | "configured">();
-  for (const change of changes) {
-    if (change.type === "put")
-      actions.set(resourceKey(change.resource), change.before === undefined ? "created" : "configured");
-  }
-  return ok({
-    revision: request.dryRun ? 0 : number,
-    changes: puts.map((put) => ({ resource: label(put), action: actions.get(resourceKey(put)) ?? "unchanged" })),
-  });
-}
-
 function find(
   params: Readonly<Record<string, string>>,
   { store, kinds }: ResourceRoutesOptions,
 ): Result<Resource, Failure> {
-  const { kind: kindName = "", namespace = "", name = "" } = params;
-  const known = kinds.find(kindName);
-  if (known === undefined) return err(unknownKind(kindName, kinds));
-  const { kind, namespaced } = known.kind;
-  const path = namespaced ? `${namespace}/${name}` : name;
-  const resource = store.get(`${kind}/${path}`);
-  return resource === undefined ? err({ kind: noSuchResource, message: `there is no ${kind} ${path}` }) : ok(resource);
-}
-
-function unknownKind(name: string, kinds: KindRegistry): Failure {
-  const near = kinds.closest(name);
-  const known = kinds.list().map(({ kind }) => kind);
-  const hint = near === undefined ? `known kinds: ${known.join(", ")}` : `did you mean ${near}?`;
-  return { kind: noSuchResource, message: `there is no kind ${JSON.stringify(name)}; ${hint}` };
-}
-
-function lost({ key, expected, actual }: Conflict): Failure {
-  const now = actual === "" ? "does not exist" : `is at resourceVersion ${actual}`;
-  return { kind: conflict, message: `${key} ${now}, not at ${expected === "" ? "none" : expected}` };
+  const { kind = "", namespace = "", name = "" } = params;
+  const key = resolveKey(kind, namespace, name, kinds);
+  if (!key.ok) return key;
+  const resource = store.get(key.value);
+  if (resource !== undefined) return ok(resource);
+  return err({ kind: noSuchResource, message: `there is no ${key.value.replace("/", " ")}` });
 }

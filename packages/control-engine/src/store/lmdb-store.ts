@@ -137,6 +137,12 @@ class LmdbStore implements Store {
     return ok(this.#watchers.add(onRevision));
   }
 
+  async readLog(after: number, upTo: number = this.#revision): Promise<Result<readonly Revision[], Compacted>> {
+    if (after < this.#oldest - 1) return err({ oldest: this.#oldest - 1 });
+    const end = Math.min(upTo, this.#revision) + 1;
+    return ok([...this.#log.getRange({ start: after + 1, end })].map(({ value }) => value));
+  }
+
   table<T>(name: TableName): Table<T> {
     const database = this.#tables.get(name) as Database<T, string> | undefined;
     if (database === undefined) throw new Error(`no table ${name}`);

@@ -66,6 +66,12 @@ export class MemoryStore implements Store {
     return ok(this.#watchers.add(onRevision));
   }
 
+  async readLog(after: number, upTo: number = this.#revision): Promise<Result<readonly Revision[], Compacted>> {
+    const oldest = (this.#log[0]?.number ?? this.#revision + 1) - 1;
+    if (after < oldest) return err({ oldest });
+    return ok(this.#log.filter(({ number }) => number > after && number <= upTo));
+  }
+
   table<T>(name: TableName): Table<T> {
     let map = this.#tables.get(name);
     if (map === undefined) this.#tables.set(name, (map = new Map<string, string>()));

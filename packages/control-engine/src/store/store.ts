@@ -38,7 +38,7 @@ export interface Conflict {
 
 /** Revisions that were asked for are gone from the log: read the whole state, then watch from its revision. */
 export interface Compacted {
-  /** The oldest revision that `watch` can start after. */
+  /** The oldest revision that `watch` and `readLog` can start after. */
   readonly oldest: number;
 }
 
@@ -65,6 +65,11 @@ export interface Store {
   readonly revision: number;
   /** Committed revisions after `after`, in order, then every further one, without a gap. Returns how to stop. */
   watch(after: number, onRevision: (revision: Revision) => void): Result<() => void, Compacted>;
+  /**
+   * Committed revisions with numbers above `after` up to `upTo` (default: the newest), in order, for looking back.
+   * Revisions below the oldest kept one give Compacted.
+   */
+  readLog(after: number, upTo?: number): Promise<Result<readonly Revision[], Compacted>>;
   /** The table of that name. The values' type is the caller's to keep. */
   table<T>(name: TableName): Table<T>;
   close(): Promise<void>;

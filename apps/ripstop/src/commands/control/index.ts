@@ -1,7 +1,7 @@
 // `ripstop control`: the control plane in the foreground.
 
 import { Command, Option } from "commander";
-import { portOption, withAuthority, withHome } from "../../options.ts";
+import { countOption, portOption, withAuthority, withHome } from "../../options.ts";
 import type { ControlOptions } from "../../roles/control.ts";
 
 /** The command. */
@@ -12,6 +12,12 @@ export function controlCommand(): Command {
     )
     .option("--trust-domain <name>", "trust domain of a new mesh")
     .option("--dashboard-port <port>", "port of the dashboard; another one when it is taken", portOption)
+    .option("--keep-revisions <n>", "revisions kept for history, diff and rollback", countOption, 1_000)
+    .option("--etcd <url...>", "keep resources in etcd: http(s)://HOST:PORT of each member")
+    .option("--etcd-prefix <prefix>", "prefix of all keys in etcd", "/ripstop/")
+    .option("--etcd-ca <file>", "PEM: certificate authority of the members")
+    .option("--etcd-cert <file>", "PEM: certificate of the control plane for etcd")
+    .option("--etcd-key <file>", "PEM: key of that certificate")
     .addOption(
       new Option("--end-with-parent", "end when the IPC channel of the parent process closes")
         .hideHelp()
@@ -19,7 +25,7 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --svid-ttl 15m --ca-key ec-p384",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key",
     )
     .action(async (options: ControlOptions) => {
       const { controlRole } = await import("../../roles/control.ts");
