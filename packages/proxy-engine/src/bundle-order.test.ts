@@ -8,7 +8,6 @@ import { TestAuthority } from "@ripstop/testkit";
 import { meshEndpoint, TestMesh, TRUST_DOMAIN } from "./testing/test-mesh.suite.ts";
 import { fetchVia, httpApp } from "./testing/test-peers.suite.ts";
 
-
 describe("the trust bundle of a proxy", () => {
   it("is the newest of the stream's and the supervisor's, and what is open stays open", async () => {
     const mesh = await TestMesh.create();

@@ -312,6 +312,10 @@ class FileAuthority implements OpenAuthority {
     });
   }
 
+  async lookAtFiles(): Promise<void> {
+    await this.#watch?.check();
+  }
+
   async close(): Promise<void> {
     this.#book.close();
     this.#timer?.clear();
