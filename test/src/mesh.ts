@@ -79,7 +79,7 @@ export class Mesh {
   readonly #running = new Set<Running>();
   control: Running | undefined;
 
-  /** Starts the control plane and waits until its API answers. */
+  /** Starts the control plane, with more arguments and environment if given, and waits until its API answers. */
   async startControl(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<void> {
     this.control = this.ripstop(["control", ...args], env);
     const file = join(this.home, "control.json");
@@ -104,9 +104,12 @@ export class Mesh {
 
   /** Starts `ripstop ARGS` on this mesh's home. */
   ripstop(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const running = start(process.execPath, [executable, ...args], {
-      env: { ...process.env, RIPSTOP_HOME: this.home, NO_COLOR: "1", ...env },
-    });
+    return this.program(process.execPath, [executable, ...args], { RIPSTOP_HOME: this.home, NO_COLOR: "1", ...env });
+  }
+
+  /** Starts any program, to be ended with the mesh. */
+  program(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    const running = start(command, args, { env: { ...process.env, ...env } });
     this.#running.add(running);
     void running.ended.then(() => this.#running.delete(running));
     return running;
@@ -160,6 +163,12 @@ export class Mesh {
     if (this.control) await endWithin(this.control, 5000);
     rmSync(this.home, { recursive: true, force: true });
   }
+}
+
+/** Lets a long run that is interrupted end its mesh first: call once, from a program's main file. */
+export function stopOnSignal(mesh: Mesh): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void mesh.stop().then(() => process.exit(130)));
 }
 
 async function endWithin(running: Running, ms: number): Promise<void> {

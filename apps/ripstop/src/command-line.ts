@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { applyCommand } from "./commands/apply/index.ts";
+import { checkCommand } from "./commands/check/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
@@ -64,6 +65,7 @@ export function createProgram(): Command {
     statusCommand(),
     tapCommand(),
     identityCommand(),
+    checkCommand(),
     controlCommand(),
     proxyCommand(),
     versionCommand(),

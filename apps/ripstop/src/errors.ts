@@ -34,3 +34,14 @@ export const stateDirectoryInvalid: ErrorKind = defineError({
   cause: "The proxy was started by hand; `ripstop run` makes the directory and starts the proxy.",
   remedy: "Use `ripstop run`, or give --state-dir the directory that it made.",
 });
+
+/** A file cannot be written, or is there already. */
+export const fileUnwritable: ErrorKind = defineError({
+  code: "RS4150",
+  name: "file_unwritable",
+  status: 409,
+  grpcStatus: 9,
+  title: "A file could not be written",
+  cause: "It is there already, or this user may not write in its folder, or the disk is full.",
+  remedy: "Choose another folder with --out, or replace the files with --force.",
+});

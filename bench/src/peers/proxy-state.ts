@@ -61,7 +61,9 @@ export function writeState(
   cache.add(trustBundleType, TRUST_DOMAIN, {
     trustDomain: TRUST_DOMAIN,
     sequence: 1,
+    revocations: [],
     x509Authorities: mesh.bundleDer.map((der) => Buffer.from(der)),
+    federatesWith: [],
   });
   cache.add(telemetryType, "default", { reportIntervalMs: 1000 });
   cache.add(workloadType, id, {

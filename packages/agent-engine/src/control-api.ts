@@ -1,11 +1,14 @@
 // Client of the control plane's REST API (packages/model/src/api.ts) over the mesh home's Unix socket.
 
-import { request, type IncomingMessage } from "node:http";
+import { request, type ClientRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { err, ok, type Result } from "@ripstop/core";
 import type {
   ApiError,
+  BundlesView,
   ControlInfo,
   HeartbeatResponse,
+  JwtSvidRequest,
+  JwtSvidResponse,
   RegisterRequest,
   RegisterResponse,
   SvidRequest,
@@ -27,12 +30,24 @@ export interface ApiFailure {
   readonly error: ApiError["error"];
 }
 
+/** An SVID by which the caller of the API proves itself, and whom it trusts. */
+export interface CallerIdentity {
+  readonly chainPem: string;
+  readonly keyPem: string;
+  readonly bundlePem: string;
+}
+
 /** A stream of lines that goes on until either side closes it. */
 export interface LineStream {
   /** Stops reading; `done` is then kept with undefined. */
   close(): void;
   /** Kept when the stream ends: undefined for a regular end, else the failure. */
   readonly done: Promise<ApiFailure | undefined>;
+}
+
+/** What a call sets of a request. */
+export interface ApiRequestOptions extends Pick<RequestOptions, "method" | "path" | "timeout"> {
+  readonly headers?: Readonly<Record<string, string | number>>;
 }
 
 /** Calls the API; stateless, so that a restart of the control plane needs no reconnecting. */
@@ -47,6 +62,18 @@ export class ControlApi {
   info(): Promise<Result<ControlInfo, ApiFailure>> {
     return this.call("GET", "/v1/info");
   }
+
+  /** Name of the mesh's trust domain. */
+  async trustDomain(): Promise<Result<string, ApiFailure>> {
+    const info = await this.info();
+    return info.ok ? ok(info.value.trustDomain) : info;
+  }
+
+  /** A new SVID is in use; over the socket, the permission of its file is the proof of who calls. */
+  useIdentity(_identity: CallerIdentity): void {}
+
+  /** The roots to trust (PEM) have changed. */
+  useBundle(_bundlePem: string): void {}
 
   /** POST /v1/workloads. */
   register(body: RegisterRequest): Promise<Result<RegisterResponse, ApiFailure>> {
@@ -63,6 +90,17 @@ export class ControlApi {
     return this.call("POST", `/v1/workloads/${workloadId}/svid`, body);
   }
 
+  /** POST /v1/workloads/ID/jwt-svid. */
+  jwtSvid(workloadId: string, body: JwtSvidRequest): Promise<Result<JwtSvidResponse, ApiFailure>> {
+    return this.call("POST", `/v1/workloads/${workloadId}/jwt-svid`, body);
+  }
+
+  /** GET /v1/identity/bundles: at once, or when they are other than `after`, at the latest after `waitMs`. */
+  bundles(after: string, waitMs: number, signal?: AbortSignal): Promise<Result<BundlesView, ApiFailure>> {
+    const query = `after=${encodeURIComponent(after)}&waitMs=${waitMs}`;
+    return this.call("GET", `/v1/identity/bundles?${query}`, undefined, waitMs + 3_000, signal);
+  }
+
   /** DELETE /v1/workloads/ID: a graceful leave. */
   leave(workloadId: string): Promise<Result<unknown, ApiFailure>> {
     return this.call("DELETE", `/v1/workloads/${workloadId}`, undefined, 2_000);
@@ -74,17 +112,16 @@ export class ControlApi {
     path: string,
     body?: unknown,
     timeoutMs: number = DEFAULT_TIMEOUT_MS,
+    signal?: AbortSignal,
   ): Promise<Result<Answer, ApiFailure>> {
     return new Promise((resolve) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
-      const outgoing = request({
-        socketPath: this.socketPath,
+      const outgoing = this.open({
         method,
         path,
-        agent: false,
         timeout: timeoutMs,
+        ...(signal === undefined ? {} : { signal }),
         headers: {
-          host: "ripstop.local",
           accept: "application/json",
           ...(text === undefined
             ? {}
@@ -92,7 +129,7 @@ export class ControlApi {
         },
       });
       outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
-      outgoing.on("error", (cause) => resolve(err(this.#unreachable(cause))));
+      outgoing.on("error", (cause) => resolve(err(this.unreachable(cause))));
       outgoing.on("response", (incoming) => {
         readAll(incoming, (answer) =>
           resolve(answer.ok ? parseAnswer<Answer>(incoming.statusCode ?? 0, answer.value) : answer),
@@ -104,16 +141,10 @@ export class ControlApi {
 
   /** A GET route that answers line by line. */
   lines(path: string, onLine: (line: string) => void): LineStream {
-    const outgoing = request({
-      socketPath: this.socketPath,
-      method: "GET",
-      path,
-      agent: false,
-      headers: { host: "ripstop.local" },
-    });
+    const outgoing = this.open({ method: "GET", path });
     let closed = false;
     const done = new Promise<ApiFailure | undefined>((resolve) => {
-      outgoing.on("error", (cause) => resolve(closed ? undefined : this.#unreachable(cause)));
+      outgoing.on("error", (cause) => resolve(closed ? undefined : this.unreachable(cause)));
       outgoing.on("response", (incoming) => {
         if (incoming.statusCode !== 200) {
           readAll(incoming, (answer) => {
@@ -130,7 +161,7 @@ export class ControlApi {
           if (rest.length > MAX_LINE_CHARS) rest = "";
           for (const line of parts) if (line !== "") onLine(line);
         });
-        incoming.on("error", (cause) => resolve(closed ? undefined : this.#unreachable(cause)));
+        incoming.on("error", (cause) => resolve(closed ? undefined : this.unreachable(cause)));
         incoming.on("end", () => resolve(undefined));
       });
       outgoing.end();
@@ -144,7 +175,18 @@ export class ControlApi {
     };
   }
 
-  #unreachable(cause: Error): ApiFailure {
+  /** Begins a request. */
+  protected open(options: ApiRequestOptions): ClientRequest {
+    return request({
+      ...options,
+      socketPath: this.socketPath,
+      agent: false,
+      headers: { host: "ripstop.local", ...options.headers },
+    });
+  }
+
+  /** What a request that got no answer means. */
+  protected unreachable(cause: Error): ApiFailure {
     const reason =
       "code" in cause && (cause.code === "ENOENT" || cause.code === "ECONNREFUSED")
         ? `nothing listens on ${this.socketPath}`

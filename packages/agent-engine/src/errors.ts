@@ -79,3 +79,102 @@ export const homeUnusable: ErrorKind = defineError({
   cause: "The directory cannot be written, or its path is too long for a Unix socket (107 bytes).",
   remedy: "Choose another directory with --home or RIPSTOP_HOME.",
 });
+
+/** The Workload API's socket cannot be opened. */
+export const workloadApiNotListening: ErrorKind = defineError({
+  code: "RS4030",
+  name: "workload_api_not_listening",
+  status: 500,
+  grpcStatus: 9,
+  title: "The socket of the SPIFFE Workload API cannot be opened",
+  cause: "Its folder cannot be written, or its path is too long for a Unix socket (107 bytes).",
+  remedy: "Choose another folder, or a shorter path.",
+});
+
+/** Nothing answers at the join address. */
+export const joinUnreachable: ErrorKind = defineError({
+  code: "RS4020",
+  name: "join_unreachable",
+  status: 503,
+  grpcStatus: 14,
+  title: "The control plane's join listener does not answer",
+  cause: "The address is wrong, a firewall is between, or no control plane runs there.",
+  remedy: "Check --join; the control plane says its address in `ripstop status` and listens where --join-address says.",
+});
+
+/** The server at the join address is not the mesh's. */
+export const controlNotTrusted: ErrorKind = defineError({
+  code: "RS4021",
+  name: "control_not_trusted",
+  status: 403,
+  grpcStatus: 16,
+  title: "The server at the join address is not the control plane that is trusted",
+  cause: "The token or the trust bundle is of another mesh, or something between answers in its place.",
+  remedy: "Check the address, and make a new token with `ripstop token create` on the right mesh.",
+});
+
+/** The certificate's dates do not fit the host's clock. */
+export const hostClockWrong: ErrorKind = defineError({
+  code: "RS4022",
+  name: "host_clock_wrong",
+  status: 403,
+  grpcStatus: 9,
+  title: "The control plane's certificate is not valid by the clock of this host",
+  cause: "The clock of this host, or of the control plane, is wrong.",
+  remedy: "Set the clocks, for example with an NTP service.",
+});
+
+/** The file with the proof cannot be used. */
+export const evidenceUnusable: ErrorKind = defineError({
+  code: "RS4023",
+  name: "evidence_unusable",
+  status: 400,
+  grpcStatus: 3,
+  title: "The proof of identity to join with cannot be used",
+  cause: "The file is missing or not readable, or does not hold what it should.",
+  remedy: "Check the path; make a token with `ripstop token create`.",
+});
+
+/** The agent's own files cannot be used. */
+export const nodeStateUnusable: ErrorKind = defineError({
+  code: "RS4024",
+  name: "node_state_unusable",
+  status: 500,
+  grpcStatus: 9,
+  title: "The state of this node's agent cannot be used",
+  cause: "The directory is not writable, or its file is damaged.",
+  remedy: "Mend the permissions, or remove the agent's directory and join again with a new token.",
+});
+
+/** The kernel does not name the peer. */
+export const peerCredentialsUnavailable: ErrorKind = defineError({
+  code: "RS4025",
+  name: "peer_credentials_unavailable",
+  status: 500,
+  grpcStatus: 12,
+  title: "The process at the other end of the socket cannot be found out",
+  cause: "This system is not Linux, or the peer is in a container whose processes the agent cannot see.",
+  remedy: "Run the agent on Linux, in the host's process namespace.",
+});
+
+/** No entry fits the process. */
+export const processNotEntitled: ErrorKind = defineError({
+  code: "RS4026",
+  name: "process_not_entitled",
+  status: 403,
+  grpcStatus: 7,
+  title: "No registration entry gives this process that identity",
+  cause: "There is no WorkloadIdentity for it, or the process differs from what it selects.",
+  remedy: "Compare the process with `ripstop get workloadidentities`; the message says what differs.",
+});
+
+/** The agent has no identity yet. */
+export const agentNotJoined: ErrorKind = defineError({
+  code: "RS4027",
+  name: "agent_not_joined",
+  status: 503,
+  grpcStatus: 14,
+  title: "The agent of this host has not joined the mesh",
+  cause: "The control plane is away, or the agent was started without a token.",
+  remedy: "Look at the agent's messages.",
+});

@@ -2,7 +2,7 @@
 // complete config, keeps lease, SVID and proxy alive beside it, and takes all of it down in the order that loses nothing.
 
 import { join } from "node:path";
-import { RipstopError, sleep, type Clock, type ErrorKind } from "@ripstop/core";
+import { ok, RipstopError, sleep, type Clock, type ErrorKind, type Result } from "@ripstop/core";
 import { workloadSpiffeId } from "@ripstop/identity";
 import {
   bundleFile,
@@ -22,11 +22,19 @@ import { applicationEnvironment } from "./environment.ts";
 import { configNotReceived, controlUnreachable, proxyFailed, registrationRefused } from "./errors.ts";
 import { Latch } from "./latch.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { createStateDirectory, supervisorPidFile, sweepStateDirectories, type MeshHome } from "./mesh-home.ts";
+import {
+  createStateDirectory,
+  supervisorPidFile,
+  sweepStateDirectories,
+  workloadApiSocket,
+  type MeshHome,
+} from "./mesh-home.ts";
 import { ProxySupervisor, type ProxyCommand } from "./proxy-supervisor.ts";
 import { ReadinessProbe } from "./readiness-probe.ts";
 import { removeDirectory } from "./remove-directory.ts";
-import { SvidKeeper, svidNotAfterMs, type KeyAndCsrMaker } from "./svid-keeper.ts";
+import { SvidKeeper, svidNotAfterMs, type KeyAndCsr, type KeyAndCsrMaker } from "./svid-keeper.ts";
+import { RunIdentitySource } from "./workload-api/run-identity-source.ts";
+import { listenWorkloadApi, type WorkloadApiListener } from "./workload-api/workload-api-listener.ts";
 
 /** Exit code of failures of the mesh side itself; the application's own codes pass through (as `docker run` and `env` do). */
 export const RUN_FAILED_EXIT_CODE = 125;
@@ -40,6 +48,9 @@ const NOT_LISTENING_MS = 10_000;
 /** Endpoint changes reach the callers within this time; until then they may still open connections. */
 const LEAVE_GRACE_MS = 100;
 
+const TOO_MANY_REQUESTS = 429;
+const LOOPBACK = "127.0.0.1";
+
 /** What to run, and as whom. */
 export interface RunOptions {
   readonly home: MeshHome;
@@ -51,8 +62,14 @@ export interface RunOptions {
   /** The port that the application listens on; undefined for one that only calls others. */
   readonly port: RunPort | undefined;
   readonly upstreams: readonly BootstrapUpstream[];
+  /** The address by which other hosts reach this one, on which the proxy then listens; default: loopback. */
+  readonly advertiseHost?: string;
+  /** Connections of peers begin with a PROXY protocol header. */
+  readonly inboundProxyProtocol?: boolean;
   /** Loopback port on which the proxy serves its metrics; undefined for none. */
   readonly metricsPort: number | undefined;
+  /** Raw connections through which nothing passes end after this time; 0 = never, undefined = the proxy's default. */
+  readonly tunnelIdleMs?: number | undefined;
   /** Longest time for inbound work to finish at the end. */
   readonly drainMs: number;
   /** Longest wait for the control plane and the first config. */
@@ -65,6 +82,8 @@ export interface RunPort {
   readonly port: number;
   readonly servicePort: number;
   readonly protocol: RegisterRequest["ports"][number]["protocol"];
+  /** The PROXY protocol header that the application wants; default none. */
+  readonly proxyProtocol?: "v1" | "v2";
 }
 
 /** What the run needs from the process around it. */
@@ -72,6 +91,8 @@ export interface RunDependencies {
   readonly clock: Clock;
   readonly createKeyAndCsr: KeyAndCsrMaker;
   readonly proxyCommand: ProxyCommand;
+  /** How to reach the control plane; default: the socket of the mesh home. */
+  readonly api?: ControlApi;
   readonly env: NodeJS.ProcessEnv;
   /** Takes one line for the user (stderr). */
   readonly report: (line: string) => void;
@@ -100,6 +121,8 @@ export class WorkloadRun {
   #lease: LeaseKeeper | undefined;
   #svid: SvidKeeper | undefined;
   #probe: ReadinessProbe | undefined;
+  #identities: RunIdentitySource | undefined;
+  #workloadApi: Promise<Result<WorkloadApiListener, RipstopError>> | undefined;
   #stateDirectory: string | undefined;
   #workloadId = "";
   #bundleFileSequence = 0;
@@ -109,7 +132,7 @@ export class WorkloadRun {
   constructor(options: RunOptions, dependencies: RunDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#api = new ControlApi(options.home.apiSocket);
+    this.#api = dependencies.api ?? new ControlApi(options.home.apiSocket);
   }
 
   /** Runs to the end; the exit code for this process. Call once. */
@@ -165,7 +188,12 @@ export class WorkloadRun {
     if (!directory.ok) return { error: directory.error };
     this.#stateDirectory = directory.value;
     this.#writeBootstrap(registration);
+    this.#identities = new RunIdentitySource({ api: this.#api, clock, ...registration });
     this.#writeIdentity(keyPem, registration);
+    this.#workloadApi = this.#listenWorkloadApi(this.#identities, directory.value);
+    const workloadApi = await this.#workloadApi;
+    if (!workloadApi.ok) return { error: workloadApi.error };
+    if (this.#stopRequested.isOpen) return stopped();
 
     this.#lease = this.#createLease(registration);
     this.#svid = this.#createSvidKeeper(registration);
@@ -192,6 +220,7 @@ export class WorkloadRun {
       options.upstreams,
       own ?? { httpProxy: 0, upstreams: [] },
     );
+    appEnv["SPIFFE_ENDPOINT_SOCKET"] = workloadApi.value.address;
     this.#application = startApplication(options.command, appEnv);
     this.#watchReadiness();
     return { application: this.#application };
@@ -203,24 +232,26 @@ export class WorkloadRun {
     const { clock, createKeyAndCsr } = this.#dependencies;
     const startMs = clock.monotonicMs();
     let said = false;
+    let made: KeyAndCsr | undefined;
     for (;;) {
       // oxlint-disable no-await-in-loop -- one attempt after the other
-      const info = await this.#api.info();
+      const trustDomain = await this.#api.trustDomain();
       let failure: ApiFailure;
-      if (info.ok) {
+      if (trustDomain.ok) {
         const spiffeId = workloadSpiffeId(
-          info.value.trustDomain,
+          trustDomain.value,
           options.namespace,
           options.serviceAccount ?? options.service,
         );
-        const made = await createKeyAndCsr(spiffeId);
+        // One key for all attempts: a token whose answer was lost is good for the same key again.
+        made ??= await createKeyAndCsr(spiffeId);
         const registered = await this.#api.register(this.#registration(made.csrPem));
         if (registered.ok) return { registration: registered.value, keyPem: made.keyPem };
         failure = registered.error;
-        if (failure.status >= 400 && failure.status < 500) return failed(registrationRefused, failure);
       } else {
-        failure = info.error;
+        failure = trustDomain.error;
       }
+      if (isFinal(failure)) return failed(registrationRefused, failure);
       const waitedMs = clock.monotonicMs() - startMs;
       if (waitedMs >= options.waitTimeoutMs) return failed(controlUnreachable, failure);
       if (!said && waitedMs >= SAY_SO_AFTER_MS) {
@@ -259,10 +290,12 @@ export class WorkloadRun {
           id: registration.workloadId,
           namespace: this.#options.namespace,
           spiffeId: registration.spiffeId,
-          inboundHost: "127.0.0.1",
+          inboundHost: this.#options.advertiseHost ?? LOOPBACK,
           upstreams: this.#options.upstreams,
+          inboundProxyProtocol: this.#options.inboundProxyProtocol ?? false,
         },
       ],
+      ...(this.#options.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: this.#options.tunnelIdleMs }),
       ...(this.#options.metricsPort === undefined ? {} : { metricsPort: this.#options.metricsPort }),
     };
     this.#write(supervisorPidFile, `${process.pid}\n`);
@@ -271,13 +304,16 @@ export class WorkloadRun {
 
   /** The bundle first: what the new SVID leads to is trusted before it is used. */
   #writeIdentity(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">): void {
+    this.#api.useIdentity({ keyPem, chainPem: answer.svidChainPem, bundlePem: answer.bundlePem });
     const files = identityFiles(this.#workloadId);
     this.#writeBundle(answer.bundlePem, answer.bundleSequence ?? 0);
     this.#write(files.key, keyPem);
     this.#write(files.svid, answer.svidChainPem);
+    this.#identities?.renewed(keyPem, answer.svidChainPem, answer.bundlePem);
   }
 
   #writeBundle(pem: string, sequence: number): void {
+    this.#api.useBundle(pem);
     this.#write(stateFiles.bundle, bundleFile(pem, sequence));
     this.#bundleFileSequence = sequence;
   }
@@ -286,12 +322,26 @@ export class WorkloadRun {
     if (this.#stateDirectory !== undefined) writeFileAtomically(join(this.#stateDirectory, name), text);
   }
 
+  /** The Workload API for the application. The socket is for this user alone, and all that this user runs may be it. */
+  #listenWorkloadApi(source: RunIdentitySource, directory: string): Promise<Result<WorkloadApiListener, RipstopError>> {
+    const caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: 0, isAlive: () => true };
+    return listenWorkloadApi({
+      path: join(directory, workloadApiSocket),
+      mode: 0o600,
+      source,
+      clock: this.#dependencies.clock,
+      credentialsOf: () => ok(caller),
+      report: (line) => this.#say(line),
+    });
+  }
+
   #createSupervisor(stateDirectory: string): ProxySupervisor {
     const { clock, proxyCommand } = this.#dependencies;
     return new ProxySupervisor(proxyCommand, stateDirectory, clock, {
       onListening: (ports) => {
         const inbound = ports.workloads[this.#workloadId]?.inbound;
-        if (inbound !== undefined) void this.#lease?.update({ inboundAddress: `127.0.0.1:${inbound}` });
+        const host = this.#options.advertiseHost ?? LOOPBACK;
+        if (inbound !== undefined) void this.#lease?.update({ inboundAddress: formatAddress(host, inbound) });
         this.#listening.open(ports);
       },
       onReady: () => this.#ready.open(),
@@ -398,6 +448,9 @@ export class WorkloadRun {
     this.#probe?.close();
     this.#svid?.close();
     this.#lease?.close();
+    this.#identities?.close();
+    const workloadApi = await this.#workloadApi;
+    if (workloadApi?.ok) await workloadApi.value.close();
     const joined = await this.#joining;
     // The proxy first: a caller that comes now is refused before it has sent anything, and tries another endpoint.
     await this.#supervisor?.stop();
@@ -413,6 +466,15 @@ export class WorkloadRun {
 /** The run was ended before the application started; told by its exit code. */
 function stopped(): Failure {
   return { error: new RipstopError(configNotReceived, "the run was ended before the application started") };
+}
+
+/** Asking again would not help: the request is wrong, not early. */
+function isFinal({ status }: ApiFailure): boolean {
+  return status >= 400 && status < 500 && status !== TOO_MANY_REQUESTS;
+}
+
+function formatAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function failed(kind: ErrorKind, failure: ApiFailure): Failure {

@@ -30,7 +30,7 @@ describe("a control plane on etcd", { skip: needsEtcd() }, () => {
       workloads.map(({ id }) => id),
       [workloadId],
     );
-    await assert.rejects(TestControl.start({ etcd: settings }), /RS3052/);
+    await assert.rejects(TestControl.start({ etcd: settings }), /RS3062/);
     await mesh.close();
     await etcd.close();
   });

@@ -12,14 +12,17 @@ import {
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
 import {
   openAuthority,
+  openJwtIssuer,
   startOwnIdentity,
   type AuthorityOptions,
   type KeyedSvid,
   type KeyKind,
 } from "@ripstop/identity/authority";
+import { formatBundle } from "@ripstop/identity/jwt";
 import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
+import { revocationText } from "@ripstop/net";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry } from "@ripstop/resources";
+import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -29,24 +32,39 @@ import {
   type MetricRegistry,
 } from "@ripstop/telemetry";
 
+import { identityRoutes } from "./api/identity-routes.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
-import { workloadRoutes } from "./api/workload-routes.ts";
+import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
+import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import {
+  distributeRevocations,
+  hasRevokedCertificate,
+  issuanceRules,
+  refuseRevoked,
+} from "./identity/enforce-revocations.ts";
+import { IssuedIdentities } from "./identity/issued-identities.ts";
+import { Revocations } from "./identity/revocations.ts";
+import { BundleDirectory, type BundleNumber } from "./federation/bundle-directory.ts";
+import { startBundleEndpoint } from "./federation/bundle-endpoint.ts";
+import { Federation, type FederationRecord } from "./federation/federation.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workloads.ts";
 import { identityHealth } from "./identity/identity-health.ts";
 import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
+import { startJoining, type Joining } from "./join/start-joining.ts";
+import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
@@ -76,6 +94,10 @@ export interface ControlOptions {
   readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
   readonly streamPort?: number;
+  /** Where the config stream listens; exactly there. Default: loopback, `streamPort`. */
+  readonly streamAddress?: HostAndPort;
+  /** Where the join listener listens; exactly there. Default: loopback, the port of the last start, else a free one. */
+  readonly joinAddress?: HostAndPort;
   /** Lifetime of SVIDs, 10 s … 24 h; default 1 h. */
   readonly svidTtlMs?: number;
   /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
@@ -86,6 +108,13 @@ export interface ControlOptions {
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
   readonly checkpoint?: (step: string) => void;
+  /** Serves the own bundle to other trust domains; absent, it does not. */
+  readonly bundleEndpoint?: {
+    /** "HOST:PORT"; port 0 is a free one. */
+    readonly address: string;
+    /** PEM files of a certificate of the Web PKI (https_web); absent: the control plane's SVID (https_spiffe). */
+    readonly web?: { readonly certificateFile: string; readonly keyFile: string };
+  };
 }
 
 /** A running control plane. */
@@ -93,15 +122,19 @@ export interface Control {
   readonly apiSocket: string;
   /** "HOST:PORT". */
   readonly streamAddress: string;
+  /** "HOST:PORT" of the join listener. */
+  readonly joinAddress: string;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
+  /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
+  readonly bundleEndpointUrl: string | undefined;
   /** Sentences for the user: a port that was taken and what was used instead. */
   readonly notices: readonly string[];
   /** Ends streams and listeners, closes the store; what is registered stays for the next start. */
   close(): Promise<void>;
 }
 
-const STREAM_HOST = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
 const DEFAULT_TRUST_DOMAIN = "mesh.local";
 
 /** Starts a control plane on a home; fails with a Failure that says why and what to do. */
@@ -145,7 +178,13 @@ async function assemble(
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
   });
   undo.push(() => store.close());
+  const revocations = new Revocations({ clock, trustDomain: trustDomain.value, table: store.table("revocations") });
+  undo.push(() => revocations.close());
+  const issued = new IssuedIdentities(clock, store.table("identities"));
+  undo.push(() => issued.close());
+  const rules = issuanceRules({ revocations, issued, events });
   const opened = await openAuthority({
+    ...rules,
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
@@ -160,6 +199,14 @@ async function assemble(
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
   const authority = opened.value;
   undo.push(() => authority.close());
+  const jwt = await openJwtIssuer({
+    directory: join(home, "authority"),
+    trustDomain: trustDomain.value,
+    clock,
+    ...given({ logger }),
+  });
+  if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
+  undo.push(() => jwt.value.close());
   const controlIdentity = controlSpiffeId(trustDomain.value);
   const own = await startOwnIdentity({
     authority,
@@ -179,15 +226,37 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => registry.close());
+  const federation = new Federation({
+    store,
+    table: store.table<FederationRecord>("federation"),
+    clock,
+    trustDomain: trustDomain.value,
+    ownRoots: () => authority.bundle().der,
+    events,
+    ...given({ logger }),
+  });
+  undo.push(() => federation.close());
+  const bundles = new BundleDirectory({
+    authority,
+    jwt: jwt.value,
+    federation,
+    table: store.table<BundleNumber>("bundle-numbers"),
+    clock,
+    ...given({ logger }),
+  });
+  undo.push(() => bundles.close());
   const compiler = new Compiler({
     store,
     registry,
     policyKinds,
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
+    revocations: () => revocations.list(),
+    federated: () => federation.bundles(),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
+  undo.push(federation.onChange(() => compiler.bundleChanged()));
   const conditions = new Conditions({
     store,
     compiler,
@@ -206,16 +275,17 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
-  const wantedStream = options.streamPort ?? memory.streamPort ?? 0;
+  const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
+  const wantedStream = options.streamAddress ?? { port: options.streamPort ?? memory.streamPort ?? 0 };
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
     const started = await startDiscoveryServer({
       source: compiler,
       tls: tls(own.value.current),
-      verifyPeer: options.verifyPeer ?? createPeerVerification(clock),
+      verifyPeer,
       authorize: (proxyId, identity) => registry.get(proxyId)?.spiffeId === identity,
       clock,
       metrics,
-      host: STREAM_HOST,
+      host: options.streamAddress?.host ?? LOOPBACK,
       port,
       onReport: (proxyId, report) => collector.onReport(proxyId, report),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
@@ -228,6 +298,7 @@ async function assemble(
   endpoint.server = discovery;
   undo.push(() => discovery.close());
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
+  undo.push(distributeRevocations({ revocations, issued, compiler, discovery, clock }));
   undo.push(
     authority.onBundleChange(() => {
       compiler.bundleChanged();
@@ -278,39 +349,74 @@ async function assemble(
     proxies: discovery.proxies().length,
     dashboardUrl,
     streamAddress: discovery.address,
+    joinAddress,
     startedMs,
   });
-  const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
+  const workloads: WorkloadRoutesOptions = {
+    registry,
+    authority,
+    collector,
+    controlIdentity,
+    controlAddresses: () => [discovery.address],
+    isConnected: (id) => discovery.isConnected(id),
+    // With a certificate that is revoked by itself the workload is out until it has another one.
+    mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
+    onJoinRefused: (who, { kind, message }) =>
+      events.addLimited({
+        severity: "warning",
+        type: "JoinRefused",
+        subject: who,
+        message: `${kind.code}: ${message.slice(0, 512)}`,
+      }),
+  };
+  const joining = await startJoining({
+    clock,
+    trustDomain: trustDomain.value,
+    store,
+    authority,
+    own: own.value,
+    workloads,
+    metrics,
+    events,
+    ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
+    wantedPort: memory.joinPort ?? 0,
+    veto({ spiffeId, serialNumber }) {
+      const revocation = revocations.find(spiffeId, serialNumber);
+      return revocation === undefined ? undefined : revocationText(spiffeId, revocation);
+    },
+    notices,
+    ...given({ logger }),
+  });
+  if (!joining.ok) return joining;
+  undo.push(() => joining.value.close());
+  undo.push(authority.onBundleChange(() => joining.value.refreshTls()));
+  const joinAddress = joining.value.address;
+  const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds]);
   const routes = [
+    ...joining.value.routes,
     ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
       kinds,
-      conditions,
+      withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
-    ...workloadRoutes({
-      registry,
-      authority,
-      collector,
-      controlIdentity,
-      controlAddresses: () => [discovery.address],
-      isConnected: (id) => discovery.isConnected(id),
-      mayRenewNow: (workload) => rotation.mayRenewNow(workload),
-    }),
+    ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
+    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue }),
     ...observeRoutes({
       collector,
       metrics,
       events,
       info,
-      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch }),
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value }),
     }),
   ];
   const api = { routes, logger };
   const files = options.dashboardDirectory === undefined ? undefined : new StaticFiles(options.dashboardDirectory);
   const wantedDashboard = options.dashboardPort ?? memory.dashboardPort ?? 0;
-  const dashboard = await onPort<ApiListener>(wantedDashboard, "dashboard", notices, (port) =>
+  const dashboard = await onPort<ApiListener>({ port: wantedDashboard }, "dashboard", notices, (port) =>
     listenOnLoopback(port, files, api),
   );
   if (!dashboard.ok) return dashboard;
@@ -321,22 +427,55 @@ async function assemble(
   if (!socket.ok) return socket;
   undo.push(() => socket.value.close());
 
+  const { bundleEndpoint } = options;
+  let bundleEndpointUrl: string | undefined;
+  if (bundleEndpoint !== undefined) {
+    const { address, web } = bundleEndpoint;
+    const serving = await startBundleEndpoint({
+      address,
+      proof: web === undefined ? { profile: "https_spiffe", identity: own.value } : { profile: "https_web", ...web },
+      clock,
+      document: () => formatBundle(bundles.own),
+      ...given({ logger }),
+    });
+    if (!serving.ok) return serving;
+    undo.push(() => serving.value.close());
+    bundleEndpointUrl = serving.value.url;
+  }
+
   writeMemory(home, {
     trustDomain: trustDomain.value,
     streamPort: discovery.port,
     dashboardPort: dashboard.value.port,
+    joinPort: joining.value.port,
   });
   const streamAddress = discovery.address;
-  writeControlFile(home, { pid: process.pid, apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value });
+  writeControlFile(home, {
+    pid: process.pid,
+    apiSocket,
+    streamAddress,
+    joinAddress,
+    dashboardUrl,
+    trustDomain: trustDomain.value,
+  });
   undo.push(() => removeControlFile(home));
   logger?.info("control plane started", {
     home,
     trustDomain: trustDomain.value,
     streamAddress,
+    joinAddress,
     dashboardUrl,
     revision: store.revision,
   });
-  return ok({ apiSocket, streamAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
+  return ok({
+    apiSocket,
+    streamAddress,
+    joinAddress,
+    dashboardUrl,
+    trustDomain: trustDomain.value,
+    bundleEndpointUrl,
+    notices,
+  });
 }
 
 /** The names that a Kubernetes TLS secret and cert-manager give these files. */
@@ -362,35 +501,23 @@ function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMe
   return err({ kind: trustDomainFixed, message: `${home} is of ${memory.trustDomain}, not ${chosen}` });
 }
 
-/** Listens on the wanted port, or on a free one when that is taken, which is said. */
-async function onPort<T extends { readonly port: number }>(
-  wanted: number,
-  what: string,
-  notices: string[],
-  listen: (port: number) => Promise<Result<T, Failure>>,
-): Promise<Result<T, Failure>> {
-  const first = await listen(wanted);
-  if (first.ok || wanted === 0) return first;
-  const second = await listen(0);
-  if (second.ok) notices.push(`Port ${wanted} of the ${what} is taken; it uses ${second.value.port} instead.`);
-  return second;
-}
-
 interface Gauged {
   readonly metrics: MetricRegistry;
   readonly store: Store;
   readonly registry: Registry;
   readonly compiler: Compiler;
   readonly collector: Collector;
+  readonly joining: Joining;
   readonly watch: IdentityWatch;
 }
 
-function gauges({ metrics, store, registry, compiler, collector, watch }: Gauged): () => void {
+function gauges({ metrics, store, registry, compiler, collector, joining, watch }: Gauged): () => void {
   const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
   const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
   const revision = gauge(metricNames.STORE_REVISION);
   const workloads = gauge(metricNames.WORKLOADS);
   const held = gauge(metricNames.WORKLOADS_HELD);
+  const joined = gauge(metricNames.IDENTITY_NODES);
   const computed = counter(metricNames.COMPILED);
   const remembered = gauge(metricNames.COMPILED_RESOURCES);
   const tapsDropped = counter(metricNames.TAP_EVENTS_DROPPED);
@@ -399,6 +526,7 @@ function gauges({ metrics, store, registry, compiler, collector, watch }: Gauged
     revision.set(store.revision);
     workloads.set(registry.size);
     held.set(registry.held);
+    joined.set(joining.nodes);
     computed.add(compiler.statistics.computed - computed.value);
     remembered.set(compiler.statistics.remembered);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);

@@ -48,7 +48,7 @@ export const storeDamaged: ErrorKind = defineError({
 
 /** etcd does not answer, or not as it should. */
 export const etcdUnreachable: ErrorKind = defineError({
-  code: "RS3051",
+  code: "RS3061",
   name: "etcd_unreachable",
   status: 503,
   grpcStatus: 14,
@@ -60,7 +60,7 @@ export const etcdUnreachable: ErrorKind = defineError({
 
 /** Two mesh homes on one prefix. */
 export const etcdOfAnotherMesh: ErrorKind = defineError({
-  code: "RS3052",
+  code: "RS3062",
   name: "etcd_of_another_mesh",
   status: 409,
   grpcStatus: 9,
@@ -71,7 +71,7 @@ export const etcdOfAnotherMesh: ErrorKind = defineError({
 
 /** A revision that the history does not have. */
 export const noSuchRevision: ErrorKind = defineError({
-  code: "RS3050",
+  code: "RS3060",
   name: "no_such_revision",
   status: 404,
   grpcStatus: 5,
@@ -245,9 +245,165 @@ export const trustDomainFixed: ErrorKind = defineError({
   remedy: "Leave --trust-domain out, or choose another --home",
 });
 
+/** The token is not one of ours. */
+export const joinTokenUnknown: ErrorKind = defineError({
+  code: "RS3040",
+  name: "join_token_unknown",
+  status: 401,
+  grpcStatus: 16,
+  title: "The join token is not known",
+  cause: "It is of another mesh, was revoked, or was not copied whole",
+  remedy: "Make a new one with `ripstop token create`",
+});
+
+/** A one-time token came a second time. */
+export const joinTokenUsed: ErrorKind = defineError({
+  code: "RS3041",
+  name: "join_token_used",
+  status: 401,
+  grpcStatus: 16,
+  title: "The join token was used already",
+  cause: "A join token is good for one join. If you did not use it, somebody else did: look at `ripstop token list`",
+  remedy: "Make a new one with `ripstop token create`",
+});
+
+/** The token is too old. */
+export const joinTokenExpired: ErrorKind = defineError({
+  code: "RS3042",
+  name: "join_token_expired",
+  status: 401,
+  grpcStatus: 16,
+  title: "The join token has expired",
+  cause: "It was not used in time",
+  remedy: "Make a new one with `ripstop token create`, with a longer --ttl if need be",
+});
+
+/** The proof is for somebody else. */
+export const joinOtherIdentity: ErrorKind = defineError({
+  code: "RS3043",
+  name: "join_other_identity",
+  status: 403,
+  grpcStatus: 7,
+  title: "The proof is not for the identity that is asked for",
+  cause:
+    "The token was made for another service account or node, or no WorkloadIdentity gives this identity to the bearer",
+  remedy: "Ask for the identity that the proof is for, or apply a WorkloadIdentity that says so",
+});
+
+/** The JWT does not verify. */
+export const platformTokenRefused: ErrorKind = defineError({
+  code: "RS3044",
+  name: "platform_token_refused",
+  status: 401,
+  grpcStatus: 16,
+  title: "The platform's token was refused",
+  cause: "It is expired, for another audience, signed by someone else, or its issuer is not trusted here",
+  remedy: "Correct what the message names; trusted issuers are the TokenIssuer resources",
+});
+
+/** The joiner's clock is off. */
+export const clockSkew: ErrorKind = defineError({
+  code: "RS3045",
+  name: "clock_skew",
+  status: 403,
+  grpcStatus: 9,
+  title: "The clock of the host differs too much from the control plane's",
+  cause: "More than 5 minutes: certificates would be refused as not yet valid or expired",
+  remedy: "Set the clock, for example with an NTP service, and join again",
+});
+
+/** Too many joins from one address. */
+export const joinLimited: ErrorKind = defineError({
+  code: "RS3046",
+  name: "join_limited",
+  status: 429,
+  grpcStatus: 8,
+  title: "Too many joins from this address",
+  cause: "Joins, or refused joins, come faster than this control plane takes them from one address",
+  remedy: "Wait a moment; joining again is tried by itself",
+});
+
+/** The route needs a client certificate that is sound. */
+export const svidRequired: ErrorKind = defineError({
+  code: "RS3047",
+  name: "svid_required",
+  status: 401,
+  grpcStatus: 16,
+  title: "This route needs a valid SVID of this mesh",
+  cause: "The connection has no client certificate, or one that is expired or of another mesh",
+  remedy: "Join again with a token, or let the host's agent do it",
+});
+
+/** The SVID is not the workload's. */
+export const notOwnWorkload: ErrorKind = defineError({
+  code: "RS3048",
+  name: "not_own_workload",
+  status: 403,
+  grpcStatus: 7,
+  title: "The SVID is not of this workload",
+  cause: "A workload reports and renews itself only; an agent those of its node",
+  remedy: "Use the SVID of the workload, or the agent of the node that it runs on",
+});
+
+/** No such node, or not this key. */
+export const nodeUnknown: ErrorKind = defineError({
+  code: "RS3049",
+  name: "node_unknown",
+  status: 401,
+  grpcStatus: 16,
+  title: "The node is not known by this key",
+  cause:
+    "It has not joined, was removed, was away for too long, or its key was copied to another host that has renewed it since",
+  remedy: "Join the node again: `ripstop token create --node NAME`, then `ripstop agent --token-file FILE`",
+});
+
+/** One of the mesh's own identities. */
+export const identityReserved: ErrorKind = defineError({
+  code: "RS3050",
+  name: "identity_reserved",
+  status: 403,
+  grpcStatus: 7,
+  title: "The identity is one of the mesh's own",
+  cause: "Identities of the namespace ripstop-system are not given to workloads",
+  remedy: "Use another namespace",
+});
+
+/** No token with that id. */
+export const noSuchJoinToken: ErrorKind = defineError({
+  code: "RS3051",
+  name: "no_such_join_token",
+  status: 404,
+  grpcStatus: 5,
+  title: "There is no such join token",
+  cause: "The id is mistyped, or the token went long ago",
+  remedy: "List them with `ripstop token list`",
+});
+
+/** No node of that name. */
+export const noSuchNode: ErrorKind = defineError({
+  code: "RS3052",
+  name: "no_such_node",
+  status: 404,
+  grpcStatus: 5,
+  title: "There is no such node",
+  cause: "The name is mistyped, or it was removed",
+  remedy: "List them with `ripstop node list`",
+});
+
+/** The table of tokens is full. */
+export const joinTokensFull: ErrorKind = defineError({
+  code: "RS3053",
+  name: "join_tokens_full",
+  status: 429,
+  grpcStatus: 8,
+  title: "There are too many join tokens",
+  cause: "Tokens are made faster than they are used or expire",
+  remedy: "Revoke those that are not needed, or use a platform's tokens instead",
+});
+
 /** Nothing can be issued at this time. */
 export const identityUnavailable: ErrorKind = defineError({
-  code: "RS3040",
+  code: "RS3073",
   name: "identity_unavailable",
   status: 503,
   grpcStatus: 14,
@@ -258,11 +414,56 @@ export const identityUnavailable: ErrorKind = defineError({
 
 /** A step of a rotation or a recovery is not possible. */
 export const rotationRefused: ErrorKind = defineError({
-  code: "RS3041",
+  code: "RS3074",
   name: "rotation_refused",
   status: 409,
   grpcStatus: 9,
   title: "The root cannot be exchanged like this now",
   cause: "A rotation is under way already, or none is, or it is past the point where it can be given up",
   remedy: "See how far it is with ripstop identity rotate-root --status",
+});
+
+/** It cannot be revoked. */
+export const revocationRefused: ErrorKind = defineError({
+  code: "RS3070",
+  name: "revocation_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "This cannot be revoked",
+  cause:
+    "It is neither a SPIFFE id of a workload nor a serial number, it is the control plane itself, or the list is full",
+  remedy: "Give a SPIFFE id of `ripstop identity list`, or --serial with a certificate's serial number",
+});
+
+/** There is no such revocation. */
+export const nothingRevoked: ErrorKind = defineError({
+  code: "RS3071",
+  name: "nothing_revoked",
+  status: 404,
+  grpcStatus: 5,
+  title: "That is not revoked",
+  cause: "It never was, it was taken back already, or its certificate has expired since",
+  remedy: "See what is revoked with `ripstop identity list`",
+});
+
+/** No such identity. */
+export const noSuchIdentity: ErrorKind = defineError({
+  code: "RS3072",
+  name: "no_such_identity",
+  status: 404,
+  grpcStatus: 5,
+  title: "The mesh does not know this identity",
+  cause: "Nothing was issued to it in the last 24 hours, or the id is mistyped",
+  remedy: "See all identities with `ripstop identity list`",
+});
+
+/** No JWT-SVID was issued. */
+export const jwtRefused: ErrorKind = defineError({
+  code: "RS3055",
+  name: "jwt_svid_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "The JWT-SVID was refused",
+  cause: "No audience was named, or the lifetime is out of range, or the keys that sign cannot be used",
+  remedy: "Name the one service that the token is for, and a lifetime from 10 s to 24 h",
 });

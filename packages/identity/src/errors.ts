@@ -163,3 +163,13 @@ export const jwtKeyUnusable: ErrorKind = defineError({
   remedy:
     "Restore the folder from a backup, or remove jwt-keys.json and the jwt-*.key.pem beside it to start new keys.",
 });
+
+export const identityRevoked: ErrorKind = defineError({
+  code: "RS2045",
+  name: "identity_revoked",
+  status: 403,
+  grpcStatus: 7,
+  title: "The identity is revoked: nothing is issued to it",
+  cause: "An operator revoked it with `ripstop identity revoke`.",
+  remedy: "Find out why (`ripstop identity show ID`). When it may come back: `ripstop identity unrevoke ID`.",
+});

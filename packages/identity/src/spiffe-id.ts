@@ -49,6 +49,11 @@ export function workloadOf(uri: string): { readonly namespace: string; readonly 
     : undefined;
 }
 
+/** The id of a host's agent: spiffe://TRUST-DOMAIN/node/NAME. */
+export function nodeSpiffeId(trustDomain: string, name: string): string {
+  return `spiffe://${trustDomain}/node/${name}`;
+}
+
 /** Who the control plane is. */
 export function controlSpiffeId(trustDomain: string): string {
   return workloadSpiffeId(trustDomain, "ripstop-system", "control");

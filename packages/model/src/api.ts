@@ -18,14 +18,39 @@
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
+//   GET    /v1/proxies                    → { proxies: ProxyView[] }
+//   GET    /v1/identity/identities        → IdentityList
+//   GET    /v1/identity/identity?id=      → IdentityDetails
+//   GET    /v1/identity/revocations       → { revocations: RevocationView[] }
+//   POST   /v1/identity/revocations       RevokeRequest → RevokeResponse
+//   DELETE /v1/identity/revocations?spiffeId=|serialNumber=  → RevokeResponse
+//   POST   /v1/identity/issue             IssueRequest → IssueResponse
 //   GET    /v1/identity/bundle            → TrustBundleView
+//   GET    /v1/identity/bundles?after=&waitMs= → BundlesView   (answers when they are other than `after`, or after waitMs)
+//   POST   /v1/workloads/NS/INSTANCE/jwt-svid JwtSvidRequest → JwtSvidResponse
 //   GET    /v1/identity/health            → IdentityHealth
 //   GET    /v1/identity/rotation          → RotationStatus
 //   POST   /v1/identity/rotation          RotationRequest → RotationStatus
 //   DELETE /v1/identity/rotation          → RotationStatus   (gives it up; until the new root signs)
 //   POST   /v1/identity/recovery          RecoveryRequest → IdentityHealth
 //   GET    /v1/info                       → ControlInfo
+//   POST   /v1/join/tokens                JoinTokenRequest → CreatedJoinTokenView
+//   GET    /v1/join/tokens                → { tokens: JoinTokenView[] }
+//   DELETE /v1/join/tokens/ID             → JoinTokenView
+//   GET    /v1/nodes                      → { nodes: NodeView[] }
+//   DELETE /v1/nodes/NAME                 → NodeView        (it has to join again)
 //   GET    /healthz, /metrics
+//
+// The join listener (TLS 1.3, `ripstop control --join-address`) serves hosts that cannot open the socket:
+//
+//   POST   /v1/join                       JoinRequest → RegisterResponse
+//   POST   /v1/workloads                  RegisterRequest → RegisterResponse   (the caller's SVID is of that identity)
+//   PUT, DELETE /v1/workloads/NS/INSTANCE, POST …/svid     as above, for the caller's own workload, or one of its node
+//   POST   /v1/join/node                  NodeJoinRequest → NodeSvidResponse
+//   POST   /v1/nodes/NAME/svid            SvidRequest → NodeSvidResponse       (the node's key is the proof)
+//   GET    /v1/nodes/NAME/entries         → NodeEntries                        (the node's SVID is the proof)
+//   POST   /v1/nodes/NAME/svids           WorkloadSvidRequest → SvidResponse
+//   POST   /v1/nodes/NAME/workloads       NodeWorkloadRequest → RegisterResponse
 
 /** A file as the user gave it. The server parses it, so that all validation is in one place. */
 export interface ApplyRequest {
@@ -138,6 +163,8 @@ export interface RegisterRequest {
     readonly servicePort?: number;
     /** "auto" detects. */
     readonly protocol: "auto" | "http" | "http2" | "grpc" | "tcp" | "tls";
+    /** The application wants this PROXY protocol header at the start of each connection; default none. */
+    readonly proxyProtocol?: "v1" | "v2";
     /** "HOST:PORT" of the application. */
     readonly applicationAddress: string;
   }[];
@@ -192,6 +219,31 @@ export interface SvidResponse {
   /** Number of that bundle; grows with every change. Absent from a control plane of an older version. */
   readonly bundleSequence?: number;
   readonly notAfterMs: number;
+}
+
+/** Asks for a JWT-SVID of a workload. */
+export interface JwtSvidRequest {
+  /** Who may accept it; one is best, eight are possible. */
+  readonly audience: readonly string[];
+  /** 10 s … 24 h; default 5 min. */
+  readonly ttlMs?: number;
+}
+
+export interface JwtSvidResponse {
+  readonly spiffeId: string;
+  /** A bearer token: keep it secret. */
+  readonly token: string;
+  readonly expiresAtMs: number;
+}
+
+/** The bundles of the own and of the federated trust domains. */
+export interface BundlesView {
+  /** Names this state; another one after every change. */
+  readonly version: string;
+  /** The own one. */
+  readonly trustDomain: string;
+  /** SPIFFE bundle documents (JSON text) by trust domain. */
+  readonly bundles: Readonly<Record<string, string>>;
 }
 
 /** A workload as tables show it. */
@@ -263,7 +315,120 @@ export interface ControlInfo {
   readonly proxies: number;
   readonly dashboardUrl: string;
   readonly streamAddress: string;
+  /** "HOST:PORT" of the join listener; "" when there is none. */
+  readonly joinAddress: string;
   readonly startedMs: number;
+}
+
+/** What proves who joins. */
+export interface JoinEvidence {
+  /** "token": a join token; "jwt": a signed JWT of a platform. */
+  readonly type: "token" | "jwt";
+  readonly text: string;
+}
+
+/** A workload joins over the network. */
+export interface JoinRequest {
+  readonly evidence: JoinEvidence;
+  /** The joiner's wall clock; one that is more than 5 min off is refused, because its certificates would not work. */
+  readonly timeMs: number;
+  readonly registration: RegisterRequest;
+}
+
+/** A node's agent joins. */
+export interface NodeJoinRequest {
+  readonly evidence: JoinEvidence;
+  readonly timeMs: number;
+  /** Name of the node: its identity is spiffe://TRUST-DOMAIN/node/NAME. */
+  readonly name: string;
+  readonly csrPem: string;
+}
+
+/** The SVID of a node. */
+export interface NodeSvidResponse extends SvidResponse {
+  readonly name: string;
+  readonly spiffeId: string;
+  readonly trustDomain: string;
+  /** Until then the node's newest key is proof enough to come back with, its SVID expired or not. */
+  readonly proofUntilMs: number;
+}
+
+/** An identity that processes of a node may have. */
+export interface NodeEntry {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly spiffeId: string;
+  /** Every field that is given must hold. */
+  readonly process: {
+    readonly uid?: number;
+    readonly gid?: number;
+    readonly executable?: string;
+    readonly sha256?: string;
+    readonly cgroup?: string;
+  };
+}
+
+/** What a node's agent may give to whom. */
+export interface NodeEntries {
+  readonly entries: readonly NodeEntry[];
+  readonly bundlePem: string;
+}
+
+/** The agent asks for an SVID of a process that fits an entry. */
+export interface WorkloadSvidRequest {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly entry: string;
+  readonly csrPem: string;
+}
+
+/** The agent registers a workload of its node that fits an entry. */
+export interface NodeWorkloadRequest {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly entry: string;
+  readonly registration: RegisterRequest;
+}
+
+/** Whom a join token lets in. */
+export interface JoinTokenRequest {
+  /** Of a workload. */
+  readonly namespace?: string;
+  readonly serviceAccount?: string;
+  /** Or a node's name. */
+  readonly node?: string;
+  /** 10 s … 30 d. */
+  readonly ttlMs: number;
+}
+
+/** A join token, without its secret. */
+export interface JoinTokenView {
+  readonly id: string;
+  readonly spiffeId: string;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  /** 0: not used yet. */
+  readonly usedMs: number;
+  readonly state: "ready" | "used" | "expired";
+}
+
+/** A join token that was just made. */
+export interface CreatedJoinTokenView extends JoinTokenView {
+  /** For its bearer; it is not to be had again. */
+  readonly token: string;
+  /** "HOST:PORT" where to join; "" when the control plane has no join listener. */
+  readonly joinAddress: string;
+}
+
+/** A node as tables show it. */
+export interface NodeView {
+  readonly name: string;
+  readonly spiffeId: string;
+  readonly joinedMs: number;
+  readonly renewedMs: number;
+  readonly proofUntilMs: number;
+  /** How it joined. */
+  readonly method: string;
 }
 
 /** The roots of the trust domain. */

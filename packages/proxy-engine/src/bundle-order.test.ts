@@ -36,6 +36,8 @@ describe("the trust bundle of a proxy", () => {
         trustDomain: TRUST_DOMAIN,
         sequence: 4,
         x509Authorities: [Buffer.from(new X509Certificate(stranger.bundlePem).raw)],
+        revocations: [],
+        federatesWith: [],
       });
       assert.equal(web.proxy.bundleSequence, 5);
       assert.ok(web.proxy.setBundle(bundleFile(stranger.bundlePem, 3)).ok);
@@ -43,7 +45,13 @@ describe("the trust bundle of a proxy", () => {
       assert.equal(await status(), 200);
 
       const both = [own, stranger.bundlePem].map((pem) => Buffer.from(new X509Certificate(pem).raw));
-      mesh.config.set(trustBundleType, TRUST_DOMAIN, { trustDomain: TRUST_DOMAIN, sequence: 6, x509Authorities: both });
+      mesh.config.set(trustBundleType, TRUST_DOMAIN, {
+        trustDomain: TRUST_DOMAIN,
+        sequence: 6,
+        x509Authorities: both,
+        revocations: [],
+        federatesWith: [],
+      });
       assert.equal(web.proxy.bundleSequence, 6);
       assert.equal(await status(), 200);
       assert.equal(web.proxy.setBundle(bundleFile("nothing", 7)).ok, false);

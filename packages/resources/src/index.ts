@@ -3,11 +3,26 @@
 export { closest } from "./closest.ts";
 export { coreKinds } from "./core-kinds.ts";
 export { invalidResources } from "./errors.ts";
+export { identityKinds } from "./identity-kinds.ts";
 export { formatPath, isRecord, parsePath, type FieldPath } from "./field-path.ts";
 export { KindRegistry, type KnownKind } from "./kind-registry.ts";
 export type { JsonSchema, Kind, ResourceLookup } from "./kind.ts";
+export {
+  federatedTrustDomainKind,
+  type BundleEndpointSpec,
+  type FederatedTrustDomainSpec,
+} from "./kinds/federated-trust-domain/index.ts";
 export { namespaceKind, type NamespaceSpec } from "./kinds/namespace/index.ts";
 export { serviceKind, type ServicePortSpec, type ServiceSpec } from "./kinds/service/index.ts";
+export { meshKinds } from "./mesh-kinds.ts";
+export { tokenIssuerKind, type TokenIssuerSpec } from "./kinds/token-issuer/index.ts";
+export {
+  RESERVED_NAMESPACE,
+  workloadIdentityKind,
+  type JwtSelectorSpec,
+  type ProcessSelectorsSpec,
+  type WorkloadIdentitySpec,
+} from "./kinds/workload-identity/index.ts";
 export {
   dnsLabelProblem,
   dnsSubdomainProblem,

@@ -33,6 +33,10 @@ export const TLS_HANDSHAKES: MetricName = metric(
   "ripstop_tls_handshakes_total",
   "TLS handshakes by side, result and, when refused, by reason.",
 );
+export const CONNECTIONS_REVOKED: MetricName = metric(
+  "ripstop_connections_revoked_total",
+  "Live connections that were closed because the identity or certificate of an end was revoked, by workload.",
+);
 export const TRANSPORT: MetricName = metric("ripstop_transport_info", "1 for the transport tier in use.");
 export const ENDPOINT_EJECTIONS: MetricName = metric(
   "ripstop_endpoint_ejections_total",
@@ -124,6 +128,16 @@ export const IDENTITY_ALARMS: MetricName = metric(
   "ripstop_identity_alarms",
   "Alarms about roots, intermediates and SVIDs, by severity.",
 );
+
+export const IDENTITY_JOINS: MetricName = metric(
+  "ripstop_identity_joins_total",
+  "Workloads and nodes that joined over the network, by kind and proof.",
+);
+export const IDENTITY_JOINS_REFUSED: MetricName = metric(
+  "ripstop_identity_joins_refused_total",
+  "Joins and renewals over the network that were refused, by reason.",
+);
+export const IDENTITY_NODES: MetricName = metric("ripstop_identity_nodes", "Nodes whose agents have joined.");
 
 // Every process.
 export const BUILD: MetricName = metric("ripstop_build_info", "1, with the version.");

@@ -24,6 +24,9 @@ export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly etcdCa?: string;
   readonly etcdCert?: string;
   readonly etcdKey?: string;
+  readonly bundleEndpoint?: string;
+  readonly bundleEndpointCert?: string;
+  readonly bundleEndpointKey?: string;
   readonly endWithParent: boolean;
 }
 
@@ -57,6 +60,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
     ...(etcd === undefined ? {} : { etcd }),
+    ...bundleEndpointOf(options),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
   if (!started.ok) {
@@ -70,6 +74,10 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   process.stdout.write(
     `control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`,
   );
+  if (control.bundleEndpointUrl !== undefined) {
+    const profile = options.bundleEndpointCert === undefined ? "https_spiffe" : "https_web";
+    process.stdout.write(`bundle endpoint ${control.bundleEndpointUrl} (${profile})\n`);
+  }
   await ended;
   await control.close();
   hold.clear();
@@ -98,6 +106,17 @@ function etcdSettings(options: ControlOptions): EtcdSettings | string | undefine
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The command's checks see to it that certificate and key come together. */
+function bundleEndpointOf({
+  bundleEndpoint: address,
+  bundleEndpointCert: certificateFile,
+  bundleEndpointKey: keyFile,
+}: ControlOptions): Pick<Parameters<typeof startControl>[0], "bundleEndpoint"> {
+  if (address === undefined) return {};
+  if (certificateFile === undefined || keyFile === undefined) return { bundleEndpoint: { address } };
+  return { bundleEndpoint: { address, web: { certificateFile, keyFile } } };
 }
 
 /** The built dashboard lies beside the built program, at one of several depths. */

@@ -46,7 +46,7 @@ export async function listenOnSocket(path: string, options: ApiServerOptions): P
   );
   // The file must not be open to others for a moment between its making and its mode.
   const mask = process.umask(0o177);
-  const listening = listen(server, { path });
+  const listening = listenOn(server, { path });
   process.umask(mask);
   const listened = await listening;
   if (!listened.ok) return listened;
@@ -54,7 +54,7 @@ export async function listenOnSocket(path: string, options: ApiServerOptions): P
   return ok({
     port: 0,
     close: async () => {
-      await close(server);
+      await closeServer(server);
       rmSync(path, { force: true });
     },
   });
@@ -76,20 +76,22 @@ export async function listenOnLoopback(
     }
     void serve(router, { request, response, readOnly: true, files }, options.logger);
   });
-  const listened = await listen(server, { host: "127.0.0.1", port });
+  const listened = await listenOn(server, { host: "127.0.0.1", port });
   if (!listened.ok) return listened;
   ownPort = (server.address() as AddressInfo).port;
-  return ok({ port: ownPort, close: () => close(server) });
+  return ok({ port: ownPort, close: () => closeServer(server) });
 }
 
-interface Exchange {
+/** One request on a listener. */
+export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly readOnly: boolean;
   readonly files?: StaticFiles | undefined;
 }
 
-async function serve(
+/** Answers one request by its route; a bug is logged and answered as one. */
+export async function serve(
   router: Router,
   { request, response, readOnly, files }: Exchange,
   logger: Logger | undefined,
@@ -142,7 +144,8 @@ function isOwnHost(host: string | undefined, port: number): boolean {
   return host === `127.0.0.1:${port}` || host === `localhost:${port}` || host === `[::1]:${port}`;
 }
 
-function listen(
+/** Listens with the limits that every listener has. */
+export function listenOn(
   server: Server,
   where: { readonly path: string } | { readonly host: string; readonly port: number },
 ): Promise<Result<undefined, Failure>> {
@@ -162,7 +165,8 @@ function listen(
   });
 }
 
-function close(server: Server): Promise<void> {
+/** Ends every connection and stops listening. */
+export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();

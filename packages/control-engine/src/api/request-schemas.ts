@@ -1,6 +1,6 @@
 // Schemas of the API's request bodies (types in packages/model/src/api.ts).
 
-import { compileSchema, type SchemaChecker } from "@ripstop/resources";
+import { compileSchema, type JsonSchema, type SchemaChecker } from "@ripstop/resources";
 
 const dnsLabel = { type: "string", format: "dns-label" };
 const address = {
@@ -8,7 +8,8 @@ const address = {
   pattern: "^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]{1,253}):[0-9]{1,5}$",
   "x-remedy": 'write "HOST:PORT"',
 };
-const csrPem = { type: "string", minLength: 1, maxLength: 16_384 };
+/** A CSR. */
+export const csrPemSchema: JsonSchema = { type: "string", minLength: 1, maxLength: 16_384 };
 const port = { type: "integer", minimum: 1, maximum: 65535 };
 
 /** ApplyRequest. */
@@ -52,8 +53,8 @@ export const rollbackRequest: SchemaChecker = compileSchema({
   },
 });
 
-/** RegisterRequest. */
-export const registerRequest: SchemaChecker = compileSchema({
+/** Schema of RegisterRequest. */
+export const registerRequestSchema: JsonSchema = {
   type: "object",
   required: ["service", "namespace", "ports", "csrPem"],
   properties: {
@@ -84,14 +85,18 @@ export const registerRequest: SchemaChecker = compileSchema({
           port,
           servicePort: port,
           protocol: { type: "string", enum: ["auto", "http", "http2", "grpc", "tcp", "tls"], default: "auto" },
+          proxyProtocol: { type: "string", enum: ["v1", "v2"] },
           applicationAddress: address,
         },
       },
     },
-    csrPem,
+    csrPem: csrPemSchema,
     pid: { type: "integer", minimum: 0, default: 0 },
   },
-});
+};
+
+/** RegisterRequest. */
+export const registerRequest: SchemaChecker = compileSchema(registerRequestSchema);
 
 /** WorkloadStatus. */
 export const workloadStatus: SchemaChecker = compileSchema({
@@ -109,11 +114,41 @@ export const workloadStatus: SchemaChecker = compileSchema({
 export const svidRequest: SchemaChecker = compileSchema({
   type: "object",
   required: ["csrPem"],
-  properties: { csrPem },
+  properties: { csrPem: csrPemSchema },
 });
 
 /** RotationRequest and RecoveryRequest. */
 export const forceRequest: SchemaChecker = compileSchema({
   type: "object",
   properties: { force: { type: "boolean", default: false } },
+});
+
+const spiffeId = { type: "string", minLength: 1, maxLength: 2048 };
+
+/** RevokeRequest. */
+export const revokeRequest: SchemaChecker = compileSchema({
+  type: "object",
+  properties: {
+    spiffeId,
+    serialNumber: { type: "string", minLength: 1, maxLength: 128 },
+    reason: { type: "string", maxLength: 256, default: "" },
+    waitMs: { type: "integer", minimum: 0, maximum: 60_000, default: 5_000 },
+  },
+});
+
+/** IssueRequest. */
+export const issueRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["spiffeId", "csrPem"],
+  properties: { spiffeId, csrPem: csrPemSchema, ttlMs: { type: "integer", minimum: 1 } },
+});
+
+/** JwtSvidRequest. */
+export const jwtSvidRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["audience"],
+  properties: {
+    audience: { type: "array", minItems: 1, maxItems: 8, items: { type: "string", minLength: 1, maxLength: 512 } },
+    ttlMs: { type: "integer", minimum: 10_000, maximum: 86_400_000 },
+  },
 });

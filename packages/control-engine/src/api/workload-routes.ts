@@ -1,5 +1,6 @@
 // The API's routes for workloads: registration, heartbeat, SVIDs, leave, the table.
 
+import { err, ok, type Result } from "@ripstop/core";
 import type { Authority, IssuedSvid, IssueRefusal } from "@ripstop/identity/authority";
 import type {
   HeartbeatResponse,
@@ -32,6 +33,8 @@ export interface WorkloadRoutesOptions {
   /** "HOST:PORT" of each stream endpoint. */
   controlAddresses(): readonly string[];
   isConnected(proxyId: string): boolean;
+  /** Hears of every workload that may not join, "NAMESPACE/SERVICE" and why. */
+  onJoinRefused(who: string, failure: Failure): void;
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -48,21 +51,9 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
       async handler({ request, response }) {
         const body = await readJson<RegisterRequest>(request, registerRequest, MAX_BODY_BYTES);
         if (!body.ok) return body.error;
-        const named = registry.name(body.value);
-        if (!named.ok) return named.error;
-        const issued = await authority.issue(body.value.csrPem, named.value.spiffeId);
-        if (!issued.ok) return refused(issued.error);
-        const workload = await registry.register(body.value, { ...named.value, ...recordOf(issued.value) });
-        answerJson(response, 200, {
-          workloadId: workload.id,
-          spiffeId: workload.spiffeId,
-          trustDomain: authority.trustDomain,
-          svidChainPem: issued.value.chainPem,
-          ...bundleOf(authority),
-          controlAddresses: options.controlAddresses(),
-          controlIdentity: options.controlIdentity,
-          leaseMs: registry.leaseMs,
-        } satisfies RegisterResponse);
+        const registered = await registerWorkload(options, body.value);
+        if (!registered.ok) return registered.error;
+        answerJson(response, 200, registered.value);
         return undefined;
       },
     },
@@ -117,7 +108,7 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
           const unknown = await registry.renewed(id, { svidNotAfterMs: 0 });
           return unknown.ok ? undefined : unknown.error;
         }
-        const issued = await authority.issue(body.value.csrPem, workload.spiffeId);
+        const issued = await authority.issue(body.value.csrPem, workload.spiffeId, workload.svidTtlMs);
         if (!issued.ok) return refused(issued.error);
         const recorded = await registry.renewed(id, recordOf(issued.value));
         if (!recorded.ok) return recorded.error;
@@ -130,6 +121,41 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
       },
     },
   ];
+}
+
+/** How a workload is registered beyond its own request. */
+export interface RegistrationTerms {
+  /** Lifetime of its SVIDs; default: the authority's. */
+  readonly ttlMs?: number;
+  /** The node whose agent registers it. */
+  readonly node?: string;
+}
+
+/** Names a workload, issues its first SVID and records it. Whoever calls has made sure that it may be that workload. */
+export async function registerWorkload(
+  options: WorkloadRoutesOptions,
+  request: RegisterRequest,
+  terms: RegistrationTerms = {},
+): Promise<Result<RegisterResponse, Failure>> {
+  const { registry, authority } = options;
+  const named = registry.name(request);
+  if (!named.ok) {
+    options.onJoinRefused(`${request.namespace}/${request.service}`, named.error);
+    return named;
+  }
+  const issued = await authority.issue(request.csrPem, named.value.spiffeId, terms.ttlMs);
+  if (!issued.ok) return err(refused(issued.error));
+  const workload = await registry.register(request, { ...named.value, ...recordOf(issued.value), ...terms });
+  return ok({
+    workloadId: workload.id,
+    spiffeId: workload.spiffeId,
+    trustDomain: authority.trustDomain,
+    svidChainPem: issued.value.chainPem,
+    ...bundleOf(authority),
+    controlAddresses: options.controlAddresses(),
+    controlIdentity: options.controlIdentity,
+    leaseMs: registry.leaseMs,
+  });
 }
 
 function idOf({ namespace = "", instance = "" }: Readonly<Record<string, string>>): string {

@@ -9,6 +9,7 @@ export interface ControlFile {
   readonly apiSocket: string;
   /** "HOST:PORT". */
   readonly streamAddress: string;
+  readonly joinAddress: string;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
 }
@@ -18,6 +19,7 @@ export interface MeshMemory {
   readonly trustDomain?: string;
   readonly streamPort?: number;
   readonly dashboardPort?: number;
+  readonly joinPort?: number;
 }
 
 /** Writes "control.json" (0600, atomically). */
@@ -43,6 +45,7 @@ export function readMemory(home: string): MeshMemory {
     ...("trustDomain" in value && typeof value.trustDomain === "string" ? { trustDomain: value.trustDomain } : {}),
     ...("streamPort" in value && isPort(value.streamPort) ? { streamPort: value.streamPort } : {}),
     ...("dashboardPort" in value && isPort(value.dashboardPort) ? { dashboardPort: value.dashboardPort } : {}),
+    ...("joinPort" in value && isPort(value.joinPort) ? { joinPort: value.joinPort } : {}),
   };
 }
 

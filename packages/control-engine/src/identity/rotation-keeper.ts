@@ -24,7 +24,7 @@ export interface RotationKeeperOptions {
   /** Root of the control plane's own SVID (SHA-256, hex). */
   ownRootSha256(): string;
   /** Called with the name of what comes next: for tests of crashes. */
-  checkpoint?(step: string): void;
+  readonly checkpoint?: (step: string) => void;
   /** Whether a proxy has acknowledged the newest trust bundle: undefined while it is away, a text when it refused it. */
   acknowledged(proxyId: string): boolean | string | undefined;
 }

@@ -22,6 +22,10 @@ export interface RegisteredWorkload {
   readonly ready: boolean;
   /** When the last issued SVID ends. */
   readonly svidNotAfterMs: number;
+  /** Lifetime of its SVIDs; absent: the authority's default. */
+  readonly svidTtlMs?: number;
+  /** The node whose agent registered it; absent for one that joined by itself. */
+  readonly node?: string;
   /** When it was issued, its serial number (hex), and the root that it leads to (SHA-256, hex). Absent in old records. */
   readonly svidIssuedMs?: number;
   readonly svidSerialNumber?: string;
@@ -47,6 +51,8 @@ export interface WorkloadPort {
   readonly port: number;
   readonly servicePort: number;
   readonly protocol: RegisterRequest["ports"][number]["protocol"];
+  /** The PROXY protocol header that the application wants; undefined for none. */
+  readonly proxyProtocol?: "v1" | "v2";
   readonly applicationAddress: string;
 }
 

@@ -30,6 +30,16 @@ export interface RegistryOptions {
   isProcessAlive(pid: number): boolean;
 }
 
+/** What is recorded of a registration beside its request. */
+export interface Registration extends SvidRecord {
+  readonly id: string;
+  readonly spiffeId: string;
+  /** Lifetime of its SVIDs when it is not the default. */
+  readonly ttlMs?: number;
+  /** The node whose agent registers it. */
+  readonly node?: string;
+}
+
 /** One change: a workload came (no `before`), changed, or went (no `after`). */
 export interface WorkloadChange {
   readonly before: RegisteredWorkload | undefined;
@@ -115,10 +125,7 @@ export class Registry {
   }
 
   /** Records a workload under the name that `name` gave; durable when the promise is kept. */
-  async register(
-    request: RegisterRequest,
-    named: { readonly id: string; readonly spiffeId: string } & SvidRecord,
-  ): Promise<RegisteredWorkload> {
+  async register(request: RegisterRequest, named: Registration): Promise<RegisteredWorkload> {
     const before = this.#entries.get(named.id)?.workload;
     const workload: RegisteredWorkload = {
       id: named.id,
@@ -127,16 +134,19 @@ export class Registry {
       serviceAccount: request.serviceAccount ?? request.service,
       spiffeId: named.spiffeId,
       labels: { ...request.labels, app: request.service },
-      ports: request.ports.map(({ port, servicePort = port, protocol, applicationAddress }) => ({
+      ports: request.ports.map(({ port, servicePort = port, protocol, proxyProtocol, applicationAddress }) => ({
         port,
         servicePort,
         protocol,
+        ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
         applicationAddress,
       })),
       pid: request.pid,
       registeredMs: this.#options.clock.nowMs(),
       inboundAddress: before?.inboundAddress ?? "",
       ready: before?.ready ?? false,
+      ...(named.ttlMs === undefined ? {} : { svidTtlMs: named.ttlMs }),
+      ...(named.node === undefined ? {} : { node: named.node }),
       ...svidRecord(named),
     };
     await this.#keep(workload, before);

@@ -76,4 +76,13 @@ export interface Store {
 }
 
 /** The tables that exist. */
-export type TableName = "workloads" | "conditions" | "absent";
+export type TableName =
+  | "workloads"
+  | "conditions"
+  | "absent"
+  | "revocations"
+  | "identities"
+  | "federation"
+  | "bundle-numbers"
+  | "join-tokens"
+  | "nodes";

@@ -37,6 +37,8 @@ export interface IssueContext {
   readonly trustDomain: string;
   readonly clock: Clock;
   readonly log: IssuanceLog;
+  /** Asked before anything is signed. */
+  readonly mayIssue: ((spiffeId: string) => Result<undefined, IssueRefusal>) | undefined;
   /** Asked for when the CSR is checked; both of one moment, as a rotation may switch them. */
   signer(): Promise<Result<Signer, IssueRefusal>>;
 }
@@ -53,6 +55,8 @@ export async function issueSvid(
   }
   if (id.value.path === "") return err(refusal(identityNotIssuable, "the id of a trust domain is not a workload's"));
   if (!isTtl(ttlMs)) return err(refusal(ttlOutOfRange, `${ttlMs} ms were asked for`));
+  const allowed = context.mayIssue?.(spiffeId) ?? ok(undefined);
+  if (!allowed.ok) return allowed;
   const key = await checkCsr(csrPem, spiffeId);
   if (!key.ok) return key;
   const signer = await context.signer();

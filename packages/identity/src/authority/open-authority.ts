@@ -57,7 +57,13 @@ export interface AuthorityOptions {
   /** Called when files of an external intermediate were replaced by something that does not fit, with the reason. */
   onExternalRefused?(reason: string): void;
   /** Called after each durable step of making and exchanging certificates, with its name: for tests of crashes. */
-  checkpoint?(step: string): void;
+  readonly checkpoint?: (step: string) => void;
+  /** Asked before anything is signed; a refusal is given to the caller. Default: everyone may. */
+  readonly mayIssue?: (spiffeId: string) => Result<undefined, IssueRefusal>;
+  /** Hears of every SVID issued. Must not throw. */
+  onIssued?(svid: IssuedSvid): void;
+  /** Hears of every request refused. Must not throw. */
+  onRefused?(spiffeId: string, refusal: IssueRefusal): void;
 }
 
 const HOUR = 3_600_000;
@@ -189,11 +195,19 @@ class FileAuthority implements OpenAuthority {
     ttlMs: number = this.#options.defaultTtlMs ?? DEFAULT_TTL_MS,
   ): Promise<Result<IssuedSvid, IssueRefusal>> {
     const { clock, metrics } = this.#options;
-    const context = { trustDomain: this.trustDomain, clock, log: this.#log, signer: () => this.#signer() };
+    const context = {
+      trustDomain: this.trustDomain,
+      clock,
+      log: this.#log,
+      mayIssue: this.#options.mayIssue,
+      signer: () => this.#signer(),
+    };
     const result = await issueSvid(context, { csrPem, spiffeId, ttlMs });
     if (result.ok) {
       this.#issued?.add(1);
+      this.#options.onIssued?.(result.value);
     } else {
+      this.#options.onRefused?.(spiffeId, result.error);
       metrics
         ?.counter("ripstop_identity_refused_total", "Signing requests refused, by error code", {
           code: result.error.code,

@@ -18,6 +18,9 @@ export function controlCommand(): Command {
     .option("--etcd-ca <file>", "PEM: certificate authority of the members")
     .option("--etcd-cert <file>", "PEM: certificate of the control plane for etcd")
     .option("--etcd-key <file>", "PEM: key of that certificate")
+    .option("--bundle-endpoint <host:port>", "serve the trust bundle to other trust domains here (SPIFFE federation)")
+    .option("--bundle-endpoint-cert <file>", "certificate of the Web PKI for it, PEM (default: the own SVID)")
+    .option("--bundle-endpoint-key <file>", "key of that certificate, PEM")
     .addOption(
       new Option("--end-with-parent", "end when the IPC channel of the parent process closes")
         .hideHelp()
@@ -25,9 +28,14 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443",
     )
-    .action(async (options: ControlOptions) => {
+    .action(async (options: ControlOptions, command: Command) => {
+      const { bundleEndpoint, bundleEndpointCert, bundleEndpointKey } = options;
+      if ((bundleEndpointCert === undefined) !== (bundleEndpointKey === undefined))
+        command.error("error: --bundle-endpoint-cert and --bundle-endpoint-key come together");
+      if (bundleEndpointCert !== undefined && bundleEndpoint === undefined)
+        command.error("error: --bundle-endpoint-cert needs --bundle-endpoint");
       const { controlRole } = await import("../../roles/control.ts");
       process.exitCode = await controlRole(options);
     });

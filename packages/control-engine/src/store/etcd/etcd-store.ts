@@ -47,7 +47,7 @@ const MAX_OPERATIONS = 100;
 /** How long a commit goes on asking when etcd does not answer. */
 const COMMIT_PATIENCE_MS = 10_000;
 
-/** Opens the store; throws a RipstopError: RS3051 no answer, RS3052 of another home, RS3003 newer, RS3004 damaged. */
+/** Opens the store; throws a RipstopError: RS3061 no answer, RS3062 of another home, RS3003 newer, RS3004 damaged. */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
   const store = new EtcdStore(options);
   try {
