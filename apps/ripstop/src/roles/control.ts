@@ -1,7 +1,7 @@
 // The control role: wires the control engine, runs it until a signal, takes it down.
 
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { meshHome } from "@ripstop/agent-engine";
 import { startControl, type EtcdSettings } from "@ripstop/control-engine";
@@ -55,6 +55,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.svidTtl === undefined ? {} : { svidTtlMs: options.svidTtl }),
     ...(options.caKey === undefined ? {} : { caKey: options.caKey }),
     ...(options.rootLifetime === undefined ? {} : { rootLifetimeMs: options.rootLifetime }),
+    ...(options.externalCa === undefined ? {} : { externalCaDirectory: resolve(options.externalCa) }),
     ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
