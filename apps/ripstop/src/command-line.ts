@@ -9,11 +9,13 @@ import { diffCommand } from "./commands/diff/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
+import { nodeCommand } from "./commands/node/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
 import { rollbackCommand } from "./commands/rollback/index.ts";
 import { runCommand } from "./commands/run/index.ts";
 import { statusCommand } from "./commands/status/index.ts";
 import { tapCommand } from "./commands/tap/index.ts";
+import { tokenCommand } from "./commands/token/index.ts";
 import { upCommand } from "./commands/up/index.ts";
 import { versionCommand } from "./commands/version/index.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -64,6 +66,8 @@ export function createProgram(): Command {
     statusCommand(),
     tapCommand(),
     identityCommand(),
+    tokenCommand(),
+    nodeCommand(),
     controlCommand(),
     proxyCommand(),
     versionCommand(),

@@ -62,8 +62,15 @@ describe("control plane", () => {
 
   it("tells others where it is, and that alone to its owner", async () => {
     const file = JSON.parse(await readFile(join(mesh.home, "control.json"), "utf8")) as Record<string, unknown>;
-    const { apiSocket, streamAddress, dashboardUrl } = mesh.control;
-    assert.deepEqual(file, { pid: process.pid, apiSocket, streamAddress, dashboardUrl, trustDomain: "mesh.local" });
+    const { apiSocket, streamAddress, joinAddress, dashboardUrl } = mesh.control;
+    assert.deepEqual(file, {
+      pid: process.pid,
+      apiSocket,
+      streamAddress,
+      joinAddress,
+      dashboardUrl,
+      trustDomain: "mesh.local",
+    });
     assert.equal((await stat(apiSocket)).mode & 0o777, 0o600);
     assert.equal((await stat(join(mesh.home, "store"))).mode & 0o777, 0o700);
     const info = (await mesh.send("GET", "/v1/info")).json<ControlInfo>();
@@ -343,7 +350,7 @@ describe("API", () => {
       [
         "b.yaml:6:7 spec.ports[0].port add port, a whole number",
         "b.yaml:6:7 spec.ports[0].prt did you mean port?",
-        "c.yaml:1:7 kind use one of: Namespace, Service, AuthorizationPolicy, HTTPRoute",
+        "c.yaml:1:7 kind use one of: Namespace, Service, WorkloadIdentity, TokenIssuer, AuthorizationPolicy, HTTPRoute",
       ],
     );
     assert.deepEqual((await mesh.send("GET", "/v1/resources")).json(), { resources: [] });

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { meshHome } from "@ripstop/agent-engine";
+import { meshHome, type JoinAddress } from "@ripstop/agent-engine";
 import { startControl } from "@ripstop/control-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
 import { createPeerVerification } from "@ripstop/identity";
@@ -18,6 +18,8 @@ import { packageVersion } from "../package-version.ts";
 export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
+  readonly joinAddress?: JoinAddress;
+  readonly streamAddress?: JoinAddress;
   readonly keepRevisions?: number;
   readonly endWithParent: boolean;
 }
@@ -43,6 +45,8 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.caKey === undefined ? {} : { caKey: options.caKey }),
     ...(options.rootLifetime === undefined ? {} : { rootLifetimeMs: options.rootLifetime }),
     ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
+    ...(options.joinAddress === undefined ? {} : { joinAddress: options.joinAddress }),
+    ...(options.streamAddress === undefined ? {} : { streamAddress: options.streamAddress }),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),

@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { durationOption, labelOption, portOption, portOrAutoOption, upstreamOption, withHome } from "../../options.ts";
+import { withJoin } from "../../join-options.ts";
 import type { RunCommandOptions } from "./run.ts";
 
 const EXAMPLES = `
@@ -10,6 +11,7 @@ Examples:
   ripstop run --service web --port auto --upstream stock -- npm run serve      the port comes in $PORT
   ripstop run --service orders --port 50051 --protocol grpc --label version=v2 -- ./orders
   ripstop run --service nightly -- ./job.sh                                    a job: ends with the exit code of job.sh
+  ripstop run --join 10.0.0.5:7443 --token-file web.token --advertise 10.0.0.9 --service web --port 8080 -- ./web
 
 The application gets:
   PORT                                the port to listen on (with --port)
@@ -24,7 +26,7 @@ Exit codes: the application's own; 128 + n when signal n ended it; 127 not found
 
 /** The command. */
 export function runCommand(): Command {
-  return withHome(new Command("run"))
+  return withJoin(withHome(new Command("run")))
     .description("run an application with its mesh side: identity, mutual TLS, routing, policies")
     .requiredOption("--service <name>", "the service that this is a workload of")
     .option("--namespace <name>", "namespace", "default")
@@ -43,6 +45,7 @@ export function runCommand(): Command {
       upstreamOption,
       [],
     )
+    .option("--advertise <address>", "the address of this host by which others reach it (default: loopback)")
     .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
     .option("--drain <duration>", "longest time for what is in flight to finish", durationOption, 10_000)
     .option("--wait-timeout <duration>", "longest wait for control plane and first config", durationOption, 60_000)

@@ -1,13 +1,22 @@
 // From command line options to a WorkloadRun, and from signals of this process to it.
 
-import { freePort, meshHome, WorkloadRun, type RunPort } from "@ripstop/agent-engine";
+import {
+  freePort,
+  meshHome,
+  RUN_FAILED_EXIT_CODE,
+  WorkloadRun,
+  type ControlApi,
+  type RunPort,
+} from "@ripstop/agent-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
 import { createKeyAndCsr } from "@ripstop/identity/csr";
 import type { HomeOption, UpstreamOption } from "../../options.ts";
+import { joinApi, type JoinOption } from "../../join-options.ts";
+import { printError } from "../../output/failure.ts";
 import { proxyCommand } from "../../proxy-command.ts";
 
 /** Options of `ripstop run`. */
-export interface RunCommandOptions extends HomeOption {
+export interface RunCommandOptions extends HomeOption, JoinOption {
   readonly service: string;
   readonly namespace: string;
   readonly serviceAccount?: string;
@@ -17,6 +26,7 @@ export interface RunCommandOptions extends HomeOption {
   readonly label: Readonly<Record<string, string>>;
   readonly upstream: readonly UpstreamOption[];
   readonly metricsPort?: number | "auto";
+  readonly advertise?: string;
   readonly drain: number;
   readonly waitTimeout: number;
   readonly endWithParent: boolean;
@@ -27,6 +37,15 @@ const AUTO_SERVICE_PORT = 80;
 
 /** Runs to the end; the exit code. */
 export async function run(command: readonly string[], options: RunCommandOptions): Promise<number> {
+  let api: ControlApi | undefined;
+  if (options.join !== undefined) {
+    const joined = joinApi(options);
+    if (!joined.ok) {
+      printError(joined.error.kind, joined.error.message);
+      return RUN_FAILED_EXIT_CODE;
+    }
+    api = joined.value.api;
+  }
   const workload = new WorkloadRun(
     {
       home: meshHome(options.home, process.env),
@@ -36,6 +55,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       labels: options.label,
       port: await portOf(options),
       upstreams: options.upstream,
+      ...(options.advertise === undefined ? {} : { advertiseHost: options.advertise }),
       metricsPort: await metricsPortOf(options),
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
@@ -46,6 +66,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       createKeyAndCsr,
       proxyCommand: proxyCommand(),
       env: process.env,
+      ...(api === undefined ? {} : { api }),
       report: (line) => process.stderr.write(`${line}\n`),
     },
   );
