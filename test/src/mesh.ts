@@ -79,9 +79,9 @@ export class Mesh {
   readonly #running = new Set<Running>();
   control: Running | undefined;
 
-  /** Starts the control plane and waits until its API answers. */
-  async startControl(): Promise<void> {
-    this.control = this.ripstop(["control"]);
+  /** Starts the control plane, with more arguments and environment if given, and waits until its API answers. */
+  async startControl(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<void> {
+    this.control = this.ripstop(["control", ...args], env);
     const file = join(this.home, "control.json");
     for (;;) {
       if (existsSync(file)) {

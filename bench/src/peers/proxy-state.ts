@@ -62,6 +62,7 @@ export function writeState(
     trustDomain: TRUST_DOMAIN,
     sequence: 1,
     x509Authorities: mesh.bundleDer.map((der) => Buffer.from(der)),
+    federatesWith: [],
   });
   cache.add(telemetryType, "default", { reportIntervalMs: 1000 });
   cache.add(workloadType, id, {

@@ -4,8 +4,11 @@ import { request, type ClientRequest, type IncomingMessage, type RequestOptions 
 import { err, ok, type Result } from "@ripstop/core";
 import type {
   ApiError,
+  BundlesView,
   ControlInfo,
   HeartbeatResponse,
+  JwtSvidRequest,
+  JwtSvidResponse,
   RegisterRequest,
   RegisterResponse,
   SvidRequest,
@@ -82,6 +85,17 @@ export class ControlApi {
     return this.call("POST", `/v1/workloads/${workloadId}/svid`, body);
   }
 
+  /** POST /v1/workloads/ID/jwt-svid. */
+  jwtSvid(workloadId: string, body: JwtSvidRequest): Promise<Result<JwtSvidResponse, ApiFailure>> {
+    return this.call("POST", `/v1/workloads/${workloadId}/jwt-svid`, body);
+  }
+
+  /** GET /v1/identity/bundles: at once, or when they are other than `after`, at the latest after `waitMs`. */
+  bundles(after: string, waitMs: number, signal?: AbortSignal): Promise<Result<BundlesView, ApiFailure>> {
+    const query = `after=${encodeURIComponent(after)}&waitMs=${waitMs}`;
+    return this.call("GET", `/v1/identity/bundles?${query}`, undefined, waitMs + 3_000, signal);
+  }
+
   /** DELETE /v1/workloads/ID: a graceful leave. */
   leave(workloadId: string): Promise<Result<unknown, ApiFailure>> {
     return this.call("DELETE", `/v1/workloads/${workloadId}`, undefined, 2_000);
@@ -93,6 +107,7 @@ export class ControlApi {
     path: string,
     body?: unknown,
     timeoutMs: number = DEFAULT_TIMEOUT_MS,
+    signal?: AbortSignal,
   ): Promise<Result<Answer, ApiFailure>> {
     return new Promise((resolve) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
@@ -100,6 +115,7 @@ export class ControlApi {
         method,
         path,
         timeout: timeoutMs,
+        ...(signal === undefined ? {} : { signal }),
         headers: {
           accept: "application/json",
           ...(text === undefined

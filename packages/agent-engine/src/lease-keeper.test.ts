@@ -21,10 +21,7 @@ class FakeApi extends ControlApi {
     super("/nowhere");
   }
 
-  override report(
-    _workloadId: string,
-    body: WorkloadStatus,
-  ): Promise<Result<HeartbeatResponse, ApiFailure>> {
+  override report(_workloadId: string, body: WorkloadStatus): Promise<Result<HeartbeatResponse, ApiFailure>> {
     this.reports.push(body);
     return Promise.resolve(this.answer);
   }

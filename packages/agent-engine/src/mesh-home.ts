@@ -10,6 +10,9 @@ import { homeUnusable } from "./errors.ts";
 const MAX_SOCKET_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 const PID_FILE = "supervisor.pid";
 
+/** Name of the Workload API's socket in a state directory. */
+export const workloadApiSocket: string = "workload.sock";
+
 /** Paths inside a mesh home. */
 export interface MeshHome {
   readonly path: string;
@@ -35,12 +38,12 @@ export function meshHome(option: string | undefined, env: NodeJS.ProcessEnv): Me
 /** Makes the state directory of a workload (0700), emptied of an earlier run, marked with this process's id. */
 export function createStateDirectory(home: MeshHome, workloadId: string): Result<string, RipstopError> {
   const path = join(home.runDirectory, workloadId.replace("/", "_"));
-  const longest = Buffer.byteLength(join(path, "admin.sock"));
+  const longest = Buffer.byteLength(join(path, workloadApiSocket));
   if (longest > MAX_SOCKET_PATH_BYTES) {
     return err(
       new RipstopError(
         homeUnusable,
-        `${path}/admin.sock has ${longest} bytes, a socket path has at most ${MAX_SOCKET_PATH_BYTES}`,
+        `${path}/${workloadApiSocket} has ${longest} bytes, a socket path has at most ${MAX_SOCKET_PATH_BYTES}`,
       ),
     );
   }

@@ -2,7 +2,7 @@
 // complete config, keeps lease, SVID and proxy alive beside it, and takes all of it down in the order that loses nothing.
 
 import { join } from "node:path";
-import { RipstopError, sleep, type Clock, type ErrorKind } from "@ripstop/core";
+import { ok, RipstopError, sleep, type Clock, type ErrorKind, type Result } from "@ripstop/core";
 import { workloadSpiffeId } from "@ripstop/identity";
 import {
   bundleFile,
@@ -22,11 +22,19 @@ import { applicationEnvironment } from "./environment.ts";
 import { configNotReceived, controlUnreachable, proxyFailed, registrationRefused } from "./errors.ts";
 import { Latch } from "./latch.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { createStateDirectory, supervisorPidFile, sweepStateDirectories, type MeshHome } from "./mesh-home.ts";
+import {
+  createStateDirectory,
+  supervisorPidFile,
+  sweepStateDirectories,
+  workloadApiSocket,
+  type MeshHome,
+} from "./mesh-home.ts";
 import { ProxySupervisor, type ProxyCommand } from "./proxy-supervisor.ts";
 import { ReadinessProbe } from "./readiness-probe.ts";
 import { removeDirectory } from "./remove-directory.ts";
 import { SvidKeeper, svidNotAfterMs, type KeyAndCsr, type KeyAndCsrMaker } from "./svid-keeper.ts";
+import { RunIdentitySource } from "./workload-api/run-identity-source.ts";
+import { listenWorkloadApi, type WorkloadApiListener } from "./workload-api/workload-api-listener.ts";
 
 /** Exit code of failures of the mesh side itself; the application's own codes pass through (as `docker run` and `env` do). */
 export const RUN_FAILED_EXIT_CODE = 125;
@@ -107,6 +115,8 @@ export class WorkloadRun {
   #lease: LeaseKeeper | undefined;
   #svid: SvidKeeper | undefined;
   #probe: ReadinessProbe | undefined;
+  #identities: RunIdentitySource | undefined;
+  #workloadApi: Promise<Result<WorkloadApiListener, RipstopError>> | undefined;
   #stateDirectory: string | undefined;
   #workloadId = "";
   #bundleFileSequence = 0;
@@ -172,7 +182,12 @@ export class WorkloadRun {
     if (!directory.ok) return { error: directory.error };
     this.#stateDirectory = directory.value;
     this.#writeBootstrap(registration);
+    this.#identities = new RunIdentitySource({ api: this.#api, clock, ...registration });
     this.#writeIdentity(keyPem, registration);
+    this.#workloadApi = this.#listenWorkloadApi(this.#identities, directory.value);
+    const workloadApi = await this.#workloadApi;
+    if (!workloadApi.ok) return { error: workloadApi.error };
+    if (this.#stopRequested.isOpen) return stopped();
 
     this.#lease = this.#createLease(registration);
     this.#svid = this.#createSvidKeeper(registration);
@@ -199,6 +214,7 @@ export class WorkloadRun {
       options.upstreams,
       own ?? { httpProxy: 0, upstreams: [] },
     );
+    appEnv["SPIFFE_ENDPOINT_SOCKET"] = workloadApi.value.address;
     this.#application = startApplication(options.command, appEnv);
     this.#watchReadiness();
     return { application: this.#application };
@@ -285,6 +301,7 @@ export class WorkloadRun {
     this.#writeBundle(answer.bundlePem, answer.bundleSequence ?? 0);
     this.#write(files.key, keyPem);
     this.#write(files.svid, answer.svidChainPem);
+    this.#identities?.renewed(keyPem, answer.svidChainPem, answer.bundlePem);
   }
 
   #writeBundle(pem: string, sequence: number): void {
@@ -295,6 +312,19 @@ export class WorkloadRun {
 
   #write(name: string, text: string): void {
     if (this.#stateDirectory !== undefined) writeFileAtomically(join(this.#stateDirectory, name), text);
+  }
+
+  /** The Workload API for the application. The socket is for this user alone, and all that this user runs may be it. */
+  #listenWorkloadApi(source: RunIdentitySource, directory: string): Promise<Result<WorkloadApiListener, RipstopError>> {
+    const caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: 0, isAlive: () => true };
+    return listenWorkloadApi({
+      path: join(directory, workloadApiSocket),
+      mode: 0o600,
+      source,
+      clock: this.#dependencies.clock,
+      credentialsOf: () => ok(caller),
+      report: (line) => this.#say(line),
+    });
   }
 
   #createSupervisor(stateDirectory: string): ProxySupervisor {
@@ -363,10 +393,7 @@ export class WorkloadRun {
     });
   }
 
-  #identityRenewed(
-    keyPem: string,
-    answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">,
-  ): void {
+  #identityRenewed(keyPem: string, answer: Pick<SvidResponse, "svidChainPem" | "bundlePem" | "bundleSequence">): void {
     this.#writeIdentity(keyPem, answer);
     this.#supervisor?.identityChanged(this.#workloadId);
   }
@@ -413,6 +440,9 @@ export class WorkloadRun {
     this.#probe?.close();
     this.#svid?.close();
     this.#lease?.close();
+    this.#identities?.close();
+    const workloadApi = await this.#workloadApi;
+    if (workloadApi?.ok) await workloadApi.value.close();
     const joined = await this.#joining;
     // The proxy first: a caller that comes now is refused before it has sent anything, and tries another endpoint.
     await this.#supervisor?.stop();

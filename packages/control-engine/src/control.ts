@@ -10,10 +10,17 @@ import {
   type ServerTls,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
-import { openAuthority, startOwnIdentity, type KeyedSvid, type KeyKind } from "@ripstop/identity/authority";
+import {
+  openAuthority,
+  openJwtIssuer,
+  startOwnIdentity,
+  type KeyedSvid,
+  type KeyKind,
+} from "@ripstop/identity/authority";
+import { formatBundle } from "@ripstop/identity/jwt";
 import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, identityKinds, KindRegistry } from "@ripstop/resources";
+import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -29,12 +36,16 @@ import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
 import { StaticFiles } from "./api/static-files.ts";
+import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import { BundleDirectory, type BundleNumber } from "./federation/bundle-directory.ts";
+import { startBundleEndpoint } from "./federation/bundle-endpoint.ts";
+import { Federation, type FederationRecord } from "./federation/federation.ts";
 import { readMemory, removeControlFile, writeControlFile, writeMemory, type MeshMemory } from "./home/home-files.ts";
 import { isProcessAlive, lockHome } from "./home/home-lock.ts";
 import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workloads.ts";
@@ -82,6 +93,13 @@ export interface ControlOptions {
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
   checkpoint?(step: string): void;
+  /** Serves the own bundle to other trust domains; absent, it does not. */
+  readonly bundleEndpoint?: {
+    /** "HOST:PORT"; port 0 is a free one. */
+    readonly address: string;
+    /** PEM files of a certificate of the Web PKI (https_web); absent: the control plane's SVID (https_spiffe). */
+    readonly web?: { readonly certificateFile: string; readonly keyFile: string };
+  };
 }
 
 /** A running control plane. */
@@ -93,6 +111,8 @@ export interface Control {
   readonly joinAddress: string;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
+  /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
+  readonly bundleEndpointUrl: string | undefined;
   /** Sentences for the user: a port that was taken and what was used instead. */
   readonly notices: readonly string[];
   /** Ends streams and listeners, closes the store; what is registered stays for the next start. */
@@ -156,6 +176,14 @@ async function assemble(
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
   const authority = opened.value;
   undo.push(() => authority.close());
+  const jwt = await openJwtIssuer({
+    directory: join(home, "authority"),
+    trustDomain: trustDomain.value,
+    clock,
+    ...given({ logger }),
+  });
+  if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
+  undo.push(() => jwt.value.close());
   const controlIdentity = controlSpiffeId(trustDomain.value);
   const own = await startOwnIdentity({
     authority,
@@ -175,15 +203,36 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => registry.close());
+  const federation = new Federation({
+    store,
+    table: store.table<FederationRecord>("federation"),
+    clock,
+    trustDomain: trustDomain.value,
+    ownRoots: () => authority.bundle().der,
+    events,
+    ...given({ logger }),
+  });
+  undo.push(() => federation.close());
+  const bundles = new BundleDirectory({
+    authority,
+    jwt: jwt.value,
+    federation,
+    table: store.table<BundleNumber>("bundle-numbers"),
+    clock,
+    ...given({ logger }),
+  });
+  undo.push(() => bundles.close());
   const compiler = new Compiler({
     store,
     registry,
     policyKinds,
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
+    federated: () => federation.bundles(),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
+  undo.push(federation.onChange(() => compiler.bundleChanged()));
   const conditions = new Conditions({
     store,
     compiler,
@@ -293,6 +342,7 @@ async function assemble(
     authority,
     own: own.value,
     workloads,
+    identities: { registry, jwt: jwt.value, bundles },
     metrics,
     events,
     ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
@@ -304,18 +354,19 @@ async function assemble(
   undo.push(() => joining.value.close());
   undo.push(authority.onBundleChange(() => joining.value.refreshTls()));
   const joinAddress = joining.value.address;
-  const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...policyResourceKinds]);
+  const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds]);
   const routes = [
     ...joining.value.routes,
     ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
       kinds,
-      conditions,
+      withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
       metrics,
@@ -337,6 +388,22 @@ async function assemble(
   const socket = await listenOnSocket(apiSocket, api);
   if (!socket.ok) return socket;
   undo.push(() => socket.value.close());
+
+  const { bundleEndpoint } = options;
+  let bundleEndpointUrl: string | undefined;
+  if (bundleEndpoint !== undefined) {
+    const { address, web } = bundleEndpoint;
+    const serving = await startBundleEndpoint({
+      address,
+      proof: web === undefined ? { profile: "https_spiffe", identity: own.value } : { profile: "https_web", ...web },
+      clock,
+      document: () => formatBundle(bundles.own),
+      ...given({ logger }),
+    });
+    if (!serving.ok) return serving;
+    undo.push(() => serving.value.close());
+    bundleEndpointUrl = serving.value.url;
+  }
 
   writeMemory(home, {
     trustDomain: trustDomain.value,
@@ -362,7 +429,15 @@ async function assemble(
     dashboardUrl,
     revision: store.revision,
   });
-  return ok({ apiSocket, streamAddress, joinAddress, dashboardUrl, trustDomain: trustDomain.value, notices });
+  return ok({
+    apiSocket,
+    streamAddress,
+    joinAddress,
+    dashboardUrl,
+    trustDomain: trustDomain.value,
+    bundleEndpointUrl,
+    notices,
+  });
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {

@@ -399,3 +399,14 @@ export const rotationRefused: ErrorKind = defineError({
   cause: "A rotation is under way already, or none is, or it is past the point where it can be given up",
   remedy: "See how far it is with ripstop identity rotate-root --status",
 });
+
+/** No JWT-SVID was issued. */
+export const jwtRefused: ErrorKind = defineError({
+  code: "RS3040",
+  name: "jwt_svid_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "The JWT-SVID was refused",
+  cause: "No audience was named, or the lifetime is out of range, or the keys that sign cannot be used",
+  remedy: "Name the one service that the token is for, and a lifetime from 10 s to 24 h",
+});

@@ -19,6 +19,8 @@
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
 //   GET    /v1/identity/bundle            → TrustBundleView
+//   GET    /v1/identity/bundles?after=&waitMs= → BundlesView   (answers when they are other than `after`, or after waitMs)
+//   POST   /v1/workloads/NS/INSTANCE/jwt-svid JwtSvidRequest → JwtSvidResponse
 //   GET    /v1/identity/health            → IdentityHealth
 //   GET    /v1/identity/rotation          → RotationStatus
 //   POST   /v1/identity/rotation          RotationRequest → RotationStatus
@@ -41,6 +43,7 @@
 //   POST   /v1/nodes/NAME/svid            SvidRequest → NodeSvidResponse       (the node's key is the proof)
 //   GET    /v1/nodes/NAME/entries         → NodeEntries                        (the node's SVID is the proof)
 //   POST   /v1/nodes/NAME/svids           WorkloadSvidRequest → SvidResponse
+//   POST   /v1/nodes/NAME/jwt-svids       NodeJwtRequest → JwtSvidResponse
 //   POST   /v1/nodes/NAME/workloads       NodeWorkloadRequest → RegisterResponse
 
 /** A file as the user gave it. The server parses it, so that all validation is in one place. */
@@ -210,6 +213,31 @@ export interface SvidResponse {
   readonly notAfterMs: number;
 }
 
+/** Asks for a JWT-SVID of a workload. */
+export interface JwtSvidRequest {
+  /** Who may accept it; one is best, eight are possible. */
+  readonly audience: readonly string[];
+  /** 10 s … 24 h; default 5 min. */
+  readonly ttlMs?: number;
+}
+
+export interface JwtSvidResponse {
+  readonly spiffeId: string;
+  /** A bearer token: keep it secret. */
+  readonly token: string;
+  readonly expiresAtMs: number;
+}
+
+/** The bundles of the own and of the federated trust domains. */
+export interface BundlesView {
+  /** Names this state; another one after every change. */
+  readonly version: string;
+  /** The own one. */
+  readonly trustDomain: string;
+  /** SPIFFE bundle documents (JSON text) by trust domain. */
+  readonly bundles: Readonly<Record<string, string>>;
+}
+
 /** A workload as tables show it. */
 export interface WorkloadView {
   readonly id: string;
@@ -338,6 +366,8 @@ export interface NodeEntry {
 export interface NodeEntries {
   readonly entries: readonly NodeEntry[];
   readonly bundlePem: string;
+  /** SPIFFE bundle documents (JSON text) by trust domain. */
+  readonly bundles: Readonly<Record<string, string>>;
 }
 
 /** The agent asks for an SVID of a process that fits an entry. */
@@ -345,6 +375,12 @@ export interface WorkloadSvidRequest {
   /** "NAMESPACE/NAME" of the WorkloadIdentity. */
   readonly entry: string;
   readonly csrPem: string;
+}
+
+/** The agent asks for a JWT-SVID of a process that fits an entry. */
+export interface NodeJwtRequest extends JwtSvidRequest {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly entry: string;
 }
 
 /** The agent registers a workload of its node that fits an entry. */

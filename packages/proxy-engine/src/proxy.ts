@@ -112,6 +112,8 @@ class RunningProxy implements Proxy {
   readonly #inbound: Listener[] = [];
   readonly #outbound: Listener[] = [];
   readonly #subscriptions: Subscription[] = [];
+  /** Subscriptions to the bundles of other trust domains, by trust domain. */
+  readonly #federated = new Map<string, Subscription>();
   readonly #startedMs: number;
   #ports: ProxyPorts = { workloads: {} };
   #byteCount: Timer | undefined = undefined;
@@ -272,7 +274,7 @@ class RunningProxy implements Proxy {
     if (this.#closed) return;
     this.#closed = true;
     for (const listener of [...this.#inbound, ...this.#outbound]) listener.close();
-    for (const subscription of this.#subscriptions) subscription.cancel();
+    for (const subscription of [...this.#subscriptions, ...this.#federated.values()]) subscription.cancel();
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
     this.engine.reporter.close();
@@ -306,6 +308,7 @@ class RunningProxy implements Proxy {
   #onBundle(bundle: TrustBundle): void {
     const set = this.#takeBundle(bundlePem(bundle.x509Authorities), bundle.sequence);
     if (!set.ok) throw set.error;
+    this.#federate(bundle.federatesWith);
     this.#bundleKnown = true;
     this.#checkReady();
   }
@@ -320,6 +323,37 @@ class RunningProxy implements Proxy {
     this.#bundles.set(trustDomain, pem);
     this.#bundleSequence = sequence;
     return set;
+  }
+
+  /** Asks for the bundles of these trust domains, and believes no other ones any more. */
+  #federate(trustDomains: readonly string[]): void {
+    for (const [trustDomain, subscription] of this.#federated) {
+      if (trustDomains.includes(trustDomain)) continue;
+      subscription.cancel();
+      this.#federated.delete(trustDomain);
+      this.#bundles.delete(trustDomain);
+    }
+    for (const trustDomain of trustDomains) {
+      if (trustDomain === this.#options.bootstrap.trustDomain || this.#federated.has(trustDomain)) continue;
+      this.#federated.set(
+        trustDomain,
+        this.#options.config.watch(trustBundleType, trustDomain, {
+          onResource: (bundle) => this.#onFederatedBundle(trustDomain, bundlePem(bundle.x509Authorities)),
+          onRemoved: () => this.#onFederatedBundle(trustDomain, ""),
+        }),
+      );
+    }
+  }
+
+  #onFederatedBundle(trustDomain: string, pem: string): void {
+    if (pem === "") this.#bundles.delete(trustDomain);
+    else this.#bundles.set(trustDomain, pem);
+    this.#useBundles();
+  }
+
+  #useBundles(): void {
+    const set = this.#identities.setBundles(new Map(this.#bundles));
+    if (!set.ok) throw set.error;
   }
 
   #checkReady(): void {

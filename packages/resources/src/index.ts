@@ -7,6 +7,11 @@ export { identityKinds } from "./identity-kinds.ts";
 export { formatPath, isRecord, parsePath, type FieldPath } from "./field-path.ts";
 export { KindRegistry, type KnownKind } from "./kind-registry.ts";
 export type { JsonSchema, Kind, ResourceLookup } from "./kind.ts";
+export {
+  federatedTrustDomainKind,
+  type BundleEndpointSpec,
+  type FederatedTrustDomainSpec,
+} from "./kinds/federated-trust-domain/index.ts";
 export { namespaceKind, type NamespaceSpec } from "./kinds/namespace/index.ts";
 export { serviceKind, type ServicePortSpec, type ServiceSpec } from "./kinds/service/index.ts";
 export { tokenIssuerKind, type TokenIssuerSpec } from "./kinds/token-issuer/index.ts";
@@ -17,6 +22,7 @@ export {
   type ProcessSelectorsSpec,
   type WorkloadIdentitySpec,
 } from "./kinds/workload-identity/index.ts";
+export { meshKinds } from "./mesh-kinds.ts";
 export {
   dnsLabelProblem,
   dnsSubdomainProblem,

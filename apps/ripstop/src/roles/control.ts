@@ -21,6 +21,9 @@ export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly joinAddress?: JoinAddress;
   readonly streamAddress?: JoinAddress;
   readonly keepRevisions?: number;
+  readonly bundleEndpoint?: string;
+  readonly bundleEndpointCert?: string;
+  readonly bundleEndpointKey?: string;
   readonly endWithParent: boolean;
 }
 
@@ -49,6 +52,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.streamAddress === undefined ? {} : { streamAddress: options.streamAddress }),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
+    ...bundleEndpointOf(options),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
   if (!started.ok) {
@@ -62,11 +66,26 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   process.stdout.write(
     `control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`,
   );
+  if (control.bundleEndpointUrl !== undefined) {
+    const profile = options.bundleEndpointCert === undefined ? "https_spiffe" : "https_web";
+    process.stdout.write(`bundle endpoint ${control.bundleEndpointUrl} (${profile})\n`);
+  }
   await ended;
   await control.close();
   hold.clear();
   if (process.connected) process.disconnect();
   return exitCodes.done;
+}
+
+/** The command's checks see to it that certificate and key come together. */
+function bundleEndpointOf({
+  bundleEndpoint: address,
+  bundleEndpointCert: certificateFile,
+  bundleEndpointKey: keyFile,
+}: ControlOptions): Pick<Parameters<typeof startControl>[0], "bundleEndpoint"> {
+  if (address === undefined) return {};
+  if (certificateFile === undefined || keyFile === undefined) return { bundleEndpoint: { address } };
+  return { bundleEndpoint: { address, web: { certificateFile, keyFile } } };
 }
 
 /** The built dashboard lies beside the built program, at one of several depths. */

@@ -51,6 +51,7 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
   readonly #waiting = new Set<() => void>();
   readonly #timer: Timer;
   #entries: NodeEntries | undefined;
+  #bundles: ReadonlyMap<string, TrustDomainBundle> = new Map();
   #text = "";
   #failing = false;
   #closed = false;
@@ -66,7 +67,9 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
     if (this.#closed) return;
     if (!answer.ok) {
       if (!this.#failing) {
-        this.#options.report(`registration entries could not be read (${answer.error.error.message}); the last ones hold`);
+        this.#options.report(
+          `registration entries could not be read (${answer.error.error.message}); the last ones hold`,
+        );
       }
       this.#failing = true;
       return;
@@ -75,6 +78,7 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
     const text = JSON.stringify(answer.value);
     if (text === this.#text) return;
     this.#text = text;
+    this.#bundles = await readBundles(answer.value.bundles);
     this.#entries = answer.value;
     this.#options.api.useBundle(answer.value.bundlePem);
     const names = new Set(answer.value.entries.map(({ name }) => name));
@@ -90,11 +94,14 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
       const entries = await this.#entriesOf(caller);
       const issued = await Promise.all(entries.map((entry) => this.#svidOf(entry)));
       const svids = issued.flatMap((one) => (one === undefined ? [] : [one.svid]));
-      const text = JSON.stringify([svids.map(({ spiffeId, notAfterMs }) => [spiffeId, notAfterMs]), this.#entries?.bundlePem]);
+      const text = JSON.stringify([
+        svids.map(({ spiffeId, notAfterMs }) => [spiffeId, notAfterMs]),
+        this.#entries?.bundlePem,
+      ]);
       // Identities that could not be had just now are no reason to tell a workload that it has none.
       if (text !== before && (svids.length > 0 || entries.length === 0)) {
         before = text;
-        yield { svids, bundles: this.#bundles() };
+        yield { svids, bundles: this.#bundles };
       }
       const nowMs = this.#options.clock.nowMs();
       const dueMs = issued.map((one) => (one === undefined ? AGAIN_MS : Math.max(0, one.renewAtMs - nowMs)));
@@ -113,7 +120,8 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
     if (audience.length === 0) return err({ reason: "invalid", message: "an audience is required" });
     const entries = await this.#entriesOf(caller);
     const entry = spiffeId === undefined ? entries[0] : entries.find((one) => one.spiffeId === spiffeId);
-    if (entry === undefined) return err({ reason: "denied", message: "no registration entry gives this process that identity" });
+    if (entry === undefined)
+      return err({ reason: "denied", message: "no registration entry gives this process that identity" });
     const answer = await this.#options.api.jwtForNode(this.#options.node, { entry: entry.name, audience });
     if (!answer.ok) {
       const reason = answer.error.status >= 400 && answer.error.status < 500 ? "denied" : "unavailable";
@@ -174,12 +182,6 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
     return issued;
   }
 
-  #bundles(): ReadonlyMap<string, TrustDomainBundle> {
-    const roots = pemToDer(this.#entries?.bundlePem ?? "");
-    const bundle = { x509Der: roots.ok ? roots.value : [], jwksJson: this.#entries?.jwksJson };
-    return new Map([[this.#options.trustDomain, bundle]]);
-  }
-
   /** Kept at the next change, or when `signal` is aborted. */
   #changed(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
@@ -197,4 +199,20 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
   #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+/** Documents that cannot be read are left out: their trust domain is then not believed. */
+async function readBundles(
+  documents: Readonly<Record<string, string>>,
+): Promise<ReadonlyMap<string, TrustDomainBundle>> {
+  const { jwksOf, parseBundle } = await import("@ripstop/identity/jwt");
+  const bundles = new Map<string, TrustDomainBundle>();
+  for (const [trustDomain, text] of Object.entries(documents)) {
+    const parsed = parseBundle(text);
+    if (!parsed.ok) continue;
+    const { x509Authorities, jwtAuthorities } = parsed.value;
+    const jwksJson = jwtAuthorities.length === 0 ? undefined : jwksOf(parsed.value);
+    bundles.set(trustDomain, { x509Der: x509Authorities, jwksJson });
+  }
+  return bundles;
 }

@@ -1,7 +1,5 @@
 // The three system calls that Node does not have, by way of koffi. Loaded by the agent alone, at its first use.
 
-import type { KoffiFunction } from "koffi";
-
 /** Linux numbers (asm-generic; the same on x86-64 and arm64). */
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
@@ -40,11 +38,11 @@ async function load(): Promise<Kernel> {
   if (process.platform !== "linux") throw new Error(`the system is ${process.platform}, not Linux`);
   const { default: koffi } = await import("koffi");
   const libc = koffi.load(null);
-  const getsockopt: KoffiFunction = libc.func(
+  const getsockopt = libc.func(
     "int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)",
   );
-  const poll: KoffiFunction = libc.func("int poll(_Inout_ void *fds, unsigned long count, int timeoutMs)");
-  const syscall: KoffiFunction = libc.func("long syscall(long number, long first, long second)");
+  const poll = libc.func("int poll(_Inout_ void *fds, unsigned long count, int timeoutMs)");
+  const syscall = libc.func("long syscall(long number, long first, long second)");
   const option = (fd: number, name: number, size: number): Buffer | undefined => {
     const value = Buffer.alloc(size);
     const length = [size];

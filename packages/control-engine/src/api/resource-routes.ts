@@ -4,7 +4,6 @@ import { err, ok, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, LiveStatus } from "@ripstop/model";
 import { label, resourceKey, type KindRegistry, type Resource } from "@ripstop/resources";
 
-import type { Conditions } from "../compile/conditions.ts";
 import { badRequest, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
@@ -18,7 +17,8 @@ import type { Route } from "./router.ts";
 export interface ResourceRoutesOptions {
   readonly store: Store;
   readonly kinds: KindRegistry;
-  readonly conditions: Conditions;
+  /** Adds the status to the kinds that have one. */
+  withStatus(resource: Resource): Resource;
   /** How far a revision has come, after waiting up to `waitMs` for all proxies. */
   waitLive(revision: number, waitMs: number): Promise<LiveStatus>;
 }
@@ -28,7 +28,7 @@ const MAX_WAIT_MS = 300_000;
 
 /** Routes for resources. */
 export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[] {
-  const { store, kinds, conditions } = options;
+  const { store, kinds } = options;
   return [
     {
       method: "POST",
@@ -53,7 +53,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
         const resources = wanted
           .flatMap(({ kind }) => [...store.list(kind)])
           .filter(({ metadata }) => namespace === null || namespace === "" || metadata.namespace === namespace)
-          .map((resource) => conditions.withStatus(resource));
+          .map((resource) => options.withStatus(resource));
         answerJson(response, 200, { resources });
         return undefined;
       },
@@ -64,7 +64,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
       async handler({ response, params }) {
         const found = find(params, options);
         if (!found.ok) return found.error;
-        answerJson(response, 200, conditions.withStatus(found.value));
+        answerJson(response, 200, options.withStatus(found.value));
         return undefined;
       },
     },

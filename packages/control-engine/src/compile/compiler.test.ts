@@ -13,6 +13,7 @@ import {
   serviceType,
   telemetryType,
   trustBundleType,
+  type TrustBundle,
   workloadType,
   type RegisterRequest,
   type ResourceType,
@@ -322,8 +323,45 @@ describe("Compiler", () => {
   it("has the trust bundle and the telemetry settings under their one name", () => {
     assert.equal(bench.get(trustBundleType, "mesh.local")?.sequence, 1);
     assert.equal(bench.get(trustBundleType, "other.mesh"), undefined);
+    assert.deepEqual(bench.get(trustBundleType, "mesh.local")?.federatesWith, []);
     assert.equal(bench.get(telemetryType, "default")?.reportIntervalMs, 1_000);
     assert.equal(bench.compiler.get("type.googleapis.com/unknown", "x", { proxyId: "", identity: "" }), undefined);
+  });
+
+  it("names the federated trust domains in the own bundle, and has a bundle for each that has roots", () => {
+    const federated = new Map([
+      ["b.example", { x509Authorities: [new Uint8Array([4])], sequence: 9 }],
+      ["a.example", { x509Authorities: [new Uint8Array([5])], sequence: undefined }],
+      ["empty.example", { x509Authorities: [], sequence: 1 }],
+    ]);
+    const { store, registry } = bench;
+    const compiler = new Compiler({
+      store,
+      registry,
+      policyKinds,
+      trustDomain: "mesh.local",
+      bundle: () => bundle,
+      federated: () => federated,
+    });
+    const get = (name: string): TrustBundle | undefined => {
+      const found = compiler.get(trustBundleType.typeUrl, name, { proxyId: "nobody", identity: "" });
+      return found === undefined ? undefined : trustBundleType.decode(found.bytes);
+    };
+    const changed: string[] = [];
+    compiler.watch((_type, names) => changed.push(...names));
+    assert.deepEqual(get("mesh.local")?.federatesWith, ["a.example", "b.example"]);
+    assert.deepEqual(get("b.example"), {
+      trustDomain: "b.example",
+      sequence: 9,
+      x509Authorities: [Buffer.from([4])],
+      federatesWith: [],
+    });
+    assert.equal(get("a.example")?.sequence, 0);
+    assert.equal(get("empty.example"), undefined);
+    federated.delete("b.example");
+    compiler.bundleChanged();
+    assert.deepEqual(changed.sort(), ["b.example", "mesh.local"]);
+    compiler.close();
   });
 
   it("recomputes the dependents of a change and nothing else", async () => {
@@ -342,7 +380,12 @@ describe("Compiler", () => {
       await counted(() => bench.registry.heartbeat("shop/w7", { inboundAddress: "10.0.0.1:6", ready: false })),
       1,
     );
-    assert.equal(await counted(() => bench.registry.renewed("shop/w7", { svidNotAfterMs: 5, rootSha256: "ab", svidSerialNumber: "cd" })), 0);
+    assert.equal(
+      await counted(() =>
+        bench.registry.renewed("shop/w7", { svidNotAfterMs: 5, rootSha256: "ab", svidSerialNumber: "cd" }),
+      ),
+      0,
+    );
     await bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s4", port: 80 }] }));
     assert.equal(
       await counted(() => bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s5", port: 80 }] }))),

@@ -14,6 +14,7 @@ import {
   trustBundleType,
   workloadType,
   type ResourceType,
+  type TrustBundle,
 } from "@ripstop/model";
 import type { PolicyKind } from "@ripstop/policy-api/control";
 import { isDnsLabel } from "@ripstop/resources";
@@ -35,8 +36,15 @@ export interface CompilerOptions {
   readonly trustDomain: string;
   /** The roots to trust. */
   bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
+  /** Roots of the federated trust domains, by trust domain. */
+  federated?(): FederatedRoots;
   readonly logger?: Logger;
 }
+
+type FederatedRoots = ReadonlyMap<
+  string,
+  { readonly x509Authorities: readonly Uint8Array[]; readonly sequence: number | undefined }
+>;
 
 type Listener = (typeUrl: string, names: readonly string[], revision: number) => void;
 
@@ -163,13 +171,32 @@ const compilers = new Map<string, Compile>([
       compileRoutes(view, { namespace, name: service }, clientNamespace),
     );
   }),
-  define(trustBundleType, (_view, name, options) => {
-    if (name !== options.trustDomain) return undefined;
-    const { der, sequence } = options.bundle();
-    return { trustDomain: name, sequence, x509Authorities: der.map((root) => Buffer.from(root)) };
-  }),
+  define(trustBundleType, (_view, name, options) => compileTrustBundle(name, options)),
   define(telemetryType, (_view, name) => (name === "default" ? { reportIntervalMs: 1_000 } : undefined)),
 ]);
+
+/** The own bundle names the federated ones, so that proxies ask for them. One that trusts nobody is none. */
+function compileTrustBundle(name: string, options: CompilerOptions): TrustBundle | undefined {
+  const federated: FederatedRoots = options.federated?.() ?? new Map<string, never>();
+  if (name === options.trustDomain) {
+    const { der, sequence } = options.bundle();
+    const federatesWith = [...federated].filter(([, { x509Authorities }]) => x509Authorities.length > 0);
+    return {
+      trustDomain: name,
+      sequence,
+      x509Authorities: der.map((root) => Buffer.from(root)),
+      federatesWith: federatesWith.map(([trustDomain]) => trustDomain).sort(),
+    };
+  }
+  const bundle = federated.get(name);
+  if (bundle === undefined || bundle.x509Authorities.length === 0) return undefined;
+  return {
+    trustDomain: name,
+    sequence: bundle.sequence ?? 0,
+    x509Authorities: bundle.x509Authorities.map((root) => Buffer.from(root)),
+    federatesWith: [],
+  };
+}
 
 function define<T>(
   type: ResourceType<T>,

@@ -51,7 +51,9 @@ export function identityHealth({ authority, clock, workloads, rotation }: Health
       root.origin === "own"
         ? "exchange it with `ripstop identity rotate-root`"
         : "put one with a longer life into the files of the external authority";
-    alarms.push(...expiring("RootExpiring", `The root ${root.sha256.slice(0, 8)}`, { ...root, nowMs, remedy }, authority));
+    alarms.push(
+      ...expiring("RootExpiring", `The root ${root.sha256.slice(0, 8)}`, { ...root, nowMs, remedy }, authority),
+    );
   }
   for (const one of authority.intermediates) {
     // An own intermediate is replaced at half of its life: what is told here is that this fails, or that it cannot outlive its root.
@@ -109,7 +111,8 @@ function expiring(
   const step = expiryStep(facts.notBeforeMs, facts.notAfterMs, facts.nowMs);
   if (step === 0) return [];
   const leftMs = facts.notAfterMs - facts.nowMs;
-  const left = leftMs >= 2 * DAY ? `${Math.floor(leftMs / DAY)} days` : `${Math.max(0, Math.round(leftMs / 60_000))} min`;
+  const left =
+    leftMs >= 2 * DAY ? `${Math.floor(leftMs / DAY)} days` : `${Math.max(0, Math.round(leftMs / 60_000))} min`;
   const message = `${what} expires in ${left}, on ${dateOf(facts.notAfterMs)}: ${facts.remedy}.`;
   return [{ severity: step === 3 ? "critical" : "warning", type, subject: authority.trustDomain, message }];
 }

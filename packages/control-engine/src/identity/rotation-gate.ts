@@ -45,7 +45,8 @@ export function checkGate(facts: GateFacts): GateVerdict {
     hold(workload.id, workload.spiffeId, phase === "move" ? notMoved(workload, facts) : notTold(workload, facts));
   }
   // To withdraw a root is safe for those who still trust it: the absent hold up only what could cut them off.
-  const absent = phase === "withdraw" ? [] : facts.absent.filter((one) => phase !== "move" || one.rootSha256 !== newRootSha256);
+  const absent =
+    phase === "withdraw" ? [] : facts.absent.filter((one) => phase !== "move" || one.rootSha256 !== newRootSha256);
   for (const one of absent) {
     const until = new Date(one.svidNotAfterMs).toISOString();
     hold(one.id, one.spiffeId, `it fell silent, and its SVID is valid until ${until}`);

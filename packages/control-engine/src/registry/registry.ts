@@ -73,7 +73,8 @@ export class Registry {
     // After a restart everyone has a whole lease to say that it still lives.
     this.#checkedMs = options.clock.monotonicMs();
     const deadlineMs = this.#checkedMs + this.leaseMs;
-    for (const [id, workload] of options.table.entries()) this.#entries.set(id, { workload, deadlineMs, inForce: undefined });
+    for (const [id, workload] of options.table.entries())
+      this.#entries.set(id, { workload, deadlineMs, inForce: undefined });
     this.#timer = options.clock.every(CHECK_MS, () => this.#expire());
   }
 

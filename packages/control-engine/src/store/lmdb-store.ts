@@ -31,7 +31,15 @@ const MAGIC_OFFSET = 24;
 const MAGIC = 0xbeefc0de;
 const PAGE_SIZE_OFFSET = 48;
 const DEFAULT_KEEP_REVISIONS = 1_000;
-const TABLES: readonly TableName[] = ["workloads", "conditions", "absent", "join-tokens", "nodes"];
+const TABLES: readonly TableName[] = [
+  "workloads",
+  "conditions",
+  "absent",
+  "federation",
+  "bundle-numbers",
+  "join-tokens",
+  "nodes",
+];
 
 /** Opens (or makes) the store in a folder. Throws a RipstopError when it is damaged (RS3004) or of a newer version (RS3003). */
 export function openLmdbStore(options: LmdbStoreOptions): Store {

@@ -76,4 +76,11 @@ export interface Store {
 }
 
 /** The tables that exist. */
-export type TableName = "workloads" | "conditions" | "absent" | "join-tokens" | "nodes";
+export type TableName =
+  | "workloads"
+  | "conditions"
+  | "absent"
+  | "federation"
+  | "bundle-numbers"
+  | "join-tokens"
+  | "nodes";

@@ -6,6 +6,7 @@ export {
   jwksOf,
   MAX_BUNDLE_CHARACTERS,
   parseBundle,
+  parseJwks,
   type JwtAuthority,
   type PublicJwk,
   type SpiffeBundle,

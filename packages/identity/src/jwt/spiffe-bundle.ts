@@ -98,6 +98,26 @@ export function parseBundle(text: string): Result<SpiffeBundle, string> {
   return ok({ x509Authorities, jwtAuthorities, sequence, refreshHintS });
 }
 
+/** Reads a plain JWK Set as `jwksOf` writes it. Keys without id, of an unknown type, or not usable are left out. */
+export function parseJwks(text: string): Result<readonly JwtAuthority[], string> {
+  if (text.length > MAX_BUNDLE_CHARACTERS) return err(`a JWK Set has at most ${MAX_BUNDLE_CHARACTERS} characters`);
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return err("the JWK Set is not JSON");
+  }
+  const keys: unknown = isRecord(document) ? document["keys"] : undefined;
+  if (!Array.isArray(keys) || keys.length > MAX_KEYS)
+    return err(`a JWK Set has a list \`keys\` of at most ${MAX_KEYS}`);
+  return ok(
+    (keys as readonly unknown[]).flatMap((key) => {
+      const authority = isRecord(key) ? readJwtAuthority(key) : undefined;
+      return authority === undefined ? [] : [authority];
+    }),
+  );
+}
+
 /** The public JWK of a key; throws for a key that is neither EC nor RSA. */
 export function publicJwk(key: KeyObject): PublicJwk {
   const { kty, crv, x, y, n, e } = key.export({ format: "jwk" });

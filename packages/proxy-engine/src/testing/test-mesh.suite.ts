@@ -93,6 +93,7 @@ export class TestMesh {
       trustDomain: TRUST_DOMAIN,
       sequence: 1,
       x509Authorities: [Buffer.from(new X509Certificate(mesh.authority.bundlePem).raw)],
+      federatesWith: [],
     });
     return mesh;
   }

@@ -16,6 +16,9 @@ export function controlCommand(): Command {
     .option("--keep-revisions <n>", "revisions kept for history, diff and rollback", countOption, 1_000)
     .option("--join-address <host:port>", "where hosts join over the network (default: loopback)", addressOption)
     .option("--stream-address <host:port>", "where proxies get their config (default: loopback)", addressOption)
+    .option("--bundle-endpoint <host:port>", "serve the trust bundle to other trust domains here (SPIFFE federation)")
+    .option("--bundle-endpoint-cert <file>", "certificate of the Web PKI for it, PEM (default: the own SVID)")
+    .option("--bundle-endpoint-key <file>", "key of that certificate, PEM")
     .addOption(
       new Option("--end-with-parent", "end when the IPC channel of the parent process closes")
         .hideHelp()
@@ -23,9 +26,14 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --join-address 10.0.0.5:7443 --stream-address 10.0.0.5:7444\n  ripstop control --svid-ttl 15m --ca-key ec-p384",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --join-address 10.0.0.5:7443 --stream-address 10.0.0.5:7444\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443",
     )
-    .action(async (options: ControlOptions) => {
+    .action(async (options: ControlOptions, command: Command) => {
+      const { bundleEndpoint, bundleEndpointCert, bundleEndpointKey } = options;
+      if ((bundleEndpointCert === undefined) !== (bundleEndpointKey === undefined))
+        command.error("error: --bundle-endpoint-cert and --bundle-endpoint-key come together");
+      if (bundleEndpointCert !== undefined && bundleEndpoint === undefined)
+        command.error("error: --bundle-endpoint-cert needs --bundle-endpoint");
       const { controlRole } = await import("../../roles/control.ts");
       process.exitCode = await controlRole(options);
     });

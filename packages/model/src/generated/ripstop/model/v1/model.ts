@@ -276,6 +276,11 @@ export interface TrustBundle {
   sequence: number;
   /** DER. */
   x509Authorities: Buffer[];
+  /**
+   * In the bundle of the own trust domain: those others that have a TrustBundle too (federation). Peers with an identity of
+   * one of them are believed when their chain ends in a root of that one.
+   */
+  federatesWith: string[];
 }
 
 /** What the proxies report. Resource name: "default". */
@@ -1992,7 +1997,7 @@ export const Backend: MessageFns<Backend> = {
 };
 
 function createBaseTrustBundle(): TrustBundle {
-  return { trustDomain: "", sequence: 0, x509Authorities: [] };
+  return { trustDomain: "", sequence: 0, x509Authorities: [], federatesWith: [] };
 }
 
 export const TrustBundle: MessageFns<TrustBundle> = {
@@ -2005,6 +2010,9 @@ export const TrustBundle: MessageFns<TrustBundle> = {
     }
     for (const v of message.x509Authorities) {
       writer.uint32(26).bytes(v!);
+    }
+    for (const v of message.federatesWith) {
+      writer.uint32(82).string(v!);
     }
     return writer;
   },
@@ -2044,6 +2052,14 @@ export const TrustBundle: MessageFns<TrustBundle> = {
             }
 
             message.x509Authorities.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.federatesWith.push(reader.string());
             continue;
           }
         }
