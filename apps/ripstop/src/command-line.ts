@@ -1,6 +1,7 @@
 // The command line: commands, help and what is said about mistakes. Each command loads its own code when it is used.
 
 import { Command } from "commander";
+import { agentCommand } from "./commands/agent/index.ts";
 import { applyCommand } from "./commands/apply/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
@@ -66,6 +67,7 @@ export function createProgram(): Command {
     statusCommand(),
     tapCommand(),
     identityCommand(),
+    agentCommand(),
     tokenCommand(),
     nodeCommand(),
     controlCommand(),
