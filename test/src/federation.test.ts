@@ -11,7 +11,6 @@ import { after, before, describe, it } from "node:test";
 import { connect as tlsConnect, type TLSSocket } from "node:tls";
 import type { BundlesView, WorkloadView } from "@ripstop/model";
 import { TestAuthority } from "@ripstop/testkit";
-import { createWebCertificate } from "./web-certificate.ts";
 import { Mesh } from "./mesh.ts";
 import { echoServer } from "./programs.ts";
 import { ProtoClient, type X509SvidResponseMessage } from "./spiffe-clients.ts";
@@ -260,9 +259,12 @@ describe("a bundle endpoint with a certificate of the Web PKI", () => {
   const folder = mkdtempSync(join(tmpdir(), "ripstop-web-"));
 
   before(async () => {
-    const { certificatePem, keyPem } = await createWebCertificate("127.0.0.1");
+    // A root that is of the Web PKI for those who are told so.
+    const authority = await TestAuthority.create("web-pki.example");
+    const { chainPem, keyPem } = await authority.issue(authority.idOf("endpoint"), { dnsNames: ["localhost"] });
     const [cert, key] = [join(folder, "web.crt"), join(folder, "web.key")];
-    writeFileSync(cert, certificatePem);
+    writeFileSync(join(folder, "root.crt"), authority.bundlePem);
+    writeFileSync(cert, chainPem);
     writeFileSync(key, keyPem, { mode: 0o600 });
     await served.start([
       "--bundle-endpoint",
@@ -303,8 +305,8 @@ describe("a bundle endpoint with a certificate of the Web PKI", () => {
   });
 
   it("is read by another mesh that trusts that root, and not by one that does not", async () => {
-    const endpoint = { url: served.url, profile: "https_web" };
-    await trusting.startControl(["--trust-domain", trusting.name], { NODE_EXTRA_CA_CERTS: join(folder, "web.crt") });
+    const endpoint = { url: served.url.replace("127.0.0.1", "localhost"), profile: "https_web" };
+    await trusting.startControl(["--trust-domain", trusting.name], { NODE_EXTRA_CA_CERTS: join(folder, "root.crt") });
     await trusting.believe(served, endpoint, undefined);
     assert.match(await trusting.fetched("True"), /1 X\.509 roots, 1 JWT keys/);
     await other.startControl(["--trust-domain", other.name]);

@@ -103,9 +103,12 @@ export class Mesh {
 
   /** Starts `ripstop ARGS` on this mesh's home. */
   ripstop(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const running = start(process.execPath, [executable, ...args], {
-      env: { ...process.env, RIPSTOP_HOME: this.home, NO_COLOR: "1", ...env },
-    });
+    return this.program(process.execPath, [executable, ...args], { RIPSTOP_HOME: this.home, NO_COLOR: "1", ...env });
+  }
+
+  /** Starts any program, to be ended with the mesh. */
+  program(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+    const running = start(command, args, { env: { ...process.env, ...env } });
     this.#running.add(running);
     void running.ended.then(() => this.#running.delete(running));
     return running;
@@ -158,6 +161,12 @@ export class Mesh {
     if (this.control) await endWithin(this.control, 5000);
     rmSync(this.home, { recursive: true, force: true });
   }
+}
+
+/** Lets a long run that is interrupted end its mesh first: call once, from a program's main file. */
+export function stopOnSignal(mesh: Mesh): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void mesh.stop().then(() => process.exit(130)));
 }
 
 async function endWithin(running: Running, ms: number): Promise<void> {

@@ -8,14 +8,16 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { Client, credentials, status as grpcStatus, type ServiceError } from "@grpc/grpc-js";
-import { Mesh, root } from "./mesh.ts";
+import { Mesh, root, start } from "./mesh.ts";
 import {
   grpcServer,
   haproxyServer,
+  liveServer,
   nginxServer,
   portPrinter,
   postgresServer,
   webSocketClient,
+  webSocketHttp2Client,
   webSocketServer,
 } from "./peer-programs.ts";
 import { echoServer } from "./programs.ts";
@@ -34,6 +36,16 @@ const skip = {
   redis: needsProgram("redis-server", "apt-get install redis-server"),
   postgres: needsProgram("psql", "apt-get install postgresql") || needsRoot("start PostgreSQL as its own user"),
 };
+
+const chromiumFlags = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 /** Runs a program to its end; its output. */
 async function run(command: string, ...args: string[]): Promise<string> {
@@ -64,7 +76,8 @@ describe("real clients and servers through the mesh", () => {
     serve("echo", "http", [node, "--eval", echoServer]);
     serve("bytes", "grpc", [node, "--eval", grpcServer]);
     serve("chat", "auto", [node, "--eval", webSocketServer]);
-    const started = ["echo", "bytes", "chat"];
+    serve("live", "http", [node, "--eval", liveServer]);
+    const started = ["echo", "bytes", "chat", "live"];
     const when = (missing: string | false, service: string, start: () => void): void => {
       if (missing !== false) return;
       start();
@@ -72,6 +85,10 @@ describe("real clients and servers through the mesh", () => {
     };
     when(skip.nginx, "files", () => serve("files", "http", ["sh", "-c", nginxServer]));
     when(skip.nginx, "edge", () => serve("edge", "http", ["sh", "-c", nginxServer], ["--upstream", "echo"]));
+    when(skip.nginx, "calls", () => serve("calls", "grpc", ["sh", "-c", nginxServer], ["--upstream", "bytes"]));
+    when(skip.haproxy, "front2", () =>
+      serve("front2", "http", ["sh", "-c", `HAPROXY_PROTOCOL="proto h2"; ${haproxyServer}`], ["--upstream", "echo"]),
+    );
     when(skip.haproxy, "answer", () => serve("answer", "http", ["sh", "-c", haproxyServer]));
     when(skip.haproxy, "front", () => serve("front", "http", ["sh", "-c", haproxyServer], ["--upstream", "echo"]));
     when(skip.nghttpd, "h2files", () => {
@@ -122,6 +139,7 @@ describe("real clients and servers through the mesh", () => {
       ["HTTP/1.1", ["--http1.1"]],
       ["HTTP/1.0", ["--http1.0"]],
       ["HTTP/2 with prior knowledge", ["--http2-prior-knowledge"]],
+      ["HTTP/1.1 with an offer of HTTP/2", ["--http2"]],
     ] as const) {
       it(`gets and posts over ${name}`, async () => {
         const answer = JSON.parse(await run("curl", "-sSf", ...flags, "-d", "name=value", url("echo"))) as EchoAnswer;
@@ -140,6 +158,30 @@ describe("real clients and servers through the mesh", () => {
         assert.equal(answer.body.length, 3 * MB);
       });
     }
+
+    it("is answered in HTTP/1.1 when it offers an upgrade to HTTP/2, and has no version that is not here", async () => {
+      const version = await run("curl", "-sSf", "--http2", "-o", "/dev/null", "-w", "%{http_version}", url("echo"));
+      assert.equal(version, "1.1");
+      // HTTP/3 is the one that would be missing.
+      assert.doesNotMatch(await run("curl", "-V"), /HTTP3/);
+    });
+
+    it("hears each server-sent event as it comes, over HTTP/1.1 and HTTP/2", async () => {
+      for (const flags of [["--http1.1"], ["--http2-prior-knowledge"]]) {
+        const listening = start("curl", ["-sSfN", ...flags, url("live", "/events")]);
+        // Nothing more is sent before the last event was heard: what is held back anywhere is never heard.
+        await listening.printed(/: begun\n\n/);
+        for (let event = 1; event <= 5; event++) {
+          assert.equal(await run("curl", "-sSf", "-X", "POST", url("live", "/next")), "1");
+          await listening.printed(new RegExp(`data: ${event}\\n\\n`));
+        }
+        listening.child.kill();
+        await listening.ended;
+        await mesh.until("the server has heard that the listener left", async () =>
+          (await run("curl", "-sSf", "-X", "POST", url("live", "/next"))) === "0" ? true : undefined,
+        );
+      }
+    });
 
     it("waits for 100 Continue and uploads in chunks", async () => {
       const answer = JSON.parse(
@@ -276,19 +318,25 @@ describe("real clients and servers through the mesh", () => {
     }
   });
 
-  it("Chromium loads a page through its proxy", { skip: skip.chromium }, async () => {
+  it("an HTTP/2 client talks WebSocket on two streams of one connection", async () => {
+    assert.equal(
+      await run(process.execPath, "--eval", webSocketHttp2Client, url("chat", "").replace(/\/$/, "")),
+      "messages 7 code 4002 messages 7 code 4002\n",
+    );
+  });
+
+  it("Chromium loads a page through its proxy, hears events and talks WebSocket", { skip: skip.chromium }, async () => {
     const page = await run(
       "chromium",
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--no-first-run",
+      ...chromiumFlags,
       `--user-data-dir=${join(folder, "chromium")}`,
       `--proxy-server=${httpProxy}`,
+      "--virtual-time-budget=20000",
       "--dump-dom",
-      "http://echo/page",
+      "http://live/",
     );
-    assert.match(page, /"url":"\/page"/);
+    for (const heard of ["event 1", "event 2", "event 3", "socket echo from the browser"])
+      assert.ok(page.includes(`<li>${heard}</li>`), `${heard} is in ${page}`);
   });
 
   describe("nginx", { skip: skip.nginx || skip.curl }, () => {
@@ -320,6 +368,31 @@ describe("real clients and servers through the mesh", () => {
     });
   });
 
+  it("nginx passes gRPC calls to a service, and is called over gRPC itself", { skip: skip.nginx }, async () => {
+    const client = new Client(`127.0.0.1:${ports["calls"]}`, credentials.createInsecure());
+    const same = (bytes: Buffer): Buffer => bytes;
+    try {
+      const answer = await new Promise<Buffer | undefined>((resolve, reject) => {
+        const sent = Buffer.alloc(100_000, 7);
+        client.makeUnaryRequest(
+          "/test.Bytes/Echo",
+          same,
+          same,
+          sent,
+          { deadline: Date.now() + 30_000 },
+          (error, got) => (error === null ? resolve(got) : reject(error)),
+        );
+      });
+      assert.equal(answer?.length, 100_000);
+      const error = await new Promise<ServiceError | null>((resolve) => {
+        client.makeUnaryRequest("/test.Bytes/Fail", same, same, Buffer.from("x"), resolve);
+      });
+      assert.equal(error?.code, grpcStatus.FAILED_PRECONDITION);
+    } finally {
+      client.close();
+    }
+  });
+
   describe("HAProxy", { skip: skip.haproxy || skip.curl }, () => {
     it("answers", async () => {
       assert.equal(await run("curl", "-sSf", url("answer")), "haproxy");
@@ -328,6 +401,13 @@ describe("real clients and servers through the mesh", () => {
     it("calls a service as an application in front of it", async () => {
       assert.equal(
         (JSON.parse(await run("curl", "-sSf", "-d", "x".repeat(1000), url("front"))) as EchoAnswer).body.length,
+        1000,
+      );
+    });
+
+    it("calls a service over HTTP/2", async () => {
+      assert.equal(
+        (JSON.parse(await run("curl", "-sSf", "-d", "x".repeat(1000), url("front2"))) as EchoAnswer).body.length,
         1000,
       );
     });
@@ -371,5 +451,25 @@ describe("real clients and servers through the mesh", () => {
     assert.equal(await psql("select 6 * 7"), "42\n");
     assert.equal((await psql("select repeat('r', 1000) from generate_series(1, 2000)")).length, 2000 * 1001);
     assert.equal((await psql("copy (select generate_series(1, 50000)) to stdout")).split("\n").length, 50_001);
+  });
+
+  it("PostgreSQL's pgbench runs its transactions on eight connections", { skip: skip.postgres }, async () => {
+    const bench = (...args: string[]): Promise<string> =>
+      run(
+        "sh",
+        "-c",
+        '$(ls -d /usr/lib/postgresql/*/bin | tail -1)/pgbench "$@" 2>&1',
+        "pgbench",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        String(ports["postgres"]),
+        "-U",
+        "postgres",
+        ...args,
+      );
+    await bench("-i", "-q", "postgres");
+    const report = await bench("-c", "8", "-t", "50", "-n", "postgres");
+    assert.match(report, /transactions actually processed: 400\/400/);
   });
 });

@@ -97,3 +97,6 @@ if (!existsSync(join(app, "dist/bundle/ripstop.js"))) {
   process.stderr.write("the bundle is missing: run the build again\n");
   process.exit(1);
 }
+// Beside the program, however it is started (proxy-command.ts).
+for (const folder of ["dist", "dist/bundle"])
+  cpSync(join(app, "openssl-proxy.cnf"), join(app, folder, "openssl-proxy.cnf"));

@@ -21,6 +21,7 @@ const IDENTITY = "packages/identity/dist/";
 const NET = "packages/net/dist/";
 const ROUTING = "packages/routing/dist/";
 const ENGINE = "packages/proxy-engine/dist/";
+const HTTP2 = "packages/http2/dist/";
 
 /** Every one of them. */
 export const enforcements: readonly Enforcement[] = [
@@ -279,5 +280,45 @@ export const enforcements: readonly Enforcement[] = [
     function: "PolicyChain.judge",
     without: "{ return undefined; }",
     tests: [`${ENGINE}proxy-policies.test.js`],
+  },
+  {
+    what: "budgets of HTTP/2 floods, the reset budget among them",
+    file: `${HTTP2}connection-state.js`,
+    function: "ConnectionState.spend",
+    without: "{ return true; }",
+    tests: [`${ENGINE}attacks-http2.test.js`],
+  },
+  {
+    what: "the budget of HTTP/2 stream resets",
+    file: `${HTTP2}control-receiver.js`,
+    function: "ControlReceiver.#onRstStream",
+    without: `{
+      const state = this.#state;
+      const stream = state.streams.get(streamId);
+      if (stream === undefined) return void state.ignoresClosed(streamId, FrameType.RST_STREAM);
+      state.endEarly(stream, PastStream.RESET_BY_PEER, readU32(buf, start), "reset");
+    }`,
+    tests: [`${ENGINE}attacks-http2.test.js`],
+  },
+  {
+    what: "the budget of empty HTTP/2 frames",
+    file: `${HTTP2}connection.js`,
+    function: "Dispatcher.onIdleFrame",
+    without: '{ if (unknown) this.#state.spend(this.#state.control, "control frames"); }',
+    tests: [`${ENGINE}attacks-http2.test.js`],
+  },
+  {
+    what: "the deadline of a gRPC call at the server's side",
+    file: `${ENGINE}7-connect/inbound-exchange.js`,
+    function: "InboundExchange.#watchDeadline",
+    without: "{ }",
+    tests: [`${ENGINE}proxy-grpc.test.js`],
+  },
+  {
+    what: "sessions that are resumed by the workload that made them alone",
+    file: `${NET}tls/tls-client.js`,
+    function: "sessionKeyOf",
+    without: "{ return `${options.serverName} ${options.expectedPeerId}`; }",
+    tests: [`${ENGINE}node-proxy.test.js`],
   },
 ];

@@ -1,12 +1,15 @@
-// What the page asks of the control plane: three GET routes, once a second, and a stream of requests while it is watched.
+// What the page asks of the control plane: GET routes, once a second, and a stream of requests while it is watched.
 
-import type { ControlInfo, Graph, WorkloadView } from "@ripstop/model";
+import type { ControlInfo, Graph, IdentityList, MeshEvent, WorkloadView } from "@ripstop/model";
 
-/** One answer to all three questions. */
+/** One answer to all questions. */
 export interface Snapshot {
   readonly info: ControlInfo;
   readonly graph: Graph;
   readonly workloads: readonly WorkloadView[];
+  readonly events: readonly MeshEvent[];
+  /** Undefined when the control plane does not tell. */
+  readonly identities: IdentityList | undefined;
 }
 
 /** One request as a tap shows it: the fields that the page uses. */
@@ -35,12 +38,14 @@ async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
 /** Asks for everything that the page shows. Rejects when the control plane does not answer within 3 s. */
 export async function fetchSnapshot(): Promise<Snapshot> {
   const signal = AbortSignal.timeout(3000);
-  const [info, graph, { workloads }] = await Promise.all([
+  const [info, graph, { workloads }, { events }, identities] = await Promise.all([
     getJson<ControlInfo>("./v1/info", signal),
     getJson<Graph>("./v1/graph", signal),
     getJson<{ workloads: WorkloadView[] }>("./v1/workloads", signal),
+    getJson<{ events: MeshEvent[] }>("./v1/events", signal),
+    getJson<IdentityList>("./v1/identity/identities", signal).catch(() => undefined),
   ]);
-  return { info, graph, workloads };
+  return { info, graph, workloads, events, identities };
 }
 
 /** Calls `onLine` for every request seen until `signal` is aborted or the stream ends. */

@@ -34,7 +34,7 @@ export function remaining(untilMs: number, nowMs: number): string {
   if (seconds <= 0) return "expired";
   if (seconds < 90) return `${seconds.toFixed(0)} s`;
   if (seconds < 5400) return `${(seconds / 60).toFixed(0)} min`;
-  return `${(seconds / 3600).toFixed(0)} h`;
+  return seconds < 345_600 ? `${(seconds / 3600).toFixed(0)} h` : `${(seconds / 86_400).toFixed(0)} d`;
 }
 
 /** "catalog" of "shop/catalog"; the text itself when it has no slash. */

@@ -4,8 +4,10 @@ import { render, type JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { fetchSnapshot, type Snapshot } from "./api.ts";
 import { Details } from "./details.tsx";
+import { EventsView } from "./events-view.tsx";
 import { percent, short } from "./format.ts";
 import { GraphView, type Selection } from "./graph-view.tsx";
+import { IdentityView } from "./identity-view.tsx";
 import { TapView } from "./tap-view.tsx";
 import { WorkloadTable } from "./workload-table.tsx";
 
@@ -77,6 +79,8 @@ function App(): JSX.Element {
             />
           </section>
           <WorkloadTable workloads={snapshot.workloads} nowMs={snapshot.graph.timeMs} />
+          <IdentityView list={snapshot.identities} />
+          <EventsView events={snapshot.events} />
           <TapView />
         </main>
       )}

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { agentCommand } from "./commands/agent/index.ts";
 import { applyCommand } from "./commands/apply/index.ts";
+import { checkCommand } from "./commands/check/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
@@ -70,6 +71,7 @@ export function createProgram(): Command {
     agentCommand(),
     tokenCommand(),
     nodeCommand(),
+    checkCommand(),
     controlCommand(),
     proxyCommand(),
     versionCommand(),

@@ -46,3 +46,14 @@ export const joinOptionsInvalid: ErrorKind = defineError({
   remedy:
     "Give --join HOST:PORT with --token-file FILE (from `ripstop token create`), or with --jwt-file and --trust-bundle.",
 });
+
+/** A file cannot be written, or is there already. */
+export const fileUnwritable: ErrorKind = defineError({
+  code: "RS4150",
+  name: "file_unwritable",
+  status: 409,
+  grpcStatus: 9,
+  title: "A file could not be written",
+  cause: "It is there already, or this user may not write in its folder, or the disk is full.",
+  remedy: "Choose another folder with --out, or replace the files with --force.",
+});

@@ -1,6 +1,7 @@
 // How this program starts its own proxy role.
 
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { ProxyCommand } from "@ripstop/agent-engine";
 
 /**
@@ -14,13 +15,26 @@ const PROXY_V8_OPTIONS = ["--max-semi-space-size=2", "--v8-pool-size=1", "--no-m
 /** One malloc arena instead of one per thread: the helper threads of a proxy allocate next to nothing. */
 const PROXY_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
 
-/** This very program with the role `proxy`. */
-export function proxyCommand(): ProxyCommand {
+/** Beside the program, put there by the build. */
+const OPENSSL_CONFIG = "openssl-proxy.cnf";
+
+/** The program at `modulePath`, by default this very one, with the role `proxy`. */
+export function proxyCommand(modulePath: string = realpathSync(process.argv[1] ?? "")): ProxyCommand {
   return {
     execPath: process.execPath,
-    execArgs: [...process.execArgv, ...PROXY_V8_OPTIONS],
-    modulePath: realpathSync(process.argv[1] ?? ""),
+    execArgs: [...process.execArgv, ...PROXY_V8_OPTIONS, ...opensslOptions(modulePath)],
+    modulePath,
     args: ["proxy"],
     env: PROXY_ENVIRONMENT,
   };
+}
+
+/** Node's option for our OpenSSL configuration; none where the operator has chosen one (for FIPS, say). */
+function opensslOptions(modulePath: string): readonly string[] {
+  const chosen =
+    "OPENSSL_CONF" in process.env ||
+    process.execArgv.some((option) => option.startsWith("--openssl-")) ||
+    (process.env["NODE_OPTIONS"] ?? "").includes("--openssl-");
+  const file = join(dirname(modulePath), OPENSSL_CONFIG);
+  return chosen || !existsSync(file) ? [] : [`--openssl-config=${file}`];
 }

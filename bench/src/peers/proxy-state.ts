@@ -61,6 +61,7 @@ export function writeState(
   cache.add(trustBundleType, TRUST_DOMAIN, {
     trustDomain: TRUST_DOMAIN,
     sequence: 1,
+    revocations: [],
     x509Authorities: mesh.bundleDer.map((der) => Buffer.from(der)),
     federatesWith: [],
   });

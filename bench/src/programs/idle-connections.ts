@@ -1,8 +1,9 @@
-// Opens many connections, has one request answered on each, says "ready", and holds them until stdin ends.
+// Opens many connections, has one request answered on each, says "ready", holds them until stdin ends, and says how many
+// the proxy closed meanwhile.
 
 import { connect } from "node:net";
 import { Http1Answers } from "./http1-answers.ts";
-import { MeshClient, type MeshTarget } from "./mesh-client.ts";
+import { MeshClient, stayAlive, type MeshTarget } from "./mesh-client.ts";
 import { programOptions } from "./program.ts";
 
 const { port, count, lanes, target } = programOptions<{
@@ -14,6 +15,7 @@ const { port, count, lanes, target } = programOptions<{
 const client = target === undefined ? undefined : new MeshClient(target);
 let wanted = count;
 let open = 0;
+let closed = 0;
 
 function openPlain(): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -23,13 +25,18 @@ function openPlain(): Promise<void> {
     );
     socket.on("data", (chunk: Buffer) => answers.push(chunk));
     socket.on("error", reject);
-    socket.on("close", () => reject(new Error("the proxy closed the connection")));
+    socket.on("close", () => {
+      closed++;
+      reject(new Error("the proxy closed the connection"));
+    });
   });
 }
 
 async function openSecure(mesh: MeshClient): Promise<void> {
   const { socket } = await mesh.open(true);
   socket.on("error", () => undefined);
+  socket.on("close", () => closed++);
+  stayAlive(socket);
 }
 
 async function lane(): Promise<void> {
@@ -40,6 +47,6 @@ async function lane(): Promise<void> {
 }
 
 // The harness ends the program by closing its pipe.
-process.stdin.on("end", () => process.exit(0)).resume();
+process.stdin.on("end", () => process.stdout.write(`closed ${closed}\n`, () => process.exit(0))).resume();
 await Promise.all(Array.from({ length: lanes }, lane));
 process.stdout.write(`ready ${open}\n`);

@@ -14,8 +14,11 @@ export interface MeshTarget {
 }
 
 const END_STREAM = 0x1;
+const ACK = 0x1;
 const DATA = 0x0;
 const HEADERS = 0x1;
+const SETTINGS = 0x4;
+const PING = 0x6;
 const STATUS_200 = 0x88;
 const TIMEOUT_MS = 15_000;
 
@@ -74,7 +77,7 @@ export class MeshClient {
         pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
         const state = answerIn(pending);
         if (state === undefined) return;
-        // What comes later (PING, GOAWAY) is read and forgotten.
+        // What comes later is read and forgotten, unless somebody listens.
         socket.off("data", read);
         socket.resume();
         socket.setTimeout(0);
@@ -84,6 +87,23 @@ export class MeshClient {
       socket.on("data", read);
     });
   }
+}
+
+/** Does on an answered connection what its peer may wait for: acknowledges SETTINGS, answers PING (RFC 9113 §6.5.3, §6.7). */
+export function stayAlive(socket: TLSSocket): void {
+  const acknowledge = (type: number, payload: Buffer): void => {
+    socket.write(Buffer.concat([Buffer.from([0, 0, payload.length, type, ACK, 0, 0, 0, 0]), payload]));
+  };
+  acknowledge(SETTINGS, Buffer.alloc(0));
+  let pending: Buffer = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    pending = Buffer.concat([pending, chunk]);
+    while (pending.length >= 9 && pending.length >= 9 + pending.readUIntBE(0, 3)) {
+      const end = 9 + pending.readUIntBE(0, 3);
+      if (pending[3] === PING && pending[4] === 0) acknowledge(PING, pending.subarray(9, end));
+      pending = Buffer.from(pending.subarray(end));
+    }
+  });
 }
 
 /** True once stream 1 has ended with status 200, false when its status is another, undefined before its end. */

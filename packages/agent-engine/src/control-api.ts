@@ -45,6 +45,11 @@ export interface LineStream {
   readonly done: Promise<ApiFailure | undefined>;
 }
 
+/** What a call sets of a request. */
+export interface ApiRequestOptions extends Pick<RequestOptions, "method" | "path" | "timeout"> {
+  readonly headers?: Readonly<Record<string, string | number>>;
+}
+
 /** Calls the API; stateless, so that a restart of the control plane needs no reconnecting. */
 export class ControlApi {
   readonly socketPath: string;
@@ -171,7 +176,7 @@ export class ControlApi {
   }
 
   /** Begins a request. */
-  protected open(options: RequestOptions): ClientRequest {
+  protected open(options: ApiRequestOptions): ClientRequest {
     return request({
       ...options,
       socketPath: this.socketPath,

@@ -80,6 +80,17 @@ export const homeUnusable: ErrorKind = defineError({
   remedy: "Choose another directory with --home or RIPSTOP_HOME.",
 });
 
+/** The Workload API's socket cannot be opened. */
+export const workloadApiNotListening: ErrorKind = defineError({
+  code: "RS4030",
+  name: "workload_api_not_listening",
+  status: 500,
+  grpcStatus: 9,
+  title: "The socket of the SPIFFE Workload API cannot be opened",
+  cause: "Its folder cannot be written, or its path is too long for a Unix socket (107 bytes).",
+  remedy: "Choose another folder, or a shorter path.",
+});
+
 /** Nothing answers at the join address. */
 export const joinUnreachable: ErrorKind = defineError({
   code: "RS4020",
@@ -166,15 +177,4 @@ export const agentNotJoined: ErrorKind = defineError({
   title: "The agent of this host has not joined the mesh",
   cause: "The control plane is away, or the agent was started without a token.",
   remedy: "Look at the agent's messages.",
-});
-
-/** The Workload API's socket cannot be opened. */
-export const workloadApiNotListening: ErrorKind = defineError({
-  code: "RS4030",
-  name: "workload_api_not_listening",
-  status: 500,
-  grpcStatus: 9,
-  title: "The socket of the SPIFFE Workload API cannot be opened",
-  cause: "Its folder cannot be written, or its path is too long for a Unix socket (107 bytes).",
-  remedy: "Choose another folder, or a shorter path.",
 });

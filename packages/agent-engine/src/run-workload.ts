@@ -64,8 +64,12 @@ export interface RunOptions {
   readonly upstreams: readonly BootstrapUpstream[];
   /** The address by which other hosts reach this one, on which the proxy then listens; default: loopback. */
   readonly advertiseHost?: string;
+  /** Connections of peers begin with a PROXY protocol header. */
+  readonly inboundProxyProtocol?: boolean;
   /** Loopback port on which the proxy serves its metrics; undefined for none. */
   readonly metricsPort: number | undefined;
+  /** Raw connections through which nothing passes end after this time; 0 = never, undefined = the proxy's default. */
+  readonly tunnelIdleMs?: number | undefined;
   /** Longest time for inbound work to finish at the end. */
   readonly drainMs: number;
   /** Longest wait for the control plane and the first config. */
@@ -78,6 +82,8 @@ export interface RunPort {
   readonly port: number;
   readonly servicePort: number;
   readonly protocol: RegisterRequest["ports"][number]["protocol"];
+  /** The PROXY protocol header that the application wants; default none. */
+  readonly proxyProtocol?: "v1" | "v2";
 }
 
 /** What the run needs from the process around it. */
@@ -286,8 +292,10 @@ export class WorkloadRun {
           spiffeId: registration.spiffeId,
           inboundHost: this.#options.advertiseHost ?? LOOPBACK,
           upstreams: this.#options.upstreams,
+          inboundProxyProtocol: this.#options.inboundProxyProtocol ?? false,
         },
       ],
+      ...(this.#options.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: this.#options.tunnelIdleMs }),
       ...(this.#options.metricsPort === undefined ? {} : { metricsPort: this.#options.metricsPort }),
     };
     this.#write(supervisorPidFile, `${process.pid}\n`);

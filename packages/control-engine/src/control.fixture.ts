@@ -74,7 +74,7 @@ export class TestControl {
   }
 
   static async start(options: Partial<ControlOptions> = {}): Promise<TestControl> {
-    const home = await mkdtemp(join(tmpdir(), "ripstop-control-"));
+    const home = options.home ?? (await mkdtemp(join(tmpdir(), "ripstop-control-")));
     return new TestControl(home, await open(home, options), options);
   }
 

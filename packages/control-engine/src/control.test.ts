@@ -350,7 +350,7 @@ describe("API", () => {
       [
         "b.yaml:6:7 spec.ports[0].port add port, a whole number",
         "b.yaml:6:7 spec.ports[0].prt did you mean port?",
-        "c.yaml:1:7 kind use one of: Namespace, Service, WorkloadIdentity, TokenIssuer, AuthorizationPolicy, HTTPRoute",
+        "c.yaml:1:7 kind use one of: Namespace, Service, WorkloadIdentity, TokenIssuer, FederatedTrustDomain, AuthorizationPolicy, HTTPRoute",
       ],
     );
     assert.deepEqual((await mesh.send("GET", "/v1/resources")).json(), { resources: [] });

@@ -19,6 +19,7 @@ import {
 } from "@ripstop/identity/authority";
 import { formatBundle } from "@ripstop/identity/jwt";
 import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
+import { revocationText } from "@ripstop/net";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
 import {
@@ -30,6 +31,7 @@ import {
   type MetricRegistry,
 } from "@ripstop/telemetry";
 
+import { identityRoutes } from "./api/identity-routes.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { historyRoutes } from "./api/history-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
@@ -43,6 +45,14 @@ import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
+import {
+  distributeRevocations,
+  hasRevokedCertificate,
+  issuanceRules,
+  refuseRevoked,
+} from "./identity/enforce-revocations.ts";
+import { IssuedIdentities } from "./identity/issued-identities.ts";
+import { Revocations } from "./identity/revocations.ts";
 import { BundleDirectory, type BundleNumber } from "./federation/bundle-directory.ts";
 import { startBundleEndpoint } from "./federation/bundle-endpoint.ts";
 import { Federation, type FederationRecord } from "./federation/federation.ts";
@@ -56,7 +66,7 @@ import { startJoining, type Joining } from "./join/start-joining.ts";
 import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
-import { openLmdbStore } from "./store/lmdb-store.ts";
+import { openStore, type EtcdSettings } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
 import { Collector } from "./telemetry/collector.ts";
 
@@ -77,6 +87,8 @@ export interface ControlOptions {
   readonly dashboardDirectory?: string;
   /** Wanted port of the dashboard; default the one of the last start, else a free one. Taken: a free one, with a notice. */
   readonly dashboardPort?: number;
+  /** Keeps resources in etcd instead of in the home. */
+  readonly etcd?: EtcdSettings;
   /** Revisions kept for `ripstop history`, diff and rollback; default 1 000. */
   readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
@@ -92,7 +104,7 @@ export interface ControlOptions {
   /** Lifetime of roots that are made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
-  checkpoint?(step: string): void;
+  readonly checkpoint?: (step: string) => void;
   /** Serves the own bundle to other trust domains; absent, it does not. */
   readonly bundleEndpoint?: {
     /** "HOST:PORT"; port 0 is a free one. */
@@ -156,13 +168,20 @@ async function assemble(
   if (!trustDomain.ok) return trustDomain;
 
   const events = new EventLog(clock, logger);
-  const store = openLmdbStore({
-    directory: join(home, "store"),
+  const store = await openStore({
+    home,
     clock,
+    etcd: options.etcd,
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
   });
   undo.push(() => store.close());
+  const revocations = new Revocations({ clock, trustDomain: trustDomain.value, table: store.table("revocations") });
+  undo.push(() => revocations.close());
+  const issued = new IssuedIdentities(clock, store.table("identities"));
+  undo.push(() => issued.close());
+  const rules = issuanceRules({ revocations, issued, events });
   const opened = await openAuthority({
+    ...rules,
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
@@ -228,6 +247,7 @@ async function assemble(
     policyKinds,
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
+    revocations: () => revocations.list(),
     federated: () => federation.bundles(),
     ...given({ logger }),
   });
@@ -251,7 +271,7 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
-  const verifyPeer = options.verifyPeer ?? createPeerVerification(clock);
+  const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
   const wantedStream = options.streamAddress ?? { port: options.streamPort ?? memory.streamPort ?? 0 };
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
     const started = await startDiscoveryServer({
@@ -274,6 +294,7 @@ async function assemble(
   endpoint.server = discovery;
   undo.push(() => discovery.close());
   undo.push(own.value.watch((svid) => discovery.setTls(tls(svid))));
+  undo.push(distributeRevocations({ revocations, issued, compiler, discovery, clock }));
   undo.push(
     authority.onBundleChange(() => {
       compiler.bundleChanged();
@@ -290,6 +311,7 @@ async function assemble(
     events,
     clock,
     controlIdentity,
+    ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
     ownRootSha256: () => own.value.current.rootSha256,
     acknowledged: (id) => discovery.acknowledged(id, trustBundleType.typeUrl, trustDomain.value),
   });
@@ -333,7 +355,15 @@ async function assemble(
     controlIdentity,
     controlAddresses: () => [discovery.address],
     isConnected: (id) => discovery.isConnected(id),
-    mayRenewNow: (workload) => rotation.mayRenewNow(workload),
+    // With a certificate that is revoked by itself the workload is out until it has another one.
+    mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
+    onJoinRefused: (who, { kind, message }) =>
+      events.addLimited({
+        severity: "warning",
+        type: "JoinRefused",
+        subject: who,
+        message: `${kind.code}: ${message.slice(0, 512)}`,
+      }),
   };
   const joining = await startJoining({
     clock,
@@ -342,11 +372,15 @@ async function assemble(
     authority,
     own: own.value,
     workloads,
-    identities: { registry, jwt: jwt.value, bundles },
+    identities: { registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue },
     metrics,
     events,
     ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
     wantedPort: memory.joinPort ?? 0,
+    veto({ spiffeId, serialNumber }) {
+      const revocation = revocations.find(spiffeId, serialNumber);
+      return revocation === undefined ? undefined : revocationText(spiffeId, revocation);
+    },
     notices,
     ...given({ logger }),
   });
@@ -366,7 +400,8 @@ async function assemble(
     }),
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
-    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
+    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue }),
     ...observeRoutes({
       collector,
       metrics,

@@ -46,9 +46,32 @@ export const storeDamaged: ErrorKind = defineError({
   remedy: "Put back a copy that was made while the control plane was stopped, or move the folder away to start anew",
 });
 
+/** etcd does not answer, or not as it should. */
+export const etcdUnreachable: ErrorKind = defineError({
+  code: "RS3061",
+  name: "etcd_unreachable",
+  status: 503,
+  grpcStatus: 14,
+  title: "The store in etcd does not answer",
+  cause: "etcd is down, has no quorum, refuses this client, or the network between is cut",
+  remedy:
+    "Check `etcdctl endpoint health` with the same endpoints and certificates; nothing of this write was acknowledged",
+});
+
+/** Two mesh homes on one prefix. */
+export const etcdOfAnotherMesh: ErrorKind = defineError({
+  code: "RS3062",
+  name: "etcd_of_another_mesh",
+  status: 409,
+  grpcStatus: 9,
+  title: "The store in etcd belongs to another mesh home",
+  cause: "A control plane with another home, and so with another certificate authority, uses the same prefix",
+  remedy: "Start it on that home, or choose a prefix of its own (--etcd-prefix)",
+});
+
 /** A revision that the history does not have. */
 export const noSuchRevision: ErrorKind = defineError({
-  code: "RS3050",
+  code: "RS3060",
   name: "no_such_revision",
   status: 404,
   grpcStatus: 5,
@@ -380,7 +403,7 @@ export const joinTokensFull: ErrorKind = defineError({
 
 /** Nothing can be issued at this time. */
 export const identityUnavailable: ErrorKind = defineError({
-  code: "RS3040",
+  code: "RS3073",
   name: "identity_unavailable",
   status: 503,
   grpcStatus: 14,
@@ -391,7 +414,7 @@ export const identityUnavailable: ErrorKind = defineError({
 
 /** A step of a rotation or a recovery is not possible. */
 export const rotationRefused: ErrorKind = defineError({
-  code: "RS3041",
+  code: "RS3074",
   name: "rotation_refused",
   status: 409,
   grpcStatus: 9,
@@ -400,9 +423,43 @@ export const rotationRefused: ErrorKind = defineError({
   remedy: "See how far it is with ripstop identity rotate-root --status",
 });
 
+/** It cannot be revoked. */
+export const revocationRefused: ErrorKind = defineError({
+  code: "RS3070",
+  name: "revocation_refused",
+  status: 422,
+  grpcStatus: 3,
+  title: "This cannot be revoked",
+  cause:
+    "It is neither a SPIFFE id of a workload nor a serial number, it is the control plane itself, or the list is full",
+  remedy: "Give a SPIFFE id of `ripstop identity list`, or --serial with a certificate's serial number",
+});
+
+/** There is no such revocation. */
+export const nothingRevoked: ErrorKind = defineError({
+  code: "RS3071",
+  name: "nothing_revoked",
+  status: 404,
+  grpcStatus: 5,
+  title: "That is not revoked",
+  cause: "It never was, it was taken back already, or its certificate has expired since",
+  remedy: "See what is revoked with `ripstop identity list`",
+});
+
+/** No such identity. */
+export const noSuchIdentity: ErrorKind = defineError({
+  code: "RS3072",
+  name: "no_such_identity",
+  status: 404,
+  grpcStatus: 5,
+  title: "The mesh does not know this identity",
+  cause: "Nothing was issued to it in the last 24 hours, or the id is mistyped",
+  remedy: "See all identities with `ripstop identity list`",
+});
+
 /** No JWT-SVID was issued. */
 export const jwtRefused: ErrorKind = defineError({
-  code: "RS3040",
+  code: "RS3055",
   name: "jwt_svid_refused",
   status: 422,
   grpcStatus: 3,

@@ -77,6 +77,14 @@ describe("Http1ClientConnection", () => {
     assert.deepEqual(bench.output.writes, ["POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nok"]);
   });
 
+  it("sends an empty Host for a target without an authority", () => {
+    const bench = new Bench();
+    const head = request({ path: "/x" });
+    head.authority = "";
+    bench.open().sendRequest(head, true);
+    assert.deepEqual(bench.output.writes, ["GET /x HTTP/1.1\r\nhost: \r\n\r\n"]);
+  });
+
   it("chunks a body of unknown length and sends its trailers", () => {
     const bench = new Bench();
     const stream = bench.open();

@@ -17,6 +17,7 @@ import { PeerSettings } from "./peer-settings.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
 import type { Http2Stream } from "./stream.ts";
 import { PastStream, StreamTable, type PastStreamValue } from "./stream-table.ts";
+import { WindowTuner } from "./window-tuner.ts";
 
 /** DATA frames that we send explain this many window updates each. */
 const WINDOW_UPDATES_PER_DATA = 10;
@@ -24,6 +25,9 @@ const MAX_WINDOW_UPDATE_CREDIT = 10_000;
 
 /** Each exchange that both sides finish makes up for one reset and for so many frames without content. */
 const IDLE_FRAMES_PER_EXCHANGE = 4;
+
+/** First word of the PINGs that measure the round trip. */
+export const TUNER_PING = 0x5253_5033;
 
 /** What frame readers and receivers do once the connection is over: nothing. */
 export interface Stoppable {
@@ -66,6 +70,9 @@ export class ConnectionState implements SenderOwner {
   #toGrant = 0;
   /** The window that new streams give the peer: the default until a smaller one is acknowledged (RFC 9113 §6.5.3). */
   streamWindow: number;
+
+  /** Made when a stream has used up half of its window. */
+  tuner: WindowTuner | undefined = undefined;
 
   readonly resets: FloodBudget;
   readonly control: FloodBudget;
@@ -132,10 +139,31 @@ export class ConnectionState implements SenderOwner {
   /** Grants `count` bytes on the stream, together with earlier ones when they are half of the window. */
   grantStream(stream: Http2Stream, count: number): void {
     stream.toGrant += count;
-    if (stream.toGrant === 0 || stream.toGrant * 2 < this.streamWindow) return;
-    this.sender.writer.windowUpdate(stream.id, stream.toGrant);
-    stream.receiveWindow += stream.toGrant;
+    const window = this.streamWindow + stream.extraWindow;
+    if (stream.toGrant === 0 || stream.toGrant * 2 < window) return;
+    const granted = stream.toGrant + (count === 0 ? 0 : this.#growWindow(stream, window));
+    this.sender.writer.windowUpdate(stream.id, granted);
+    stream.receiveWindow += granted;
     stream.toGrant = 0;
+    this.sender.schedule();
+  }
+
+  #growWindow(stream: Http2Stream, window: number): number {
+    this.tuner ??= new WindowTuner({
+      clock: this.#clock,
+      ping: () => this.sendPing(TUNER_PING, 0),
+      // The other half of the connection's window stays for everybody else.
+      maxExtraBytes: this.settings.connectionWindowBytes >> 1,
+    });
+    return this.tuner.grow(stream, window);
+  }
+
+  /** Sends a PING; `tag` says whose answer it will be. */
+  sendPing(tag: number, value: number): void {
+    const { writer } = this.sender;
+    writer.header(8, FrameType.PING, 0, 0);
+    writer.u32(tag);
+    writer.u32(value);
     this.sender.schedule();
   }
 
@@ -313,6 +341,7 @@ export class ConnectionState implements SenderOwner {
     stream.closed = true;
     this.streams.close(stream.id, how);
     this.sender.drop(stream);
+    if (stream.extraWindow > 0) this.tuner?.release(stream);
     if (stream.unconsumed > 0) {
       // What the handler still holds, at most one window, is its own affair now: it may never say that it used it,
       // and the connection must not run dry for that.

@@ -1,7 +1,7 @@
 // Frames that carry no message: settings, windows, resets, pings, priorities and GOAWAY (RFC 9113 §6, RFC 9218 §7).
 
 import { StreamErrorCode } from "@ripstop/http";
-import { malformedMessage, type ConnectionState } from "./connection-state.ts";
+import { malformedMessage, TUNER_PING, type ConnectionState } from "./connection-state.ts";
 import { HTTP2_FLOW_CONTROL_ERROR, HTTP2_FRAME_SIZE_ERROR, Http2Error } from "./errors.ts";
 import { FrameFlag, FrameType, MAX_31_BIT, readU31, readU32 } from "./frames.ts";
 import type { HpackDecoder } from "./hpack/decoder.ts";
@@ -35,7 +35,7 @@ export class ControlReceiver {
 
   /** Sends a PING whose answer becomes `onPong(value)`. */
   ping(value: number): void {
-    this.#sendPing(OWNER_PING, value);
+    this.#state.sendPing(OWNER_PING, value);
   }
 
   /**
@@ -48,7 +48,7 @@ export class ControlReceiver {
     if (state.role === "client") return state.finalGoaway();
     this.#shutdownAnnounced = true;
     state.sender.writer.goaway(MAX_31_BIT, StreamErrorCode.NO_ERROR, "shutting down");
-    this.#sendPing(SHUTDOWN_PING, 0);
+    state.sendPing(SHUTDOWN_PING, 0);
   }
 
   /** Any frame other than DATA, HEADERS and CONTINUATION, whole. */
@@ -186,6 +186,7 @@ export class ControlReceiver {
     }
     const tag = readU32(buf, start);
     if (tag === OWNER_PING) state.handler.onPong(readU32(buf, start + 4));
+    else if (tag === TUNER_PING) state.tuner?.onPong();
     else if (tag === SHUTDOWN_PING && this.#shutdownAnnounced && !state.finalGoawaySent) state.finalGoaway();
   }
 
@@ -236,14 +237,6 @@ export class ControlReceiver {
     const stream = state.streams.get(target);
     if (stream === undefined || !state.settings.priorities || end - start > 64) return;
     state.sender.setUrgency(stream, urgencyOf(buf.latin1Slice(start + 4, end)));
-  }
-
-  #sendPing(tag: number, value: number): void {
-    const { writer } = this.#state.sender;
-    writer.header(8, FrameType.PING, 0, 0);
-    writer.u32(tag);
-    writer.u32(value);
-    this.#state.sender.schedule();
   }
 }
 

@@ -65,4 +65,22 @@ describe("the stream table", () => {
     assert.equal(table.size, 0);
     assert.deepEqual(table.snapshot(), []);
   });
+
+  it("knows how each of the last 256 streams ended, in whatever order they did", () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray(Array.from({ length: 256 }, (_, at) => 2 * at + 1)), (ids) => {
+        const table = new StreamTable();
+        const ends = [PastStream.ENDED, PastStream.RESET_BY_PEER, PastStream.RESET_BY_US];
+        const endOf = (id: number): number => ends[id % 3] ?? 0;
+        for (const id of ids) table.close(id, ends[id % 3] ?? PastStream.ENDED);
+        const closed = new Set(ids);
+        for (let id = 1; id < 512; id += 2)
+          assert.equal(table.past(id, 511), closed.has(id) ? endOf(id) : PastStream.SKIPPED);
+      }),
+    );
+    const table = new StreamTable();
+    for (let id = 1; id < 2_001; id += 2) table.close(id, PastStream.ENDED);
+    assert.equal(table.past(1_999 - 2 * 255, 1_999), PastStream.ENDED);
+    assert.equal(table.past(1, 1_999), PastStream.FORGOTTEN);
+  });
 });

@@ -21,6 +21,11 @@ export type PastStreamValue = (typeof PastStream)[keyof typeof PastStream];
 
 /** Closed streams remembered, a power of two. */
 const REMEMBERED = 256;
+/** Room for them at first: most connections of a mesh are idle, and so few lie in the object itself. */
+const FIRST_REMEMBERED = 16;
+/** In `#past`: the upper bits of the id, and below them how the stream ended. */
+const HOW_BITS = 2;
+const HOW_MASK = 3;
 
 /** Slots for open streams at first and at most, powers of two. */
 const FIRST_SLOTS = 16;
@@ -39,8 +44,8 @@ export class StreamTable {
   #slots: (Http2Stream | undefined)[] = emptySlots(FIRST_SLOTS);
   #size = 0;
   readonly #crowded = new Map<number, Http2Stream>();
-  #pastIds: Uint32Array | undefined;
-  #pastEnds: Uint8Array | undefined;
+  /** By the low bits of the id; 0 when nothing is known. */
+  #past = new Uint32Array(FIRST_REMEMBERED);
 
   /** Number of streams that have an id and are not closed. */
   get size(): number {
@@ -70,18 +75,31 @@ export class StreamTable {
   /** Takes the stream out and remembers how it ended. */
   close(id: number, how: PastStreamValue): void {
     this.#remove(id);
-    this.#pastIds ??= new Uint32Array(REMEMBERED);
-    this.#pastEnds ??= new Uint8Array(REMEMBERED);
-    const slot = (id >>> 1) & (REMEMBERED - 1);
-    this.#pastIds[slot] = id;
-    this.#pastEnds[slot] = how;
+    const entry = ((id >>> 1) << HOW_BITS) | how;
+    while (!this.#remember(entry)) this.#growPast();
   }
 
   /** How stream `id`, at most `newestId` and of the same side, came to be not open. */
   past(id: number, newestId: number): number {
-    const slot = (id >>> 1) & (REMEMBERED - 1);
-    if (this.#pastIds?.[slot] === id) return this.#pastEnds?.[slot] ?? PastStream.FORGOTTEN;
+    const entry = this.#past[(id >>> 1) & (this.#past.length - 1)] ?? 0;
+    if (entry !== 0 && entry >>> HOW_BITS === id >>> 1) return entry & HOW_MASK;
     return newestId - id < 2 * REMEMBERED ? PastStream.SKIPPED : PastStream.FORGOTTEN;
+  }
+
+  /** False when the place is taken by another stream that shall not be forgotten yet. */
+  #remember(entry: number): boolean {
+    const slot = (entry >>> HOW_BITS) & (this.#past.length - 1);
+    const before = this.#past[slot] ?? 0;
+    if (before !== 0 && before >>> HOW_BITS !== entry >>> HOW_BITS && this.#past.length < REMEMBERED) return false;
+    this.#past[slot] = entry;
+    return true;
+  }
+
+  #growPast(): void {
+    const entries = this.#past;
+    this.#past = new Uint32Array(entries.length * 2);
+    // Twice the places never put two into one that had places of their own.
+    for (const entry of entries) if (entry !== 0) this.#remember(entry);
   }
 
   #place(stream: Http2Stream): boolean {

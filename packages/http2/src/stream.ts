@@ -31,6 +31,9 @@ export type EndingValue = (typeof Ending)[keyof typeof Ending];
 /** Either side's handler; `onResponse` and `onInformational` are only called on client streams. */
 export type AnyStreamHandler = ServerStreamHandler & Partial<ClientStreamHandler>;
 
+/** Longer ago than any clock tells, and still a small integer. */
+const NEVER_MS = -(2 ** 30);
+
 const NO_QUEUE: Buffer = Buffer.alloc(0);
 
 /** See the file comment. Fields are for the connection and its parts; the engine sees ServerStream or ClientStream. */
@@ -65,6 +68,9 @@ export class Http2Stream implements ServerStream, ClientStream {
   unconsumed = 0;
   /** Bytes consumed and not yet granted again. */
   toGrant = 0;
+  /** Bytes by which the window has grown, and when half of it was used up last; see WindowTuner. */
+  extraWindow = 0;
+  halfWindowMs: number = NEVER_MS;
   /** Declared content-length of the incoming message, or -1, and what has come. */
   expectedLength = -1;
   receivedLength = 0;

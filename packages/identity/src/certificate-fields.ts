@@ -26,6 +26,7 @@ const OID_KEY_USAGE = "2.5.29.15";
 const OID_BASIC_CONSTRAINTS = "2.5.29.19";
 const OID_EXTENDED_KEY_USAGE = "2.5.29.37";
 const MAX_ELEMENTS = 256;
+const MAX_SERIAL_OCTETS = 20;
 
 /** The fields of one DER certificate; undefined when it cannot be read, or names an extension twice. */
 export function readCertificateFields(der: Buffer): CertificateFields | undefined {
@@ -44,6 +45,7 @@ function read(der: Buffer): CertificateFields {
   const parts = children(der, expect(tbs, SEQUENCE));
   // version [0] is there in every certificate with extensions; then serial, signature, issuer, validity.
   if (parts[0]?.tag !== 0xa0) throw new Unreadable();
+  checkSerial(der, expect(parts[1], 0x02));
   const [notBefore, notAfter] = children(der, expect(parts[4], SEQUENCE));
   const extensions = new Map<string, Element>();
   for (const part of parts) {
@@ -73,8 +75,18 @@ function uriNames(der: Buffer, value: Element | undefined): readonly string[] {
 
 function isCa(der: Buffer, value: Element | undefined): boolean {
   if (!value) return false;
-  const [flag] = children(der, one(der, value, SEQUENCE));
-  return flag?.tag === 0x01 && der[flag.start] !== 0;
+  const [flag, ...more] = children(der, one(der, value, SEQUENCE));
+  const isCa = flag?.tag === 0x01 && der[flag.start] !== 0;
+  // A path length is for authorities only (RFC 5280 section 4.2.1.9).
+  if (!isCa && (more.length > 0 || flag?.tag === 0x02)) throw new Unreadable();
+  return isCa;
+}
+
+/** Positive, and at most 20 octets (RFC 5280 section 4.1.2.2): a certificate is revoked by this number. */
+function checkSerial(der: Buffer, { start, end }: Element): void {
+  const first = der[start] ?? 0;
+  const isZero = end - start === 1 && first === 0;
+  if (end <= start || end - start > MAX_SERIAL_OCTETS || first >= 0x80 || isZero) throw new Unreadable();
 }
 
 function keyUsage(der: Buffer, value: Element | undefined): number | undefined {
@@ -141,6 +153,8 @@ function children(der: Buffer, outer: Element): readonly Element[] {
       length = 0;
       for (let i = 0; i < digits; i++) length = length * 256 + (der[start + i] ?? 0);
       start += digits;
+      // DER has one way to write a length (X.690 section 10.1).
+      if (length < 0x80 || length < 2 ** (8 * (digits - 1))) throw new Unreadable();
     }
     const end = start + length;
     // Tag numbers above 30 do not occur in certificates.

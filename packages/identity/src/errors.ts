@@ -119,7 +119,8 @@ export const rotationUnderWay: ErrorKind = defineError({
   grpcStatus: 9,
   title: "A rotation of the root is under way",
   cause: "Only one root can be exchanged at a time.",
-  remedy: "See how far it is with `ripstop identity rotate-root --status`; it can be given up with --abort until the new root signs.",
+  remedy:
+    "See how far it is with `ripstop identity rotate-root --status`; it can be given up with --abort until the new root signs.",
 });
 
 export const rotationNotPossible: ErrorKind = defineError({
@@ -161,4 +162,14 @@ export const jwtKeyUnusable: ErrorKind = defineError({
   cause: "A file in the identity folder is damaged, missing, readable by others, or the key store does not answer.",
   remedy:
     "Restore the folder from a backup, or remove jwt-keys.json and the jwt-*.key.pem beside it to start new keys.",
+});
+
+export const identityRevoked: ErrorKind = defineError({
+  code: "RS2045",
+  name: "identity_revoked",
+  status: 403,
+  grpcStatus: 7,
+  title: "The identity is revoked: nothing is issued to it",
+  cause: "An operator revoked it with `ripstop identity revoke`.",
+  remedy: "Find out why (`ripstop identity show ID`). When it may come back: `ripstop identity unrevoke ID`.",
 });

@@ -122,4 +122,15 @@ describe("the check of a peer's certificate", async () => {
     assert.equal(readCertificateFields(Buffer.alloc(0)), undefined);
     assert.equal(readCertificateFields(Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff])), undefined);
   });
+
+  it("looks at the clock each time, also for a certificate that it has read before", async () => {
+    const clock = new StoppedClock(NOW_MS);
+    const verify = createPeerVerification(clock);
+    const { chainPem } = await (await TestAuthority.create()).issue(ID, VALID);
+    const leaf = new X509Certificate(chainPem);
+    assert.ok(verify(leaf).ok);
+    clock.advance(HOUR + MINUTE);
+    const verdict = verify(leaf);
+    assert.equal(verdict.ok ? "" : verdict.reason, "expired");
+  });
 });

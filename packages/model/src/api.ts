@@ -18,6 +18,13 @@
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
+//   GET    /v1/proxies                    → { proxies: ProxyView[] }
+//   GET    /v1/identity/identities        → IdentityList
+//   GET    /v1/identity/identity?id=      → IdentityDetails
+//   GET    /v1/identity/revocations       → { revocations: RevocationView[] }
+//   POST   /v1/identity/revocations       RevokeRequest → RevokeResponse
+//   DELETE /v1/identity/revocations?spiffeId=|serialNumber=  → RevokeResponse
+//   POST   /v1/identity/issue             IssueRequest → IssueResponse
 //   GET    /v1/identity/bundle            → TrustBundleView
 //   GET    /v1/identity/bundles?after=&waitMs= → BundlesView   (answers when they are other than `after`, or after waitMs)
 //   POST   /v1/workloads/NS/INSTANCE/jwt-svid JwtSvidRequest → JwtSvidResponse
@@ -157,6 +164,8 @@ export interface RegisterRequest {
     readonly servicePort?: number;
     /** "auto" detects. */
     readonly protocol: "auto" | "http" | "http2" | "grpc" | "tcp" | "tls";
+    /** The application wants this PROXY protocol header at the start of each connection; default none. */
+    readonly proxyProtocol?: "v1" | "v2";
     /** "HOST:PORT" of the application. */
     readonly applicationAddress: string;
   }[];

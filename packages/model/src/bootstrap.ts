@@ -48,6 +48,8 @@ export interface ProxyBootstrap {
   readonly workloads: readonly BootstrapWorkload[];
   /** Loopback port that serves GET /metrics for Prometheus; absent: metrics are on the admin socket only. */
   readonly metricsPort?: number;
+  /** Raw connections through which nothing passes end after this time; default one hour, 0 = never. */
+  readonly tunnelIdleMs?: number;
 }
 
 /** One hosted workload. */
@@ -60,6 +62,8 @@ export interface BootstrapWorkload {
   readonly inboundHost: string;
   /** Outbound listeners on loopback, one per declared upstream. */
   readonly upstreams: readonly BootstrapUpstream[];
+  /** Connections of peers begin with a PROXY protocol header, put there by a load balancer in front; default false. */
+  readonly inboundProxyProtocol?: boolean;
 }
 
 /** One declared upstream: a loopback port that leads to a service. */
@@ -68,6 +72,8 @@ export interface BootstrapUpstream {
   readonly host: string;
   /** Service port; 0 means the service's only (or first) port. */
   readonly port: number;
+  /** Connections to the loopback port begin with a PROXY protocol header; one without is closed. Default false. */
+  readonly proxyProtocol?: boolean;
 }
 
 /** The ports that a proxy listens on. */

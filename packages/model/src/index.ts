@@ -45,6 +45,18 @@ export type {
   WorkloadSvidRequest,
   WorkloadView,
 } from "./api.ts";
+export type {
+  CertificateView,
+  IdentityDetails,
+  IdentityList,
+  IdentityView,
+  IssueRequest,
+  IssueResponse,
+  ProxyView,
+  RevocationView,
+  RevokeRequest,
+  RevokeResponse,
+} from "./identity-api.ts";
 export {
   bundleFile,
   bundleFileSequence,
@@ -59,6 +71,7 @@ export {
 } from "./bootstrap.ts";
 export * from "./generated/ripstop/model/v1/model.ts";
 export * as discovery from "./generated/envoy/service/discovery/v3/discovery.ts";
+export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,

@@ -34,6 +34,20 @@ export interface Conn {
    * them all, the memory is the caller's again. False: as `write`, and the memory is the connection's for good.
    */
   give?(bytes: Buffer): boolean;
+  /**
+   * As `write`, but without a copy where it can: when it returns false, the memory must stay as it is until `onDrain` or
+   * `onClose`. For bytes of a connection that `readsAlone`, whose owner pauses it then.
+   */
+  lend?(buf: Buffer, start: number, end: number): boolean;
+  /**
+   * Lets the connection read into large memory of its own while bytes come in bulk, as far as there is any. The owner
+   * pauses it whenever it has not used up what `onBytes` brought.
+   */
+  allowBulk?(): void;
+  /** Nothing has come for a while: gives up memory for bulk. */
+  rest?(): void;
+  /** What `onBytes` brings is in memory that only this connection reads into: after `pause` it stays until `resume`. */
+  readonly readsAlone?: boolean;
   /** Bytes accepted by `write` and not yet taken by the kernel. */
   readonly queuedBytes: number;
   /** Stops `onBytes` (back-pressure). Bytes may still arrive once. */
@@ -47,7 +61,11 @@ export interface Conn {
   readonly remoteAddress: string;
   /** 0 for Unix sockets. */
   readonly remotePort: number;
+  /** The address of this side; "" for Unix sockets. */
+  readonly localAddress: string;
   readonly localPort: number;
+  /** True when the addresses are those that a PROXY protocol header told: of the client behind a load balancer. */
+  readonly proxied?: boolean;
   /** Present on TLS connections, complete before the connection is handed out. */
   readonly tls: TlsInfo | undefined;
 }
@@ -63,5 +81,7 @@ export interface TlsInfo {
   readonly serverName: string;
   /** The peer's SPIFFE id, verified; "" when the connection asked for none. */
   readonly peerId: string;
+  /** Serial number of the peer's certificate, hex. */
+  readonly peerSerial: string;
   readonly resumed: boolean;
 }

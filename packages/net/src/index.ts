@@ -11,11 +11,30 @@ export { rawTier } from "./tiers/raw-tier.ts";
 export type { Connecting, Tier, TierName } from "./tiers/tier.ts";
 export { currentTier, useTier } from "./current-tier.ts";
 export { selectTier, type SelectTierOptions } from "./select-tier.ts";
+export { ClientHelloReader, MAX_HELLO_RECORD_BYTES, type ClientHello, type HelloState } from "./tls/client-hello.ts";
 export { IdentityTable, type TlsIdentity } from "./tls/identity-table.ts";
-export { meshServerName, parseMeshServerName, type MeshServerName } from "./tls/mesh-server-name.ts";
+export {
+  callerLabel,
+  meshServerName,
+  withCaller,
+  parseMeshServerName,
+  type MeshServerName,
+} from "./tls/mesh-server-name.ts";
 export type { PeerVerdict, VerifyPeer } from "./tls/peer-verdict.ts";
 export { TlsDialer, type DialTlsOptions } from "./tls/tls-client.ts";
+export { normalSerialNumber, RevocationList, revocationText, type Revocation } from "./tls/revocation-list.ts";
 export { createTlsObserver, type TlsObserver, type TlsRefusal } from "./tls/tls-observer.ts";
 export { listenTls, type ListenTlsOptions } from "./tls/tls-server.ts";
+export {
+  encodeProxyHeader,
+  MAX_PROXY_HEADER_BYTES,
+  readProxyHeader,
+  type ProxyAddress,
+  type ProxyAddresses,
+  type ProxyHeader,
+  type ProxyHeaderRead,
+} from "./proxy-protocol/proxy-header.ts";
+export { ipToBytes } from "./proxy-protocol/ip-bytes.ts";
+export { awaitProxyHeader, type ProxyHeaderRules } from "./proxy-protocol/proxied-conn.ts";
 export { FlushScheduler, type Flushable } from "./flush-scheduler.ts";
 export { TimerWheel, WheelTimer, type TimerWheelOptions } from "./timer-wheel.ts";

@@ -53,6 +53,7 @@ function withWrite(conn: Conn, write: Conn["write"]): Conn {
     destroy: (reset) => conn.destroy(reset),
     remoteAddress: "",
     remotePort: 0,
+    localAddress: "",
     localPort: 0,
     tls: undefined,
   };

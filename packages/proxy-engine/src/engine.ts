@@ -21,6 +21,8 @@ export interface Engine {
   readonly ids: RandomIds;
   readonly heads: HeadPool;
   readonly live: LiveCounts;
+  /** Raw connections through which nothing passes end after this time; 0 = never. */
+  readonly tunnelIdleMs: number;
   /** Numbers in [0, 1). */
   readonly random: () => number;
 }

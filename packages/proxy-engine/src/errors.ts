@@ -205,3 +205,23 @@ export const httpsInClear: ErrorKind = defineError({
     "The client sent GET with an https:// address to the proxy in clear text instead of opening a tunnel with CONNECT.",
   remedy: "Set the proxy for https in the client, so that it uses CONNECT.",
 });
+
+export const tunnelsOnly: ErrorKind = defineError({
+  code: "RS1022",
+  name: "tunnels_only",
+  status: 400,
+  grpcStatus: 3,
+  title: "A connection without a server name carries tunnels only",
+  cause: "The peer sent a request where only HBONE tunnels (CONNECT HOST:PORT) are served.",
+  remedy: "Open a tunnel to the workload's address and port, and send the request inside of it.",
+});
+
+export const wrongDestination: ErrorKind = defineError({
+  code: "RS1023",
+  name: "wrong_destination",
+  status: 421,
+  grpcStatus: 5,
+  title: "The tunnel is for another workload",
+  cause: "The host in the CONNECT is neither the address of this proxy nor a name of its workload.",
+  remedy: "Name the address that the connection was made to, or SERVICE.NAMESPACE, with the workload's port.",
+});

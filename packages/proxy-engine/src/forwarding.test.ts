@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { meshEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
-import { TcpClient, tcpApp, type Started } from "./testing/test-peers.suite.ts";
+import { http2Client, TcpClient, tcpApp, type Started } from "./testing/test-peers.suite.ts";
 
 /** What an application made by hand does with the text of a request; `socket` takes the answer. */
 type Answer = (request: string, write: (text: string) => void, close: () => void) => void;
@@ -11,6 +11,8 @@ type Answer = (request: string, write: (text: string) => void, close: () => void
 interface Hop {
   /** Sends text to the client's HTTP proxy on a new connection. */
   send(text: string): TcpClient;
+  /** The client's HTTP proxy. */
+  readonly port: number;
   /** Requests that reached the application, as text, each with its head. */
   readonly seen: readonly string[];
 }
@@ -53,6 +55,7 @@ async function withHop(answer: Answer, run: (hop: Hop) => Promise<void>): Promis
     const web = await mesh.start({ id: "shop/web-1" });
     await run({
       seen,
+      port: web.ports.httpProxy,
       send: (text) => {
         const client = new TcpClient(web.ports.httpProxy);
         clients.push(client);
@@ -110,6 +113,29 @@ describe("a message passed on", () => {
         await client.untilEnd();
         assert.match(seen[0] ?? "", /^GET \/ HTTP\/1\.1\r\n/);
         assert.match(client.received, /^HTTP\/1\.1 200 OK\r\nconnection: close\r\n[\s\S]*\r\n\r\nok$/);
+      },
+    ));
+
+  it("names the :authority of an HTTP/2 client as Host to an HTTP/1.1 application", () =>
+    withHop(
+      (_request, write) => write(EMPTY),
+      async ({ port, seen }) => {
+        const session = http2Client(port);
+        for (const more of [{}, { host: "catalog" }]) {
+          const stream = session.request({ ":authority": "catalog", ":path": "/x", ...more });
+          const status = await new Promise((resolve) => {
+            stream.on("response", (head) => resolve(head[":status"]));
+            stream.on("close", () => resolve(0));
+            stream.resume();
+          });
+          assert.equal(status, 200);
+        }
+        session.destroy();
+        assert.equal(seen.length, 2);
+        for (const head of seen) {
+          assert.match(head, /^GET \/x HTTP\/1\.1\r\nhost: catalog\r\n/);
+          assert.equal(head.toLowerCase().split("host:").length, 2);
+        }
       },
     ));
 

@@ -126,6 +126,7 @@ describe("random traffic through two proxies", () => {
     ["HTTP/2", http2Echo, Protocol.HTTP2, "public"],
     ["HTTP/1.1", http1Echo, Protocol.HTTP1, "onread"],
     ["HTTP/1.1", http1Echo, Protocol.HTTP1, "raw"],
+    ["HTTP/2", http2Echo, Protocol.HTTP2, "onread"],
     ["HTTP/2", http2Echo, Protocol.HTTP2, "raw"],
   ] as const) {
     it(`arrives byte for byte at an ${name} application over the ${transport} transport, from HTTP/1.1 and HTTP/2 clients together`, async () => {

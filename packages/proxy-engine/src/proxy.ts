@@ -12,26 +12,30 @@ import {
   type TrustBundle,
 } from "@ripstop/model";
 import {
+  awaitProxyHeader,
   createTlsObserver,
   FlushScheduler,
   IdentityTable,
   listen,
   listenTls,
+  RevocationList,
   TimerWheel,
   TlsDialer,
+  type Conn,
   type Listener,
   type TlsIdentity,
   type VerifyPeer,
 } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
-import { RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
+import type { HostPort } from "./2-identify/authority.ts";
 import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
-import { MAX_LISTENER_CONNECTIONS } from "./settings.ts";
+import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -120,7 +124,7 @@ class RunningProxy implements Proxy {
   #opened = false;
   #ready = false;
   #bundleKnown = false;
-  /** Of the newest bundle that is in force. */
+  /** Of the newest bundle of the own trust domain that is in force. */
   #bundleSequence = 0;
   #draining: Promise<void> | undefined = undefined;
   #closed = false;
@@ -142,6 +146,7 @@ class RunningProxy implements Proxy {
       reporter,
       ids: new RandomIds(),
       heads: new HeadPool(),
+      tunnelIdleMs: options.bootstrap.tunnelIdleMs ?? TUNNEL_IDLE_MS,
       live: this.live,
       random,
     };
@@ -187,6 +192,8 @@ class RunningProxy implements Proxy {
           tls,
           ownPorts: this.#ownPorts,
           onChanged: () => this.#checkReady(),
+          // What a peer proved under other policies is proved anew: no TLS session outlives them.
+          onPolicies: () => this.#identities.forgetSessions(),
         }),
       );
     }
@@ -210,7 +217,9 @@ class RunningProxy implements Proxy {
           observer,
           clock,
           maxConnections: MAX_LISTENER_CONNECTIONS,
-          onConn: (conn) => acceptInbound(conn, this.workloads),
+          namelessWorkloadId: workload.id,
+          proxyProtocol: workload.inboundProxyProtocol ?? false,
+          onConn: (conn) => acceptInbound(conn, this.workloads, hosted),
         }),
       );
       if (!inbound.ok) return inbound;
@@ -290,7 +299,21 @@ class RunningProxy implements Proxy {
       host: LOOPBACK,
       port,
       maxConnections: MAX_LISTENER_CONNECTIONS,
-      onConn: (conn) => hosted.serveConnection(conn, target),
+      onConn: (conn) => {
+        if (upstream.proxyProtocol === true) this.#awaitHeader(hosted, conn, target);
+        else hosted.serveConnection(conn, target);
+      },
+    });
+  }
+
+  /** Connections of a load balancer, which says whom it speaks for. */
+  #awaitHeader(hosted: HostedWorkload, conn: Conn, target: HostPort): void {
+    const { clock, log } = this.engine;
+    awaitProxyHeader(conn, {
+      clock,
+      timeoutMs: PROXY_HEADER_TIMEOUT_MS,
+      onConn: (proxied) => hosted.serveConnection(proxied, target),
+      onRefused: (cause) => log.warn("connection refused", { host: target.host, port: target.port, cause }),
     });
   }
 
@@ -308,7 +331,11 @@ class RunningProxy implements Proxy {
   #onBundle(bundle: TrustBundle): void {
     const set = this.#takeBundle(bundlePem(bundle.x509Authorities), bundle.sequence);
     if (!set.ok) throw set.error;
+    // Revocations, of whatever trust domain, are this mesh's own word.
+    this.#identities.setRevocations(new RevocationList(bundle.revocations));
+    this.#cutRevoked();
     this.#federate(bundle.federatesWith);
+    this.#useBundles();
     this.#bundleKnown = true;
     this.#checkReady();
   }
@@ -323,6 +350,28 @@ class RunningProxy implements Proxy {
     this.#bundles.set(trustDomain, pem);
     this.#bundleSequence = sequence;
     return set;
+  }
+
+  /** Ends every connection of a revoked peer, and all those that a revoked workload of this proxy made or took. */
+  #cutRevoked(): void {
+    for (const workload of this.workloads.values()) {
+      const own = this.#identities.ownRevocation(workload.id);
+      const cut = workload.cutPeers(
+        ({ peerId, peerSerial }) =>
+          own !== undefined || this.#identities.revocationOf(peerId, peerSerial) !== undefined,
+      );
+      if (own !== undefined) {
+        this.engine.log.error("the identity of this workload was revoked: it has no part in the mesh any more", {
+          workload: workload.id,
+          identity: own.spiffeId,
+          reason: own.by.reason,
+        });
+      }
+      if (cut === 0) continue;
+      const { name, help } = metricNames.CONNECTIONS_REVOKED;
+      this.engine.metrics.counter(name, help, { workload: workload.id }).add(cut);
+      this.engine.log.warn("connections of revoked identities were closed", { workload: workload.id, count: cut });
+    }
   }
 
   /** Asks for the bundles of these trust domains, and believes no other ones any more. */

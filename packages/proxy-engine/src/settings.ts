@@ -8,6 +8,10 @@ export const SESSION_CHECK_MS = 5_000;
 export const HEAD_TIMEOUT_MS = 15_000;
 /** From connecting to the HTTP proxy to the first byte, and from there to a known protocol. */
 export const FIRST_BYTE_TIMEOUT_MS = 60_000;
+/** From a connection to its whole PROXY protocol header, on a port that expects one. */
+export const PROXY_HEADER_TIMEOUT_MS = 5_000;
+/** A client that is silent for so long may be waiting for the server to speak. */
+export const SILENCE_MS = 2;
 /**
  * While a request body is awaited and nothing was answered, each stretch of this length must bring at least
  * BODY_MIN_BYTES or the end. Time in which the proxy itself holds the client back does not count.
@@ -24,6 +28,8 @@ export const SESSION_IDLE_MS = 600_000;
  * without a reset looks so, and nothing else would ever tell.
  */
 export const HALF_CLOSED_IDLE_MS = 300_000;
+/** A raw connection through which nothing passes, by default: longer than TCP keep-alive takes on most systems to find a dead peer. */
+export const TUNNEL_IDLE_MS = 3_600_000;
 /** The peer's SETTINGS acknowledgement (RFC 9113 §6.5.3). */
 export const SETTINGS_TIMEOUT_MS = 10_000;
 /** Silence with streams open, until an HTTP/2 client is asked for a sign of life, and until it is given up. */

@@ -14,6 +14,7 @@ export {
 } from "./kinds/federated-trust-domain/index.ts";
 export { namespaceKind, type NamespaceSpec } from "./kinds/namespace/index.ts";
 export { serviceKind, type ServicePortSpec, type ServiceSpec } from "./kinds/service/index.ts";
+export { meshKinds } from "./mesh-kinds.ts";
 export { tokenIssuerKind, type TokenIssuerSpec } from "./kinds/token-issuer/index.ts";
 export {
   RESERVED_NAMESPACE,
@@ -22,7 +23,6 @@ export {
   type ProcessSelectorsSpec,
   type WorkloadIdentitySpec,
 } from "./kinds/workload-identity/index.ts";
-export { meshKinds } from "./mesh-kinds.ts";
 export {
   dnsLabelProblem,
   dnsSubdomainProblem,

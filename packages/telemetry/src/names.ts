@@ -33,6 +33,10 @@ export const TLS_HANDSHAKES: MetricName = metric(
   "ripstop_tls_handshakes_total",
   "TLS handshakes by side, result and, when refused, by reason.",
 );
+export const CONNECTIONS_REVOKED: MetricName = metric(
+  "ripstop_connections_revoked_total",
+  "Live connections that were closed because the identity or certificate of an end was revoked, by workload.",
+);
 export const TRANSPORT: MetricName = metric("ripstop_transport_info", "1 for the transport tier in use.");
 export const ENDPOINT_EJECTIONS: MetricName = metric(
   "ripstop_endpoint_ejections_total",

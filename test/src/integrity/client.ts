@@ -1,7 +1,9 @@
 // The client of the integrity run, an application of the mesh: takes plan after plan, compares, and prints what is wrong.
-//   node client.js SEED FIRST COUNT LANES       with the declared upstreams h1, h2 and tcp
-// One line of JSON a finding, a line of progress a second, and a summary; then it waits for SIGTERM, all connections closed.
+//   node client.js SEED FIRST COUNT LANES WARM       with the declared upstreams h1, h2 and tcp
+// One line of JSON a finding, a line of progress a second. After the first WARM exchanges it closes all connections, says
+// so, and waits for a line on stdin; after the last it closes them again, prints a summary, and waits for SIGTERM.
 
+import { once } from "node:events";
 import { Agent } from "node:http";
 import type { ClientHttp2Session } from "node:http2";
 import { openSession, overHttp1, overHttp2, type Way } from "./http-exchange.ts";
@@ -10,18 +12,22 @@ import { pipelined } from "./pipeline.ts";
 import { makePlan, type Application, type Plan } from "./plan.ts";
 import { overTcp, webSocketHttp1, webSocketHttp2 } from "./tunnels.ts";
 
+// On a machine that is busy with other things an exchange may take long: it is stuck when many others have passed it by.
 const STUCK_MS = 20_000;
+const STUCK_EXCHANGES = 2_000;
+const STUCK_FOR_CERTAIN_MS = 180_000;
 const SESSIONS = 4;
 const MAX_FINDINGS = 40;
 
-const [seed = 1, first = 1, count = 1, lanes = 32] = process.argv.slice(2).map(Number);
+const [seed = 1, first = 1, count = 1, lanes = 32, warm = 0] = process.argv.slice(2).map(Number);
 
 function portOf(application: Application): number {
   return Number(process.env[`${application.toUpperCase()}_SERVICE_PORT`]);
 }
 
 const proxyPort = Number(new URL(process.env["HTTP_PROXY"] ?? "http://127.0.0.1:1").port);
-const agent = new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 });
+const newAgent = (): Agent => new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 64 });
+let agent = newAgent();
 const sessions = new Map<string, ClientHttp2Session>();
 const kinds = new Map<string, number>();
 let bytes = 0;
@@ -63,15 +69,37 @@ async function perform(plan: Plan): Promise<string | undefined> {
   return judge(plan, seen);
 }
 
+/** Says when an exchange will never end. */
+class StuckWatch {
+  readonly stuck: Promise<string>;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor() {
+    const before = finished;
+    let waitedMs = 0;
+    let found: (wrong: string) => void = () => undefined;
+    this.stuck = new Promise((resolve) => (found = resolve));
+    this.#timer = setInterval(() => {
+      waitedMs += STUCK_MS;
+      const passed = finished - before;
+      if (passed < STUCK_EXCHANGES && waitedMs < STUCK_FOR_CERTAIN_MS) return;
+      found(`no end within ${waitedMs / 1000} s, in which ${passed} others ended`);
+    }, STUCK_MS);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+}
+
 let next = first;
-async function lane(): Promise<void> {
-  while (next < first + count) {
+async function lane(end: number): Promise<void> {
+  while (next < end) {
     const index = next++;
     const plan = makePlan(seed, index);
-    const stuck = new Promise<string>((resolve) =>
-      setTimeout(() => resolve(`no end within ${STUCK_MS / 1000} s`), STUCK_MS).unref(),
-    );
-    const wrong = await Promise.race([perform(plan), stuck]).catch((error: unknown) => `threw ${String(error)}`);
+    const watch = new StuckWatch();
+    const wrong = await Promise.race([perform(plan), watch.stuck]).catch((error: unknown) => `threw ${String(error)}`);
+    watch.end();
     if (wrong !== undefined) report(index, wrong);
     finished++;
     const kind = plan.kind === "exchange" ? `${plan.client}-to-${plan.application}` : plan.kind;
@@ -86,9 +114,22 @@ const progress = setInterval(
   () => process.stdout.write(`${JSON.stringify({ progress: finished, bytes, findings })}\n`),
   1000,
 );
-await Promise.all(Array.from({ length: lanes }, lane));
+
+async function runTo(end: number): Promise<void> {
+  await Promise.all(Array.from({ length: lanes }, () => lane(end)));
+  agent.destroy();
+  agent = newAgent();
+  for (const session of sessions.values()) session.destroy();
+  sessions.clear();
+}
+
+if (warm > 0) {
+  await runTo(first + Math.min(warm, count));
+  process.stdout.write(`${JSON.stringify({ warm: finished })}\n`);
+  await once(process.stdin, "data");
+  process.stdin.pause();
+}
+await runTo(first + count);
 clearInterval(progress);
-agent.destroy();
-for (const session of sessions.values()) session.destroy();
 process.stdout.write(`${JSON.stringify({ summary: finished, bytes, findings, kinds: Object.fromEntries(kinds) })}\n`);
 setInterval(() => undefined, 1000);

@@ -1,8 +1,8 @@
-// `npm run soak -- [--requests N] [--seed S] [--first I] [--lanes L]`: the integrity run as long as wanted.
+// `npm run soak -- [--requests N] [--seed S] [--first I] [--lanes L] [--transport T]`: the integrity run as long as wanted.
 
 import { parseArgs } from "node:util";
-import { Mesh } from "../mesh.ts";
-import { isClean, runIntegrity } from "./run.ts";
+import { Mesh, stopOnSignal } from "../mesh.ts";
+import { problemsOf, runIntegrity } from "./run.ts";
 
 const { values } = parseArgs({
   options: {
@@ -10,9 +10,11 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     first: { type: "string", default: "1" },
     lanes: { type: "string", default: "32" },
+    transport: { type: "string" },
   },
 });
 const mesh = new Mesh();
+stopOnSignal(mesh);
 try {
   await mesh.startControl();
   const report = await runIntegrity(mesh, {
@@ -20,14 +22,19 @@ try {
     first: Number(values.first),
     requests: Number(values.requests),
     lanes: Number(values.lanes),
+    ...(values.transport === undefined ? {} : { transport: values.transport }),
     onProgress: (line) => process.stderr.write(`${line}\n`),
   });
-  const { wrong, leftovers } = report;
-  process.stdout.write(`${wrong.join("\n")}\n${JSON.stringify(leftovers, undefined, 1)}\n`);
+  const problems = problemsOf(report);
+  for (const leftover of report.leftovers) process.stdout.write(`${JSON.stringify(leftover)}\n`);
+  for (const growth of report.growth) process.stdout.write(`${JSON.stringify(growth)}\n`);
+  process.stdout.write(`${JSON.stringify(report.kinds)}\n`);
+  const { requests, bytes, seconds, wrong } = report;
   process.stdout.write(
-    `${report.requests} exchanges, ${(report.bytes / 1e9).toFixed(2)} GB in ${report.seconds.toFixed(0)} s: ${wrong.length} wrong\n${JSON.stringify(report.kinds)}\n`,
+    `seed ${values.seed}: ${requests} exchanges, ${(bytes / 1e9).toFixed(2)} GB in ${seconds.toFixed(0)} s: ${wrong.length} wrong, ${problems.length - wrong.length} leaks\n`,
   );
-  process.exitCode = wrong.length === 0 && leftovers.every(isClean) ? 0 : 1;
+  for (const problem of problems) process.stdout.write(`${problem}\n`);
+  process.exitCode = problems.length === 0 ? 0 : 1;
 } finally {
   await mesh.stop();
 }

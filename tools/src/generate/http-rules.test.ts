@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { checkRules, generateHttpRules, renderRules } from "./http-rules.ts";
+import { checkRules, checkSections, generateHttpRules, renderRules } from "./http-rules.ts";
 import { hasTest, mergeChapters, parseCases, parseRules, type RuleChapter } from "./rule-tables.ts";
 
 const CASES = parseCases({
@@ -40,6 +40,14 @@ describe("a rule table", () => {
       ),
       [],
     );
+  });
+
+  it("fails on a section that says MUST and has no rule", () => {
+    assert.deepEqual(checkSections(chapters("- One.", "  - reason: Because."), { "9112": ["2.2"] }), []);
+    assert.deepEqual(checkSections(chapters(), { "9112": ["2.2"], "7541": ["6.1"] }), [
+      "RFC 7541 §6.1 says MUST, and no table has a rule of it",
+      "RFC 9112 §2.2 says MUST, and no table has a rule of it",
+    ]);
   });
 
   it("fails on a rule without proof, with a reason beside a proof, and with a decision that nothing shows", () => {

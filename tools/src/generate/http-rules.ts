@@ -3,6 +3,7 @@
 
 import { filesBelow, read } from "../lib/tree.ts";
 import type { Generated } from "./generated.ts";
+import { mustSections, sectionsLeftOut } from "./must-sections.ts";
 import {
   hasTest,
   mergeChapters,
@@ -17,14 +18,19 @@ import {
 
 const PAGE = "docs/reference/http-rules.md";
 const TABLE = /^packages\/[^/]+\/rules\.md$/;
-const CASES = /^packages\/[^/]+\/testdata\/(?!README)[^/]+\.md$/;
+/** Cases of the RFCs of HTTP; other packages have cases of other documents. */
+const CASES = /^packages\/http[^/]*\/testdata\/(?!README)[^/]+\.md$/;
 
 /** Reads tables, cases and named tests and generates the page. */
 export function generateHttpRules(): Generated {
   const tables = filesBelow("packages", (path) => TABLE.test(path)).map((path) => parseRules(read(path)));
   const chapters = mergeChapters(tables.flatMap((table) => table.chapters));
   const cases = filesBelow("packages", (path) => CASES.test(path)).flatMap((path) => parseCases(read(path)));
-  const problems = [...tables.flatMap((table) => table.problems), ...checkRules(chapters, cases, readIfThere)];
+  const problems = [
+    ...tables.flatMap((table) => table.problems),
+    ...checkRules(chapters, cases, readIfThere),
+    ...checkSections(chapters, mustSections),
+  ];
   if (tables.length === 0) problems.push("no packages/*/rules.md was found: the generator looks in the wrong place");
   return { files: [{ path: PAGE, text: renderRules(chapters, cases) }], stale: [], problems };
 }
@@ -73,6 +79,20 @@ export function checkRules(
   return problems;
 }
 
+/** Sections that say MUST and of which no table has a rule. */
+export function checkSections(
+  chapters: readonly RuleChapter[],
+  wanted: Readonly<Record<string, readonly string[]>>,
+): string[] {
+  return Object.entries(wanted).flatMap(([rfc, numbers]) => {
+    const sections = chapters.find((chapter) => chapter.rfc === rfc)?.sections ?? [];
+    const tabled = new Set(sections.filter(({ rules }) => rules.length > 0).map(({ section }) => section));
+    return numbers
+      .filter((number) => !tabled.has(number))
+      .map((number) => `RFC ${rfc} §${number} says MUST, and no table has a rule of it`);
+  });
+}
+
 function rfcOf(section: string): string {
   return /^RFC (\d+)/.exec(section)?.[1] ?? "";
 }
@@ -117,6 +137,8 @@ export function renderRules(chapters: readonly RuleChapter[], cases: readonly Co
       );
     }
   }
+  lines.push("", "## Sections without a rule", "", "They say MUST too, but not of anything that a proxy does.", "");
+  for (const { rfc, section, why } of sectionsLeftOut) lines.push(`- RFC ${rfc} §${section}: ${why}`);
   return `${lines.join("\n")}\n`;
 }
 

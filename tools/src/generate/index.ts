@@ -3,6 +3,7 @@
 import { generateCli } from "./cli.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateHostile } from "./hostile.ts";
 import { generateHttpRules } from "./http-rules.ts";
 import { generateMetrics } from "./metrics.ts";
 import { generatePolicies } from "./policies.ts";
@@ -16,6 +17,7 @@ export const generators: Readonly<Record<string, Generator>> = {
   protos: generateProtos,
   policies: generatePolicies,
   "http-rules": generateHttpRules,
+  hostile: generateHostile,
   errors: generateErrors,
   metrics: generateMetrics,
   cli: generateCli,

@@ -1,10 +1,10 @@
 // The control role: wires the control engine, runs it until a signal, takes it down.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { meshHome, type JoinAddress } from "@ripstop/agent-engine";
-import { startControl } from "@ripstop/control-engine";
+import { startControl, type EtcdSettings } from "@ripstop/control-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
 import { createPeerVerification } from "@ripstop/identity";
 
@@ -21,6 +21,11 @@ export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly joinAddress?: JoinAddress;
   readonly streamAddress?: JoinAddress;
   readonly keepRevisions?: number;
+  readonly etcd?: readonly string[];
+  readonly etcdPrefix: string;
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
   readonly bundleEndpoint?: string;
   readonly bundleEndpointCert?: string;
   readonly bundleEndpointKey?: string;
@@ -36,6 +41,11 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   });
   const home = meshHome(options.home, process.env);
   const dashboardDirectory = findDashboard();
+  const etcd = etcdSettings(options);
+  if (typeof etcd === "string") {
+    process.stderr.write(`ripstop: ${etcd}\n`);
+    return exitCodes.usage;
+  }
   const started = await startControl({
     home: home.path,
     clock: systemClock,
@@ -52,6 +62,7 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.streamAddress === undefined ? {} : { streamAddress: options.streamAddress }),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
+    ...(etcd === undefined ? {} : { etcd }),
     ...bundleEndpointOf(options),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
@@ -75,6 +86,29 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   hold.clear();
   if (process.connected) process.disconnect();
   return exitCodes.done;
+}
+
+/** What the options say about etcd; a sentence when they cannot be followed. */
+function etcdSettings(options: ControlOptions): EtcdSettings | string | undefined {
+  const { etcd: endpoints, etcdPrefix: prefix, etcdCa, etcdCert, etcdKey } = options;
+  if (endpoints === undefined) return undefined;
+  if ((etcdCert === undefined) !== (etcdKey === undefined)) return "give --etcd-cert and --etcd-key together";
+  for (const endpoint of endpoints) {
+    const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+    if (url?.protocol !== "http:" && url?.protocol !== "https:")
+      return `--etcd takes http(s)://HOST:PORT, not ${JSON.stringify(endpoint)}`;
+  }
+  try {
+    return {
+      endpoints,
+      prefix,
+      ...(etcdCa === undefined ? {} : { caPem: readFileSync(etcdCa, "utf8") }),
+      ...(etcdCert === undefined ? {} : { certificatePem: readFileSync(etcdCert, "utf8") }),
+      ...(etcdKey === undefined ? {} : { keyPem: readFileSync(etcdKey, "utf8") }),
+    };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** The command's checks see to it that certificate and key come together. */

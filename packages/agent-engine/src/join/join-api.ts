@@ -1,7 +1,7 @@
 // The control plane's API over its join listener: TLS 1.3, the control plane known by its SPIFFE id, this side proven by
 // a token or a JWT the first time and by its own SVID from then on.
 
-import type { ClientRequest, RequestOptions } from "node:http";
+import type { ClientRequest } from "node:http";
 import { Agent, request } from "node:https";
 import { TLSSocket, type PeerCertificate } from "node:tls";
 
@@ -20,7 +20,7 @@ import type {
   WorkloadStatus,
   WorkloadSvidRequest,
 } from "@ripstop/model";
-import { ControlApi, type ApiFailure, type CallerIdentity } from "../control-api.ts";
+import { ControlApi, type ApiFailure, type CallerIdentity, type ApiRequestOptions } from "../control-api.ts";
 import { controlNotTrusted, hostClockWrong, joinUnreachable } from "../errors.ts";
 import { failureOf } from "./failure-of.ts";
 import { reachableAddress, type JoinAddress } from "./join-address.ts";
@@ -164,7 +164,7 @@ export class JoinApi extends ControlApi {
     return ready.ok ? super.call(method, path, body, timeoutMs) : ready;
   }
 
-  protected override open(options: RequestOptions): ClientRequest {
+  protected override open(options: ApiRequestOptions): ClientRequest {
     const { host, port } = this.#options.address;
     this.#agent ??= this.#createAgent();
     return request({ agent: this.#agent, ...options, host, port });

@@ -30,7 +30,7 @@ export function rootsOf(anchor: TrustAnchor, address: JoinAddress, clock: Clock)
       socket.destroy();
       resolve(result);
     };
-    socket.on("error", (error) => settle(err(failureOf(joinUnreachable, error.message))));
+    socket.on("error", (error: Error) => settle(err(failureOf(joinUnreachable, error.message))));
     socket.on("secureConnect", () => {
       const root = chainOf(socket).find((der) => anchor.sha256.includes(sha256(der)));
       settle(

@@ -18,6 +18,8 @@ const MAX_STREAMS = 32;
 /** The largest request holds a token of 16 KiB and an audience. */
 const MAX_REQUEST_BYTES = 64 * 1024;
 
+const LAST_WORDS_MS = 500;
+
 /** Serves `socket` until it closes. */
 export function serveConnection(socket: Socket, served: Omit<ServedCaller, "ended">): WorkloadApiConnection {
   const server = new Server({
@@ -33,11 +35,12 @@ export function serveConnection(socket: Socket, served: Omit<ServedCaller, "ende
     close() {
       if (ended.signal.aborted) return;
       ended.abort();
-      // The last words of the streams leave first.
-      setImmediate(() => {
+      // The last words of the streams leave first; who does not take them is cut off.
+      const timer = served.clock.after(LAST_WORDS_MS, () => server.forceShutdown());
+      server.tryShutdown(() => {
+        timer.clear();
         injector.destroy();
-        server.forceShutdown();
-        socket.end();
+        socket.destroy();
       });
     },
   };

@@ -126,9 +126,9 @@ describe("the history", () => {
       const answer = await mesh.send(method, path, body);
       return `${answer.status} ${answer.json<ApiError>().error.code} ${answer.json<ApiError>().error.message}`;
     };
-    assert.match(await failure("GET", "/v1/diff?from=77"), /^404 RS3050 .*the newest is 7/);
-    assert.match(await failure("GET", "/v1/diff?from=0&to=7"), /^404 RS3050 the history begins with revision 1;/);
-    assert.match(await failure("POST", "/v1/rollback", { to: 99 }), /^404 RS3050/);
+    assert.match(await failure("GET", "/v1/diff?from=77"), /^404 RS3060 .*the newest is 7/);
+    assert.match(await failure("GET", "/v1/diff?from=0&to=7"), /^404 RS3060 the history begins with revision 1;/);
+    assert.match(await failure("POST", "/v1/rollback", { to: 99 }), /^404 RS3060/);
     assert.match(await failure("POST", "/v1/rollback", { to: -1 }), /^400/);
     assert.match(await failure("GET", "/v1/revisions?limit=0"), /^400/);
     assert.match(await failure("GET", "/v1/revisions?kind=srvice"), /^404 RS30\d\d/);

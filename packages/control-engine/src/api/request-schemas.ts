@@ -85,6 +85,7 @@ export const registerRequestSchema: JsonSchema = {
           port,
           servicePort: port,
           protocol: { type: "string", enum: ["auto", "http", "http2", "grpc", "tcp", "tls"], default: "auto" },
+          proxyProtocol: { type: "string", enum: ["v1", "v2"] },
           applicationAddress: address,
         },
       },
@@ -120,6 +121,26 @@ export const svidRequest: SchemaChecker = compileSchema({
 export const forceRequest: SchemaChecker = compileSchema({
   type: "object",
   properties: { force: { type: "boolean", default: false } },
+});
+
+const spiffeId = { type: "string", minLength: 1, maxLength: 2048 };
+
+/** RevokeRequest. */
+export const revokeRequest: SchemaChecker = compileSchema({
+  type: "object",
+  properties: {
+    spiffeId,
+    serialNumber: { type: "string", minLength: 1, maxLength: 128 },
+    reason: { type: "string", maxLength: 256, default: "" },
+    waitMs: { type: "integer", minimum: 0, maximum: 60_000, default: 5_000 },
+  },
+});
+
+/** IssueRequest. */
+export const issueRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["spiffeId", "csrPem"],
+  properties: { spiffeId, csrPem: csrPemSchema, ttlMs: { type: "integer", minimum: 1 } },
 });
 
 /** Fields of a JwtSvidRequest. */

@@ -15,7 +15,7 @@ export interface RotationRoutesOptions {
   readonly authority: OpenAuthority;
   readonly rotation: RotationKeeper;
   readonly events: EventLog;
-  health(): IdentityHealth;
+  readonly health: () => IdentityHealth;
 }
 
 const MAX_BODY_BYTES = 4096;

@@ -33,6 +33,8 @@ export interface WorkloadRoutesOptions {
   /** "HOST:PORT" of each stream endpoint. */
   controlAddresses(): readonly string[];
   isConnected(proxyId: string): boolean;
+  /** Hears of every workload that may not join, "NAMESPACE/SERVICE" and why. */
+  onJoinRefused(who: string, failure: Failure): void;
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -137,7 +139,10 @@ export async function registerWorkload(
 ): Promise<Result<RegisterResponse, Failure>> {
   const { registry, authority } = options;
   const named = registry.name(request);
-  if (!named.ok) return named;
+  if (!named.ok) {
+    options.onJoinRefused(`${request.namespace}/${request.service}`, named.error);
+    return named;
+  }
   const issued = await authority.issue(request.csrPem, named.value.spiffeId, terms.ttlMs);
   if (!issued.ok) return err(refused(issued.error));
   const workload = await registry.register(request, { ...named.value, ...recordOf(issued.value), ...terms });

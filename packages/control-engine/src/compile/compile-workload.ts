@@ -1,11 +1,13 @@
 // Workload and Policy of the data-plane model.
 
 import type { PolicyKind } from "@ripstop/policy-api/control";
-import type { Policy, Workload } from "@ripstop/model";
+import { ProxyProtocol, type Policy, type Workload } from "@ripstop/model";
 
 import { serviceOf } from "../registry/registered-workload.ts";
 import { protocolOfRegistration } from "./protocols.ts";
 import type { WorldView } from "./world.ts";
+
+const PROXY_PROTOCOLS = { v1: ProxyProtocol.V1, v2: ProxyProtocol.V2 } as const;
 
 /** The workload with that id, with the policies that guard it. */
 export function compileWorkload(view: WorldView, id: string): Workload | undefined {
@@ -19,11 +21,12 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
     spiffeId,
     // In one order, so that the same labels are always the same bytes.
     labels: Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))),
-    ports: ports.map(({ port, protocol, applicationAddress }) => ({
+    ports: ports.map(({ port, protocol, proxyProtocol, applicationAddress }) => ({
       port,
       protocol: protocolOfRegistration(protocol),
       name: "",
       applicationAddress,
+      ...(proxyProtocol === undefined ? {} : { proxyProtocol: PROXY_PROTOCOLS[proxyProtocol] }),
     })),
     policies: view.policiesGuarding(workload).map((name) => ({ name })),
     locality: undefined,

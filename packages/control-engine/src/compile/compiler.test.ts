@@ -122,7 +122,7 @@ describe("Compiler", () => {
       name: "catalog",
       hostnames: ["catalog", "catalog.shop", "catalog.shop.svc", "catalog.shop.svc.cluster.local"],
       addresses: [],
-      ports: [{ port: 80, name: "", protocol: Protocol.HTTP1 }],
+      ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined }],
       resilience: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
@@ -148,7 +148,7 @@ describe("Compiler", () => {
       }),
     );
     const found = bench.get(serviceType, "shop/catalog");
-    assert.deepEqual(found?.ports, [{ port: 7000, name: "", protocol: Protocol.GRPC }]);
+    assert.deepEqual(found?.ports, [{ port: 7000, name: "", protocol: Protocol.GRPC, proxyProtocol: undefined }]);
     assert.deepEqual(found?.addresses, ["10.1.2.3"]);
     assert.deepEqual(bench.get(endpointsType, "shop/catalog")?.endpoints, []);
   });
@@ -355,6 +355,7 @@ describe("Compiler", () => {
       sequence: 9,
       x509Authorities: [Buffer.from([4])],
       federatesWith: [],
+      revocations: [],
     });
     assert.equal(get("a.example")?.sequence, 0);
     assert.equal(get("empty.example"), undefined);

@@ -36,6 +36,8 @@ export interface CompilerOptions {
   readonly trustDomain: string;
   /** The roots to trust. */
   bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
+  /** Who is refused although a root vouches for it; default nobody. */
+  revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
   /** Roots of the federated trust domains, by trust domain. */
   federated?(): FederatedRoots;
   readonly logger?: Logger;
@@ -116,7 +118,7 @@ export class Compiler implements ResourceSource {
     return () => this.#afterChange.delete(listener);
   }
 
-  /** The roots of trust changed. */
+  /** The roots of trust, or the revocations, changed. */
   bundleChanged(): void {
     this.#apply(new Set([BUNDLE]), NO_REVISION);
   }
@@ -186,6 +188,11 @@ function compileTrustBundle(name: string, options: CompilerOptions): TrustBundle
       sequence,
       x509Authorities: der.map((root) => Buffer.from(root)),
       federatesWith: federatesWith.map(([trustDomain]) => trustDomain).sort(),
+      revocations: (options.revocations?.() ?? []).map(({ spiffeId, serialNumber, reason }) => ({
+        spiffeId,
+        serialNumber,
+        reason,
+      })),
     };
   }
   const bundle = federated.get(name);
@@ -195,6 +202,7 @@ function compileTrustBundle(name: string, options: CompilerOptions): TrustBundle
     sequence: bundle.sequence ?? 0,
     x509Authorities: bundle.x509Authorities.map((root) => Buffer.from(root)),
     federatesWith: [],
+    revocations: [],
   };
 }
 

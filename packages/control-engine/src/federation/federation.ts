@@ -1,7 +1,7 @@
 // Follows the bundles of other trust domains as FederatedTrustDomain resources name them: polls their endpoints, keeps the
 // last good bundle over failures and restarts, and says in the resource's status how it stands.
 
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 
 import { Backoff, err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
 import { pemToDer } from "@ripstop/identity";
@@ -34,7 +34,7 @@ export interface FederationOptions {
   ownRoots(): readonly Uint8Array[];
   readonly events: EventLog;
   readonly logger?: Logger;
-  /** A source of numbers in [0, 1), so that not all consumers come at once; default Math.random. */
+  /** A source of numbers in [0, 1), so that not all consumers come at once; default a random one. */
   readonly random?: () => number;
   /** Default: over HTTPS. */
   readonly fetch?: (source: BundleSource, clock: Clock, signal: AbortSignal) => Promise<Result<FetchedBundle, string>>;
@@ -285,7 +285,7 @@ class Follower {
     }
     const seconds = Math.min(MAX_INTERVAL_S, Math.max(MIN_INTERVAL_S, bundle.refreshHintS ?? DEFAULT_INTERVAL_S));
     // Not all consumers at the same moment.
-    const { random = Math.random } = this.#options;
+    const { random = () => randomInt(1_000) / 1_000 } = this.#options;
     this.#again(seconds * 1000 * (0.9 + 0.1 * random()));
     return ok(undefined);
   }

@@ -12,7 +12,7 @@ export interface IdentityWatchOptions {
   readonly clock: Clock;
   readonly events: EventLog;
   readonly metrics: MetricRegistry;
-  health(): IdentityHealth;
+  readonly health: () => IdentityHealth;
   /** Number of workloads that hold a rotation up. */
   holding(): number;
 }

@@ -23,6 +23,8 @@ export interface RotationKeeperOptions {
   readonly controlIdentity: string;
   /** Root of the control plane's own SVID (SHA-256, hex). */
   ownRootSha256(): string;
+  /** Called with the name of what comes next: for tests of crashes. */
+  readonly checkpoint?: (step: string) => void;
   /** Whether a proxy has acknowledged the newest trust bundle: undefined while it is away, a text when it refused it. */
   acknowledged(proxyId: string): boolean | string | undefined;
 }
@@ -125,6 +127,7 @@ export class RotationKeeper {
     if (rootSha256 === authority.signingRootSha256 || authority.degraded !== undefined) return false;
     if (this.#renewals <= 0) return false;
     this.#renewals--;
+    this.#options.checkpoint?.("renewal-asked");
     return true;
   }
 
@@ -139,6 +142,7 @@ export class RotationKeeper {
           this.#sayHeldUp(this.#holders(verdict));
           return;
         }
+        this.#options.checkpoint?.(`gate-${this.#phase}`);
         // oxlint-disable-next-line no-await-in-loop -- one step after the other
         const stepped = await this.#step([]);
         if (!stepped.ok) {

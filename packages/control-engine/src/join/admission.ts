@@ -83,7 +83,7 @@ export class Admission {
     this.#limits.refused(address);
     this.#count(failure);
     const { title, remedy, code } = failure.kind;
-    this.#options.events.add({
+    this.#options.events.addLimited({
       severity: "warning",
       type: "JoinRefused",
       subject,

@@ -14,7 +14,7 @@ export interface TokenRoutesOptions {
   readonly tokens: JoinTokens;
   readonly nodes: Nodes;
   /** "HOST:PORT", or "" when there is no join listener. */
-  joinAddress(): string;
+  readonly joinAddress: () => string;
 }
 
 const MAX_BODY_BYTES = 4 * 1024;

@@ -51,6 +51,8 @@ export interface WorkloadPort {
   readonly port: number;
   readonly servicePort: number;
   readonly protocol: RegisterRequest["ports"][number]["protocol"];
+  /** The PROXY protocol header that the application wants; undefined for none. */
+  readonly proxyProtocol?: "v1" | "v2";
   readonly applicationAddress: string;
 }
 

@@ -80,7 +80,7 @@ describe("Registry", () => {
       registry.list().map(({ id }) => id),
       [kept.id],
     );
-    assert.deepEqual(changes.at(-1), { before: lost, after: undefined });
+    assert.deepEqual(changes.at(-1), { before: lost, after: undefined, expired: true });
   });
 
   it("reports a change of state once", async () => {

@@ -134,10 +134,11 @@ export class Registry {
       serviceAccount: request.serviceAccount ?? request.service,
       spiffeId: named.spiffeId,
       labels: { ...request.labels, app: request.service },
-      ports: request.ports.map(({ port, servicePort = port, protocol, applicationAddress }) => ({
+      ports: request.ports.map(({ port, servicePort = port, protocol, proxyProtocol, applicationAddress }) => ({
         port,
         servicePort,
         protocol,
+        ...(proxyProtocol === undefined ? {} : { proxyProtocol }),
         applicationAddress,
       })),
       pid: request.pid,

@@ -35,6 +35,8 @@ const TABLES: readonly TableName[] = [
   "workloads",
   "conditions",
   "absent",
+  "revocations",
+  "identities",
   "federation",
   "bundle-numbers",
   "join-tokens",

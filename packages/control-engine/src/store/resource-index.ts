@@ -18,6 +18,11 @@ export class ResourceIndex {
     return index.sorted;
   }
 
+  /** All of all kinds. */
+  *all(): Iterable<Resource> {
+    for (const { byKey } of this.#byKind.values()) yield* byKey.values();
+  }
+
   put(resource: Resource): void {
     const index = this.#index(resource.kind);
     index.byKey.set(resourceKey(resource), resource);

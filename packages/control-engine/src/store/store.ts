@@ -80,6 +80,8 @@ export type TableName =
   | "workloads"
   | "conditions"
   | "absent"
+  | "revocations"
+  | "identities"
   | "federation"
   | "bundle-numbers"
   | "join-tokens"

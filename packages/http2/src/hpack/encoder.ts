@@ -25,6 +25,7 @@ const MAX_REMEMBERED_VALUE = 1024;
 /** Below no absolute index: the pair was seen but is not in the table. */
 const NOT_INSERTED = -1;
 
+const NO_SIZES = new Uint16Array(0);
 const NO_VALUES: readonly string[] = [];
 
 /** Texts up to this length are written without a call into the runtime. */
@@ -110,8 +111,8 @@ export class HpackEncoder {
   /** The slot of the field before; one of no field at first. */
   readonly #start = new NameSlot("");
   #previous: NameSlot = this.#start;
-  /** Sizes of the live entries, a ring by absolute index. */
-  readonly #sizes = new Uint16Array(MAX_TABLE_BYTES / ENTRY_OVERHEAD);
+  /** Sizes of the live entries, a ring by absolute index; made with the first entry, which idle connections never have. */
+  #sizes: Uint16Array = NO_SIZES;
   /** Absolute index of the next insertion. */
   #next = 0;
   #count = 0;
@@ -225,6 +226,7 @@ export class HpackEncoder {
 
   #insert(slot: NameSlot, size: number): void {
     this.#makeRoom(size);
+    if (this.#sizes === NO_SIZES) this.#sizes = new Uint16Array(MAX_TABLE_BYTES / ENTRY_OVERHEAD);
     this.#sizes[this.#next % this.#sizes.length] = size;
     this.#count++;
     this.#bytes += size;

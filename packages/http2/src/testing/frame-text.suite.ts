@@ -99,6 +99,14 @@ function tableSizes(block: Buffer): string[] {
   return sizes;
 }
 
+const SENT_FLAGS: ReadonlyMap<number, number> = new Map([
+  [FrameType.DATA, 1],
+  [FrameType.HEADERS, 1 | FrameFlag.END_HEADERS],
+  [FrameType.CONTINUATION, FrameFlag.END_HEADERS],
+  [FrameType.SETTINGS, 1],
+  [FrameType.PING, 1],
+]);
+
 /** Prints what an endpoint sent, frame by frame; keeps the HPACK state from call to call. */
 export class FramePrinter {
   readonly #decoder = new HpackDecoder();
@@ -118,6 +126,7 @@ export class FramePrinter {
       if (this.#pending.length < FRAME_HEADER_BYTES + length) break;
       const payload = this.#pending.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + length);
       lines.push(this.#line(this.#pending[3] ?? 0, this.#pending[4] ?? 0, readU31(this.#pending, 5), payload));
+      if (((this.#pending[5] ?? 0) & 0x80) !== 0) lines.push("the reserved bit is set");
       this.#pending = this.#pending.subarray(FRAME_HEADER_BYTES + length);
     }
     return lines;
@@ -128,6 +137,9 @@ export class FramePrinter {
     const words = [name];
     if ((flags & 1) !== 0) words.push(type === FrameType.SETTINGS || type === FrameType.PING ? "ACK" : "END_STREAM");
     if (streamId !== 0) words.push(`stream=${streamId}`);
+    // No flag is sent that means nothing for its frame, nor padding or priority: a case that sees one shows it.
+    const strange = flags & ~(SENT_FLAGS.get(type) ?? 0);
+    if (strange !== 0) words.push(`flags=0x${strange.toString(16)}`);
     switch (type) {
       case FrameType.DATA:
         words.push(

@@ -20,7 +20,7 @@ export interface CaFilesOptions {
   readonly log: IssuanceLog;
   readonly rootLifetimeMs: number;
   /** Called after each durable step, with its name. */
-  checkpoint(step: string): void;
+  readonly checkpoint: (step: string) => void;
 }
 
 const SECOND = 1000;
@@ -180,7 +180,6 @@ export class CaFiles {
     return join(this.#options.directory, `${name}.crt.pem`);
   }
 }
-
 
 function floorSecond(ms: number): number {
   return Math.floor(ms / SECOND) * SECOND;

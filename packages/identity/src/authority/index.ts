@@ -6,4 +6,5 @@ export { checkCsr } from "./csr-check.ts";
 export { openJwtIssuer, type IssuedJwtSvid, type JwtIssuer, type JwtIssuerOptions } from "./jwt-issuer.ts";
 export { FileKeyStore, keyKinds, type KeyKind, type KeyStore, type SigningKey } from "./key-store.ts";
 export { openAuthority, type AuthorityOptions } from "./open-authority.ts";
+export { identityRevoked } from "../errors.ts";
 export { startOwnIdentity, type KeyedSvid, type OwnIdentity, type OwnIdentityOptions } from "./own-identity.ts";

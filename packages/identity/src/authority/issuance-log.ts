@@ -23,8 +23,8 @@ export interface IssuanceRecord {
 interface Pending {
   readonly line: string;
   readonly timeMs: number;
-  resolve(): void;
-  reject(error: unknown): void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 const MAX_BYTES = 64 * 1024 * 1024;

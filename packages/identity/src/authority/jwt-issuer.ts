@@ -263,7 +263,8 @@ class KeyedIssuer implements JwtIssuer {
     if (slot === undefined) return err("every place for a key is taken");
     const key = await this.#store.create(slot);
     if (!key.ok) return key;
-    if (key.value.algorithm.name !== "ECDSA" || key.value.algorithm.namedCurve !== "P-256") return err("the key store made a key that is not P-256");
+    if (key.value.algorithm.name !== "ECDSA" || key.value.algorithm.namedCurve !== "P-256")
+      return err("the key store made a key that is not P-256");
     return ok(hold({ slot, kid: kidOf(key.value), fromMs }, key.value));
   }
 

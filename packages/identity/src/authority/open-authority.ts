@@ -52,7 +52,13 @@ export interface AuthorityOptions {
   /** Lifetime of a root that is made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of making and exchanging certificates, with its name: for tests of crashes. */
-  checkpoint?(step: string): void;
+  readonly checkpoint?: (step: string) => void;
+  /** Asked before anything is signed; a refusal is given to the caller. Default: everyone may. */
+  mayIssue?(spiffeId: string): Result<undefined, IssueRefusal>;
+  /** Hears of every SVID issued. Must not throw. */
+  onIssued?(svid: IssuedSvid): void;
+  /** Hears of every request refused. Must not throw. */
+  onRefused?(spiffeId: string, refusal: IssueRefusal): void;
 }
 
 const SECOND = 1000;
@@ -185,7 +191,9 @@ class FileAuthority implements OpenAuthority {
     const result = await this.#issue(csrPem, spiffeId, ttlMs);
     if (result.ok) {
       this.#issued?.add(1);
+      this.#options.onIssued?.(result.value);
     } else {
+      this.#options.onRefused?.(spiffeId, result.error);
       this.#options.metrics
         ?.counter("ripstop_identity_refused_total", "Signing requests refused, by error code", {
           code: result.error.code,
@@ -197,7 +205,8 @@ class FileAuthority implements OpenAuthority {
 
   startRotation(): Promise<Result<undefined, IssueRefusal>> {
     return this.#step(async () => {
-      if (this.#state.rotation) return err(refusal(rotationUnderWay, `it is in the phase ${this.#state.rotation.phase}`));
+      if (this.#state.rotation)
+        return err(refusal(rotationUnderWay, `it is in the phase ${this.#state.rotation.phase}`));
       if (this.degraded !== undefined) return err(refusal(authorityExpired, this.degraded));
       const name = `${FIRST_ROOT}-${randomBytes(4).toString("hex")}`;
       const root = await this.#files.makeRoot(name);
@@ -330,6 +339,8 @@ class FileAuthority implements OpenAuthority {
     }
     if (id.value.path === "") return err(refusal(identityNotIssuable, "the id of a trust domain is not a workload's"));
     if (!isTtl(ttlMs)) return err(refusal(ttlOutOfRange, `${ttlMs} ms were asked for`));
+    const allowed = this.#options.mayIssue?.(spiffeId) ?? ok(undefined);
+    if (!allowed.ok) return allowed;
     const key = await checkCsr(csrPem, spiffeId);
     if (!key.ok) return key;
 

@@ -3,8 +3,11 @@
 
 /** A stream handle (TCP or pipe). */
 export interface StreamHandle {
-  /** Called on every read, with the count or a negative error in `state[readResult]`. */
-  onread: ((this: StreamHandle) => void) | undefined;
+  /**
+   * Called on every read, with the count or a negative error in `state[readResult]`. What it returns takes the place of
+   * the user buffer, which only its owner keeps alive.
+   */
+  onread: ((this: StreamHandle) => Buffer | undefined) | undefined;
   /** The connection that owns the handle. */
   ripstopOwner?: StreamOwner | undefined;
   readonly writeQueueSize: number;
@@ -24,7 +27,7 @@ export interface StreamHandle {
 
 /** Gets what a handle reads. */
 export interface StreamOwner {
-  onRead(result: number): void;
+  onRead(result: number): Buffer | undefined;
 }
 
 /** What getpeername and getsockname fill in. */
@@ -89,9 +92,9 @@ export function libuv(): Libuv {
 }
 
 function load(): Libuv {
-  const tcp = binding("tcp_wrap");
-  const pipe = binding("pipe_wrap");
-  const stream = binding("stream_wrap");
+  const tcp = nodeBinding("tcp_wrap");
+  const pipe = nodeBinding("pipe_wrap");
+  const stream = nodeBinding("stream_wrap");
   const state = stream["streamBaseState"];
   if (!(state instanceof Int32Array)) throw new Error("streamBaseState is missing");
   const make = <T>(from: Record<string, unknown>, name: string): ((kind?: number) => T) => {
@@ -117,7 +120,8 @@ function load(): Libuv {
   };
 }
 
-function binding(name: string): Record<string, unknown> {
+/** One of Node's internal bindings. Throws an Error with the reason when it is not there. */
+export function nodeBinding(name: string): Record<string, unknown> {
   const access: unknown = Reflect.get(process, "binding");
   if (typeof access !== "function") throw new Error("process.binding is missing");
   const result: unknown = Reflect.apply(access, process, [name]);

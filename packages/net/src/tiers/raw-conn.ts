@@ -10,6 +10,18 @@ import { REGION_BYTES, RegionPool, type WriteRegion } from "./write-region.ts";
 /** Size of a read buffer that all connections share: the most that one read brings. */
 export const SHARED_READ_BYTES: number = 256 * 1024;
 
+/**
+ * Size of the read buffers of connections in bulk. What is read there is written from there: no copy, and fewer turns.
+ */
+const BULK_READ_BYTES = 1024 * 1024;
+/** How many connections may have one at a time. */
+const MAX_BULK_BUFFERS = 32;
+/** So many reads in a row, each of so many bytes or more, are bulk. */
+const BULK_AFTER_READS = 4;
+const LARGE_READ_BYTES = 96 * 1024;
+/** So many smaller ones in a row end it. */
+const BULK_ENDS_AFTER_READS = 64;
+
 /** What all raw connections of a process share. */
 class Shared {
   readonly uv: Libuv = libuv();
@@ -17,6 +29,7 @@ class Shared {
   readonly readBuffer: Buffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
   readonly pool = new RegionPool();
   region: WriteRegion = this.pool.take();
+  bulkBuffers = 0;
 }
 
 let shared: Shared | undefined;
@@ -25,6 +38,7 @@ let shared: Shared | undefined;
 export interface Addresses {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
 }
 
@@ -37,6 +51,7 @@ export class RawConn implements Conn, StreamOwner {
   readonly tls: TlsInfo | undefined = undefined;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   readonly #shared: Shared;
   readonly #handle: StreamHandle;
@@ -46,10 +61,15 @@ export class RawConn implements Conn, StreamOwner {
   #handler: ConnHandler | undefined = undefined;
   #cause: CloseCause = CLEAN_CLOSE;
   /** The region that the write in flight was made from; undefined when its memory is its own. */
-  #lent: WriteRegion | undefined = undefined;
+  #region: WriteRegion | undefined = undefined;
   #inFlight = 0;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
+  #bulkAllowed = false;
+  /** Memory of its own to read into; undefined when it is the shared one. */
+  #ownBuffer: Buffer | undefined = undefined;
+  /** Reads in a row that speak for a change between the two. */
+  #bulkReads = 0;
   #started = false;
   #reading = false;
   #paused = false;
@@ -67,6 +87,7 @@ export class RawConn implements Conn, StreamOwner {
     this.#onGone = onGone;
     this.remoteAddress = addresses.remoteAddress;
     this.remotePort = addresses.remotePort;
+    this.localAddress = addresses.localAddress;
     this.localPort = addresses.localPort;
     handle.ripstopOwner = this;
     handle.onread = onHandleRead;
@@ -116,6 +137,29 @@ export class RawConn implements Conn, StreamOwner {
     return false;
   }
 
+  lend(buf: Buffer, start: number, end: number): boolean {
+    if (this.#inFlight > 0 || end - start < LARGE_READ_BYTES) return this.write(buf, start, end);
+    if (this.#ended || this.#closing) return true;
+    this.#submit(buf.subarray(start, end), undefined);
+    if (this.#inFlight === 0) return true;
+    this.#blocked = true;
+    return false;
+  }
+
+  allowBulk(): void {
+    this.#bulkAllowed = true;
+  }
+
+  rest(): void {
+    if (this.#ownBuffer === undefined || this.#closing) return;
+    this.#leaveBulk();
+    this.#handle.useUserBuffer(this.#shared.readBuffer);
+  }
+
+  get readsAlone(): boolean {
+    return this.#ownBuffer !== undefined;
+  }
+
   pause(): void {
     this.#paused = true;
     if (!this.#reading) return;
@@ -139,13 +183,50 @@ export class RawConn implements Conn, StreamOwner {
     this.#close(CLOSED_HERE, reset);
   }
 
-  /** A read came: `result` bytes in the shared buffer, or a negative error. */
-  onRead(result: number): void {
-    if (this.#closing || result === 0) return;
+  /**
+   * A read came: `result` bytes in the shared buffer or its own, or a negative error. Returns the memory for the next
+   * read; undefined leaves it as it is.
+   */
+  onRead(result: number): Buffer | undefined {
+    if (this.#closing || result === 0) return undefined;
     if (result > 0) {
-      this.#handler?.onBytes(this.#shared.readBuffer, 0, result);
-      return;
+      this.#handler?.onBytes(this.#ownBuffer ?? this.#shared.readBuffer, 0, result);
+      return this.#bulkAllowed && !this.#isClosing() ? this.#nextBuffer(result) : undefined;
     }
+    this.#onReadEnd(result);
+    return undefined;
+  }
+
+  /** Changes between the shared buffer and one of its own by the size of reads. */
+  #nextBuffer(result: number): Buffer | undefined {
+    const isLarge = result >= LARGE_READ_BYTES;
+    if (isLarge === (this.#ownBuffer !== undefined)) {
+      this.#bulkReads = 0;
+      return undefined;
+    }
+    this.#bulkReads++;
+    const shared = this.#shared;
+    if (this.#ownBuffer !== undefined) {
+      if (this.#bulkReads < BULK_ENDS_AFTER_READS) return undefined;
+      this.#leaveBulk();
+      return shared.readBuffer;
+    }
+    if (this.#bulkReads < BULK_AFTER_READS || shared.bulkBuffers >= MAX_BULK_BUFFERS) return undefined;
+    shared.bulkBuffers++;
+    this.#bulkReads = 0;
+    // Never given to another connection: a write that is under way may still be reading it when this one has left it.
+    this.#ownBuffer = Buffer.allocUnsafeSlow(BULK_READ_BYTES);
+    return this.#ownBuffer;
+  }
+
+  #leaveBulk(): void {
+    if (this.#ownBuffer === undefined) return;
+    this.#ownBuffer = undefined;
+    this.#bulkReads = 0;
+    this.#shared.bulkBuffers--;
+  }
+
+  #onReadEnd(result: number): void {
     if (result !== UV_EOF) {
       this.#fail(result);
       return;
@@ -159,8 +240,8 @@ export class RawConn implements Conn, StreamOwner {
 
   /** The write in flight is complete. */
   onWritten(status: number): void {
-    if (this.#lent) this.#shared.pool.give(this.#lent);
-    this.#lent = undefined;
+    if (this.#region) this.#shared.pool.give(this.#region);
+    this.#region = undefined;
     this.#inFlight = 0;
     if (this.#closing) return;
     if (status < 0) {
@@ -223,7 +304,7 @@ export class RawConn implements Conn, StreamOwner {
     this.#inFlight = bytes.length;
     this.#request = undefined;
     if (region) {
-      this.#lent = region;
+      this.#region = region;
       this.#shared.region = pool.take();
     }
   }
@@ -271,15 +352,16 @@ export class RawConn implements Conn, StreamOwner {
 
   #gone(): void {
     this.#closed = true;
+    this.#leaveBulk();
     this.#handle.ripstopOwner = undefined;
     this.#onGone?.();
     if (this.#started) this.#handler?.onClose(this.#cause);
   }
 }
 
-function onHandleRead(this: StreamHandle): void {
+function onHandleRead(this: StreamHandle): Buffer | undefined {
   const { uv } = shared ?? { uv: libuv() };
-  this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
+  return this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
 }
 
 function onWriteComplete(this: RawWrite, status: number): void {

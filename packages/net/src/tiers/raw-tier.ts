@@ -73,5 +73,10 @@ function addressesOf(handle: StreamHandle): Addresses {
   const local: SocketAddress = {};
   handle.getpeername?.(remote);
   handle.getsockname?.(local);
-  return { remoteAddress: remote.address ?? "", remotePort: remote.port ?? 0, localPort: local.port ?? 0 };
+  return {
+    remoteAddress: remote.address ?? "",
+    remotePort: remote.port ?? 0,
+    localAddress: local.address ?? "",
+    localPort: local.port ?? 0,
+  };
 }

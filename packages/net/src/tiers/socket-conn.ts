@@ -2,6 +2,7 @@
 
 import type { Socket } from "node:net";
 import { CLEAN_CLOSE, CLOSED_HERE, causeOf } from "../close-cause.ts";
+import type { ProxyAddresses } from "../proxy-protocol/proxy-header.ts";
 import type { CloseCause, Conn, ConnHandler, TlsInfo } from "../conn.ts";
 
 /** How a SocketConn differs from the plain case. */
@@ -12,6 +13,8 @@ export interface SocketConnOptions {
   readonly highWaterBytes?: number;
   /** The socket delivers bytes by `deliver` (the `onread` option) and not by 'data' events. */
   readonly delivered?: boolean;
+  /** What a PROXY protocol header told; default the socket's own addresses. */
+  readonly addresses?: ProxyAddresses | undefined;
   /** Called once, when the connection is gone. */
   readonly onGone?: () => void;
 }
@@ -20,7 +23,9 @@ export interface SocketConnOptions {
 export class SocketConn implements Conn {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
+  readonly proxied: boolean;
   readonly tls: TlsInfo | undefined;
   readonly #socket: Socket;
   readonly #highWaterBytes: number;
@@ -41,12 +46,17 @@ export class SocketConn implements Conn {
     this.#delivered = options.delivered ?? false;
     this.#onGone = options.onGone;
     this.tls = options.tls;
-    this.remoteAddress = socket.remoteAddress ?? "";
-    this.remotePort = socket.remotePort ?? 0;
-    this.localPort = socket.localPort ?? 0;
+    const { source, destination } = options.addresses ?? {};
+    this.proxied = source !== undefined;
+    this.remoteAddress = source?.address ?? socket.remoteAddress ?? "";
+    this.remotePort = source?.port ?? socket.remotePort ?? 0;
+    this.localAddress = destination?.address ?? socket.localAddress ?? "";
+    this.localPort = destination?.port ?? socket.localPort ?? 0;
     this.#onWritten = () => this.#written();
     socket.on("error", (error) => {
       if (!this.#destroyed) this.#cause = causeOf(error);
+      // A plain socket does so itself; a TLS socket reports OpenSSL's complaints and stays open.
+      socket.destroy();
     });
     socket.on("close", () => this.#close());
   }

@@ -1,10 +1,11 @@
 // The last step of every handshake, on both sides: is the peer who it must be? Until this says yes no byte passes.
 
-import { X509Certificate } from "node:crypto";
-import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
+import type { X509Certificate } from "node:crypto";
 import type { TlsInfo } from "../conn.ts";
+import type { Handshake } from "./handshake.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { revocationText } from "./revocation-list.ts";
 
 /** Why a peer was refused. */
 export interface PeerRefusal {
@@ -28,32 +29,25 @@ export interface PeerRules {
   readonly expectedPeerId?: string | undefined;
   /** The one trust domain against whose roots OpenSSL checked the chain; undefined when it was several. */
   readonly provenTrustDomain?: string | undefined;
-  /** For a client that resumes: the leaf of the handshake that the session came from (node:tls does not keep it). */
-  readonly sessionLeaf?: X509Certificate | undefined;
 }
 
 /** The facts of the connection, or why it is refused. Never throws. Call it once a connection. */
-export function acceptPeer(socket: TLSSocket, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
+export function acceptPeer(handshake: Handshake, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
   try {
-    return check(socket, rules, serverName);
+    return check(handshake, rules, serverName);
   } catch (error) {
     return { reason: "malformed_certificate", message: error instanceof Error ? error.message : String(error) };
   }
 }
 
-function check(socket: TLSSocket, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
-  const problem: unknown = socket.authorizationError;
-  if (!socket.authorized) return chainRefusal(problem);
-  const version = socket.getProtocol();
+function check(handshake: Handshake, rules: PeerRules, serverName: string): AcceptedPeer | PeerRefusal {
+  if (!handshake.authorized) return chainRefusal(handshake.problem);
+  const { version, alpn, cipher, resumed } = handshake;
   if (version !== "TLSv1.3")
     return { reason: "protocol_version", message: `negotiated ${version ?? "nothing"}, not TLSv1.3` };
-  const alpn = typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "";
   if (alpn !== rules.alpn) return { reason: "alpn", message: `the peer does not speak ${rules.alpn}` };
-  // getPeerX509Certificate takes the first certificate out of OpenSSL's chain (the leaf itself on a client): ask once,
-  // and for the issuers before.
-  const issuers = rules.provenTrustDomain === undefined && rules.identities.federated ? issuersOf(socket) : [];
-  // A resumed session carries the leaf of the handshake that it came from; without one nobody is identified.
-  const leaf = socket.getPeerX509Certificate() ?? (socket.isSessionReused() ? rules.sessionLeaf : undefined);
+  const issuers = rules.provenTrustDomain === undefined && rules.identities.federated ? handshake.issuers() : [];
+  const leaf = handshake.leaf();
   if (!leaf) return { reason: "no_certificate", message: "the peer presented no certificate" };
   const verdict = rules.verifyPeer(leaf);
   if (!verdict.ok) return { reason: verdict.reason, message: verdict.message };
@@ -66,26 +60,14 @@ function check(socket: TLSSocket, rules: PeerRules, serverName: string): Accepte
   ) {
     return { reason: "wrong_trust_domain", message: `${verdict.id} was not issued by a root of its own trust domain` };
   }
+  if (rules.provenTrustDomain === verdict.trustDomain) rules.identities.proved(leaf, verdict.trustDomain);
   if (rules.expectedPeerId !== undefined && verdict.id !== rules.expectedPeerId) {
     return { reason: "unexpected_peer", message: `expected ${rules.expectedPeerId}, found ${verdict.id}` };
   }
-  const resumed = socket.isSessionReused();
-  return { info: { version, cipher: socket.getCipher().name, alpn, serverName, peerId: verdict.id, resumed }, leaf };
-}
-
-const MAX_ISSUERS = 8;
-
-/** What the peer sent above its leaf. (X509Certificate.issuerCertificate is empty on some Node versions.) */
-function issuersOf(socket: TLSSocket): readonly X509Certificate[] {
-  const found: X509Certificate[] = [];
-  let current = socket.getPeerCertificate(true);
-  while (found.length < MAX_ISSUERS) {
-    const issuer: DetailedPeerCertificate | undefined = current.issuerCertificate;
-    if (issuer === undefined || issuer === current || !Buffer.isBuffer(issuer.raw)) break;
-    found.push(new X509Certificate(issuer.raw));
-    current = issuer;
-  }
-  return found;
+  const peerSerial = leaf.serialNumber;
+  const revocation = rules.identities.revocationOf(verdict.id, peerSerial);
+  if (revocation) return { reason: "revoked", message: revocationText(verdict.id, revocation) };
+  return { info: { version, cipher, alpn, serverName, peerId: verdict.id, peerSerial, resumed }, leaf };
 }
 
 const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {
@@ -97,6 +79,23 @@ const CHAIN_WORDS: Readonly<Record<string, PeerRefusal>> = {
   CERT_NOT_YET_VALID: {
     reason: "not_yet_valid",
     message: "a certificate of the peer's chain is not valid yet; check the clocks of both hosts",
+  },
+  PATH_LENGTH_EXCEEDED: {
+    reason: "untrusted_chain",
+    message: "the peer's chain is longer than one of its authorities allows",
+  },
+  CERT_CHAIN_TOO_LONG: { reason: "untrusted_chain", message: "the peer's chain is too long" },
+  CERT_SIGNATURE_FAILURE: {
+    reason: "bad_signature",
+    message: "a certificate of the peer's chain is not signed by the issuer that it names",
+  },
+  DEPTH_ZERO_SELF_SIGNED_CERT: { reason: "untrusted_chain", message: "the peer's certificate is signed by itself" },
+  ERROR_IN_CERT_NOT_BEFORE_FIELD: { reason: "malformed_certificate", message: "the start of validity is no date" },
+  ERROR_IN_CERT_NOT_AFTER_FIELD: { reason: "malformed_certificate", message: "the end of validity is no date" },
+  UNSPECIFIED: {
+    reason: "untrusted_chain",
+    message:
+      "the peer's chain breaks a rule: an authority signed what it may not, a key or hash is too weak, or a critical extension is unknown",
   },
   INVALID_PURPOSE: { reason: "wrong_usage", message: "the peer's certificate is not meant for this use" },
 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { meshServerName, parseMeshServerName } from "./mesh-server-name.ts";
+import { callerLabel, meshServerName, withCaller, parseMeshServerName } from "./mesh-server-name.ts";
 
 describe("mesh server names", () => {
   it("name a workload and port, and parse back", () => {
@@ -8,7 +8,20 @@ describe("mesh server names", () => {
     assert.deepEqual(parseMeshServerName("8080.catalog-7f3a.shop.mesh"), {
       workloadId: "shop/catalog-7f3a",
       port: 8080,
+      caller: "",
     });
+  });
+
+  it("may say of which trust domain the caller is", () => {
+    const name = withCaller("8080.a.b.mesh", "other.example");
+    assert.equal(name, `8080.a.b.${callerLabel("other.example")}.mesh`);
+    assert.deepEqual(parseMeshServerName(name), {
+      workloadId: "b/a",
+      port: 8080,
+      caller: callerLabel("other.example"),
+    });
+    assert.notEqual(callerLabel("other.example"), callerLabel("Other.example"));
+    assert.equal(withCaller(name, "third.example"), name);
   });
 
   it("are not made from ids that are no labels", () => {

@@ -1,10 +1,10 @@
 // A TLS connection on the handle below node:tls' stream layer: decrypted bytes land in one shared buffer, and writes
-// skip the stream machinery. The TLSSocket stays in charge of errors and closing.
+// skip the stream machinery. Who made the handle stays in charge of errors and closing: its carrier.
 
-import type { TLSSocket } from "node:tls";
 import { getSystemErrorName } from "node:util";
 import { CLEAN_CLOSE, CLOSED_HERE, causeOf, closeCause } from "../close-cause.ts";
 import type { CloseCause, Conn, ConnHandler, TlsInfo } from "../conn.ts";
+import type { ProxyAddresses } from "../proxy-protocol/proxy-header.ts";
 import { libuv, UV_EOF, type Libuv, type StreamHandle, type StreamOwner, type WriteRequest } from "../tiers/libuv.ts";
 import { SHARED_READ_BYTES } from "../tiers/raw-conn.ts";
 
@@ -17,24 +17,44 @@ interface TlsWrite extends WriteRequest {
 
 let sharedBuffer: Buffer | undefined;
 
-/** The handle of a TLS socket, when it has what a RawTlsConn needs. */
-export function tlsHandle(socket: TLSSocket): StreamHandle | undefined {
-  const handle: unknown = Reflect.get(socket, "_handle");
-  if (typeof handle !== "object" || handle === null) return undefined;
-  const able = ["useUserBuffer", "readStart", "readStop", "writeBuffer", "shutdown"].every(
-    (name) => typeof Reflect.get(handle, name) === "function",
-  );
-  return able ? (handle as StreamHandle) : undefined;
+/** Facts of a connection. */
+export interface SecureConnOptions {
+  readonly tls: TlsInfo;
+  readonly onGone?: () => void;
+  /** What a PROXY protocol header told; default the socket's own addresses. */
+  readonly addresses?: ProxyAddresses | undefined;
 }
 
-/** Owns `socket`, whose handshake ended in this turn, so that its streams have seen no byte yet. */
-export class RawTlsConn implements Conn, StreamOwner {
+/** What carries a connection: the TLS handle, and who closes it. */
+export interface TlsCarrier {
+  readonly handle: StreamHandle;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  /** The connection; set by it. */
+  owner: TlsCarrierOwner | undefined;
+  /** Closes everything; `onCarrierGone` follows in a later turn. */
+  destroy(): void;
+}
+
+/** Hears the end of its carrier. */
+export interface TlsCarrierOwner {
+  onCarrierError(error: Error): void;
+  /** Called once, last. */
+  onCarrierGone(): void;
+}
+
+/** Owns `carrier`, whose handshake ended in this turn, so that no byte was read yet. */
+export class RawTlsConn implements Conn, StreamOwner, TlsCarrierOwner {
   readonly tls: TlsInfo;
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
+  readonly proxied: boolean;
   readonly #uv: Libuv = libuv();
-  readonly #socket: TLSSocket;
+  readonly #carrier: TlsCarrier;
   readonly #handle: StreamHandle;
   readonly #readBuffer: Buffer;
   readonly #onGone: (() => void) | undefined;
@@ -55,27 +75,23 @@ export class RawTlsConn implements Conn, StreamOwner {
   #closed = false;
   #blocked = false;
 
-  constructor(
-    socket: TLSSocket,
-    handle: StreamHandle,
-    options: { readonly tls: TlsInfo; readonly onGone?: () => void },
-  ) {
+  constructor(carrier: TlsCarrier, options: SecureConnOptions) {
     sharedBuffer ??= Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
     this.#readBuffer = sharedBuffer;
-    this.#socket = socket;
-    this.#handle = handle;
+    this.#carrier = carrier;
+    this.#handle = carrier.handle;
     this.#onGone = options.onGone;
     this.tls = options.tls;
-    this.remoteAddress = socket.remoteAddress ?? "";
-    this.remotePort = socket.remotePort ?? 0;
-    this.localPort = socket.localPort ?? 0;
-    socket.on("error", (error) => {
-      if (!this.#closing) this.#cause = causeOf(error);
-    });
-    socket.on("close", () => this.#gone());
-    handle.ripstopOwner = this;
-    handle.onread = onHandleRead;
-    handle.useUserBuffer(this.#readBuffer);
+    const { source, destination } = options.addresses ?? {};
+    this.proxied = source !== undefined;
+    this.remoteAddress = source?.address ?? carrier.remoteAddress;
+    this.remotePort = source?.port ?? carrier.remotePort;
+    this.localAddress = destination?.address ?? carrier.localAddress;
+    this.localPort = destination?.port ?? carrier.localPort;
+    carrier.owner = this;
+    this.#handle.ripstopOwner = this;
+    this.#handle.onread = onHandleRead;
+    this.#handle.useUserBuffer(this.#readBuffer);
   }
 
   get handler(): ConnHandler | undefined {
@@ -131,7 +147,7 @@ export class RawTlsConn implements Conn, StreamOwner {
   }
 
   /** A read came: `result` bytes in the shared buffer, or a negative error. */
-  onRead(result: number): void {
+  onRead(result: number): undefined {
     if (this.#closing || result === 0) return;
     if (result > 0) {
       if (this.#paused || this.#held.length > 0 || !this.#started)
@@ -230,10 +246,15 @@ export class RawTlsConn implements Conn, StreamOwner {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#held = [];
-    this.#socket.destroy();
+    this.#carrier.destroy();
   }
 
-  #gone(): void {
+  onCarrierError(error: Error): void {
+    // OpenSSL reads nothing more after an error: bytes that are not the peer's end the connection.
+    if (!this.#closing) this.#close(causeOf(error));
+  }
+
+  onCarrierGone(): void {
     if (this.#closed) return;
     this.#closing = true;
     this.#closed = true;
@@ -243,9 +264,9 @@ export class RawTlsConn implements Conn, StreamOwner {
   }
 }
 
-function onHandleRead(this: StreamHandle): void {
+function onHandleRead(this: StreamHandle): Buffer | undefined {
   const uv = libuv();
-  this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
+  return this.ripstopOwner?.onRead(uv.state[uv.readResult] ?? 0);
 }
 
 function onWriteComplete(this: TlsWrite, status: number): void {

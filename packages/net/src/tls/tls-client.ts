@@ -9,11 +9,14 @@ import { dial, type DialEvents } from "../dial.ts";
 import { publicTier } from "../tiers/public-tier.ts";
 import type { Connecting, ConnectEvents, ConnectTarget, Tier, TierName } from "../tiers/tier.ts";
 import { acceptPeer, type PeerRules } from "./accept-peer.ts";
+import { socketHandshake } from "./handshake.ts";
+import { handshakeProblem } from "./handshake-problem.ts";
 import type { IdentityTable } from "./identity-table.ts";
+import { withCaller } from "./mesh-server-name.ts";
 import type { VerifyPeer } from "./peer-verdict.ts";
+import { revocationText } from "./revocation-list.ts";
 import { secureConn } from "./secure-conn.ts";
 import type { TlsObserver } from "./tls-observer.ts";
-import { handshakeProblem } from "./tls-server.ts";
 
 /** Whom to reach and as whom. */
 export interface DialTlsOptions {
@@ -22,7 +25,7 @@ export interface DialTlsOptions {
   readonly port: number;
   /** The workload whose identity is presented. */
   readonly workloadId: string;
-  /** From `meshServerName`. */
+  /** From `meshServerName`; "" sends none. */
   readonly serverName: string;
   /** The exact SPIFFE id that must answer. */
   readonly expectedPeerId: string;
@@ -32,6 +35,11 @@ export interface DialTlsOptions {
   readonly timeoutMs: number;
   /** Default "h2". */
   readonly alpn?: string;
+}
+
+/** A session proves the identity of who made it, so that no other workload may resume it. */
+function sessionKeyOf(options: DialTlsOptions): string {
+  return `${options.workloadId} ${options.serverName} ${options.expectedPeerId}`;
 }
 
 /** Dials with the identities of one table, and remembers sessions. */
@@ -75,7 +83,7 @@ export class TlsDialer {
   #connect(target: ConnectTarget, options: DialTlsOptions, events: ConnectEvents): Connecting {
     const { workloadId, serverName, expectedPeerId, trustDomain, alpn = "h2" } = options;
     const generation = this.#identities.generation;
-    const sessionKey = `${workloadId} ${serverName} ${expectedPeerId}`;
+    const sessionKey = sessionKeyOf(options);
     const peer = "path" in target ? target.path : `${target.address}:${target.port}`;
     let over = false;
     const socket: { current?: TLSSocket } = {};
@@ -87,6 +95,11 @@ export class TlsDialer {
       socket.current?.destroy();
       events.onFailed(closeCause(`RIPSTOP_TLS_${reason.toUpperCase()}`, message));
     };
+    const own = this.#identities.ownRevocation(workloadId);
+    if (own) {
+      queueMicrotask(() => fail("own_identity_revoked", `the caller's own ${revocationText(own.spiffeId, own.by)}`));
+      return { cancel: () => (over = true) };
+    }
     const context = this.#identities.clientContext(workloadId, trustDomain);
     if (!context) {
       queueMicrotask(() =>
@@ -94,6 +107,7 @@ export class TlsDialer {
       );
       return { cancel: () => (over = true) };
     }
+    const caller = this.#identities.callerOf(workloadId, trustDomain);
     const known = this.#sessions.find(sessionKey, generation);
     const rules: PeerRules = {
       identities: this.#identities,
@@ -101,12 +115,11 @@ export class TlsDialer {
       alpn,
       expectedPeerId,
       provenTrustDomain: trustDomain,
-      sessionLeaf: known?.leaf,
     };
     const connectOptions: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
       ...("path" in target ? { path: target.path } : { host: target.address, port: target.port }),
       allowHalfOpen: true,
-      servername: serverName,
+      servername: caller === undefined ? serverName : withCaller(serverName, caller),
       secureContext: context,
       ALPNProtocols: [alpn],
       rejectUnauthorized: true,
@@ -135,7 +148,7 @@ export class TlsDialer {
     const onError = (error: Error): void => {
       if (over) return;
       if (connected || !("syscall" in error)) {
-        const refusal = tls.authorizationError ? acceptPeer(tls, rules, serverName) : undefined;
+        const refusal = tls.authorizationError ? acceptPeer(socketHandshake(tls), rules, serverName) : undefined;
         const [reason, message] =
           refusal && "reason" in refusal ? [refusal.reason, refusal.message] : handshakeProblem(error);
         fail(reason, message);
@@ -148,7 +161,7 @@ export class TlsDialer {
     tls.once("close", () => fail("connection_lost", "the peer closed before the handshake was complete"));
     tls.once("secureConnect", () => {
       if (over) return;
-      const outcome = acceptPeer(tls, rules, serverName);
+      const outcome = acceptPeer(socketHandshake(tls, known?.leaf), rules, serverName);
       if ("reason" in outcome) {
         fail(outcome.reason, outcome.message);
         return;

@@ -1,7 +1,7 @@
 // Counts handshakes by result and reason, and logs each reason for refusing now and then.
 
 import type { Clock } from "@ripstop/core";
-import { metricNames, type Logger, type MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, type Counter, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 
 /** A refused or failed handshake. */
 export interface TlsRefusal {
@@ -28,9 +28,17 @@ const MAX_REASONS = 64;
 export function createTlsObserver(registry: MetricRegistry, logger: Logger, clock: Clock): TlsObserver {
   const { name, help } = metricNames.TLS_HANDSHAKES;
   const lastLogMs = new Map<string, { atMs: number; leftOut: number }>();
+  const accepted = new Map<string, Counter>();
   return {
     accepted(side, resumed) {
-      registry.counter(name, help, { side, result: resumed ? "resumed" : "full", reason: "" }).add(1);
+      // Found once: to find a series by its labels costs more than the rest of the bookkeeping.
+      const key = resumed ? `${side} resumed` : side;
+      let counter = accepted.get(key);
+      if (!counter) {
+        counter = registry.counter(name, help, { side, result: resumed ? "resumed" : "full", reason: "" });
+        accepted.set(key, counter);
+      }
+      counter.add(1);
     },
     refused({ reason, message, side, peer }) {
       registry.counter(name, help, { side, result: "refused", reason }).add(1);

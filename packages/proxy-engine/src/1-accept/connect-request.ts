@@ -150,6 +150,7 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
     this.#conn = new StreamConn(this.#stream, {
       remoteAddress: "127.0.0.1",
       remotePort: 0,
+      localAddress: "",
       localPort: 0,
       tls: undefined,
     });

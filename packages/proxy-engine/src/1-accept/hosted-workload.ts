@@ -2,8 +2,8 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
-import { telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
-import type { Conn, TlsDialer } from "@ripstop/net";
+import { ProxyProtocol, telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
+import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
 import { WorkloadView } from "../config/workload-view.ts";
@@ -12,11 +12,12 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
-import { Connector } from "../7-connect/connector.ts";
+import { Connector, type PlainTarget } from "../7-connect/connector.ts";
+import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import type { Engine } from "../engine.ts";
-import { SESSION_CHECK_MS } from "../settings.ts";
+import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
 import type { Edge } from "../telemetry/edge.ts";
 import type { HttpSession } from "./http-sessions.ts";
 import type { OutboundContext } from "./outbound-context.ts";
@@ -38,10 +39,31 @@ export interface HostedWorkloadOptions {
   readonly ownPorts: ReadonlySet<number>;
   /** Config changed: look whether everything is there. */
   onChanged(): void;
+  /** Other policies may guard this workload now. */
+  onPolicies(): void;
 }
 
 const PROTOCOLS: readonly string[] = ["http", "grpc", "tcp"];
 const MAX_EGRESS = 1024;
+const MAX_CLIENT_POOLS = 1024;
+
+/** The client's end of a connection to an application. */
+export interface ApplicationClient {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Where the client's connection was accepted. */
+  readonly localAddress: string;
+}
+
+function applicationTarget(port: InboundPort, client: ApplicationClient): PlainTarget {
+  const target = parseAuthority(port.applicationAddress) ?? { host: "127.0.0.1", port: port.port };
+  const source = { address: client.remoteAddress, port: client.remotePort };
+  const header = proxyHeader(port.proxyProtocol, {
+    source,
+    destination: { address: client.localAddress, port: port.port },
+  });
+  return header === undefined ? target : { ...target, header };
+}
 
 /** One hosted workload. */
 export class HostedWorkload implements OutboundContext {
@@ -65,6 +87,8 @@ export class HostedWorkload implements OutboundContext {
   /** The same by the port's config in force, for the hot path. */
   readonly #http1Pools = new Map<InboundPort, HttpPool>();
   readonly #http2Pools = new Map<InboundPort, HttpPool>();
+  /** By version, "HOST:PORT" and client address. */
+  readonly #clientPools = new Map<string, HttpPool>();
   readonly #egressPools = new Map<string, HttpPool>();
 
   constructor(options: HostedWorkloadOptions) {
@@ -102,6 +126,7 @@ export class HostedWorkload implements OutboundContext {
       onWorkloadChanged: (workload) => {
         this.#forgetPools(workload);
         this.#recheck();
+        options.onPolicies();
         options.onChanged();
       },
     });
@@ -150,6 +175,16 @@ export class HostedWorkload implements OutboundContext {
     );
   }
 
+  /** Address that its inbound listener binds. */
+  get inboundHost(): string {
+    return this.#options.bootstrap.inboundHost;
+  }
+
+  /** A raw connection to the application; `source` is the client, for one that wants a PROXY protocol header. */
+  dialApplication(port: InboundPort, source: ApplicationClient, events: DialEvents): Connecting {
+    return this.connector.dialPlain(applicationTarget(port, source), CONNECT_TIMEOUT_MS, events);
+  }
+
   serveConnection(conn: Conn, target: HostPort): void {
     new OutboundConnection(this, conn, target);
   }
@@ -170,7 +205,9 @@ export class HostedWorkload implements OutboundContext {
   }
 
   /** Connections to the application itself. */
-  applicationPool(port: InboundPort, http2: boolean): HttpPool {
+  applicationPool(port: InboundPort, http2: boolean, peer: InboundPeer): HttpPool {
+    if (port.proxyProtocol !== undefined && port.proxyProtocol !== ProxyProtocol.NONE)
+      return this.#clientPool(port, http2, peer);
     const pools = http2 ? this.#http2Pools : this.#http1Pools;
     const bound = pools.get(port);
     if (bound !== undefined) return bound;
@@ -185,6 +222,24 @@ export class HostedWorkload implements OutboundContext {
     return pool;
   }
 
+  /** Connections to an application that wants to know the client of each: none is shared by two clients. */
+  #clientPool(port: InboundPort, http2: boolean, peer: InboundPeer): HttpPool {
+    const key = `${http2 ? "h2" : "h1"} ${port.applicationAddress} v${port.proxyProtocol ?? 0} ${peer.address}`;
+    let pool = this.#clientPools.get(key);
+    if (pool === undefined) {
+      for (const [oldKey, old] of this.#clientPools) {
+        if (this.#clientPools.size < MAX_CLIENT_POOLS) break;
+        old.retire();
+        this.#clientPools.delete(oldKey);
+      }
+      const source = { remoteAddress: peer.address, remotePort: 0, localAddress: peer.localAddress };
+      pool = this.connector.plainPool(applicationTarget(port, source), http2);
+    } else this.#clientPools.delete(key);
+    // Last used last.
+    this.#clientPools.set(key, pool);
+    return pool;
+  }
+
   edge(endpoint: UpstreamEndpoint | undefined, fallback: string, protocol: string): Edge {
     const slot = PROTOCOLS.indexOf(protocol);
     const bound = endpoint?.edges[slot];
@@ -194,10 +249,10 @@ export class HostedWorkload implements OutboundContext {
       sourceService: this.sourceService,
       destinationService: endpoint?.service ?? fallback,
       sourceIdentity: this.spiffeId,
-      destinationIdentity: endpoint?.mesh === true ? endpoint.model.spiffeId : "",
+      destinationIdentity: endpoint?.mutualTls === true ? endpoint.model.spiffeId : "",
       destinationVersion: endpoint?.model.version ?? "",
       protocol,
-      mutualTls: endpoint?.mesh === true,
+      mutualTls: endpoint?.mutualTls === true,
     });
     if (endpoint !== undefined) endpoint.edges[slot] = edge;
     return edge;
@@ -224,9 +279,21 @@ export class HostedWorkload implements OutboundContext {
     return edge;
   }
 
-  /** Adds to the counters what live raw connections carried. */
+  /** Adds to the counters what live raw connections carried, and ends those through which nothing passed for too long. */
   countBytes(): void {
-    for (const tunnel of this.tunnels) tunnel.countBytes();
+    const nowMs = this.engine.clock.monotonicMs();
+    for (const tunnel of this.tunnels) tunnel.check(nowMs);
+  }
+
+  /** Closes at once the connections of both directions whose peer is refused now; how many. */
+  cutPeers(isRefused: (tls: TlsInfo) => boolean): number {
+    let cut = this.connector.cut(isRefused);
+    for (const { conn } of [...this.inboundSessions]) {
+      if (conn.tls === undefined || !isRefused(conn.tls)) continue;
+      conn.destroy();
+      cut++;
+    }
+    return cut;
   }
 
   /** Ends everything at once. */
@@ -247,6 +314,14 @@ export class HostedWorkload implements OutboundContext {
     for (const [key, pool] of this.#applicationPools) {
       if (addresses.has(key.slice(3))) continue;
       this.#applicationPools.delete(key);
+      pool.retire();
+    }
+    for (const [key, pool] of this.#clientPools) {
+      const inForce = workload.ports.some(({ applicationAddress, proxyProtocol = 0 }) =>
+        key.slice(3).startsWith(`${applicationAddress} v${proxyProtocol} `),
+      );
+      if (inForce) continue;
+      this.#clientPools.delete(key);
       pool.retire();
     }
   }

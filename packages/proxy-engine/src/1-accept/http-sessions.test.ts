@@ -51,6 +51,7 @@ function makeEngine(clock: StoppedClock): Engine {
     reporter: new TelemetryReporter({ clock, edges, send: () => true, stats: () => stats }),
     ids: new RandomIds(),
     heads: new HeadPool(),
+    tunnelIdleMs: 0,
     live: { exchanges: 0, tunnels: 0 },
     random: () => 0.5,
   };

@@ -1,6 +1,6 @@
 // HTTP of the hosted application to one host and port: on a declared upstream's port, or inside a CONNECT tunnel.
 
-import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
+import type { HeaderList, RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { Conn } from "@ripstop/net";
 import type { HostPort } from "../2-identify/authority.ts";
 import { declaredTarget, OutboundExchange, type DeclaredTarget } from "../7-connect/outbound-exchange.ts";
@@ -20,17 +20,28 @@ export function serveOutboundHttp(context: OutboundContext, conn: Conn, options:
   return options.http2 ? new Http2Session(conn, parts) : new Http1Session(conn, parts);
 }
 
+/** Adds the client of a connection that began with a PROXY protocol header to those who forwarded the request before. */
+function tellClient(headers: HeaderList, address: string): void {
+  const before = headers.get("x-forwarded-for");
+  headers.set("x-forwarded-for", before === undefined ? address : `${before}, ${address}`);
+}
+
 /** Takes requests that all go to one host and port, or, without `declared`, to the host that each of them names. */
 export class OutboundAcceptor implements RequestAcceptor {
   readonly #context: OutboundContext;
+  /** "" for the application beside the proxy. */
+  readonly #clientAddress: string;
   readonly #declared: DeclaredTarget | undefined;
 
-  constructor(context: OutboundContext, declared: HostPort | undefined) {
+  /** `client` is where the requests come from. */
+  constructor(context: OutboundContext, declared: HostPort | undefined, client: Conn) {
     this.#context = context;
+    this.#clientAddress = client.proxied === true ? client.remoteAddress : "";
     this.#declared = declared === undefined ? undefined : declaredTarget(declared);
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
+    if (this.#clientAddress !== "") tellClient(head.headers, this.#clientAddress);
     const exchange = new OutboundExchange(this.#context, stream, head, { end, declared: this.#declared });
     exchange.start();
     return exchange;

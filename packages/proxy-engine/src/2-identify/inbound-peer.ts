@@ -10,6 +10,8 @@ export interface InboundPeer extends PeerInfo {
   /** Workload port that the connection is for. */
   readonly port: number;
   readonly tlsVersion: string;
+  /** Where the connection was accepted. */
+  readonly localAddress: string;
   /** Telemetry slots of the connection by protocol, made at first use. */
   readonly edges: (Edge | undefined)[];
 }
@@ -26,6 +28,7 @@ export function identifyPeer(conn: Conn, port: number): InboundPeer | undefined 
     address: conn.remoteAddress,
     port,
     tlsVersion: tls.version,
+    localAddress: conn.localAddress,
     edges: [],
   };
 }

@@ -1,10 +1,21 @@
 // A byte connection of the application to some host and port: finds out what it speaks, then serves it as HTTP or joins
 // it to the service as raw bytes. The declared protocol decides first, then the first bytes. A server that speaks first
 // is dialled while the client is silent, and whoever speaks first decides; no timeout ever turns HTTP into raw bytes.
+// TLS of the application itself passes as it is: its ClientHello is awaited, and its server name says where it goes when
+// the address does not.
 
 import type { Timer } from "@ripstop/core";
 import { Protocol } from "@ripstop/model";
-import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
+import { isIP } from "node:net";
+import {
+  ClientHelloReader,
+  MAX_HELLO_RECORD_BYTES,
+  type CloseCause,
+  type Conn,
+  type ConnHandler,
+  type Connecting,
+  type DialEvents,
+} from "@ripstop/net";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import { OutboundAcceptor, serveOutboundHttp } from "../1-accept/outbound-http.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
@@ -13,26 +24,34 @@ import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { TunnelAttempt, type TunnelEvents } from "../7-connect/tunnel-attempt.ts";
-import { HEAD_TIMEOUT_MS } from "../settings.ts";
+import { FIRST_BYTE_TIMEOUT_MS, HEAD_TIMEOUT_MS, SILENCE_MS } from "../settings.ts";
 import { detectProtocol } from "./protocol-detector.ts";
 
 const CONFIG_WAIT_MS = 5_000;
 const DIAL_TIMEOUT_MS = 5_000;
-/** A client that is silent for so long may be waiting for the server to speak. */
-const SILENCE_MS = 2;
-/** First bytes that are held before the client is told to wait. */
-const MAX_HELD = 64 * 1024;
+/** First bytes that are held before the client is told to wait: the longest ClientHello in records, and what came with it. */
+const MAX_HELD = MAX_HELLO_RECORD_BYTES + 1;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** Where a connection goes. */
+export interface ConnectionTarget extends HostPort {
+  /** The client named the host by TLS server name only, so that the port is a guess. */
+  readonly byServerName?: boolean;
+}
 
 /** Takes a connection over until it is known what it speaks. Make it in the turn in which the connection comes. */
 export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents, DialEvents {
   readonly #context: OutboundContext;
   readonly #conn: Conn;
-  readonly #target: HostPort;
-  readonly #host: HostEntry | undefined;
+  #target: ConnectionTarget;
+  /** The address that the client named, when the server name took its place. */
+  #address: HostPort | undefined = undefined;
+  #host: HostEntry | undefined;
   #timer: Timer | undefined = undefined;
   #firstBytes: Timer | undefined = undefined;
+  #memory: Buffer = NO_BYTES;
+  /** What was read and not passed on: the beginning of `#memory`. */
   #held: Buffer = NO_BYTES;
   #clientEnded = false;
   /** HTTP, raw, or gone: nothing is left to find out. */
@@ -49,14 +68,26 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
   #failure: { readonly cause: string; readonly denied: boolean } | undefined = undefined;
   /** The client's bytes are not HTTP: join as soon as the server is connected. */
   #raw = false;
+  /** Reads the client's ClientHello; undefined before TLS was seen. */
+  #hello: ClientHelloReader | undefined = undefined;
+  /** Bytes that `#hello` has read. */
+  #helloRead = 0;
+  #serverName = "";
 
-  constructor(context: OutboundContext, conn: Conn, target: HostPort) {
+  constructor(context: OutboundContext, conn: Conn, target: ConnectionTarget) {
     this.#context = context;
     this.#conn = conn;
     this.#target = target;
+    conn.handler = this;
+    this.#findHost();
+  }
+
+  /** Looks the target up; `onHostReady` follows, maybe at once. */
+  #findHost(): void {
+    const context = this.#context;
+    const target = this.#target;
     const host = context.hosts.lookup(target.host);
     this.#host = host;
-    conn.handler = this;
     if (host === undefined) {
       this.#give("too many host names are in use");
     } else if (host.ready) {
@@ -76,7 +107,8 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#timer = undefined;
     if (this.#decided) return;
     const cluster = host.frontend?.cluster;
-    const port = cluster?.port(this.#target.port);
+    const { port: wantedPort, byServerName = false } = this.#target;
+    const port = byServerName ? cluster?.tlsPort(wantedPort) : cluster?.port(wantedPort);
     if (cluster === undefined && this.#target.port !== 0 && !this.#context.isOwnAddress(this.#target)) {
       this.#outside = true;
     } else if (cluster === undefined || port === undefined) {
@@ -90,9 +122,15 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       this.#servicePort = port.port;
       this.#protocol = port.protocol;
     }
-    if (this.#protocol === Protocol.TCP || this.#protocol === Protocol.TLS) {
+    if (this.#protocol === Protocol.TCP || this.#hello?.state === "complete") {
       this.#raw = true;
       this.#startTunnel();
+      return;
+    }
+    if (this.#protocol === Protocol.TLS && this.#held.length === 0) {
+      this.#firstBytes ??= this.#context.engine.clock.after(FIRST_BYTE_TIMEOUT_MS, () =>
+        this.#give("the client of a TLS service sent nothing"),
+      );
       return;
     }
     if (this.#held.length > 0) this.#look();
@@ -102,8 +140,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
   }
 
   onBytes(buf: Buffer, start: number, end: number): void {
-    const bytes = buf.subarray(start, end);
-    this.#held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    this.#hold(buf, start, end);
     if (this.#held.length >= MAX_HELD) this.#conn.pause();
     if (!this.#raw && this.#host?.ready === true) this.#look();
   }
@@ -111,6 +148,10 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
   onEnd(): void {
     this.#clientEnded = true;
     if (this.#raw || this.#host?.ready !== true) return;
+    if (this.#hello !== undefined || this.#protocol === Protocol.TLS) {
+      this.#give("the client ended before its TLS hello was complete");
+      return;
+    }
     // Nothing more comes, so what there is decides.
     if (
       this.#held.length === 0 &&
@@ -156,6 +197,9 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       this.#join();
       return;
     }
+    const { tunnelIdleMs, clock } = this.#context.engine;
+    if (tunnelIdleMs > 0)
+      this.#timer = clock.after(tunnelIdleMs, () => this.#give("neither the client nor the server spoke"));
     // The client is silent: if the server speaks now, the protocol is one in which servers speak first.
     conn.handler = {
       onBytes: (buf, start, end) => {
@@ -183,7 +227,11 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
   #look(): void {
     const declaredHttp =
       this.#protocol === Protocol.HTTP1 || this.#protocol === Protocol.HTTP2 || this.#protocol === Protocol.GRPC;
-    const detected = detectProtocol(this.#held, 0, this.#held.length);
+    const detected = this.#hello === undefined ? detectProtocol(this.#held, 0, this.#held.length) : "tls";
+    if (this.#protocol === Protocol.TLS || (detected === "tls" && !declaredHttp)) {
+      this.#readHello();
+      return;
+    }
     if (detected === "more") {
       // What may be the start of a request is never taken for raw bytes; it has to go on.
       this.#firstBytes ??= this.#context.engine.clock.after(HEAD_TIMEOUT_MS, () =>
@@ -195,6 +243,55 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       this.#serveHttp(detected === "http2");
       return;
     }
+    this.#goRaw();
+  }
+
+  /** Keeps first bytes, at a cost in proportion to them however small their pieces are. */
+  #hold(buf: Buffer, start: number, end: number): void {
+    const length = this.#held.length + end - start;
+    if (length > this.#memory.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(length, 2 * this.#memory.length));
+      this.#held.copy(grown);
+      this.#memory = grown;
+    }
+    buf.copy(this.#memory, this.#held.length, start, end);
+    this.#held = this.#memory.subarray(0, length);
+  }
+
+  /** The client speaks TLS: everything waits for its whole hello, but for a time. */
+  #readHello(): void {
+    const hello = (this.#hello ??= new ClientHelloReader());
+    const state = hello.feed(this.#held, this.#helloRead, this.#held.length);
+    if (this.#helloRead === 0) {
+      this.#timer?.clear();
+      this.#firstBytes?.clear();
+      this.#firstBytes = this.#context.engine.clock.after(HEAD_TIMEOUT_MS, () =>
+        this.#give("the client's TLS hello did not go on"),
+      );
+    }
+    this.#helloRead = this.#held.length;
+    if (state === "more") return;
+    if (state === "invalid" && this.#protocol === Protocol.TLS) {
+      this.#give("the service is declared as TLS, and the client's first bytes are no TLS hello");
+      return;
+    }
+    this.#firstBytes?.clear();
+    this.#serverName = hello.hello?.serverName ?? "";
+    // An address says less than a name.
+    if (this.#outside && this.#serverName !== "" && isIP(this.#target.host) !== 0) {
+      this.#dropTunnel();
+      if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
+      this.#address = this.#target;
+      this.#target = { host: this.#serverName, port: this.#target.port, byServerName: true };
+      this.#outside = false;
+      this.#failure = undefined;
+      this.#findHost();
+      return;
+    }
+    this.#goRaw();
+  }
+
+  #goRaw(): void {
     this.#timer?.clear();
     this.#firstBytes?.clear();
     this.#raw = true;
@@ -207,8 +304,9 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#dropTunnel();
     const held = this.#held;
     this.#held = NO_BYTES;
+    this.#memory = NO_BYTES;
     const handler = serveOutboundHttp(this.#context, this.#conn, {
-      acceptor: new OutboundAcceptor(this.#context, this.#target),
+      acceptor: new OutboundAcceptor(this.#context, this.#target, this.#conn),
       http2,
     });
     if (held.length > 0) handler.onBytes(held, 0, held.length);
@@ -220,7 +318,8 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     if (this.#decided || this.#tunnel !== undefined || this.#dialing !== undefined || this.#server !== undefined)
       return;
     if (this.#outside && this.#failure === undefined) {
-      this.#dialing = this.#context.connector.dialPlain(this.#target, DIAL_TIMEOUT_MS, this);
+      const target = this.#address ?? this.#target;
+      this.#dialing = this.#context.connector.dialPlain(target, DIAL_TIMEOUT_MS, this);
       return;
     }
     if (this.#cluster === undefined || this.#failure !== undefined) {
@@ -229,7 +328,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     }
     this.#tunnel = new TunnelAttempt(
       this.#context,
-      { cluster: this.#cluster, servicePort: this.#servicePort, protocol: this.#protocol },
+      { cluster: this.#cluster, servicePort: this.#servicePort, protocol: this.#protocol, client: this.#conn },
       this,
     );
     this.#tunnel.start();
@@ -244,6 +343,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     this.#firstBytes?.clear();
     const held = this.#held;
     this.#held = NO_BYTES;
+    this.#memory = NO_BYTES;
     const edge = this.#context.edge(server.endpoint, this.#cluster?.service ?? this.#target.host, "tcp");
     // Before the splice, so that its view of the queue includes them.
     if (held.length > 0) server.conn.write(held, 0, held.length);
@@ -251,7 +351,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       engine: this.#context.engine,
       edge,
       registry: this.#context.tunnels,
-      authority: formatAuthority(this.#target.host, this.#servicePort || this.#target.port),
+      authority: formatAuthority(this.#serverName || this.#target.host, this.#servicePort || this.#target.port),
       workload: server.endpoint?.id ?? "",
       tlsVersion: this.#tunnel?.tlsVersion ?? "",
       recheck: undefined,
@@ -279,6 +379,7 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
     this.#dropTunnel();
     this.#held = NO_BYTES;
+    this.#memory = NO_BYTES;
   }
 
   #dropTunnel(): void {

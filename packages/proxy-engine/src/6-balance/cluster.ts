@@ -5,6 +5,8 @@ import type { Clock } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
   endpointsType,
+  Protocol,
+  ProxyProtocol,
   serviceType,
   type Endpoint,
   type Endpoints,
@@ -66,6 +68,11 @@ function clusterSettings(service: Service | undefined): ClusterSettings {
 /** The parts of an endpoint that its connections depend on; the same key keeps the connections. */
 function connectionKey(endpoint: Endpoint): string {
   return `${endpoint.reach} ${endpoint.id} ${endpoint.address} ${endpoint.spiffeId}`;
+}
+
+/** What its ports want at the start of connections, to be compared. */
+function proxyProtocols(service: Service | undefined): string {
+  return (service?.ports ?? []).map(({ port, proxyProtocol = 0 }) => `${port} ${proxyProtocol}`).join();
 }
 
 /** One service with its endpoints. */
@@ -130,6 +137,15 @@ export class Cluster {
     return ports.find((candidate) => candidate.port === 80) ?? ports[0];
   }
 
+  /** The port for TLS that names the service by its server name: `port`, or the only one that is declared as TLS. */
+  tlsPort(port: number): ServicePort | undefined {
+    const ports = this.config?.ports ?? [];
+    const named = ports.find((candidate) => candidate.port === port);
+    if (named !== undefined) return named;
+    const declared = ports.filter((candidate) => candidate.protocol === Protocol.TLS);
+    return declared.length === 1 ? declared[0] : undefined;
+  }
+
   /** Gives up the subscriptions; connections end when they are idle. */
   close(): void {
     if (this.#closed) return;
@@ -142,10 +158,12 @@ export class Cluster {
 
   #onService(service: Service | undefined): void {
     const budgetChanged = service?.resilience?.retryBudgetPercent !== this.config?.resilience?.retryBudgetPercent;
+    const headersChanged = proxyProtocols(service) !== proxyProtocols(this.config);
     this.config = service;
     this.#serviceKnown = true;
     this.settings = clusterSettings(service);
     this.#outliers.options = outlierOptions(service);
+    if (headersChanged) for (const endpoint of this.#byKey.values()) if (!endpoint.mutualTls) endpoint.renewPools();
     if (budgetChanged) this.budget = this.#newBudget();
     this.#owner.onClusterChanged(this);
   }
@@ -163,6 +181,9 @@ export class Cluster {
         known = new UpstreamEndpoint(endpoint, this.service, {
           connector: this.#owner.connector,
           timeout: () => this.settings.connectTimeoutMs,
+          proxyProtocol: ({ targetPorts }, port) =>
+            this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.proxyProtocol ??
+            ProxyProtocol.NONE,
         });
         this.#byKey.set(key, known);
       } else {

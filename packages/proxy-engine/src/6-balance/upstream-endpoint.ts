@@ -1,8 +1,9 @@
 // One endpoint of a service with the connections to it.
 
 import { EndpointState } from "@ripstop/balance";
-import { Endpoint_Reach, Protocol, type Endpoint } from "@ripstop/model";
-import type { ConnectTimeout, Connector } from "../7-connect/connector.ts";
+import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ripstop/model";
+import type { ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
+import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { Edge } from "../telemetry/edge.ts";
 
@@ -10,6 +11,8 @@ import type { Edge } from "../telemetry/edge.ts";
 export interface EndpointConnecting {
   readonly connector: Connector;
   readonly timeout: ConnectTimeout;
+  /** The header that a plain endpoint wants on a port of it. */
+  proxyProtocol(endpoint: Endpoint, port: number): ProxyProtocol;
 }
 
 /** An endpoint, its pools by workload port, and the telemetry slots bound to it. */
@@ -17,12 +20,17 @@ export class UpstreamEndpoint extends EndpointState {
   /** As the control plane describes it now. */
   model: Endpoint;
   readonly service: string;
+  /** Its proxy is one of this mesh. */
   readonly mesh: boolean;
+  /** Its proxy is one of another mesh: everything goes in tunnels. */
+  readonly hbone: boolean;
   /** Telemetry slots by protocol, made at first use. */
   readonly edges: (Edge | undefined)[] = [];
+  readonly #connecting: EndpointConnecting;
   readonly #connector: Connector;
   readonly #connectTimeout: ConnectTimeout;
   readonly #pools = new Map<number, HttpPool>();
+  #tunnels: HttpPool | undefined = undefined;
   #retired = false;
 
   constructor(model: Endpoint, service: string, connecting: EndpointConnecting) {
@@ -30,6 +38,8 @@ export class UpstreamEndpoint extends EndpointState {
     this.model = model;
     this.service = service;
     this.mesh = model.reach === Endpoint_Reach.MESH;
+    this.hbone = model.reach === Endpoint_Reach.HBONE;
+    this.#connecting = connecting;
     this.#connector = connecting.connector;
     this.#connectTimeout = connecting.timeout;
   }
@@ -58,18 +68,42 @@ export class UpstreamEndpoint extends EndpointState {
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       if (this.mesh) pool = this.#connector.meshPool(this.model, port, this.#connectTimeout);
-      else pool = this.#connector.plainPool(this.plainAddress(port), http2, this.#connectTimeout);
+      else if (this.hbone)
+        pool = this.#connector.tunnelledPool(this.tunnels, this.plainAddress(port), http2, this.#connectTimeout);
+      else pool = this.#connector.plainPool(this.#plainTarget(port), http2, this.#connectTimeout);
       this.#pools.set(key, pool);
     }
     return pool;
   }
 
-  /** "HOST:PORT" of the application, for a plain endpoint. */
+  /** Connections that carry tunnels, for an endpoint of another mesh. */
+  get tunnels(): HttpPool {
+    return (this.#tunnels ??= this.#connector.hbonePool(this.model, this.#connectTimeout));
+  }
+
+  /** Connections to it are encrypted, and its identity is checked. */
+  get mutualTls(): boolean {
+    return this.mesh || this.hbone;
+  }
+
+  /** "HOST:PORT" of the application, for an endpoint that is not of this mesh. */
   plainAddress(port: number): { readonly host: string; readonly port: number } {
     const address = this.model.address;
     const colon = address.lastIndexOf(":");
     const host = colon < 0 ? address : address.slice(0, colon);
     return { host: host.startsWith("[") ? host.slice(1, -1) : host, port };
+  }
+
+  /** HTTP connections are shared by clients, so that a header can only say that this proxy speaks for itself. */
+  #plainTarget(port: number): PlainTarget {
+    const header = proxyHeader(this.#connecting.proxyProtocol(this.model, port), undefined);
+    return header === undefined ? this.plainAddress(port) : { ...this.plainAddress(port), header };
+  }
+
+  /** Connections are to be made in another way from now on. */
+  renewPools(): void {
+    for (const pool of this.#pools.values()) pool.retire();
+    this.#pools.clear();
   }
 
   /** Every pool that exists. */
@@ -82,5 +116,6 @@ export class UpstreamEndpoint extends EndpointState {
     if (this.#retired) return;
     this.#retired = true;
     for (const pool of this.#pools.values()) pool.retire();
+    this.#tunnels?.retire();
   }
 }

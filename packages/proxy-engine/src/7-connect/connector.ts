@@ -9,13 +9,16 @@ import {
   type DialEvents,
   type FlushScheduler,
   type TlsDialer,
+  type TlsInfo,
 } from "@ripstop/net";
+import { parseSpiffeId } from "@ripstop/identity";
 import type { Endpoint } from "@ripstop/model";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import { CONNECT_TIMEOUT_MS, MESH_IDLE_MS, MESH_MAX_AGE_MS, PLAIN_IDLE_MS } from "../settings.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
 import type { HttpPool } from "./http-pool.ts";
+import { TunnelDial, type TunnelTo } from "./tunnel-dial.ts";
 
 /** What a connector needs. */
 export interface ConnectorOptions {
@@ -27,6 +30,12 @@ export interface ConnectorOptions {
   readonly trustDomain: string;
   /** Numbers in [0, 1). */
   readonly random: () => number;
+}
+
+/** Where a plain connection goes. */
+export interface PlainTarget extends HostPort {
+  /** PROXY protocol header to begin it with. */
+  readonly header?: Buffer;
 }
 
 /** Gives the time in which a connection must come about, as it is set now. */
@@ -51,10 +60,21 @@ export class Connector {
 
   /** HTTP/2 over mutual TLS to a peer's proxy, for one workload port. */
   meshPool(endpoint: Endpoint, port: number, connectTimeout: ConnectTimeout): HttpPool {
-    const { clock, flush, tls, workloadId, trustDomain, random } = this.#options;
+    return this.#tlsPool(endpoint, meshServerName(endpoint.id, port), connectTimeout);
+  }
+
+  /** Tunnels over mutual TLS to a proxy of another mesh, for all ports of a workload: it is not told by a server name. */
+  hbonePool(endpoint: Endpoint, connectTimeout: ConnectTimeout): HttpPool {
+    return this.#tlsPool(endpoint, "", connectTimeout);
+  }
+
+  #tlsPool(endpoint: Endpoint, serverName: string | undefined, connectTimeout: ConnectTimeout): HttpPool {
+    const { clock, flush, tls, workloadId, random } = this.#options;
     const { host, port: tlsPort } = parseAuthority(endpoint.address) ?? { host: "", port: 0 };
     const expectedPeerId = endpoint.spiffeId;
-    const serverName = meshServerName(endpoint.id, port);
+    // A peer of another trust domain proves itself by that domain's roots.
+    const parsedId = parseSpiffeId(expectedPeerId);
+    const trustDomain = parsedId.ok ? parsedId.value.trustDomain : this.#options.trustDomain;
     const dialer = {
       address: endpoint.address,
       get timeoutMs(): number {
@@ -73,7 +93,7 @@ export class Connector {
   }
 
   /** Plain HTTP to an application: HTTP/2 with prior knowledge, or HTTP/1.1. */
-  plainPool(target: HostPort, http2: boolean, connectTimeout: ConnectTimeout = defaultConnectTimeout): HttpPool {
+  plainPool(target: PlainTarget, http2: boolean, connectTimeout: ConnectTimeout = defaultConnectTimeout): HttpPool {
     const { clock, flush, random } = this.#options;
     const dialer = {
       address: formatAuthority(target.host, target.port),
@@ -86,14 +106,49 @@ export class Connector {
     return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
   }
 
+  /** Plain HTTP to an application behind a proxy of another mesh, each connection in a tunnel of its own. */
+  tunnelledPool(tunnels: HttpPool, target: HostPort, http2: boolean, connectTimeout: ConnectTimeout): HttpPool {
+    const { clock, flush, random } = this.#options;
+    const dialer = {
+      address: formatAuthority(target.host, target.port),
+      get timeoutMs(): number {
+        return connectTimeout();
+      },
+      dial: (events: DialEvents): Connecting => this.dialTunnel(tunnels, target, connectTimeout(), events),
+    };
+    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS, random }));
+    return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
+  }
+
+  /** A connection to `target` through a tunnel. */
+  dialTunnel(tunnels: HttpPool, target: TunnelTo, timeoutMs: number, events: DialEvents): Connecting {
+    return new TunnelDial(tunnels, target, events, (onTimeout) => this.#options.clock.after(timeoutMs, onTimeout));
+  }
+
   /** A plain connection. */
-  dialPlain(target: HostPort, timeoutMs: number, events: DialEvents): Connecting {
-    return dial({ host: target.host, port: target.port, timeoutMs, clock: this.#options.clock }, events);
+  dialPlain(target: PlainTarget, timeoutMs: number, events: DialEvents): Connecting {
+    const { host, port, header } = target;
+    const options = { host, port, timeoutMs, clock: this.#options.clock };
+    if (header === undefined) return dial(options, events);
+    return dial(options, {
+      onConnected: (conn) => {
+        conn.write(header, 0, header.length);
+        events.onConnected(conn);
+      },
+      onFailed: (cause) => events.onFailed(cause),
+    });
   }
 
   /** Every pool that has not been forgotten. */
   get pools(): ReadonlySet<HttpPool> {
     return this.#pools;
+  }
+
+  /** Closes at once the connections to peers that are refused now; how many. */
+  cut(isRefused: (tls: TlsInfo) => boolean): number {
+    let cut = 0;
+    for (const pool of this.#pools) if (pool instanceof Http2Pool) cut += pool.cut(isRefused);
+    return cut;
   }
 
   /** Closes every connection at once. */

@@ -9,7 +9,7 @@ import {
   type Http2Error,
   type Http2Output,
 } from "@ripstop/http2";
-import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler } from "@ripstop/net";
+import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler, TlsInfo } from "@ripstop/net";
 import { AGE_SPREAD, POOL_WAIT_MS, SETTINGS_TIMEOUT_MS } from "../settings.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 import { WaitQueue } from "./wait-queue.ts";
@@ -106,6 +106,17 @@ export class Http2Pool implements HttpPool, DialEvents {
     this.#dialing = undefined;
     for (const connection of [...this.#open]) connection.conn.destroy();
     this.#waiting.fail("the proxy is closing");
+  }
+
+  /** Closes at once the connections whose peer is refused now; how many. */
+  cut(isRefused: (tls: TlsInfo) => boolean): number {
+    let cut = 0;
+    for (const { conn } of [...this.#open]) {
+      if (conn.tls === undefined || !isRefused(conn.tls)) continue;
+      conn.destroy();
+      cut++;
+    }
+    return cut;
   }
 
   /**

@@ -4,6 +4,7 @@ import { StreamErrorCode, type RequestHead, type ResponseHead, type ServerStream
 import { Protocol, type InboundPort } from "@ripstop/model";
 import type { Denial, RequestInfo } from "@ripstop/policy-api/proxy";
 import { splitTarget } from "@ripstop/routing";
+import { WheelTimer } from "@ripstop/net";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import { parseAuthority } from "../2-identify/authority.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
@@ -21,6 +22,7 @@ import {
 } from "../errors.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
+import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { isIdempotent } from "./retry-rules.ts";
@@ -59,6 +61,8 @@ export class InboundExchange extends HttpExchange {
   #retried = 0;
   #isGrpc = false;
   #sourceService = "";
+  /** Runs while a gRPC call that names a deadline is under way. */
+  #deadline: WheelTimer | undefined = undefined;
 
   constructor(workload: HostedWorkload, peer: InboundPeer, downstream: ServerStream, start: InboundStart) {
     super(workload.engine, downstream, start.head, start.end);
@@ -99,6 +103,7 @@ export class InboundExchange extends HttpExchange {
       return;
     }
     this.#port = port;
+    if (this.#isGrpc) this.#watchDeadline();
     this.#connect(port);
   }
 
@@ -126,12 +131,22 @@ export class InboundExchange extends HttpExchange {
     return denial === undefined ? undefined : denialRefusal(denial);
   }
 
+  /** The caller's deadline holds here too: whoever calls may not watch over it, and its work is in vain after it. */
+  #watchDeadline(): void {
+    const limitMs = grpcTimeoutMs(this.request.headers.get("grpc-timeout"));
+    if (limitMs === 0) return;
+    this.#deadline = new WheelTimer(() =>
+      this.timedOut(`the application of ${this.#workload.id} did not answer within ${limitMs} ms`),
+    );
+    this.engine.wheel.schedule(this.#deadline, limitMs);
+  }
+
   #connect(port: InboundPort): void {
     const http2 =
       port.protocol === Protocol.HTTP2 ||
       port.protocol === Protocol.GRPC ||
       (this.#isGrpc && port.protocol !== Protocol.HTTP1);
-    const pool = this.#workload.applicationPool(port, http2);
+    const pool = this.#workload.applicationPool(port, http2, this.#peer);
     pool.acquire(this.startAttempt(pool));
   }
 
@@ -166,6 +181,7 @@ export class InboundExchange extends HttpExchange {
   protected override attemptDone(_attempt: Attempt): void {}
 
   protected override record(): void {
+    if (this.#deadline !== undefined) this.engine.wheel.cancel(this.#deadline);
     this.#workload.exchanges.delete(this);
     const edge = this.#workload.inboundEdge(this.#peer, this.#sourceService, this.#isGrpc ? "grpc" : "http");
     recordExchange(this.engine, edge, {

@@ -25,13 +25,17 @@ export class LiveTunnel implements SpliceEvents {
   readonly #startedMs: number;
   #sent = 0;
   #received = 0;
-  #revoked = false;
+  /** When something passed, as of the last look. */
+  #lastMs: number;
+  /** Why this proxy ended it; "" when it did not. */
+  #brokenBy = "";
   #ended = false;
 
   /** `client` is the side that asked. */
   constructor(client: Conn, server: Conn, facts: TunnelFacts) {
     this.#facts = facts;
     this.#startedMs = facts.engine.clock.monotonicMs();
+    this.#lastMs = this.#startedMs;
     facts.engine.live.tunnels++;
     facts.edge.recordConnection();
     facts.registry.add(this);
@@ -44,20 +48,34 @@ export class LiveTunnel implements SpliceEvents {
     this.#splice.receivedBytes += received;
   }
 
-  /** Adds what passed since the last call to the counters. */
-  countBytes(): void {
+  /** Counts, and ends a tunnel through which nothing passed for `tunnelIdleMs`. Called once a second. */
+  check(nowMs: number): void {
+    if (this.#countBytes()) {
+      this.#lastMs = nowMs;
+      return;
+    }
+    this.#splice.rest();
+    const { tunnelIdleMs } = this.#facts.engine;
+    if (tunnelIdleMs === 0 || nowMs - this.#lastMs < tunnelIdleMs) return;
+    this.#brokenBy = `nothing passed for ${tunnelIdleMs / 1000} s`;
+    this.#splice.destroy();
+  }
+
+  /** Adds what passed since the last call to the counters; false when nothing did. */
+  #countBytes(): boolean {
     const sent = this.#splice.sentBytes - this.#sent;
     const received = this.#splice.receivedBytes - this.#received;
-    if (sent === 0 && received === 0) return;
+    if (sent === 0 && received === 0) return false;
     this.#sent += sent;
     this.#received += received;
     this.#facts.edge.recordBytes(sent, received);
+    return true;
   }
 
   /** Judges the tunnel again after policies changed, and cuts it when it is refused now. */
   recheck(): void {
     if (this.#facts.recheck === undefined || this.#facts.recheck()) return;
-    this.#revoked = true;
+    this.#brokenBy = "a policy change revoked the permission";
     this.#facts.edge.recordRefused(true);
     this.#splice.destroy();
   }
@@ -72,7 +90,7 @@ export class LiveTunnel implements SpliceEvents {
     const { engine, edge, registry } = this.#facts;
     registry.delete(this);
     engine.live.tunnels--;
-    this.countBytes();
+    this.#countBytes();
     if (!engine.reporter.tapping) return;
     const { key } = edge;
     const latencyMs = engine.clock.monotonicMs() - this.#startedMs;
@@ -97,7 +115,7 @@ export class LiveTunnel implements SpliceEvents {
       traceId: "",
       requestId: "",
       errorCode: "",
-      errorCause: this.#revoked ? "a policy change revoked the permission" : cause.code === "" ? "" : cause.message,
+      errorCause: this.#brokenBy !== "" ? this.#brokenBy : cause.code === "" ? "" : cause.message,
       route: "",
       attempts: 1,
     });

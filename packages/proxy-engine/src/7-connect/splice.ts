@@ -27,11 +27,19 @@ export class Splice {
     this.#events = events;
     a.handler = new Side(this, a, b, true);
     b.handler = new Side(this, b, a, false);
+    if (b.lend !== undefined) a.allowBulk?.();
+    if (a.lend !== undefined) b.allowBulk?.();
     // Bytes may be queued on either side already.
     if (b.queuedBytes > 0) a.pause();
     else a.resume();
     if (a.queuedBytes > 0) b.pause();
     else b.resume();
+  }
+
+  /** Nothing passed for a while. */
+  rest(): void {
+    this.#a.rest?.();
+    this.#b.rest?.();
   }
 
   /** Closes both sides at once. */
@@ -75,7 +83,12 @@ class Side implements ConnHandler {
   onBytes(buf: Buffer, start: number, end: number): void {
     if (this.#isClient) this.#splice.sentBytes += end - start;
     else this.#splice.receivedBytes += end - start;
-    if (!this.#other.write(buf, start, end)) this.#own.pause();
+    const other = this.#other;
+    const taken =
+      this.#own.readsAlone === true && other.lend !== undefined
+        ? other.lend(buf, start, end)
+        : other.write(buf, start, end);
+    if (!taken) this.#own.pause();
   }
 
   onEnd(): void {

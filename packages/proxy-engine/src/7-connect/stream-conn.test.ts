@@ -16,7 +16,13 @@ function tunnel(): { readonly conn: StreamConn; readonly resets: readonly number
     reset: (code) => resets.push(code),
     consumed: () => undefined,
   };
-  const conn = new StreamConn(stream, { remoteAddress: "127.0.0.1", remotePort: 0, localPort: 0, tls: undefined });
+  const conn = new StreamConn(stream, {
+    remoteAddress: "127.0.0.1",
+    remotePort: 0,
+    localAddress: "",
+    localPort: 0,
+    tls: undefined,
+  });
   return { conn, resets };
 }
 

@@ -7,6 +7,7 @@ import type { CloseCause, Conn, ConnHandler, TlsInfo } from "@ripstop/net";
 export interface StreamOrigin {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   readonly tls: TlsInfo | undefined;
 }
@@ -17,6 +18,7 @@ const CLEAN: CloseCause = { code: "", message: "closed in order" };
 export class StreamConn implements Conn, HttpStreamHandler {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
   readonly tls: TlsInfo | undefined;
   readonly #stream: HttpStream;
@@ -36,6 +38,7 @@ export class StreamConn implements Conn, HttpStreamHandler {
     this.#stream = stream;
     this.remoteAddress = origin.remoteAddress;
     this.remotePort = origin.remotePort;
+    this.localAddress = origin.localAddress;
     this.localPort = origin.localPort;
     this.tls = origin.tls;
   }

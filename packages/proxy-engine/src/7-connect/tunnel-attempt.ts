@@ -4,13 +4,16 @@
 import { RequestHead, StreamErrorCode, type ClientStream, type HeaderList, type ResponseHead } from "@ripstop/http";
 import type { Protocol } from "@ripstop/model";
 import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
+import { tellForwardedFor } from "../2-identify/forwarded-for.ts";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+import { proxyHeader } from "./proxy-header.ts";
 import { writeConnect } from "./http2-pool.ts";
 import { ERROR_HEADER } from "./local-reply.ts";
 import { StreamConn } from "./stream-conn.ts";
+import { TUNNEL_DENIED } from "./tunnel-dial.ts";
 
 /** How a tunnel attempt ends: exactly one of these, unless it was cancelled. */
 export interface TunnelEvents {
@@ -24,6 +27,8 @@ export interface TunnelTarget {
   readonly cluster: Cluster;
   readonly servicePort: number;
   readonly protocol: Protocol;
+  /** For whom. */
+  readonly client: Conn;
 }
 
 const connectHead: RequestHead = new RequestHead();
@@ -68,8 +73,23 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     if (endpoint.mesh) {
       this.#pool = endpoint.pool(port, this.#target.protocol, false);
       this.#pool.acquire(this);
+    } else if (endpoint.hbone) {
+      const { connector } = this.#context;
+      this.#dialing = connector.dialTunnel(
+        endpoint.tunnels,
+        { ...endpoint.plainAddress(port), client: this.#target.client },
+        cluster.settings.connectTimeoutMs,
+        this,
+      );
     } else {
-      const address = endpoint.plainAddress(port);
+      const { client } = this.#target;
+      const { host } = endpoint.plainAddress(port);
+      const header = proxyHeader(cluster.port(servicePort)?.proxyProtocol, {
+        source: { address: client.remoteAddress, port: client.remotePort },
+        destination:
+          client.proxied === true ? { address: client.localAddress, port: client.localPort } : { address: host, port },
+      });
+      const address = header === undefined ? { host, port } : { host, port, header };
       this.#dialing = this.#context.connector.dialPlain(address, cluster.settings.connectTimeoutMs, this);
     }
   }
@@ -89,6 +109,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     writeConnect(connectHead, `${this.#endpoint?.id.replace("/", ".") ?? ""}:${this.#port}`);
     const source = this.#context.sourceService;
     if (source !== "") connectHead.headers.append("x-ripstop-source-service", source);
+    tellForwardedFor(connectHead.headers, this.#target.client);
     stream.sendRequest(connectHead, false);
   }
 
@@ -103,7 +124,8 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
 
   onFailed(cause: CloseCause): void {
     this.#dialing = undefined;
-    this.#next(cause.message);
+    if (cause.code === TUNNEL_DENIED) this.#fail(`refused by the peer: ${cause.message}`, true);
+    else this.#next(cause.message);
   }
 
   onInformational(_head: ResponseHead): void {}
@@ -122,6 +144,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     const conn = new StreamConn(stream, {
       remoteAddress: this.#endpoint?.model.address ?? "",
       remotePort: this.#port,
+      localAddress: "",
       localPort: 0,
       tls: undefined,
     });
@@ -152,7 +175,8 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
 
   /** TLS version of the hop; "" when plain. */
   get tlsVersion(): string {
-    return this.#tlsVersion;
+    // Tunnels to other meshes are TLS 1.3 like all of ours.
+    return this.#endpoint?.hbone === true ? "TLSv1.3" : this.#tlsVersion;
   }
 
   #open(conn: Conn): void {

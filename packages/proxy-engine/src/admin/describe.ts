@@ -27,6 +27,7 @@ export function describeConfig(proxy: Proxy): unknown {
           id: endpoint.id,
           address: endpoint.model.address,
           mesh: endpoint.mesh,
+          hbone: endpoint.hbone,
           weight: endpoint.weight,
           healthy: endpoint.healthy,
           ejected: endpoint.ejectedUntilMs !== 0,

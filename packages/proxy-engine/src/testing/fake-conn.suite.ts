@@ -9,6 +9,7 @@ export class FakeConn implements Conn {
   queuedBytes = 0;
   readonly remoteAddress = "127.0.0.1";
   readonly remotePort = 1;
+  readonly localAddress = "";
   readonly localPort = 2;
   readonly tls = undefined;
   closed = false;

@@ -84,6 +84,8 @@ export function requestHead(authority: string, extra: readonly (readonly [string
 export class RawHttp2Client {
   readonly socket: Socket;
   closed = false;
+  /** The connection broke instead of ending: a GOAWAY may be lost with it. */
+  lost = false;
   #received: Buffer[] = [];
   #wake: () => void = () => undefined;
 
@@ -97,7 +99,7 @@ export class RawHttp2Client {
       this.closed = true;
       this.#wake();
     });
-    this.socket.on("error", () => undefined);
+    this.socket.on("error", () => (this.lost = true));
     this.socket.write(Buffer.concat([hello(settings), acknowledged]));
   }
 

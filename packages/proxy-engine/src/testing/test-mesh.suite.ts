@@ -8,12 +8,14 @@ import {
   hostBindingName,
   hostBindingType,
   Protocol,
+  type ProxyProtocol,
   routesName,
   routesType,
   serviceType,
   trustBundleType,
   workloadType,
   type BootstrapUpstream,
+  type BootstrapWorkload,
   type Endpoint,
   type HttpRule,
   type PolicyRef,
@@ -26,7 +28,7 @@ import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { createMetricRegistry, type Logger } from "@ripstop/telemetry";
 import { TestAuthority } from "@ripstop/testkit";
 import { startProxy, type Proxy } from "../proxy.ts";
-import { selectTier } from "@ripstop/net";
+import { selectTier, type TlsIdentity } from "@ripstop/net";
 import { FakeConfigClient } from "./fake-config-client.suite.ts";
 
 /** The only trust domain of the tests. */
@@ -47,6 +49,7 @@ export interface TestPort {
   /** Where the test's application listens. */
   readonly applicationPort: number;
   readonly protocol?: Protocol;
+  readonly proxyProtocol?: ProxyProtocol;
 }
 
 /** A workload of the test. */
@@ -64,6 +67,8 @@ export interface TestWorkload {
   /** Leave the workload's config out. */
   readonly unconfigured?: boolean;
   readonly random?: () => number;
+  readonly inboundProxyProtocol?: boolean;
+  readonly tunnelIdleMs?: number;
 }
 
 /** A proxy of the test with what it reported. */
@@ -92,6 +97,7 @@ export class TestMesh {
     mesh.config.set(trustBundleType, TRUST_DOMAIN, {
       trustDomain: TRUST_DOMAIN,
       sequence: 1,
+      revocations: [],
       x509Authorities: [Buffer.from(new X509Certificate(mesh.authority.bundlePem).raw)],
       federatesWith: [],
     });
@@ -100,10 +106,34 @@ export class TestMesh {
 
   /** Starts the proxy of a workload and puts its config in force. */
   async start(workload: TestWorkload): Promise<TestProxy> {
-    const [namespace = "", instance = ""] = workload.id.split("/");
-    const spiffeId = `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${instance.replace(/-[0-9]+$/, "")}`;
-    const svid = await this.authority.issue(spiffeId);
-    if (workload.unconfigured !== true) this.configure(workload);
+    const [only] = await this.startNode([workload]);
+    if (only === undefined) throw new Error("no proxy was started");
+    return only;
+  }
+
+  /**
+   * Starts one proxy for several workloads, each under its own identity, as a node proxy has them. Of what is set once
+   * for a process (clock, factories, config, random) the first workload's counts. One answer for each workload.
+   */
+  async startNode(workloads: readonly [TestWorkload, ...TestWorkload[]]): Promise<readonly TestProxy[]> {
+    const [first] = workloads;
+    const identities = new Map<string, TlsIdentity>();
+    const hosted: BootstrapWorkload[] = [];
+    for (const workload of workloads) {
+      const [namespace = "", instance = ""] = workload.id.split("/");
+      const spiffeId = `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${instance.replace(/-[0-9]+$/, "")}`;
+      const { chainPem, keyPem } = await this.authority.issue(spiffeId);
+      identities.set(workload.id, { chainPem, keyPem });
+      if (workload.unconfigured !== true) this.configure(workload);
+      hosted.push({
+        id: workload.id,
+        namespace,
+        spiffeId,
+        inboundHost: "127.0.0.1",
+        upstreams: workload.upstreams ?? [],
+        inboundProxyProtocol: workload.inboundProxyProtocol ?? false,
+      });
+    }
     const reports: telemetry.ProxyReport[] = [];
     let ready = (): void => undefined;
     const becameReady = new Promise<void>((resolve) => {
@@ -113,21 +143,20 @@ export class TestMesh {
       bootstrap: {
         version: 1,
         trustDomain: TRUST_DOMAIN,
-        proxyId: workload.id,
+        proxyId: first.id,
         controlAddresses: [],
         controlIdentity: "",
-        workloads: [
-          { id: workload.id, namespace, spiffeId, inboundHost: "127.0.0.1", upstreams: workload.upstreams ?? [] },
-        ],
+        ...(first.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: first.tunnelIdleMs }),
+        workloads: hosted,
       },
-      config: workload.config ?? this.config,
-      clock: workload.clock ?? systemClock,
+      config: first.config ?? this.config,
+      clock: first.clock ?? systemClock,
       log: silent,
       metrics: createMetricRegistry(),
-      identities: new Map([[workload.id, { chainPem: svid.chainPem, keyPem: svid.keyPem }]]),
+      identities,
       bundlePem: this.authority.bundlePem,
       verifyPeer: createPeerVerification(systemClock),
-      filterFactories: workload.factories ?? [],
+      filterFactories: first.factories ?? [],
       ports: undefined,
       sendReport: (report) => {
         reports.push(report);
@@ -135,13 +164,16 @@ export class TestMesh {
       },
       version: "test",
       onReady: () => ready(),
-      ...(workload.random === undefined ? {} : { random: workload.random }),
+      ...(first.random === undefined ? {} : { random: first.random }),
     });
     if (!started.ok) throw started.error;
-    this.#proxies.push(started.value);
-    const ports = started.value.ports.workloads[workload.id];
-    if (ports === undefined) throw new Error("the proxy has no ports");
-    return { proxy: started.value, spiffeId, ports, reports, becameReady };
+    const proxy = started.value;
+    this.#proxies.push(proxy);
+    return hosted.map(({ id, spiffeId }) => {
+      const ports = proxy.ports.workloads[id];
+      if (ports === undefined) throw new Error("the proxy has no ports");
+      return { proxy, spiffeId, ports, reports, becameReady };
+    });
   }
 
   /** Puts the config of a workload in force. */
@@ -158,6 +190,7 @@ export class TestMesh {
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
         name: "",
         applicationAddress: `127.0.0.1:${port.applicationPort}`,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       policies: [...(workload.policies ?? [])],
       locality: undefined,
@@ -177,6 +210,7 @@ export class TestMesh {
         port: port.port,
         name: "",
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
+        ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
     });
@@ -217,7 +251,11 @@ const NO_RESILIENCE: Resilience = {
 
 /** A service of the test. */
 export interface ServiceOptions {
-  readonly ports: readonly { readonly port: number; readonly protocol?: Protocol }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly protocol?: Protocol;
+    readonly proxyProtocol?: ProxyProtocol;
+  }[];
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
   readonly resilience?: Partial<Resilience>;

@@ -16,6 +16,11 @@ export function controlCommand(): Command {
     .option("--keep-revisions <n>", "revisions kept for history, diff and rollback", countOption, 1_000)
     .option("--join-address <host:port>", "where hosts join over the network (default: loopback)", addressOption)
     .option("--stream-address <host:port>", "where proxies get their config (default: loopback)", addressOption)
+    .option("--etcd <url...>", "keep resources in etcd: http(s)://HOST:PORT of each member")
+    .option("--etcd-prefix <prefix>", "prefix of all keys in etcd", "/ripstop/")
+    .option("--etcd-ca <file>", "PEM: certificate authority of the members")
+    .option("--etcd-cert <file>", "PEM: certificate of the control plane for etcd")
+    .option("--etcd-key <file>", "PEM: key of that certificate")
     .option("--bundle-endpoint <host:port>", "serve the trust bundle to other trust domains here (SPIFFE federation)")
     .option("--bundle-endpoint-cert <file>", "certificate of the Web PKI for it, PEM (default: the own SVID)")
     .option("--bundle-endpoint-key <file>", "key of that certificate, PEM")
@@ -26,7 +31,7 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --join-address 10.0.0.5:7443 --stream-address 10.0.0.5:7444\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443\n  ripstop control --join-address 10.0.0.5:7443 --stream-address 10.0.0.5:7444",
     )
     .action(async (options: ControlOptions, command: Command) => {
       const { bundleEndpoint, bundleEndpointCert, bundleEndpointKey } = options;

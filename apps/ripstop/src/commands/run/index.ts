@@ -10,6 +10,7 @@ Examples:
   ripstop run --service catalog --port 8080 -- node catalog.js
   ripstop run --service web --port auto --upstream stock -- npm run serve      the port comes in $PORT
   ripstop run --service orders --port 50051 --protocol grpc --label version=v2 -- ./orders
+  ripstop run --service edge --port 443 --protocol tls --send-proxy v2 -- nginx   nginx sees the addresses of clients
   ripstop run --service nightly -- ./job.sh                                    a job: ends with the exit code of job.sh
   ripstop run --join 10.0.0.5:7443 --token-file web.token --advertise 10.0.0.9 --service web --port 8080 -- ./web
 
@@ -35,8 +36,14 @@ export function runCommand(): Command {
     .option("--service-port <port>", "the port that clients name (default: --port; 80 with auto)", portOption)
     .addOption(
       new Option("--protocol <protocol>", "what the port speaks")
-        .choices(["auto", "http", "http2", "grpc", "tcp"])
+        .choices(["auto", "http", "http2", "grpc", "tcp", "tls"])
         .default("auto"),
+    )
+    .addOption(
+      new Option(
+        "--send-proxy <version>",
+        "begin connections to the application with a PROXY protocol header that names the client",
+      ).choices(["v1", "v2"]),
     )
     .option("--label <key=value>", "a label, for selectors; may be repeated", labelOption, {})
     .option(
@@ -46,7 +53,24 @@ export function runCommand(): Command {
       [],
     )
     .option("--advertise <address>", "the address of this host by which others reach it (default: loopback)")
+    .option(
+      "--proxied-upstream <host[:port]>",
+      "as --upstream, for a load balancer that begins its connections with a PROXY protocol header; may be repeated",
+      upstreamOption,
+      [],
+    )
+    .option(
+      "--inbound-proxy",
+      "connections of peers come through a load balancer that begins them with a PROXY protocol header",
+      false,
+    )
     .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
+    .option(
+      "--tunnel-idle <duration>",
+      "raw connections through which nothing passes end after this time; 0s = never",
+      durationOption,
+      3_600_000,
+    )
     .option("--drain <duration>", "longest time for what is in flight to finish", durationOption, 10_000)
     .option("--wait-timeout <duration>", "longest wait for control plane and first config", durationOption, 60_000)
     .addOption(

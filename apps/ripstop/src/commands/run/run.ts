@@ -24,9 +24,13 @@ export interface RunCommandOptions extends HomeOption, JoinOption {
   readonly servicePort?: number;
   readonly protocol: RunPort["protocol"];
   readonly label: Readonly<Record<string, string>>;
+  readonly sendProxy?: "v1" | "v2";
   readonly upstream: readonly UpstreamOption[];
+  readonly proxiedUpstream: readonly UpstreamOption[];
+  readonly inboundProxy: boolean;
   readonly metricsPort?: number | "auto";
   readonly advertise?: string;
+  readonly tunnelIdle: number;
   readonly drain: number;
   readonly waitTimeout: number;
   readonly endWithParent: boolean;
@@ -54,9 +58,14 @@ export async function run(command: readonly string[], options: RunCommandOptions
       serviceAccount: options.serviceAccount,
       labels: options.label,
       port: await portOf(options),
-      upstreams: options.upstream,
+      upstreams: [
+        ...options.upstream,
+        ...options.proxiedUpstream.map((upstream) => ({ ...upstream, proxyProtocol: true })),
+      ],
+      inboundProxyProtocol: options.inboundProxy,
       ...(options.advertise === undefined ? {} : { advertiseHost: options.advertise }),
       metricsPort: await metricsPortOf(options),
+      tunnelIdleMs: options.tunnelIdle,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
       command,
@@ -89,7 +98,12 @@ async function portOf(options: RunCommandOptions): Promise<RunPort | undefined> 
   if (options.port === undefined) return undefined;
   const auto = options.port === "auto";
   const port = options.port === "auto" ? await freePort() : options.port;
-  return { port, servicePort: options.servicePort ?? (auto ? AUTO_SERVICE_PORT : port), protocol: options.protocol };
+  return {
+    port,
+    servicePort: options.servicePort ?? (auto ? AUTO_SERVICE_PORT : port),
+    protocol: options.protocol,
+    ...(options.sendProxy === undefined ? {} : { proxyProtocol: options.sendProxy }),
+  };
 }
 
 async function metricsPortOf({ metricsPort }: RunCommandOptions): Promise<number | undefined> {

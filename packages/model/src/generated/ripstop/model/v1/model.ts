@@ -41,6 +41,18 @@ export namespace Protocol {
   export type UNRECOGNIZED = typeof Protocol.UNRECOGNIZED;
 }
 
+/** Whether connections begin with a PROXY protocol header that says who the client is (haproxy.org, proxy-protocol.txt). */
+export const ProxyProtocol = { NONE: 0, V1: 1, V2: 2, UNRECOGNIZED: -1 } as const;
+
+export type ProxyProtocol = typeof ProxyProtocol[keyof typeof ProxyProtocol];
+
+export namespace ProxyProtocol {
+  export type NONE = typeof ProxyProtocol.NONE;
+  export type V1 = typeof ProxyProtocol.V1;
+  export type V2 = typeof ProxyProtocol.V2;
+  export type UNRECOGNIZED = typeof ProxyProtocol.UNRECOGNIZED;
+}
+
 export interface Locality {
   region: string;
   zone: string;
@@ -75,6 +87,8 @@ export interface InboundPort {
   name: string;
   /** Where the application listens, "HOST:PORT". */
   applicationAddress: string;
+  /** The application wants this header at the start of each connection. */
+  proxyProtocol?: ProxyProtocol | undefined;
 }
 
 /** Names a Policy resource ("KIND/NAMESPACE/NAME"). */
@@ -116,6 +130,8 @@ export interface ServicePort {
   port: number;
   name: string;
   protocol: Protocol;
+  /** Endpoints with REACH_PLAIN want this header at the start of each connection. */
+  proxyProtocol?: ProxyProtocol | undefined;
 }
 
 /** Settings of balancing, retries and ejection; zero means the default that the comment names. */
@@ -144,9 +160,9 @@ export interface Endpoint {
   /** Workload id, or the address for an endpoint outside the mesh. */
   id: string;
   reach: Endpoint_Reach;
-  /** "HOST:PORT": of the peer's proxy with REACH_MESH, of the application with REACH_PLAIN. */
+  /** "HOST:PORT": of the peer's proxy with REACH_MESH and REACH_HBONE, of the application with REACH_PLAIN. */
   address: string;
-  /** Who must answer there (exact match), with REACH_MESH. */
+  /** Who must answer there (exact match), with REACH_MESH and REACH_HBONE. */
   spiffeId: string;
   /** Relative share of requests, 0 … 1 000 000; 0 means none. */
   weight: number;
@@ -166,6 +182,11 @@ export const Endpoint_Reach = {
   MESH: 0,
   /** PLAIN - Plain bytes to the application itself at the host of `address` and the target port. */
   PLAIN: 1,
+  /**
+   * HBONE - Mutual TLS without a server name to `address`, every connection in a tunnel of its own (HTTP/2 CONNECT to the host
+   * of `address` and the target port): HBONE as other meshes speak it. What is inside is plain HTTP or raw bytes.
+   */
+  HBONE: 2,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -174,6 +195,7 @@ export type Endpoint_Reach = typeof Endpoint_Reach[keyof typeof Endpoint_Reach];
 export namespace Endpoint_Reach {
   export type MESH = typeof Endpoint_Reach.MESH;
   export type PLAIN = typeof Endpoint_Reach.PLAIN;
+  export type HBONE = typeof Endpoint_Reach.HBONE;
   export type UNRECOGNIZED = typeof Endpoint_Reach.UNRECOGNIZED;
 }
 
@@ -276,11 +298,22 @@ export interface TrustBundle {
   sequence: number;
   /** DER. */
   x509Authorities: Buffer[];
+  /** Who is not trusted any more although a root vouches for it. Ids may be of any trust domain. */
+  revocations: Revocation[];
   /**
    * In the bundle of the own trust domain: those others that have a TrustBundle too (federation). Peers with an identity of
    * one of them are believed when their chain ends in a root of that one.
    */
   federatesWith: string[];
+}
+
+/** An identity, or one certificate, that is refused: exactly one of the first two fields is set. */
+export interface Revocation {
+  spiffeId: string;
+  /** Lower-case hex without leading zeros. */
+  serialNumber: string;
+  /** In the operator's words; "" when none were given. */
+  reason: string;
 }
 
 /** What the proxies report. Resource name: "default". */
@@ -551,7 +584,7 @@ export const Workload_LabelsEntry: MessageFns<Workload_LabelsEntry> = {
 };
 
 function createBaseInboundPort(): InboundPort {
-  return { port: 0, protocol: 0, name: "", applicationAddress: "" };
+  return { port: 0, protocol: 0, name: "", applicationAddress: "", proxyProtocol: undefined };
 }
 
 export const InboundPort: MessageFns<InboundPort> = {
@@ -567,6 +600,9 @@ export const InboundPort: MessageFns<InboundPort> = {
     }
     if (message.applicationAddress !== "") {
       writer.uint32(34).string(message.applicationAddress);
+    }
+    if (message.proxyProtocol !== undefined) {
+      writer.uint32(40).int32(message.proxyProtocol);
     }
     return writer;
   },
@@ -614,6 +650,14 @@ export const InboundPort: MessageFns<InboundPort> = {
             }
 
             message.applicationAddress = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.proxyProtocol = reader.int32() as any;
             continue;
           }
         }
@@ -902,7 +946,7 @@ export const Service: MessageFns<Service> = {
 };
 
 function createBaseServicePort(): ServicePort {
-  return { port: 0, name: "", protocol: 0 };
+  return { port: 0, name: "", protocol: 0, proxyProtocol: undefined };
 }
 
 export const ServicePort: MessageFns<ServicePort> = {
@@ -915,6 +959,9 @@ export const ServicePort: MessageFns<ServicePort> = {
     }
     if (message.protocol !== 0) {
       writer.uint32(24).int32(message.protocol);
+    }
+    if (message.proxyProtocol !== undefined) {
+      writer.uint32(32).int32(message.proxyProtocol);
     }
     return writer;
   },
@@ -954,6 +1001,14 @@ export const ServicePort: MessageFns<ServicePort> = {
             }
 
             message.protocol = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.proxyProtocol = reader.int32() as any;
             continue;
           }
         }
@@ -1997,7 +2052,7 @@ export const Backend: MessageFns<Backend> = {
 };
 
 function createBaseTrustBundle(): TrustBundle {
-  return { trustDomain: "", sequence: 0, x509Authorities: [], federatesWith: [] };
+  return { trustDomain: "", sequence: 0, x509Authorities: [], revocations: [], federatesWith: [] };
 }
 
 export const TrustBundle: MessageFns<TrustBundle> = {
@@ -2011,8 +2066,11 @@ export const TrustBundle: MessageFns<TrustBundle> = {
     for (const v of message.x509Authorities) {
       writer.uint32(26).bytes(v!);
     }
+    for (const v of message.revocations) {
+      Revocation.encode(v!, writer.uint32(82).fork()).join();
+    }
     for (const v of message.federatesWith) {
-      writer.uint32(82).string(v!);
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -2059,7 +2117,83 @@ export const TrustBundle: MessageFns<TrustBundle> = {
               break;
             }
 
+            message.revocations.push(Revocation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
             message.federatesWith.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevocation(): Revocation {
+  return { spiffeId: "", serialNumber: "", reason: "" };
+}
+
+export const Revocation: MessageFns<Revocation> = {
+  encode(message: Revocation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spiffeId !== "") {
+      writer.uint32(10).string(message.spiffeId);
+    }
+    if (message.serialNumber !== "") {
+      writer.uint32(18).string(message.serialNumber);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Revocation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevocation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spiffeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.serialNumber = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
             continue;
           }
         }

@@ -1,0 +1,34 @@
+// The section of proxies: connected, and with everything acknowledged?
+
+import type { ProxyView, WorkloadView } from "@ripstop/model";
+import { fine, problem, warning, type Finding, type Section } from "./finding.ts";
+
+const MAX_NAMED = 10;
+
+/** Compares what is registered with what is connected. */
+export function proxySection(workloads: readonly WorkloadView[], proxies: readonly ProxyView[]): Section {
+  const away = workloads.filter(({ proxyConnected }) => !proxyConnected);
+  const behind = proxies.filter(({ synced }) => !synced);
+  const refusing = proxies.filter(({ rejected }) => rejected.length > 0);
+  const findings: Finding[] = [
+    fine(`${proxies.length - behind.length} of ${proxies.length} connected proxies have acknowledged everything`),
+    ...away
+      .slice(0, MAX_NAMED)
+      .map(({ id }) =>
+        problem(`the proxy of ${id} is not connected: it works on with its last config`, "look into its log"),
+      ),
+    ...behind
+      .slice(0, MAX_NAMED)
+      .map(({ proxyId }) =>
+        warning(`the proxy of ${proxyId} has not acknowledged the newest config yet`, "look again"),
+      ),
+    ...refusing
+      .slice(0, MAX_NAMED)
+      .flatMap(({ proxyId, rejected }) =>
+        rejected.map(({ type, reason }) =>
+          problem(`the proxy of ${proxyId} refused a ${type}: ${reason}`, "correct the resource that it names"),
+        ),
+      ),
+  ];
+  return { name: "proxies", findings };
+}

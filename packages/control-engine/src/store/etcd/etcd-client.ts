@@ -1,0 +1,180 @@
+// A client of etcd's v3 API over gRPC: what the store needs of it, on whichever of several endpoints answers.
+
+import {
+  Client,
+  credentials,
+  status,
+  type ChannelCredentials,
+  type ClientDuplexStream,
+  type ServiceError,
+} from "@grpc/grpc-js";
+
+import type { Clock } from "@ripstop/core";
+import { etcd } from "@ripstop/model";
+
+/** How to reach etcd. */
+export interface EtcdOptions {
+  /** "http://HOST:PORT" or "https://HOST:PORT" of each member; tried in turn. */
+  readonly endpoints: readonly string[];
+  /** PEM. Certificate authority of the members; default: those of the system. */
+  readonly caPem?: string;
+  /** PEM. Certificate and key of this client. */
+  readonly certificatePem?: string;
+  readonly keyPem?: string;
+  readonly clock: Clock;
+}
+
+/** A watch that goes on until it is cancelled or fails. */
+export interface EtcdWatch {
+  cancel(): void;
+}
+
+interface Codec<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+const CALL_TIMEOUT_MS = 5_000;
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** etcd could not be asked. */
+export class EtcdError extends Error {
+  /** The request may have been carried out all the same. */
+  readonly uncertain: boolean;
+
+  constructor(message: string, uncertain: boolean) {
+    super(message);
+    this.uncertain = uncertain;
+  }
+}
+
+/** Calls etcd. */
+export class EtcdClient {
+  readonly #options: EtcdOptions;
+  readonly #clients: readonly Client[];
+  #preferred = 0;
+
+  /** Throws when an endpoint is not a URL of http or https. */
+  constructor(options: EtcdOptions) {
+    this.#options = options;
+    this.#clients = options.endpoints.map((endpoint) => {
+      const url = new URL(endpoint);
+      if (url.protocol !== "http:" && url.protocol !== "https:") throw new Error(`${endpoint} is no http(s) address`);
+      return new Client(url.host, this.#credentials(url), {
+        "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+        "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+        // A member that is cut off by the network is noticed within seconds.
+        "grpc.keepalive_time_ms": 3_000,
+        "grpc.keepalive_timeout_ms": 2_000,
+        "grpc.keepalive_permit_without_calls": 1,
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": 1_000,
+      });
+    });
+  }
+
+  /** Reads keys; linearizable. */
+  range(request: etcd.RangeRequest): Promise<etcd.RangeResponse> {
+    return this.#unary("/etcdserverpb.KV/Range", etcd.RangeRequest, etcd.RangeResponse, request, true);
+  }
+
+  /** Compares, and does the one or the other, in one step. Fails with `uncertain` when it may have happened. */
+  txn(request: etcd.TxnRequest): Promise<etcd.TxnResponse> {
+    return this.#unary("/etcdserverpb.KV/Txn", etcd.TxnRequest, etcd.TxnResponse, request, false);
+  }
+
+  /** All events on keys from `key` up to `rangeEnd` from a revision of etcd on. `onEnd` is called once, unless cancelled. */
+  watch(
+    range: { readonly key: Buffer; readonly rangeEnd: Buffer; readonly startRevision: number },
+    onResponse: (response: etcd.WatchResponse) => void,
+    onEnd: (reason: string) => void,
+  ): EtcdWatch {
+    const client = this.#clients[this.#preferred % this.#clients.length];
+    if (client === undefined) throw new Error("no endpoint");
+    const stream: ClientDuplexStream<etcd.WatchRequest, etcd.WatchResponse> = client.makeBidiStreamRequest(
+      "/etcdserverpb.Watch/Watch",
+      (message) => asBuffer(etcd.WatchRequest.encode(message).finish()),
+      (bytes) => etcd.WatchResponse.decode(bytes),
+    );
+    let over = false;
+    const end = (reason: string): void => {
+      if (over) return;
+      over = true;
+      this.#preferred++;
+      onEnd(reason);
+    };
+    stream.on("data", (response: etcd.WatchResponse) => {
+      if (!over) onResponse(response);
+    });
+    stream.on("error", (error) => end(error.message));
+    stream.on("end", () => end("etcd ended the watch"));
+    stream.write({
+      requestUnion: {
+        $case: "createRequest",
+        value: { ...range, progressNotify: false, fragment: true },
+      },
+    });
+    return {
+      cancel() {
+        over = true;
+        stream.cancel();
+      },
+    };
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close();
+  }
+
+  #credentials(url: URL): ChannelCredentials {
+    if (url.protocol === "http:") return credentials.createInsecure();
+    const { caPem, certificatePem, keyPem } = this.#options;
+    const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+    return credentials.createSsl(pem(caPem), pem(keyPem), pem(certificatePem));
+  }
+
+  /** Asks the endpoint that answered last; a read moves on to the next one when that does not answer. */
+  async #unary<In, Out>(
+    path: string,
+    input: Codec<In>,
+    output: Codec<Out>,
+    request: In,
+    repeatable: boolean,
+  ): Promise<Out> {
+    let last: EtcdError | undefined;
+    for (let attempt = 0; attempt < this.#clients.length; attempt++) {
+      const client = this.#clients[this.#preferred % this.#clients.length];
+      if (client === undefined) break;
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one endpoint after the other
+        return await this.#once(client, path, input, output, request);
+      } catch (error) {
+        if (!(error instanceof EtcdError)) throw error;
+        last = error;
+        this.#preferred++;
+        if (!repeatable) break;
+      }
+    }
+    throw last ?? new EtcdError("no endpoint was given", false);
+  }
+
+  #once<In, Out>(client: Client, path: string, input: Codec<In>, output: Codec<Out>, request: In): Promise<Out> {
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest<In, Out>(
+        path,
+        (message) => asBuffer(input.encode(message).finish()),
+        (bytes) => output.decode(bytes),
+        request,
+        { deadline: this.#options.clock.nowMs() + CALL_TIMEOUT_MS },
+        (error: ServiceError | null, value?: Out) => {
+          if (error === null && value !== undefined) resolve(value);
+          else reject(new EtcdError(error?.details ?? "no answer", error?.code !== status.INVALID_ARGUMENT));
+        },
+      );
+    });
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,15 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { slope } from "./slope.ts";
+
+describe("the slope of a row of measurements", () => {
+  it("is that of a straight line", () => {
+    assert.equal(slope([1, 2, 3, 4].map((x) => ({ x, y: 5 - 2 * x }))), -2);
+  });
+
+  it("is 0 for noise about a level, and for too little to tell", () => {
+    assert.equal(slope([10, 12, 12, 10].map((y, x) => ({ x, y }))), 0);
+    assert.equal(slope([{ x: 1, y: 1 }]), 0);
+    assert.equal(slope([]), 0);
+  });
+});

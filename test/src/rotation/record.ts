@@ -1,0 +1,47 @@
+// `npm run rotation -- [--services N] [--rate R] [--frozen SECONDS]`: rotations of the root under load, for the record.
+
+import { parseArgs } from "node:util";
+
+import { Mesh } from "../mesh.ts";
+import { Ring, type RingCounts } from "./ring.ts";
+import { noticed, rotate, rotateWithFrozen } from "./rotate.ts";
+
+const { values } = parseArgs({
+  options: {
+    services: { type: "string", default: "10" },
+    rate: { type: "string", default: "1000" },
+    frozen: { type: "string", default: "30" },
+  },
+});
+const mesh = new Mesh();
+const say = (what: string, seconds: number, seen: RingCounts): boolean => {
+  const { sent, failed, closed, pings, causes } = seen;
+  process.stdout.write(
+    `${what}: ${seconds.toFixed(1)} s, ${sent} requests (${Math.round(sent / seconds)}/s), ${pings} pings on TCP: ` +
+      `${failed} failed, ${closed} connections closed\n${failed > 0 ? `${causes.join("\n")}\n` : ""}`,
+  );
+  return failed === 0 && closed === 0;
+};
+const timed = async (ring: Ring, what: string, work: () => Promise<void>): Promise<boolean> => {
+  const started = performance.now();
+  const seen = await noticed(ring, work);
+  return say(what, (performance.now() - started) / 1000, seen);
+};
+try {
+  await mesh.startControl();
+  mesh.ripstop(["run", "--service", "bystander", "--", process.execPath, "--eval", "setInterval(() => {}, 1000)"]);
+  const ring = await Ring.start(mesh, Number(values.services), Number(values.rate));
+  const frozen = (await ring.workloads()).find(({ service }) => service.endsWith("bystander"));
+  if (frozen === undefined) throw new Error("the bystander is not there");
+  const plain = await timed(ring, `rotation over ${values.services} services`, async () => void (await rotate(mesh)));
+  const held = await timed(ring, `with one proxy stopped for ${values.frozen} s`, async () => {
+    const { held: statuses } = await rotateWithFrozen(mesh, frozen, Number(values.frozen));
+    const reasons = new Set(
+      statuses.flatMap(({ holding }) => holding.map((one) => `${one.workloadId}: ${one.reason}`)),
+    );
+    process.stdout.write(`the gate held in "${statuses.at(-1)?.phase ?? ""}" and named ${[...reasons].join("; ")}\n`);
+  });
+  process.exitCode = plain && held ? 0 : 1;
+} finally {
+  await mesh.stop();
+}
