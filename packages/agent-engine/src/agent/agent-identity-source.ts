@@ -1,7 +1,7 @@
 // Identities of the processes of this host: the kernel's facts against the registration entries of this node, the SVIDs
 // from the control plane under the node's own. One SVID per entry, shared by the processes that fit it.
 
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, randomInt } from "node:crypto";
 
 import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
 import { pemToDer } from "@ripstop/identity";
@@ -176,7 +176,7 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
     const nowMs = clock.nowMs();
     const issued: Issued = {
       svid: { spiffeId: entry.spiffeId, chainDer: chain.value, keyDer, hint: "", notAfterMs },
-      renewAtMs: nowMs + ((notAfterMs - nowMs) / 2) * (0.9 + 0.2 * Math.random()),
+      renewAtMs: nowMs + ((notAfterMs - nowMs) / 2) * (0.9 + 0.2 * (randomInt(1_000) / 1_000)),
     };
     this.#issued.set(entry.name, issued);
     return issued;

@@ -1,6 +1,8 @@
 // Keeps the identity of a node: joins once with a proof, then renews at half life with the key in use as the proof. After
 // a reboot, or a month off with the SVID long expired, that key is still proof enough.
 
+import { randomInt } from "node:crypto";
+
 import { Backoff, err, ok, sleep, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import { nodeSpiffeId } from "@ripstop/identity";
 import type { JoinEvidence, NodeSvidResponse } from "@ripstop/model";
@@ -23,8 +25,6 @@ export interface NodeKeeperOptions {
   readonly evidence: (() => Result<JoinEvidence, string>) | undefined;
   /** Takes one line for the operator. */
   readonly report: (line: string) => void;
-  /** A new identity is in use. */
-  onRenewed?(state: NodeState): void;
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -104,7 +104,7 @@ export class NodeKeeper {
 
   /** On the disk first: from here on the control plane knows the new key. */
   #keep({ keyPem }: KeyAndCsr, answer: NodeSvidResponse): Result<NodeState, ApiFailure> {
-    const { directory, api, clock, report, onRenewed } = this.#options;
+    const { directory, api, clock, report } = this.#options;
     const { name, spiffeId, trustDomain, svidChainPem, bundlePem, proofUntilMs } = answer;
     const state: NodeState = { name, spiffeId, trustDomain, keyPem, svidChainPem, bundlePem, proofUntilMs };
     const written = writeNodeState(directory, state);
@@ -114,9 +114,8 @@ export class NodeKeeper {
     this.#state = state;
     this.#backoff.reset();
     api.useIdentity(identityOf(state));
-    onRenewed?.(state);
     const lifeMs = Math.max(0, (svidNotAfterMs(svidChainPem) ?? 0) - clock.nowMs());
-    this.#renewAfter((lifeMs / 2) * (0.9 + 0.2 * Math.random()));
+    this.#renewAfter((lifeMs / 2) * (0.9 + 0.2 * (randomInt(1_000) / 1_000)));
     return ok(state);
   }
 

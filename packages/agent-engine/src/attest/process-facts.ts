@@ -34,11 +34,9 @@ export class ProcessReader {
   /** Of the very file that runs, which /proc leads to even when the path now names another. */
   async #hashOf(path: string): Promise<string> {
     try {
-      const { dev, ino, size, mtimeMs, ctimeMs, isFile } = await stat(path).then((found) => ({
-        ...found,
-        isFile: found.isFile(),
-      }));
-      if (!isFile || size > MAX_PROGRAM_BYTES) return "";
+      const found = await stat(path);
+      const { dev, ino, size, mtimeMs, ctimeMs } = found;
+      if (!found.isFile() || size > MAX_PROGRAM_BYTES) return "";
       // A change of content changes ctime, which nobody can set back.
       const key = [dev, ino, size, mtimeMs, ctimeMs].join(":");
       const known = this.#hashes.get(key);

@@ -157,7 +157,18 @@ describe("joining with a token", () => {
   it("lets one of two joins at the same moment in", async () => {
     const text = await webToken();
     const answers = await Promise.all([join({ type: "token", text }), join({ type: "token", text })]);
-    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401]);
+    assert.deepEqual(
+      answers.map(({ status }) => status).sort((a, b) => a - b),
+      [200, 401],
+    );
+  });
+
+  it("lets a crowd in that comes at one moment", async () => {
+    const tokens = await Promise.all(Array.from({ length: 40 }, webToken));
+    const answers = await Promise.all(tokens.map((text) => join({ type: "token", text })));
+    assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200]);
+    const ids = answers.map(({ text }) => (JSON.parse(text) as RegisterResponse).workloadId);
+    assert.equal(new Set(ids).size, 40);
   });
 
   it("answers again when the answer was lost, to the same key", async () => {

@@ -56,10 +56,10 @@ async function serve(options: AgentOptions, ended: Promise<"ended">): Promise<nu
   const started = await Promise.race([starting, ended]);
   if (started === "ended") return exitCodes.done;
   if (!started.ok) return started.error instanceof RipstopError ? failed(started.error) : printFailure(started.error);
-  const { node, workloadApi, close } = started.value;
+  const { node, workloadApi } = started.value;
   process.stdout.write(`agent of ${node.spiffeId}\nSPIFFE_ENDPOINT_SOCKET=${workloadApi}\n`);
   await ended;
-  await close();
+  await started.value.close();
   return exitCodes.done;
 }
 
