@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDurationMs } from "@ripstop/core";
+import { MAX_WORKERS } from "@ripstop/model";
 import type { KeyKind } from "@ripstop/identity/authority";
 import type { OutputFormat } from "./output/format.ts";
 
@@ -109,6 +110,14 @@ export function upstreamOption(text: string, before: readonly UpstreamOption[]):
     );
   const [, host = "", port] = match;
   return [...before, { host: host.toLowerCase(), port: port === undefined ? 0 : portOption(port) }];
+}
+
+/** A number of worker processes. */
+export function workersOption(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > MAX_WORKERS)
+    throw new InvalidArgumentError(`give a whole number from 1 to ${MAX_WORKERS}.`);
+  return value;
 }
 
 /** An integer ≥ 0. */

@@ -18,7 +18,7 @@ import {
   type KeyKind,
 } from "@ripstop/identity/authority";
 import { formatBundle } from "@ripstop/identity/jwt";
-import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
+import { parseWorkerStreamId, trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { revocationText } from "@ripstop/net";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
@@ -199,6 +199,8 @@ async function assemble(
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
+    metrics,
+    mayIssue: rules.mayIssue,
     ...given({ logger }),
   });
   if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
@@ -283,7 +285,7 @@ async function assemble(
       metrics,
       host: options.streamAddress?.host ?? LOOPBACK,
       port,
-      onReport: (proxyId, report) => collector.onReport(proxyId, report),
+      onReport: (proxyId, report, slot) => collector.onReport(proxyId, report, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
       ...given({ logger }),
     });
@@ -323,7 +325,7 @@ async function assemble(
   undo.push(() => watch.close());
   undo.push(
     collector.taps.onChange(() => {
-      for (const { proxyId } of discovery.proxies()) discovery.send(proxyId, collector.taps.command());
+      for (const proxyId of connectedProxies(discovery)) discovery.send(proxyId, collector.taps.command());
     }),
   );
   undo.push(
@@ -342,7 +344,7 @@ async function assemble(
     version: options.version,
     trustDomain: trustDomain.value,
     revision: store.revision,
-    proxies: discovery.proxies().length,
+    proxies: connectedProxies(discovery).size,
     dashboardUrl,
     streamAddress: discovery.address,
     joinAddress,
@@ -401,7 +403,7 @@ async function assemble(
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
-    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
       metrics,
@@ -521,4 +523,9 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
 /** The fields that are there: for options that may be absent but not undefined. */
 function given({ logger }: { readonly logger: Logger | undefined }): { readonly logger?: Logger } {
   return logger === undefined ? {} : { logger };
+}
+
+/** Ids of the proxies that have a config stream; the workers of one count once. */
+function connectedProxies(discovery: DiscoveryServer): Set<string> {
+  return new Set(discovery.proxies().map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId));
 }

@@ -1,4 +1,4 @@
-// The PROXY protocol header: the cases of testdata/proxy-protocol.md, and properties.
+// The PROXY protocol header: the cases of cases/proxy-protocol.md, and properties.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -41,7 +41,7 @@ function parseBytes(block: string): Buffer {
   return Buffer.from(text, "latin1");
 }
 
-const cases = readFileSync(new URL("../../testdata/proxy-protocol.md", import.meta.url), "utf8")
+const cases = readFileSync(new URL("../../cases/proxy-protocol.md", import.meta.url), "utf8")
   .split(/^## /m)
   .slice(1)
   .map((part) => {

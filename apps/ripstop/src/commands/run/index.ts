@@ -1,7 +1,15 @@
 // `ripstop run`: one application with its mesh side.
 
 import { Command, Option } from "commander";
-import { durationOption, labelOption, portOption, portOrAutoOption, upstreamOption, withHome } from "../../options.ts";
+import {
+  durationOption,
+  labelOption,
+  portOption,
+  portOrAutoOption,
+  upstreamOption,
+  withHome,
+  workersOption,
+} from "../../options.ts";
 import { withJoin } from "../../join-options.ts";
 import type { RunCommandOptions } from "./run.ts";
 
@@ -21,7 +29,8 @@ The application gets:
   NAME_SERVICE_HOST, _SERVICE_PORT    for each --upstream NAME, a loopback port that leads to it: any protocol
 
 It starts when its proxy has its first complete config. SIGTERM, SIGINT and SIGHUP: the workload leaves the mesh, finishes
-what is in flight, then the application gets the signal; a second SIGINT kills it.
+what is in flight, then the application gets the signal; a second SIGINT kills it. SIGUSR2 replaces the proxy by a new
+process without a failed request (\`ripstop proxy restart\`).
 
 Exit codes: the application's own; 128 + n when signal n ended it; 127 not found, 126 not executable, 125 the mesh side failed.`;
 
@@ -65,6 +74,7 @@ export function runCommand(): Command {
       false,
     )
     .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
+    .option("--proxy-workers <n>", "processes that the proxy's traffic is spread over", workersOption, 1)
     .option(
       "--tunnel-idle <duration>",
       "raw connections through which nothing passes end after this time; 0s = never",

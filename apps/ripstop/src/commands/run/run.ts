@@ -30,6 +30,7 @@ export interface RunCommandOptions extends HomeOption, JoinOption {
   readonly inboundProxy: boolean;
   readonly metricsPort?: number | "auto";
   readonly advertise?: string;
+  readonly proxyWorkers: number;
   readonly tunnelIdle: number;
   readonly drain: number;
   readonly waitTimeout: number;
@@ -65,6 +66,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       inboundProxyProtocol: options.inboundProxy,
       ...(options.advertise === undefined ? {} : { advertiseHost: options.advertise }),
       metricsPort: await metricsPortOf(options),
+      proxyWorkers: options.proxyWorkers,
       tunnelIdleMs: options.tunnelIdle,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
@@ -81,6 +83,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
   );
   // Signals stay handled until the process is gone: a late one must not cut the clean-up short.
   process.on("SIGTERM", () => workload.signal("SIGTERM"));
+  process.on("SIGUSR2", () => void workload.restartProxy());
   process.on("SIGHUP", () => workload.signal("SIGHUP"));
   // A terminal sends Ctrl-C to the whole foreground group, the application included.
   process.on("SIGINT", () => workload.signal("SIGINT", process.stdin.isTTY));
