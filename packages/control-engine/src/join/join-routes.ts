@@ -258,8 +258,6 @@ class JoinRoutes {
     const entry = this.#entry(node.value, body.value.entry);
     if (!entry.ok) return this.#refuse(request, `node ${node.value.name}`, entry.error);
     const { audience, ttlMs } = body.value;
-    const allowed = this.#options.identities.mayIssue(entry.value.spiffeId);
-    if (!allowed.ok) return { kind: jwtRefused, message: `${allowed.error.code}: ${allowed.error.message}` };
     const issued = await this.#options.identities.jwt.issue(entry.value.spiffeId, audience, ttlMs);
     if (!issued.ok) return { kind: jwtRefused, message: `${issued.error.code}: ${issued.error.message}` };
     answerJson(response, 200, issued.value satisfies JwtSvidResponse);
