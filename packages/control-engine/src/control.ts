@@ -378,6 +378,7 @@ async function assemble(
     authority,
     own: own.value,
     workloads,
+    identities: { registry, jwt: jwt.value, bundles },
     metrics,
     events,
     ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
