@@ -20,7 +20,7 @@ interface WebSocketClient extends EventEmitter {
 }
 const { WebSocket } = createRequire(import.meta.url)("ws") as { WebSocket: new (url: string) => WebSocketClient };
 
-const SECONDS = Number(process.env["RIPSTOP_SHORT_SVID_SECONDS"] ?? "60");
+const SECONDS = Number(process.env["RIPSTOP_SHORT_SVID_SECONDS"] ?? "25");
 const TTL_MS = 10_000;
 
 const webSocketServer = `

@@ -321,4 +321,32 @@ export const enforcements: readonly Enforcement[] = [
     without: "{ return `${options.serverName} ${options.expectedPeerId}`; }",
     tests: [`${ENGINE}node-proxy.test.js`],
   },
+  {
+    what: "identity: nothing is issued to the revoked",
+    file: `${CONTROL}identity/revocations.js`,
+    function: "Revocations.find",
+    without: "{ return undefined; }",
+    tests: [`${CONTROL}identity/revocations.test.js`],
+  },
+  {
+    what: "identity: the gate of a root rotation before the new root signs",
+    file: `${CONTROL}identity/rotation-gate.js`,
+    function: "notTold",
+    without: "{ return undefined; }",
+    tests: [`${CONTROL}identity/rotation-gate.test.js`],
+  },
+  {
+    what: "identity: the gate of a root rotation before the old root goes",
+    file: `${CONTROL}identity/rotation-gate.js`,
+    function: "notMoved",
+    without: "{ return undefined; }",
+    tests: [`${CONTROL}identity/rotation-gate.test.js`],
+  },
+  {
+    what: "identity: routes of the join listener for the workload itself",
+    file: `${CONTROL}join/join-routes.js`,
+    function: "JoinRoutes.guarded",
+    without: "{ return handler; }",
+    tests: [`${CONTROL}join/join.test.js`],
+  },
 ];
