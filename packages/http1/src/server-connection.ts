@@ -39,7 +39,10 @@ export interface Http1ServerHandler {
   onIdle(): void;
   /** The client broke the protocol. It was answered where that was possible; the connection closes. */
   onError(error: ErrorKind): void;
-  /** We sent our last byte and FIN and wait for the client to close: destroy the connection after a second or two. */
+  /**
+   * Our last byte and the FIN are written or queued; the client should close now. Destroy the connection a second or two
+   * after nothing is queued and the client sends no more, and at the latest after half a minute of the latter.
+   */
   onLinger(): void;
 }
 
@@ -483,8 +486,9 @@ export class Http1ServerConnection implements Http1RequestSink {
   }
 
   #discard(count: number): void {
+    const { maxDrainBytes, maxLingerBytes } = this.#limits;
     this.#discardedBytes += count;
-    if (this.#discardedBytes <= this.#limits.maxDrainBytes) return;
+    if (this.#discardedBytes <= (this.#isLingering ? maxLingerBytes : maxDrainBytes)) return;
     if (!this.#isLingering && this.#response === Response.DONE) {
       this.#linger();
       return;

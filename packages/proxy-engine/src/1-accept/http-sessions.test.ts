@@ -191,6 +191,56 @@ describe("an HTTP/1.1 client connection", () => {
     pass(3 * SESSION_CHECK_MS);
     assert.ok(conn.closed);
   });
+
+  const lastAnswer = (): Served => {
+    const served = serve(Http1Session);
+    served.conn.receive("POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100000\r\n\r\n");
+    served.conn.queuedBytes = 1000;
+    served.app.answer(1000);
+    served.app.streams[0]?.sendEnd();
+    assert.ok(served.conn.ended);
+    return served;
+  };
+
+  it("that is to close stays until a slow client has taken its whole answer", () => {
+    const { conn, pass } = lastAnswer();
+    for (let left = 1000; left > 0; left -= 100) {
+      conn.queuedBytes = left;
+      pass(2000);
+    }
+    assert.ok(!conn.closed);
+    conn.queuedBytes = 0;
+    pass(2000);
+    assert.ok(conn.closed);
+  });
+
+  it("that is to close is cut when the client takes nothing of its last answer", () => {
+    const { conn, pass } = lastAnswer();
+    pass(WRITE_STALL_MS + 3 * SESSION_CHECK_MS);
+    assert.ok(conn.closed);
+  });
+
+  it("that is to close stays while the client still sends its request, for some time", () => {
+    const { conn, pass } = lastAnswer();
+    conn.queuedBytes = 0;
+    for (let second = 0; second < 20; second++) {
+      conn.receive("x".repeat(1000));
+      pass(1000);
+    }
+    assert.ok(!conn.closed);
+    for (let second = 0; second < 20; second++) {
+      conn.receive("x".repeat(1000));
+      pass(1000);
+    }
+    assert.ok(conn.closed);
+  });
+
+  it("that is to close is closed soon when the client has all and says nothing", () => {
+    const { conn, pass } = lastAnswer();
+    conn.queuedBytes = 0;
+    pass(2000);
+    assert.ok(conn.closed);
+  });
 });
 
 const request = (extra: readonly (readonly [string, string])[] = []): Buffer =>

@@ -47,7 +47,9 @@ export interface HttpSession extends ConnHandler {
   check(): void;
 }
 
+/** How often a connection that was ended is looked at; and how often it may be found with a client that still sends. */
 const LINGER_MS = 1_000;
+const MAX_LINGER_LOOKS = 30;
 
 /** Checks that have to pass until `ms` are over for certain; what is timed began between two of them. */
 const checks = (ms: number): number => Math.ceil(ms / SESSION_CHECK_MS);
@@ -106,6 +108,10 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
   #checks = 0;
   #checkedRequests = 0;
   #bodyMark = 0;
+  // While the client is given time to take the end of its last answer.
+  #lingerMark = 0;
+  #lingerLooks = 0;
+  #isGone = false;
 
   constructor(conn: Conn, options: SessionOptions) {
     this.conn = conn;
@@ -181,6 +187,7 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
 
   onClose(cause: CloseCause): void {
     this.#registry.delete(this);
+    this.#isGone = true;
     this.#http1.closed(cause.message);
   }
 
@@ -194,7 +201,19 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
   onError(_error: ErrorKind): void {}
 
   onLinger(): void {
-    this.#clock.after(LINGER_MS, () => this.conn.destroy());
+    this.#lingerMark = this.#received;
+    this.#clock.after(LINGER_MS, () => this.#lookAtLinger());
+  }
+
+  /**
+   * Closes once that harms no answer: what is queued would be lost, and a client that still sends would be answered with
+   * an RST, which takes from it what it has not read (RFC 9112 section 9.6). One that takes nothing is cut by `check`.
+   */
+  #lookAtLinger(): void {
+    if (this.#isGone) return;
+    const isSending = this.#received !== this.#lingerMark;
+    if (this.conn.queuedBytes > 0 || (isSending && ++this.#lingerLooks < MAX_LINGER_LOOKS)) this.onLinger();
+    else this.conn.destroy();
   }
 }
 
