@@ -243,6 +243,60 @@ describe("an HTTP/1.1 client connection", () => {
   });
 });
 
+describe("an HTTP/1.1 client that asks for h2c", () => {
+  const asked =
+    "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n";
+
+  const upgrade = (): Served & { readonly registry: Set<HttpSession> } => {
+    const clock = new StoppedClock();
+    const engine = makeEngine(clock);
+    const conn = new FakeConn();
+    const app = new Application();
+    const registry = new Set<HttpSession>();
+    const session = new Http1Session(conn, { engine, acceptor: app, registry, upgrades: true });
+    const pass = (ms: number): void => {
+      clock.advance(ms);
+      engine.flush.flushAll();
+    };
+    return { clock, conn, app, session, pass, registry };
+  };
+
+  it("goes on in HTTP/2, with the answer on stream 1", () => {
+    const { conn, app, pass, registry } = upgrade();
+    conn.receive(asked);
+    pass(1);
+    const switched = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+    assert.equal(conn.written.toString("latin1", 0, switched.length), switched);
+    conn.written = conn.written.subarray(switched.length);
+    assert.equal(conn.written[3], Frame.SETTINGS, "the server's preface comes first");
+    assert.deepEqual(
+      [...registry].map(({ protocol }) => protocol),
+      ["http2"],
+    );
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    app.answer(5);
+    app.streams[0]?.sendEnd();
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 3, request()));
+    app.answer();
+    pass(1);
+    assert.deepEqual(
+      framesOf(conn.written, Frame.HEADERS).map((answer) => answer.readUInt32BE(5)),
+      [1, 3],
+    );
+    conn.close({ code: "", message: "gone" });
+    assert.equal(registry.size, 0);
+  });
+
+  it("may send its preface right behind the request", () => {
+    const { conn, app, pass } = upgrade();
+    conn.receive(Buffer.concat([Buffer.from(asked), hello(), acknowledged]));
+    app.answer();
+    pass(1);
+    assert.equal(framesOf(conn.written.subarray(conn.written.indexOf("\r\n\r\n") + 4), Frame.HEADERS).length, 1);
+    assert.ok(!conn.ended);
+  });
+});
+
 const request = (extra: readonly (readonly [string, string])[] = []): Buffer =>
   block([[":method", "POST"], [":scheme", "http"], [":path", "/"], [":authority", "a"], ...extra]);
 

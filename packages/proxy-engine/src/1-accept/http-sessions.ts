@@ -2,7 +2,7 @@
 
 import type { Clock, ErrorKind } from "@ripstop/core";
 import { StreamErrorCode, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
-import { http1Errors, Http1ServerConnection, type Http1ServerHandler } from "@ripstop/http1";
+import { http1Errors, Http1ServerConnection, type Http1ServerHandler, type Http1Successor } from "@ripstop/http1";
 import {
   Http2Connection,
   type Flushable,
@@ -89,6 +89,8 @@ export interface SessionOptions {
   readonly registry: SessionRegistry;
   readonly settings?: Partial<Http2Settings>;
   readonly limits?: Partial<Http2Limits>;
+  /** HTTP/1.1 clients may go on in HTTP/2 (h2c). Not for TLS, where ALPN decides. */
+  readonly upgrades?: boolean;
 }
 
 /** Serves HTTP/1.1. */
@@ -99,6 +101,7 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
   readonly #acceptor: RequestAcceptor;
   readonly #registry: SessionRegistry;
   readonly #clock: Clock;
+  readonly #options: SessionOptions;
   /** Made when bytes wait for the client at a check. */
   #writes: WriteWatch | undefined = undefined;
   #requests = 0;
@@ -118,7 +121,13 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
     this.#acceptor = options.acceptor;
     this.#registry = options.registry;
     this.#clock = options.engine.clock;
-    this.#http1 = new Http1ServerConnection({ output: conn, handler: this, clock: this.#clock });
+    this.#options = options;
+    this.#http1 = new Http1ServerConnection({
+      output: conn,
+      handler: this,
+      clock: this.#clock,
+      http2Upgrades: options.upgrades === true,
+    });
     this.#registry.add(this);
     conn.handler = this;
   }
@@ -196,6 +205,13 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
     return this.#acceptor.onRequest(stream, head, end);
   }
 
+  onUpgradeToHttp2(head: RequestHead, settings: Buffer): Http1Successor {
+    this.#registry.delete(this);
+    const session = new Http2Session(this.conn, this.#options);
+    session.acceptUpgrade(head, settings);
+    return session;
+  }
+
   onIdle(): void {}
 
   onError(_error: ErrorKind): void {}
@@ -258,6 +274,12 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
 
   get idle(): boolean {
     return this.#http2.activeStreams === 0;
+  }
+
+  /** The client came in HTTP/1.1 and was answered 101: its request is stream 1. See Http2Connection.acceptUpgrade. */
+  acceptUpgrade(head: RequestHead, settings: Buffer): void {
+    head.version = 20;
+    this.#http2.acceptUpgrade(head, settings);
   }
 
   shutdown(): void {
