@@ -110,6 +110,7 @@ async function lane(end: number): Promise<void> {
     finished++;
     const kind = plan.kind === "exchange" ? `${plan.client}-to-${plan.application}` : plan.kind;
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    if (plan.bare) kinds.set("bare", (kinds.get("bare") ?? 0) + 1);
     if (plan.abortAt !== -1 || plan.server.abortAt !== -1) kinds.set("cut", (kinds.get("cut") ?? 0) + 1);
     if (plan.server.abortAt === -1 && plan.abortAt === -1) bytes += plan.server.up;
   }
