@@ -135,9 +135,10 @@ function checkFraming(head: RequestHead, facts: FieldFacts): ErrorKind | undefin
 /**
  * RFC 7540 §3.2: an upgrade to h2c with exactly one HTTP2-Settings, in base64url. One with a body is not taken up, as a
  * server may decide: the body would have to be kept until it is complete.
+ * One that is to be the last of its connection is none to go on with.
  */
 function asksForHttp2(head: RequestHead, facts: FieldFacts): boolean {
-  if (!facts.connectionUpgrade || head.version !== 11 || head.method === "CONNECT") return false;
+  if (!facts.connectionUpgrade || facts.close || head.version !== 11 || head.method === "CONNECT") return false;
   if (facts.isChunked || facts.contentLength > 0 || !/^[\w-]+$/.test(facts.http2Settings)) return false;
   return facts.upgrade.split(",").some((item) => trimOws(item) === "h2c");
 }

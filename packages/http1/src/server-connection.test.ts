@@ -441,6 +441,7 @@ describe("Http1ServerConnection", () => {
       h2c("GET /a", "HTTP2-Settings: \r\n"),
       h2c("GET /a", undefined, "Upgrade"),
       h2c("GET /a", undefined, "HTTP2-Settings"),
+      h2c("GET /a", undefined, "Upgrade, HTTP2-Settings, close"),
       h2c("POST /a", "HTTP2-Settings: AAMAAABk\r\nContent-Length: 1\r\n").concat("x"),
       h2c("POST /a", "HTTP2-Settings: AAMAAABk\r\nTransfer-Encoding: chunked\r\n").concat("0\r\n\r\n"),
     ]) {
@@ -450,8 +451,8 @@ describe("Http1ServerConnection", () => {
       assert.match(bench.output.take(), /^HTTP\/1\.1 200 /, request);
       assert.equal(bench.at(0).head.headers.get("http2-settings"), undefined);
       assert.equal(bench.at(0).head.protocol, "");
-      bench.receive(GET);
-      assert.equal(bench.exchanges.length, 2, request);
+      if (!bench.output.calls.includes("end")) bench.receive(GET);
+      assert.equal(bench.exchanges.length, request.includes("close") ? 1 : 2, request);
     }
     const unwilling = new Bench();
     unwilling.receive(h2c());
