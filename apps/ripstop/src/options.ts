@@ -28,6 +28,7 @@ export interface AuthorityOptions {
   readonly svidTtl?: number;
   readonly caKey?: KeyKind;
   readonly rootLifetime?: number;
+  readonly externalCa?: string;
 }
 
 const MIN_SVID_TTL_MS = 10_000;
@@ -50,7 +51,8 @@ export function withAuthority(command: Command): Command {
     )
     .option("--root-lifetime <duration>", "lifetime of new root certificates (default: 87600h, ten years)", (text) =>
       durationBetween(text, MIN_ROOT_LIFETIME_MS, Infinity),
-    );
+    )
+    .option("--external-ca <dir>", "sign with an intermediate from elsewhere: tls.crt, tls.key and ca.crt, watched");
 }
 
 /** Adds -o. */

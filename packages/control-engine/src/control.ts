@@ -14,6 +14,7 @@ import {
   openAuthority,
   openJwtIssuer,
   startOwnIdentity,
+  type AuthorityOptions,
   type KeyedSvid,
   type KeyKind,
 } from "@ripstop/identity/authority";
@@ -101,6 +102,8 @@ export interface ControlOptions {
   readonly svidTtlMs?: number;
   /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
   readonly caKey?: KeyKind;
+  /** Folder of an intermediate that was made elsewhere: tls.crt (its chain), tls.key, ca.crt (the roots); watched. */
+  readonly externalCaDirectory?: string;
   /** Lifetime of roots that are made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
@@ -190,6 +193,7 @@ async function assemble(
     ...(options.caKey === undefined ? {} : { keyKind: options.caKey }),
     ...(options.rootLifetimeMs === undefined ? {} : { rootLifetimeMs: options.rootLifetimeMs }),
     ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
+    ...(options.externalCaDirectory === undefined ? {} : externalCa(options.externalCaDirectory, events)),
     ...given({ logger }),
   });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
@@ -374,6 +378,7 @@ async function assemble(
     authority,
     own: own.value,
     workloads,
+    identities: { registry, jwt: jwt.value, bundles },
     metrics,
     events,
     ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
@@ -474,6 +479,20 @@ async function assemble(
     bundleEndpointUrl,
     notices,
   });
+}
+
+/** The names that a Kubernetes TLS secret and cert-manager give these files. */
+function externalCa(directory: string, events: EventLog): Pick<AuthorityOptions, "external" | "onExternalRefused"> {
+  return {
+    external: { chain: join(directory, "tls.crt"), key: join(directory, "tls.key"), roots: join(directory, "ca.crt") },
+    onExternalRefused: (reason) =>
+      events.add({
+        severity: "critical",
+        type: "ExternalCaRefused",
+        subject: directory,
+        message: `The new files of the external intermediate are refused, what was there before goes on: ${reason}.`,
+      }),
+  };
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {

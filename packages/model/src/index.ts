@@ -25,6 +25,7 @@ export type {
   NodeEntries,
   NodeEntry,
   NodeJoinRequest,
+  NodeJwtRequest,
   NodeSvidResponse,
   NodeView,
   NodeWorkloadRequest,

@@ -471,7 +471,7 @@ class RunningProxy implements Proxy {
   }
 
   #useBundles(): void {
-    const set = this.#identities.setBundles(this.#bundles);
+    const set = this.#identities.setBundles(new Map(this.#bundles));
     if (!set.ok) throw set.error;
   }
 

@@ -10,6 +10,7 @@ import {
   withHome,
   workersOption,
 } from "../../options.ts";
+import { withJoin } from "../../join-options.ts";
 import type { RunCommandOptions } from "./run.ts";
 
 const EXAMPLES = `
@@ -19,6 +20,7 @@ Examples:
   ripstop run --service orders --port 50051 --protocol grpc --label version=v2 -- ./orders
   ripstop run --service edge --port 443 --protocol tls --send-proxy v2 -- nginx   nginx sees the addresses of clients
   ripstop run --service nightly -- ./job.sh                                    a job: ends with the exit code of job.sh
+  ripstop run --join 10.0.0.5:7443 --token-file web.token --advertise 10.0.0.9 --service web --port 8080 -- ./web
 
 The application gets:
   PORT                                the port to listen on (with --port)
@@ -34,7 +36,7 @@ Exit codes: the application's own; 128 + n when signal n ended it; 127 not found
 
 /** The command. */
 export function runCommand(): Command {
-  return withHome(new Command("run"))
+  return withJoin(withHome(new Command("run")))
     .description("run an application with its mesh side: identity, mutual TLS, routing, policies")
     .requiredOption("--service <name>", "the service that this is a workload of")
     .option("--namespace <name>", "namespace", "default")
@@ -59,6 +61,7 @@ export function runCommand(): Command {
       upstreamOption,
       [],
     )
+    .option("--advertise <address>", "the address of this host by which others reach it (default: loopback)")
     .option(
       "--proxied-upstream <host[:port]>",
       "as --upstream, for a load balancer that begins its connections with a PROXY protocol header; may be repeated",
