@@ -30,6 +30,7 @@ describe("random traffic of every kind through two proxies", () => {
           "h2-to-h1",
           "h2-to-h2",
           "proxy-to-h1",
+          "bare",
           "pipeline",
           "websocket",
           "tcp",

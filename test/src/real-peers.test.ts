@@ -139,7 +139,7 @@ describe("real clients and servers through the mesh", () => {
       ["HTTP/1.1", ["--http1.1"]],
       ["HTTP/1.0", ["--http1.0"]],
       ["HTTP/2 with prior knowledge", ["--http2-prior-knowledge"]],
-      ["HTTP/1.1 with an offer of HTTP/2", ["--http2"]],
+      ["HTTP/1.1 with an offer of HTTP/2, taken up where there is no body", ["--http2"]],
     ] as const) {
       it(`gets and posts over ${name}`, async () => {
         const answer = JSON.parse(await run("curl", "-sSf", ...flags, "-d", "name=value", url("echo"))) as EchoAnswer;
@@ -159,9 +159,14 @@ describe("real clients and servers through the mesh", () => {
       });
     }
 
-    it("is answered in HTTP/1.1 when it offers an upgrade to HTTP/2, and has no version that is not here", async () => {
-      const version = await run("curl", "-sSf", "--http2", "-o", "/dev/null", "-w", "%{http_version}", url("echo"));
-      assert.equal(version, "1.1");
+    it("goes on in HTTP/2 when it offers the upgrade, and has no version that is not here", async () => {
+      const { stdout, stderr } = await exec("curl", ["-sSf", "--http2", "-v", url("echo"), url("echo", "/again")]);
+      assert.match(stderr, /^< HTTP\/1\.1 101 /m);
+      assert.equal([...stderr.matchAll(/^< HTTP\/2 200 /gm)].length, 2);
+      const [first, second] = stdout.split(/(?<=\})(?=\{)/).map((text) => JSON.parse(text) as EchoAnswer);
+      assert.equal(first?.method, "GET");
+      assert.equal(second?.method, "GET");
+      for (const name of ["upgrade", "http2-settings"]) assert.equal(first?.headers[name], undefined);
       // HTTP/3 is the one that would be missing.
       assert.doesNotMatch(await run("curl", "-V"), /HTTP3/);
     });

@@ -23,6 +23,10 @@ export class FieldFacts {
   connectionUpgrade = false;
   upgrade = "";
   expect = "";
+  /** The one HTTP2-Settings field, nominated by Connection; "" when there is none, or more than one. */
+  http2Settings = "";
+  #http2SettingsCount = 0;
+  #nominatesHttp2Settings = false;
   readonly #nominated: string[] = [];
   #acceptsTrailers = false;
 
@@ -47,6 +51,7 @@ export class FieldFacts {
     }
     if (this.isChunked && this.contentLength >= 0) return http1Errors.lengthAndTransferEncoding;
     for (const name of this.#nominated) headers.remove(name);
+    if (this.#http2SettingsCount > 1 || !this.#nominatesHttp2Settings) this.http2Settings = "";
     if (this.#acceptsTrailers) headers.append("te", "trailers");
     return undefined;
   }
@@ -81,6 +86,9 @@ export class FieldFacts {
     this.connectionUpgrade = false;
     this.upgrade = "";
     this.expect = "";
+    this.http2Settings = "";
+    this.#http2SettingsCount = 0;
+    this.#nominatesHttp2Settings = false;
     this.#acceptsTrailers = false;
     if (this.#nominated.length > 0) this.#nominated.length = 0;
   }
@@ -102,6 +110,10 @@ export class FieldFacts {
         return undefined;
       case FieldRole.EXPECT:
         this.expect = this.expect === "" ? value : `${this.expect},${value}`;
+        return undefined;
+      case FieldRole.HTTP2_SETTINGS:
+        this.http2Settings = value;
+        this.#http2SettingsCount++;
         return undefined;
       case FieldRole.TE:
         for (const item of value.split(",")) {
@@ -162,6 +174,7 @@ export class FieldFacts {
       if (option === "close") this.close = true;
       else if (option === "keep-alive") this.keepAlive = true;
       else if (option === "upgrade") this.connectionUpgrade = true;
+      else if (option === "http2-settings") this.#nominatesHttp2Settings = true;
       // Framing and routing fields are never in the list, so nominating them removes nothing.
       else if (roleOfName(option) === FieldRole.ORDINARY) {
         if (this.#nominated.length === MAX_NOMINATED) return http1Errors.connectionFieldInvalid;

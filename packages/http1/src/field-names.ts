@@ -14,6 +14,8 @@ export const FieldRole = {
   TE: 7,
   /** Connection-specific and of no further use (RFC 9110 §7.6.1). */
   DROPPED: 8,
+  /** Of an upgrade to h2c (RFC 7540 §3.2.1). */
+  HTTP2_SETTINGS: 9,
 } as const;
 
 /** A field name with its role, and what it looked like and what followed it the last time (a guess for the next). */
@@ -60,7 +62,7 @@ export const SPECIAL_FIELDS: Readonly<Record<string, number>> = {
   te: FieldRole.TE,
   "keep-alive": FieldRole.DROPPED,
   "proxy-connection": FieldRole.DROPPED,
-  "http2-settings": FieldRole.DROPPED,
+  "http2-settings": FieldRole.HTTP2_SETTINGS,
 };
 
 const COMMON = `accept accept-charset accept-encoding accept-language accept-ranges access-control-allow-credentials

@@ -9,4 +9,9 @@ export { type Http1BodySink } from "./message-decoder.ts";
 export { callbackEndScheduler, type Flushable, type FlushScheduler, type Http1Output } from "./message-sender.ts";
 export { Http1RequestDecoder, type Http1RequestSink } from "./request-decoder.ts";
 export { Http1ResponseDecoder, type Http1ResponseSink } from "./response-decoder.ts";
-export { Http1ServerConnection, type Http1ServerHandler, type Http1ServerOptions } from "./server-connection.ts";
+export {
+  Http1ServerConnection,
+  type Http1ServerHandler,
+  type Http1ServerOptions,
+  type Http1Successor,
+} from "./server-connection.ts";

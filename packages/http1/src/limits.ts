@@ -22,6 +22,8 @@ export interface Http1Limits {
   readonly maxPipelinedBytes: number;
   /** Body bytes thrown away after an early response, to keep the connection. */
   readonly maxDrainBytes: number;
+  /** Bytes thrown away after our last one, so that no RST destroys a response on its way; more cuts the connection. */
+  readonly maxLingerBytes: number;
 }
 
 /** Room for real clients, close to what Envoy and HAProxy allow. */
@@ -36,6 +38,7 @@ export const DEFAULT_HTTP1_LIMITS: Http1Limits = {
   maxUnconsumedBytes: 64 * 1024,
   maxPipelinedBytes: 256 * 1024,
   maxDrainBytes: 1024 * 1024,
+  maxLingerBytes: 64 * 1024 * 1024,
 };
 
 /** The longest method that is looked at (RFC 9112 §3 asks for 501 beyond what is known). */

@@ -27,6 +27,11 @@ export class Http1RequestDecoder extends MessageDecoder {
   readonly head: RequestHead = new RequestHead();
   /** Whether the client lets the connection live after the current request (RFC 9112 §9.3). */
   keepAlive = false;
+  /**
+   * HTTP2-Settings, as it came, of a request that asks its neighbour to go on in HTTP/2 (RFC 7540 §3.2); "" when it does
+   * not ask, or not so that it may be answered 101.
+   */
+  http2Settings = "";
   readonly #sink: Http1RequestSink;
   /** At first something that no Host can be, so that an empty one is refused like any other that names nothing. */
   #hostSeen = "\0";
@@ -71,9 +76,11 @@ export class Http1RequestDecoder extends MessageDecoder {
     head.contentLength = facts.contentLength;
     // Absolute form is how clients speak to a proxy, which must not keep an HTTP/1.0 client (RFC 9112 §9.3).
     this.keepAlive = !facts.close && (head.version === 11 || (facts.keepAlive && head.scheme === ""));
+    this.http2Settings = "";
     if (facts.upgrade !== "") {
       const upgradeError = applyUpgrade(head, facts);
       if (upgradeError !== undefined) return upgradeError;
+      if (head.protocol === "" && asksForHttp2(head, facts)) this.http2Settings = facts.http2Settings;
     }
     const hasBody = facts.isChunked || facts.contentLength > 0;
     head.expectsContinue = hasBody && head.version === 11 && facts.expect !== "";
@@ -123,6 +130,17 @@ function checkFraming(head: RequestHead, facts: FieldFacts): ErrorKind | undefin
     return http1Errors.expectationUnknown;
   }
   return undefined;
+}
+
+/**
+ * RFC 7540 §3.2: an upgrade to h2c with exactly one HTTP2-Settings, in base64url. One with a body is not taken up, as a
+ * server may decide: the body would have to be kept until it is complete.
+ * One that is to be the last of its connection is none to go on with.
+ */
+function asksForHttp2(head: RequestHead, facts: FieldFacts): boolean {
+  if (!facts.connectionUpgrade || facts.close || head.version !== 11 || head.method === "CONNECT") return false;
+  if (facts.isChunked || facts.contentLength > 0 || !/^[\w-]+$/.test(facts.http2Settings)) return false;
+  return facts.upgrade.split(",").some((item) => trimOws(item) === "h2c");
 }
 
 /**

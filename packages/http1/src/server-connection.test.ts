@@ -22,11 +22,14 @@ class Bench {
   readonly exchanges: Exchange[] = [];
   readonly events: string[] = [];
   readonly connection: Http1ServerConnection;
+  /** Of upgrades to HTTP/2: what the connection's successor was given. */
+  upgrades = "";
   /** Called for each request before `onRequest` returns. */
   answer: ((exchange: Exchange) => void) | undefined = undefined;
 
-  constructor(limits: Partial<Http1Limits> = {}) {
+  constructor(limits: Partial<Http1Limits> = {}, http2Upgrades = false) {
     this.connection = new Http1ServerConnection({
+      http2Upgrades,
       output: this.output,
       scheduler: this.scheduler,
       limits: { ...DEFAULT_HTTP1_LIMITS, ...limits },
@@ -35,6 +38,10 @@ class Bench {
         onIdle: () => this.events.push("idle"),
         onError: (error) => this.events.push(error.name),
         onLinger: () => this.events.push("linger"),
+        onUpgradeToHttp2: (head, settings) => {
+          this.events.push(`h2c ${head.method} ${head.path} ${settings.toString("hex")}`);
+          return { onBytes: (buf, start, end) => (this.upgrades += buf.latin1Slice(start, end)) };
+        },
       },
     });
   }
@@ -381,14 +388,79 @@ describe("Http1ServerConnection", () => {
     declared.receive("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\nab");
     respond(declared.at(0).stream, "early");
     assert.deepEqual(declared.output.calls, ["end"]);
-    const chunked = new Bench({ maxDrainBytes: 10 });
+    const chunked = new Bench({ maxDrainBytes: 10, maxLingerBytes: 30 });
     chunked.receive("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     respond(chunked.at(0).stream, "early");
     assert.deepEqual(chunked.output.calls, []);
     chunked.receive(`14\r\n${"x".repeat(20)}\r\n`);
     assert.deepEqual(chunked.output.calls, ["end"]);
+    // A cut now would be an RST, which destroys what the client has not read of the response.
+    chunked.receive("x".repeat(20));
+    assert.deepEqual(chunked.output.calls, ["end"]);
     chunked.receive("x".repeat(20));
     assert.deepEqual(chunked.output.calls, ["end", "destroy"]);
+  });
+
+  const h2c = (
+    line = "GET /a",
+    fields = "HTTP2-Settings: AAMAAABk\r\n",
+    nominated = "Upgrade, HTTP2-Settings",
+  ): string => `${line} HTTP/1.1\r\nHost: a\r\nConnection: ${nominated}\r\nUpgrade: h2c\r\n${fields}\r\n`;
+
+  it("hands a client that asks for h2c over, with what it sent behind its request", () => {
+    const bench = new Bench({}, true);
+    bench.receive(GET);
+    bench.receive(h2c("HEAD /b"));
+    assert.deepEqual(bench.output.calls, ["pause"]);
+    respond(bench.at(0).stream, "first");
+    bench.output.take();
+    assert.deepEqual(bench.events, ["h2c HEAD /b 000300000064"]);
+    assert.deepEqual(bench.output.calls, ["pause", "resume"]);
+    const other = new Bench({}, true);
+    other.receive(`${h2c()}PRI * HTTP/2.0`);
+    assert.equal(
+      other.output.take(),
+      "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+    );
+    assert.deepEqual(other.events, ["h2c GET /a 000300000064"]);
+    assert.equal(other.upgrades, "PRI * HTTP/2.0");
+    assert.equal(other.exchanges.length, 0);
+    // The transport is the successor's.
+    other.connection.closed("gone");
+    other.connection.shutdown();
+    other.connection.receivedEnd();
+    assert.deepEqual(other.output.calls, []);
+  });
+
+  it("answers in HTTP/1.1 when an upgrade to h2c is not as it must be, or not wanted", () => {
+    for (const request of [
+      h2c("GET /a", ""),
+      h2c("GET /a", "HTTP2-Settings: AAMAAABk\r\nHTTP2-Settings: AAMAAABk\r\n"),
+      h2c("GET /a", "HTTP2-Settings: AAMAAA\r\n"),
+      h2c("GET /a", "HTTP2-Settings: AAMAA+Bk\r\n"),
+      h2c("GET /a", "HTTP2-Settings: \r\n"),
+      h2c("GET /a", undefined, "Upgrade"),
+      h2c("GET /a", undefined, "HTTP2-Settings"),
+      h2c("GET /a", undefined, "Upgrade, HTTP2-Settings, close"),
+      h2c("POST /a", "HTTP2-Settings: AAMAAABk\r\nContent-Length: 1\r\n").concat("x"),
+      h2c("POST /a", "HTTP2-Settings: AAMAAABk\r\nTransfer-Encoding: chunked\r\n").concat("0\r\n\r\n"),
+    ]) {
+      const bench = new Bench({}, true);
+      bench.receive(request);
+      respond(bench.at(0).stream, "1.1");
+      assert.match(bench.output.take(), /^HTTP\/1\.1 200 /, request);
+      assert.equal(bench.at(0).head.headers.get("http2-settings"), undefined);
+      assert.equal(bench.at(0).head.protocol, "");
+      if (!bench.output.calls.includes("end")) bench.receive(GET);
+      assert.equal(bench.exchanges.length, request.includes("close") ? 1 : 2, request);
+    }
+    const unwilling = new Bench();
+    unwilling.receive(h2c());
+    assert.equal(unwilling.exchanges.length, 1);
+    const leaving = new Bench({}, true);
+    leaving.connection.retire();
+    leaving.receive(h2c());
+    assert.equal(leaving.exchanges.length, 1);
   });
 
   it("opens an upgrade only when the answer accepts it; until then nothing is interpreted or passed on", () => {

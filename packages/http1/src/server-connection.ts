@@ -39,8 +39,22 @@ export interface Http1ServerHandler {
   onIdle(): void;
   /** The client broke the protocol. It was answered where that was possible; the connection closes. */
   onError(error: ErrorKind): void;
-  /** We sent our last byte and FIN and wait for the client to close: destroy the connection after a second or two. */
+  /**
+   * Our last byte and the FIN are written or queued; the client should close now. Destroy the connection a second or two
+   * after nothing is queued and the client sends no more, and at the latest after half a minute of the latter.
+   */
   onLinger(): void;
+  /**
+   * The request `head`, complete and valid only during the call, asks to go on in HTTP/2 (RFC 7540 §3.2), and 101 was
+   * written. `settings` is its decoded HTTP2-Settings. This connection is over without a word more; the transport is the
+   * owner's, and what the client sent already goes to the result. Only with the option `http2Upgrades`.
+   */
+  onUpgradeToHttp2?(head: RequestHead, settings: Buffer): Http1Successor;
+}
+
+/** Takes the bytes of a connection that speaks another protocol now. */
+export interface Http1Successor {
+  onBytes(buf: Buffer, start: number, end: number): void;
 }
 
 /** Parts of a server connection. */
@@ -52,7 +66,12 @@ export interface Http1ServerOptions {
   readonly clock?: Clock;
   /** Default: at the end of the running callback. */
   readonly scheduler?: FlushScheduler;
+  /** Whether `onUpgradeToHttp2` is called, which must be there then. Default: such a request is answered in HTTP/1.1. */
+  readonly http2Upgrades?: boolean;
 }
+
+/** One setting in a SETTINGS frame (RFC 9113 §6.5.1). */
+const SETTING_BYTES = 6;
 
 const Response = { NONE: 0, STARTED: 1, DONE: 2 } as const;
 
@@ -66,6 +85,7 @@ export class Http1ServerConnection implements Http1RequestSink {
   readonly #owner: Http1ServerHandler;
   readonly #limits: Http1Limits;
   readonly #clock: Clock | undefined;
+  readonly #http2Upgrades: boolean;
   readonly #decoder: Http1RequestDecoder;
   readonly #sender: MessageSender;
   readonly #gate: ReadGate;
@@ -95,12 +115,14 @@ export class Http1ServerConnection implements Http1RequestSink {
   #protocol = "";
   #websocketKey = "";
   #awaitsContinue = false;
+  #successor: Http1Successor | undefined = undefined;
 
   constructor(options: Http1ServerOptions) {
     this.#output = options.output;
     this.#owner = options.handler;
     this.#limits = options.limits ?? DEFAULT_HTTP1_LIMITS;
     this.#clock = options.clock;
+    this.#http2Upgrades = options.http2Upgrades === true;
     this.#decoder = new Http1RequestDecoder(this, this.#limits);
     this.#sender = new MessageSender(options.output, options.scheduler ?? callbackEndScheduler);
     this.#gate = new ReadGate(options.output, this.#limits.maxUnconsumedBytes);
@@ -232,6 +254,7 @@ export class Http1ServerConnection implements Http1RequestSink {
 
   /** For the decoder. */
   onRequest(head: RequestHead, end: boolean): void {
+    if (this.#http2Upgrades && this.#decoder.http2Settings !== "" && this.#upgradeToHttp2(head)) return;
     this.#isOpen = true;
     this.#wasBusy = true;
     this.#isRequestDone = end;
@@ -405,6 +428,7 @@ export class Http1ServerConnection implements Http1RequestSink {
       pos = this.#decoder.decode(buf, pos, end);
     }
     this.#isDecoding = false;
+    if (this.#successor !== undefined && pos < end) this.#successor.onBytes(buf, pos, end);
     this.#announceIdle();
   }
 
@@ -428,6 +452,22 @@ export class Http1ServerConnection implements Http1RequestSink {
     if (held !== undefined) this.#process(held, 0, held.length);
     if (this.#held.isEmpty) this.#gate.hold(false);
     this.#announceIdle();
+  }
+
+  /** True when the client goes on in HTTP/2. */
+  #upgradeToHttp2(head: RequestHead): boolean {
+    const settings = Buffer.from(this.#decoder.http2Settings, "base64url");
+    if (settings.length % SETTING_BYTES !== 0 || this.#owner.onUpgradeToHttp2 === undefined) return false;
+    if (this.#isShutdown || this.#isRetired) return false;
+    const answer = upgradeAnswer;
+    answer.clear();
+    answer.status = 101;
+    answer.protocol = "h2c";
+    encodeResponseHead(this.#sender.writer(), answer, HeadFlag.UPGRADE);
+    this.#sender.writeGathered();
+    this.#die();
+    this.#successor = this.#owner.onUpgradeToHttp2(head, settings);
+    return true;
   }
 
   #openUpgrade(head: ResponseHead): void {
@@ -483,8 +523,9 @@ export class Http1ServerConnection implements Http1RequestSink {
   }
 
   #discard(count: number): void {
+    const { maxDrainBytes, maxLingerBytes } = this.#limits;
     this.#discardedBytes += count;
-    if (this.#discardedBytes <= this.#limits.maxDrainBytes) return;
+    if (this.#discardedBytes <= (this.#isLingering ? maxLingerBytes : maxDrainBytes)) return;
     if (!this.#isLingering && this.#response === Response.DONE) {
       this.#linger();
       return;

@@ -161,6 +161,12 @@ describe("a request that is glued to another", () => {
         );
         assert.match(answer, /^HTTP\/1\.1 403 /);
       }
+      const inHttp2 = await exchange(
+        web.ports.upstreams[0] ?? 0,
+        `GET /chat HTTP/1.1\r\nHost: stock\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n${INNER}`,
+      );
+      assert.match(inHttp2, /^HTTP\/1\.1 101 /);
+      assert.equal(inHttp2.match(/HTTP\/1\.1 /g)?.length, 1);
       assert.doesNotMatch(received, /smuggled/);
     } finally {
       await mesh.close();

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { Agent } from "node:http";
 import type { ClientHttp2Session } from "node:http2";
 import { openSession, overHttp1, overHttp2, type Way } from "./http-exchange.ts";
+import { overSocket } from "./http-socket.ts";
 import { judge } from "./outcome.ts";
 import { pipelined } from "./pipeline.ts";
 import { makePlan, type Application, type Plan } from "./plan.ts";
@@ -64,7 +65,12 @@ async function perform(plan: Plan): Promise<string | undefined> {
   else if (plan.client === "h2") {
     const session = sessionFor(way.port, plan.server.index);
     seen = plan.kind === "websocket" ? await webSocketHttp2(plan, way, session) : await overHttp2(plan, way, session);
-  } else seen = plan.kind === "websocket" ? await webSocketHttp1(plan, way) : await overHttp1(plan, way, agent);
+  } else if (plan.kind === "websocket") seen = await webSocketHttp1(plan, way);
+  else if (plan.bare) {
+    const { seen: first, wrong } = await overSocket(plan, way);
+    if (wrong !== undefined) return wrong;
+    seen = first;
+  } else seen = await overHttp1(plan, way, agent);
   bytes += seen.check.received;
   return judge(plan, seen);
 }
@@ -104,6 +110,7 @@ async function lane(end: number): Promise<void> {
     finished++;
     const kind = plan.kind === "exchange" ? `${plan.client}-to-${plan.application}` : plan.kind;
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    if (plan.bare) kinds.set("bare", (kinds.get("bare") ?? 0) + 1);
     if (plan.abortAt !== -1 || plan.server.abortAt !== -1) kinds.set("cut", (kinds.get("cut") ?? 0) + 1);
     if (plan.server.abortAt === -1 && plan.abortAt === -1) bytes += plan.server.up;
   }

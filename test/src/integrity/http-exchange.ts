@@ -20,7 +20,7 @@ export interface Way {
 }
 
 /** Cuts the exchange once read and written bytes reach the plan's limit. */
-class Cutter {
+export class Cutter {
   readonly #plan: Plan;
   readonly #cut: () => void;
   #sent = 0;
@@ -105,7 +105,6 @@ export async function overHttp1(plan: Plan, way: Way, agent: Agent): Promise<See
     onBytes: () => cutter.received(check.received),
   });
   cutter.over = true;
-  // The rest of the upload of an early answer goes on, but nobody waits for it: see docs/soak.md.
   const trailer = response.trailers["x-down-trailer"];
   return {
     status: 200,

@@ -37,6 +37,8 @@ export interface Plan {
   readonly method: "GET" | "HEAD" | "POST" | "PUT";
   readonly chunked: boolean;
   readonly expect: boolean;
+  /** An HTTP/1.1 client on a bare socket, in place of Node's. */
+  readonly bare: boolean;
   readonly slowRead: boolean;
   readonly slowWrite: boolean;
   readonly piece: number;
@@ -50,6 +52,7 @@ export interface Plan {
 }
 
 const MAX_ANSWERED_UPLOAD = 500_000;
+const BARE_SHARE = 0.25;
 
 /** Bytes from 0 to 5 MB, mostly small. */
 function size(random: SeededRandom): number {
@@ -90,7 +93,7 @@ export function makePlan(seed: number, index: number): Plan {
   const downPiece = piece(random);
   const slow = (): boolean => random.next() < 0.08;
   const chunked = !bodyless && random.next() < 0.5;
-  return {
+  const plan = {
     kind,
     client,
     application,
@@ -120,6 +123,9 @@ export function makePlan(seed: number, index: number): Plan {
       piece: Math.max(downPiece, Math.ceil(down / 200)),
     },
   };
+  // Node's client sends no more once a complete answer came while it waited for room: see docs/soak.md.
+  const bare = random.next() < BARE_SHARE || (answer !== "after" && !bodyless);
+  return { ...plan, bare: bare && kind === "exchange" && client !== "h2" };
 }
 
 /** Seed of what the server sends. */

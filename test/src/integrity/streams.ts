@@ -12,19 +12,21 @@ export interface Sending {
   readonly slow: boolean;
   /** Called with the bytes sent so far, before each piece; false stops. */
   before?(sent: number): boolean;
+  /** Puts a piece into its frame; without it pieces are written as they are. */
+  frame?(bytes: Buffer): Buffer;
 }
 
 const MAX_PAUSES = 8;
 
 /** Sends a body without ending the stream; false when stopped by `before` or by the end of the stream. */
 export async function sendContent(stream: Writable, sending: Sending): Promise<boolean> {
-  const { seed, length, piece, slow, before } = sending;
+  const { seed, length, piece, slow, before, frame } = sending;
   let pauses = 0;
   for (let sent = 0; sent < length;) {
     if (before?.(sent) === false || stream.destroyed || stream.writableEnded) return false;
     const bytes = content(seed, sent, Math.min(piece, length - sent));
     sent += bytes.length;
-    const room = stream.write(bytes);
+    const room = stream.write(frame?.(bytes) ?? bytes);
     if (!room && !(await drained(stream))) return false;
     if (slow && pauses++ < MAX_PAUSES) await pause(pauses);
   }

@@ -191,6 +191,110 @@ describe("an HTTP/1.1 client connection", () => {
     pass(3 * SESSION_CHECK_MS);
     assert.ok(conn.closed);
   });
+
+  const lastAnswer = (): Served => {
+    const served = serve(Http1Session);
+    served.conn.receive("POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100000\r\n\r\n");
+    served.conn.queuedBytes = 1000;
+    served.app.answer(1000);
+    served.app.streams[0]?.sendEnd();
+    assert.ok(served.conn.ended);
+    return served;
+  };
+
+  it("that is to close stays until a slow client has taken its whole answer", () => {
+    const { conn, pass } = lastAnswer();
+    for (let left = 1000; left > 0; left -= 100) {
+      conn.queuedBytes = left;
+      pass(2000);
+    }
+    assert.ok(!conn.closed);
+    conn.queuedBytes = 0;
+    pass(2000);
+    assert.ok(conn.closed);
+  });
+
+  it("that is to close is cut when the client takes nothing of its last answer", () => {
+    const { conn, pass } = lastAnswer();
+    pass(WRITE_STALL_MS + 3 * SESSION_CHECK_MS);
+    assert.ok(conn.closed);
+  });
+
+  it("that is to close stays while the client still sends its request, for some time", () => {
+    const { conn, pass } = lastAnswer();
+    conn.queuedBytes = 0;
+    for (let second = 0; second < 20; second++) {
+      conn.receive("x".repeat(1000));
+      pass(1000);
+    }
+    assert.ok(!conn.closed);
+    for (let second = 0; second < 20; second++) {
+      conn.receive("x".repeat(1000));
+      pass(1000);
+    }
+    assert.ok(conn.closed);
+  });
+
+  it("that is to close is closed soon when the client has all and says nothing", () => {
+    const { conn, pass } = lastAnswer();
+    conn.queuedBytes = 0;
+    pass(2000);
+    assert.ok(conn.closed);
+  });
+});
+
+describe("an HTTP/1.1 client that asks for h2c", () => {
+  const asked =
+    "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n";
+
+  const upgrade = (): Served & { readonly registry: Set<HttpSession> } => {
+    const clock = new StoppedClock();
+    const engine = makeEngine(clock);
+    const conn = new FakeConn();
+    const app = new Application();
+    const registry = new Set<HttpSession>();
+    const session = new Http1Session(conn, { engine, acceptor: app, registry, upgrades: true });
+    const pass = (ms: number): void => {
+      clock.advance(ms);
+      engine.flush.flushAll();
+    };
+    return { clock, conn, app, session, pass, registry };
+  };
+
+  it("goes on in HTTP/2, with the answer on stream 1", () => {
+    const { conn, app, pass, registry } = upgrade();
+    conn.receive(asked);
+    pass(1);
+    const switched = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
+    assert.equal(conn.written.toString("latin1", 0, switched.length), switched);
+    conn.written = conn.written.subarray(switched.length);
+    assert.equal(conn.written[3], Frame.SETTINGS, "the server's preface comes first");
+    assert.deepEqual(
+      [...registry].map(({ protocol }) => protocol),
+      ["http2"],
+    );
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    app.answer(5);
+    app.streams[0]?.sendEnd();
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 3, request()));
+    app.answer();
+    pass(1);
+    assert.deepEqual(
+      framesOf(conn.written, Frame.HEADERS).map((answer) => answer.readUInt32BE(5)),
+      [1, 3],
+    );
+    conn.close({ code: "", message: "gone" });
+    assert.equal(registry.size, 0);
+  });
+
+  it("may send its preface right behind the request", () => {
+    const { conn, app, pass } = upgrade();
+    conn.receive(Buffer.concat([Buffer.from(asked), hello(), acknowledged]));
+    app.answer();
+    pass(1);
+    assert.equal(framesOf(conn.written.subarray(conn.written.indexOf("\r\n\r\n") + 4), Frame.HEADERS).length, 1);
+    assert.ok(!conn.ended);
+  });
 });
 
 const request = (extra: readonly (readonly [string, string])[] = []): Buffer =>

@@ -2,7 +2,7 @@
 
 import type { Clock, ErrorKind } from "@ripstop/core";
 import { StreamErrorCode, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
-import { http1Errors, Http1ServerConnection, type Http1ServerHandler } from "@ripstop/http1";
+import { http1Errors, Http1ServerConnection, type Http1ServerHandler, type Http1Successor } from "@ripstop/http1";
 import {
   Http2Connection,
   type Flushable,
@@ -47,7 +47,9 @@ export interface HttpSession extends ConnHandler {
   check(): void;
 }
 
+/** How often a connection that was ended is looked at; and how often it may be found with a client that still sends. */
 const LINGER_MS = 1_000;
+const MAX_LINGER_LOOKS = 30;
 
 /** Checks that have to pass until `ms` are over for certain; what is timed began between two of them. */
 const checks = (ms: number): number => Math.ceil(ms / SESSION_CHECK_MS);
@@ -87,6 +89,8 @@ export interface SessionOptions {
   readonly registry: SessionRegistry;
   readonly settings?: Partial<Http2Settings>;
   readonly limits?: Partial<Http2Limits>;
+  /** HTTP/1.1 clients may go on in HTTP/2 (h2c). Not for TLS, where ALPN decides. */
+  readonly upgrades?: boolean;
 }
 
 /** Serves HTTP/1.1. */
@@ -97,6 +101,7 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
   readonly #acceptor: RequestAcceptor;
   readonly #registry: SessionRegistry;
   readonly #clock: Clock;
+  readonly #options: SessionOptions;
   /** Made when bytes wait for the client at a check. */
   #writes: WriteWatch | undefined = undefined;
   #requests = 0;
@@ -106,13 +111,23 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
   #checks = 0;
   #checkedRequests = 0;
   #bodyMark = 0;
+  // While the client is given time to take the end of its last answer.
+  #lingerMark = 0;
+  #lingerLooks = 0;
+  #isGone = false;
 
   constructor(conn: Conn, options: SessionOptions) {
     this.conn = conn;
     this.#acceptor = options.acceptor;
     this.#registry = options.registry;
     this.#clock = options.engine.clock;
-    this.#http1 = new Http1ServerConnection({ output: conn, handler: this, clock: this.#clock });
+    this.#options = options;
+    this.#http1 = new Http1ServerConnection({
+      output: conn,
+      handler: this,
+      clock: this.#clock,
+      http2Upgrades: options.upgrades === true,
+    });
     this.#registry.add(this);
     conn.handler = this;
   }
@@ -181,6 +196,7 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
 
   onClose(cause: CloseCause): void {
     this.#registry.delete(this);
+    this.#isGone = true;
     this.#http1.closed(cause.message);
   }
 
@@ -189,12 +205,31 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
     return this.#acceptor.onRequest(stream, head, end);
   }
 
+  onUpgradeToHttp2(head: RequestHead, settings: Buffer): Http1Successor {
+    this.#registry.delete(this);
+    const session = new Http2Session(this.conn, this.#options);
+    session.acceptUpgrade(head, settings);
+    return session;
+  }
+
   onIdle(): void {}
 
   onError(_error: ErrorKind): void {}
 
   onLinger(): void {
-    this.#clock.after(LINGER_MS, () => this.conn.destroy());
+    this.#lingerMark = this.#received;
+    this.#clock.after(LINGER_MS, () => this.#lookAtLinger());
+  }
+
+  /**
+   * Closes once that harms no answer: what is queued would be lost, and a client that still sends would be answered with
+   * an RST, which takes from it what it has not read (RFC 9112 section 9.6). One that takes nothing is cut by `check`.
+   */
+  #lookAtLinger(): void {
+    if (this.#isGone) return;
+    const isSending = this.#received !== this.#lingerMark;
+    if (this.conn.queuedBytes > 0 || (isSending && ++this.#lingerLooks < MAX_LINGER_LOOKS)) this.onLinger();
+    else this.conn.destroy();
   }
 }
 
@@ -239,6 +274,12 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
 
   get idle(): boolean {
     return this.#http2.activeStreams === 0;
+  }
+
+  /** The client came in HTTP/1.1 and was answered 101: its request is stream 1. See Http2Connection.acceptUpgrade. */
+  acceptUpgrade(head: RequestHead, settings: Buffer): void {
+    head.version = 20;
+    this.#http2.acceptUpgrade(head, settings);
   }
 
   shutdown(): void {

@@ -17,7 +17,8 @@ export interface OutboundHttpOptions {
 export function serveOutboundHttp(context: OutboundContext, conn: Conn, options: OutboundHttpOptions): HttpSession {
   const { engine, sessions: registry } = context;
   const parts = { engine, acceptor: options.acceptor, registry };
-  return options.http2 ? new Http2Session(conn, parts) : new Http1Session(conn, parts);
+  if (options.http2) return new Http2Session(conn, parts);
+  return new Http1Session(conn, { ...parts, upgrades: conn.tls === undefined });
 }
 
 /** Adds the client of a connection that began with a PROXY protocol header to those who forwarded the request before. */
