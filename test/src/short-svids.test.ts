@@ -1,4 +1,4 @@
-// SVIDs that live for 10 s under traffic: every certificate is exchanged many times over, and nobody notices. Runs for a
+// SVIDs that live for 10 s under traffic: every certificate is exchanged many times over, and nobody notices. Runs for half a
 // minute; RIPSTOP_SHORT_SVID_SECONDS=300 is the run for the record.
 
 import assert from "node:assert/strict";

@@ -12,7 +12,7 @@ import type { Mesh } from "../mesh.ts";
 import { portPrinter } from "../peer-programs.ts";
 import type { ProbeAnswer } from "./probe.ts";
 import { lookInto, probeEnvironment, untilProbed } from "./proxies.ts";
-import { slope } from "./slope.ts";
+import { riseOfLeast, slope } from "./slope.ts";
 
 const exec = promisify(execFile);
 const BODY = "x".repeat(95);
@@ -185,8 +185,8 @@ export function trendsOf(samples: readonly HeapSample[]): readonly HeapTrend[] {
       proxy,
       heapGrowth: growth(({ heapUsed, external }) => heapUsed + external),
       residentGrowth: growth(({ resident }) => resident),
-      handleGrowth: growth(handlesOf),
-      fileGrowth: growth(({ files }) => files),
+      handleGrowth: riseOfLeast(own.map(handlesOf)),
+      fileGrowth: riseOfLeast(own.map(({ files }) => files)),
     };
   });
 }

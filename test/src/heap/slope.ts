@@ -19,3 +19,13 @@ export function slope(points: readonly Point[]): number {
   }
   return below === 0 ? 0 : above / below;
 }
+
+/**
+ * How much the least value of the later half is above the least of the earlier half: what comes and goes (pooled
+ * connections) does not count, what stays does. `values` in order; 0 for fewer than two.
+ */
+export function riseOfLeast(values: readonly number[]): number {
+  const middle = Math.ceil(values.length / 2);
+  const [earlier, later] = [values.slice(0, middle), values.slice(middle)];
+  return later.length === 0 ? 0 : Math.min(...later) - Math.min(...earlier);
+}
