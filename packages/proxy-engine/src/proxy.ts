@@ -106,7 +106,7 @@ const COUNT_BYTES_MS = 1_000;
 const WHEEL_TICK_MS = 50;
 
 class RunningProxy implements Proxy {
-  readonly live: LiveCounts = { exchanges: 0, tunnels: 0 };
+  readonly live: LiveCounts = { exchanges: 0, tunnels: 0, mirrors: 0 };
   readonly workloads = new Map<string, HostedWorkload>();
   readonly #options: ProxyOptions;
   readonly engine: Engine;
