@@ -1,6 +1,7 @@
 // Violations of the filters and retries of an HTTPRoute: each CEL rule of the published CRD (v1.6.1), and its defaults.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 
 import { readResource, violationsOf } from "../fixtures.suite.ts";
@@ -152,4 +153,15 @@ describe("retry of an HTTPRoute", () => {
     for (const body of ["codes: [399]", "codes: [600]", "codes: [500, 500]", "attempts: 0", "backoff: 1.5s", "x: 1"])
       only(inRule(`{retry: {${body}}}`), /retry/);
   });
+});
+
+describe("the user pages about HTTPRoute", () => {
+  for (const page of ["../../../../docs/http-routes.md", "../../src/http-route/README.md"]) {
+    it(`show an example that can be applied: ${page.split("/").at(-1)}`, () => {
+      const markdown = readFileSync(new URL(page, import.meta.url), "utf8");
+      const examples = [...markdown.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, yaml]) => yaml ?? "");
+      assert.ok(examples.length > 0);
+      for (const yaml of examples) assert.equal(readResource(kind, yaml).kind, "HTTPRoute");
+    });
+  }
 });
