@@ -4,6 +4,7 @@
 import { StreamErrorCode, type HeaderList, type RequestHead, type ResponseHead } from "@ripstop/http";
 import { WheelTimer } from "@ripstop/net";
 import { metricNames } from "@ripstop/telemetry";
+import type { MirrorCopy } from "../5-filter/applied-filters.ts";
 import { removeOutboundFields } from "../5-filter/request-duties.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
@@ -12,15 +13,33 @@ import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { isGrpc } from "./local-reply.ts";
 
 /** Copies under way in one proxy; beyond it none are made. */
-export const MAX_MIRRORED: number = 1_000;
+const MAX_MIRRORED = 1_000;
 /** Body bytes that wait for one mirror. */
 const MAX_WAITING = 64 * 1024;
 /** From the request's arrival to the end of the mirror's answer. */
 const TIME_LIMIT_MS = 30_000;
 
 /** Counts one copy by where it went and what became of it: a status class, "failed", or "dropped" by the proxy. */
-export function countMirrored(engine: Engine, destination: string, result: string): void {
+function countMirrored(engine: Engine, destination: string, result: string): void {
   engine.metrics.counter(metricNames.MIRRORED.name, metricNames.MIRRORED.help, { destination, result }).add(1);
+}
+
+/**
+ * Copies ready to start, one for each of `copies` that can be made now; the others are counted as dropped. `find` gives
+ * the cluster of a service, or undefined when its mirror cannot have the whole request.
+ */
+export function mirroredRequests(
+  engine: Engine,
+  copies: readonly MirrorCopy[],
+  find: (service: string) => Cluster | undefined,
+): MirroredRequest[] {
+  const made: MirroredRequest[] = [];
+  for (const { mirror, head } of copies) {
+    const cluster = engine.live.mirrors < MAX_MIRRORED ? find(mirror.service) : undefined;
+    if (cluster === undefined) countMirrored(engine, mirror.service, "dropped");
+    else made.push(new MirroredRequest({ engine, cluster, port: mirror.port }, head));
+  }
+  return made;
 }
 
 /** What a copy is sent to. */

@@ -36,7 +36,7 @@ import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchang
 import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { isGrpc, refusal } from "./local-reply.ts";
-import { countMirrored, MAX_MIRRORED, MirroredRequest } from "./mirrored-request.ts";
+import { mirroredRequests } from "./mirrored-request.ts";
 import { isGrpcUnavailable, isIdempotent, isRetryableStatus, retryDelayMs } from "./retry-rules.ts";
 
 const CONFIG_WAIT_MS = 5_000;
@@ -204,16 +204,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   /** Sends the copies; the request itself is on its way already. */
   #mirror(copies: readonly MirrorCopy[], frontend: Frontend): void {
-    const { engine } = this;
-    const mirrors: MirroredRequest[] = [];
-    for (const { mirror, head } of copies) {
-      const cluster = frontend.backend(mirror.service);
-      if (cluster === undefined || this.finished || !this.replayable || engine.live.mirrors >= MAX_MIRRORED) {
-        countMirrored(engine, mirror.service, "dropped");
-      } else {
-        mirrors.push(new MirroredRequest({ engine, cluster, port: mirror.port }, head));
-      }
-    }
+    const whole = this.replayable && !this.finished;
+    const mirrors = mirroredRequests(this.engine, copies, (service) => (whole ? frontend.backend(service) : undefined));
     if (mirrors.length > 0) this.mirrorTo(mirrors);
   }
 
