@@ -47,8 +47,14 @@ describe("traffic between proxies", () => {
       const tcpdump = spawn("tcpdump", ["-i", "lo", "-U", "--immediate-mode", "-s", "0", "-w", file, "tcp"], {
         stdio: ["ignore", "ignore", "pipe"],
       });
-      const [listening] = (await once(tcpdump.stderr, "data")) as [Buffer];
-      assert.match(listening.toString(), /listening on|dropped privs/);
+      await new Promise<void>((resolve, reject) => {
+        let said = "";
+        tcpdump.stderr.setEncoding("utf8").on("data", (text: string) => {
+          said += text;
+          if (said.includes("listening on")) resolve();
+        });
+        tcpdump.once("exit", () => reject(new Error(`tcpdump ended: ${said}`)));
+      });
       const fresh = await MeshClient.start(mesh, "fresh-caller");
       const answer = await fresh.send("http://echo/", {
         method: "POST",

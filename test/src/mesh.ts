@@ -91,7 +91,8 @@ export class Mesh {
           // Not listening yet.
         }
       }
-      if (this.control.child.exitCode !== null) throw new Error(`the control plane ended:\n${this.control.output()}`);
+      if (this.control.child.exitCode !== null || this.control.child.signalCode !== null)
+        throw new Error(`the control plane ended:\n${this.control.output()}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -134,6 +135,7 @@ export class Mesh {
           let text = "";
           response.setEncoding("utf8");
           response.on("data", (chunk: string) => (text += chunk));
+          response.on("error", reject);
           response.on("end", () => resolve({ status: response.statusCode ?? 0, body: text }));
         },
       );

@@ -166,7 +166,11 @@ describe("the Workload API beside an application", () => {
     bundles.cancel();
   });
 
-  it("serves py-spiffe unchanged: it fetches, checks and streams", { skip: needsPySpiffe() }, async () => {
+  // Not everybody who runs the tests has Python, or reaches its package index: the client above runs everywhere.
+  const withoutPython = needsPySpiffe();
+  if (withoutPython !== false) process.stdout.write(`no test with py-spiffe: ${withoutPython}\n`);
+  const pythonTest = withoutPython === false ? it : it.todo;
+  pythonTest("serves py-spiffe unchanged: it fetches, checks and streams", async () => {
     const program = start(pythonOfSpiffe, [join(root, "test/peers/py-spiffe/client.py")], {
       env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: address },
     });
@@ -191,15 +195,9 @@ describe("the Workload API beside an application", () => {
     assert.equal(await program.ended, 0);
   });
 
-  it(
-    "serves go-spiffe unchanged",
-    {
-      skip:
-        process.env["RIPSTOP_GO_SPIFFE"] === undefined
-          ? "set RIPSTOP_GO_SPIFFE=1 (the first build takes minutes)"
-          : needsProgram("go", "https://go.dev/dl"),
-    },
-    async () => {
+  // Its first build takes minutes, so it is built on request only.
+  if (process.env["RIPSTOP_GO_SPIFFE"] !== undefined)
+    it("serves go-spiffe unchanged", { skip: needsProgram("go", "https://go.dev/dl") }, async () => {
       const program = start("go", ["run", "."], {
         cwd: join(root, "test/peers/go-spiffe"),
         env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: address },
@@ -207,8 +205,7 @@ describe("the Workload API beside an application", () => {
       assert.equal(await program.ended, 0, program.output());
       assert.match(program.output(), new RegExp(`x509 ${ID} 2 1`));
       assert.match(program.output(), new RegExp(`locally validated ${ID}`));
-    },
-  );
+    });
 
   it("keeps serving while the control plane is away, except for new JWT-SVIDs", async () => {
     const before = client.stream<X509SvidResponseMessage>("FetchX509SVID");

@@ -5,13 +5,13 @@ import { join } from "node:path";
 
 import { policyResourceKinds } from "@ripstop/policies/control";
 import { kind as exampleKind } from "@ripstop/policies/example";
-import { coreKinds, meshKinds } from "@ripstop/resources";
+import { coreKinds, identityKinds, meshKinds } from "@ripstop/resources";
 
 import { checkLinks, checkResources, checkResourceText } from "./docs-check.ts";
 import { filesBelow, read, root } from "./lib/tree.ts";
 import { conclude } from "./lib/verdict.ts";
 
-const kinds = [...coreKinds, ...meshKinds, ...policyResourceKinds, exampleKind];
+const kinds = [...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds, exampleKind];
 const pages = filesBelow("", (path) => path.endsWith(".md") && !path.includes("/testdata/")).map((path) => read(path));
 const exists = (path: string): boolean => existsSync(join(root, path));
 const problems: string[] = [];

@@ -1,6 +1,7 @@
 // The command line: commands, help and what is said about mistakes. Each command loads its own code when it is used.
 
 import { Command } from "commander";
+import { agentCommand } from "./commands/agent/index.ts";
 import { applyCommand } from "./commands/apply/index.ts";
 import { checkCommand } from "./commands/check/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
@@ -10,11 +11,13 @@ import { diffCommand } from "./commands/diff/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
+import { nodeCommand } from "./commands/node/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
 import { rollbackCommand } from "./commands/rollback/index.ts";
 import { runCommand } from "./commands/run/index.ts";
 import { statusCommand } from "./commands/status/index.ts";
 import { tapCommand } from "./commands/tap/index.ts";
+import { tokenCommand } from "./commands/token/index.ts";
 import { upCommand } from "./commands/up/index.ts";
 import { versionCommand } from "./commands/version/index.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -65,6 +68,9 @@ export function createProgram(): Command {
     statusCommand(),
     tapCommand(),
     identityCommand(),
+    agentCommand(),
+    tokenCommand(),
+    nodeCommand(),
     checkCommand(),
     controlCommand(),
     proxyCommand(),

@@ -35,6 +35,18 @@ export const stateDirectoryInvalid: ErrorKind = defineError({
   remedy: "Use `ripstop run`, or give --state-dir the directory that it made.",
 });
 
+/** The options for joining do not fit together, or a file that they name cannot be used. */
+export const joinOptionsInvalid: ErrorKind = defineError({
+  code: "RS4120",
+  name: "join_options_invalid",
+  status: 400,
+  grpcStatus: 3,
+  title: "The options for joining cannot be used",
+  cause: "One is missing, two exclude each other, or a file that they name cannot be read.",
+  remedy:
+    "Give --join HOST:PORT with --token-file FILE (from `ripstop token create`), or with --jwt-file and --trust-bundle.",
+});
+
 /** A file cannot be written, or is there already. */
 export const fileUnwritable: ErrorKind = defineError({
   code: "RS4150",

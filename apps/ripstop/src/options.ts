@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDurationMs } from "@ripstop/core";
+import { MAX_WORKERS } from "@ripstop/model";
 import type { KeyKind } from "@ripstop/identity/authority";
 import type { OutputFormat } from "./output/format.ts";
 
@@ -27,6 +28,7 @@ export interface AuthorityOptions {
   readonly svidTtl?: number;
   readonly caKey?: KeyKind;
   readonly rootLifetime?: number;
+  readonly externalCa?: string;
 }
 
 const MIN_SVID_TTL_MS = 10_000;
@@ -49,7 +51,8 @@ export function withAuthority(command: Command): Command {
     )
     .option("--root-lifetime <duration>", "lifetime of new root certificates (default: 87600h, ten years)", (text) =>
       durationBetween(text, MIN_ROOT_LIFETIME_MS, Infinity),
-    );
+    )
+    .option("--external-ca <dir>", "sign with an intermediate from elsewhere: tls.crt, tls.key and ca.crt, watched");
 }
 
 /** Adds -o. */
@@ -109,6 +112,14 @@ export function upstreamOption(text: string, before: readonly UpstreamOption[]):
     );
   const [, host = "", port] = match;
   return [...before, { host: host.toLowerCase(), port: port === undefined ? 0 : portOption(port) }];
+}
+
+/** A number of worker processes. */
+export function workersOption(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > MAX_WORKERS)
+    throw new InvalidArgumentError(`give a whole number from 1 to ${MAX_WORKERS}.`);
+  return value;
 }
 
 /** An integer ≥ 0. */

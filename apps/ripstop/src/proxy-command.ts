@@ -18,13 +18,19 @@ const PROXY_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
 /** Beside the program, put there by the build. */
 const OPENSSL_CONFIG = "openssl-proxy.cnf";
 
-/** The program at `modulePath`, by default this very one, with the role `proxy`. */
-export function proxyCommand(modulePath: string = realpathSync(process.argv[1] ?? "")): ProxyCommand {
+/**
+ * The proxy that belongs to `executable` (default: this very program): its own file beside the bundle, else the program
+ * with the role `proxy`.
+ */
+export function proxyCommand(executable: string = process.argv[1] ?? ""): ProxyCommand {
+  const program = realpathSync(executable);
+  const own = join(dirname(program), "proxy.cjs");
+  const hasOwn = existsSync(own);
   return {
     execPath: process.execPath,
-    execArgs: [...process.execArgv, ...PROXY_V8_OPTIONS, ...opensslOptions(modulePath)],
-    modulePath,
-    args: ["proxy"],
+    execArgs: [...new Set([...process.execArgv, ...PROXY_V8_OPTIONS]), ...opensslOptions(program)],
+    modulePath: hasOwn ? own : program,
+    args: hasOwn ? [] : ["proxy"],
     env: PROXY_ENVIRONMENT,
   };
 }

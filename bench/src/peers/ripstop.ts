@@ -69,10 +69,10 @@ async function clientProxy({ nodeFlags, listen, protocol, endpoints, folder, mes
 
 /** The proxy as `ripstop run` starts it: the same options and environment. */
 function proxyCommand(directory: string, nodeFlags: readonly string[]): Launch {
-  const { execPath, execArgs, args, env } = shippedCommand(bundle);
+  const { execPath, execArgs, modulePath, args, env } = shippedCommand(bundle);
   return {
     command: execPath,
-    args: [...execArgs, ...nodeFlags, bundle, ...args, "--state-dir", directory],
+    args: [...execArgs, ...nodeFlags, modulePath, ...args, "--state-dir", directory],
     env: { ...process.env, ...env },
   };
 }

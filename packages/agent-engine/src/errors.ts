@@ -156,25 +156,3 @@ export const peerCredentialsUnavailable: ErrorKind = defineError({
   cause: "This system is not Linux, or the peer is in a container whose processes the agent cannot see.",
   remedy: "Run the agent on Linux, in the host's process namespace.",
 });
-
-/** No entry fits the process. */
-export const processNotEntitled: ErrorKind = defineError({
-  code: "RS4026",
-  name: "process_not_entitled",
-  status: 403,
-  grpcStatus: 7,
-  title: "No registration entry gives this process that identity",
-  cause: "There is no WorkloadIdentity for it, or the process differs from what it selects.",
-  remedy: "Compare the process with `ripstop get workloadidentities`; the message says what differs.",
-});
-
-/** The agent has no identity yet. */
-export const agentNotJoined: ErrorKind = defineError({
-  code: "RS4027",
-  name: "agent_not_joined",
-  status: 503,
-  grpcStatus: 14,
-  title: "The agent of this host has not joined the mesh",
-  cause: "The control plane is away, or the agent was started without a token.",
-  remedy: "Look at the agent's messages.",
-});

@@ -4,12 +4,20 @@ export { exitCodeOf, startApplication, type Application, type ApplicationEnd } f
 export { ControlApi, describeFailure, type ApiFailure, type CallerIdentity, type LineStream } from "./control-api.ts";
 export { applicationEnvironment, environmentName, type OutboundPorts } from "./environment.ts";
 export { freePort } from "./free-port.ts";
+export {
+  isAlive,
+  meshHome,
+  stateDirectoryOf,
+  supervisorPidFile,
+  sweepStateDirectories,
+  type MeshHome,
+} from "./mesh-home.ts";
+export type { ProxyCommand } from "./proxy-process.ts";
+export { ProxySupervisor, type HandOver, type ProxyEvents, type SupervisorSettings } from "./proxy-supervisor.ts";
 export { evidenceFrom, tokenPins } from "./join/evidence.ts";
 export { JoinApi, type JoinApiOptions } from "./join/join-api.ts";
 export { parseJoinAddress, type JoinAddress } from "./join/join-address.ts";
 export type { TrustAnchor } from "./join/trust-anchor.ts";
-export { isAlive, meshHome, sweepStateDirectories, type MeshHome } from "./mesh-home.ts";
-export type { ProxyCommand } from "./proxy-supervisor.ts";
 export {
   RUN_FAILED_EXIT_CODE,
   WorkloadRun,

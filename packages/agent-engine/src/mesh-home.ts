@@ -35,9 +35,14 @@ export function meshHome(option: string | undefined, env: NodeJS.ProcessEnv): Me
   };
 }
 
+/** Where the state directory of a workload is, whether it exists or not. */
+export function stateDirectoryOf(home: MeshHome, workloadId: string): string {
+  return join(home.runDirectory, workloadId.replace("/", "_"));
+}
+
 /** Makes the state directory of a workload (0700), emptied of an earlier run, marked with this process's id. */
 export function createStateDirectory(home: MeshHome, workloadId: string): Result<string, RipstopError> {
-  const path = join(home.runDirectory, workloadId.replace("/", "_"));
+  const path = stateDirectoryOf(home, workloadId);
   const longest = Buffer.byteLength(join(path, workloadApiSocket));
   if (longest > MAX_SOCKET_PATH_BYTES) {
     return err(

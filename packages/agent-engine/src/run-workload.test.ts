@@ -130,6 +130,7 @@ describe("WorkloadRun", () => {
       port: { port: await freePort(), servicePort: 80, protocol: "http" },
       upstreams: [UPSTREAM],
       metricsPort: undefined,
+      proxyWorkers: 1,
       drainMs: 1_000,
       waitTimeoutMs: 20_000,
       command: [process.execPath, join(testdata, "app.mjs")],

@@ -29,7 +29,8 @@ import {
   workloadApiSocket,
   type MeshHome,
 } from "./mesh-home.ts";
-import { ProxySupervisor, type ProxyCommand } from "./proxy-supervisor.ts";
+import type { ProxyCommand } from "./proxy-process.ts";
+import { ProxySupervisor, type ProxyEvents } from "./proxy-supervisor.ts";
 import { ReadinessProbe } from "./readiness-probe.ts";
 import { removeDirectory } from "./remove-directory.ts";
 import { SvidKeeper, svidNotAfterMs, type KeyAndCsr, type KeyAndCsrMaker } from "./svid-keeper.ts";
@@ -68,6 +69,8 @@ export interface RunOptions {
   readonly inboundProxyProtocol?: boolean;
   /** Loopback port on which the proxy serves its metrics; undefined for none. */
   readonly metricsPort: number | undefined;
+  /** Processes that the proxy's traffic is spread over, 1 to 64. */
+  readonly proxyWorkers: number;
   /** Raw connections through which nothing passes end after this time; 0 = never, undefined = the proxy's default. */
   readonly tunnelIdleMs?: number | undefined;
   /** Longest time for inbound work to finish at the end. */
@@ -172,6 +175,17 @@ export class WorkloadRun {
     }
     this.#stopRequested.open(name);
     if (this.#application !== undefined) void this.#leave(this.#application, alreadyDelivered ? undefined : name);
+  }
+
+  /**
+   * Replaces the proxy by a new process (after an update of the program) without a refused or failed connection; says
+   * how it went.
+   */
+  async restartProxy(): Promise<void> {
+    const supervisor = this.#supervisor;
+    if (supervisor === undefined) return;
+    const done = await supervisor.handOver(this.#options.drainMs);
+    this.#say(done.ok ? "the proxy was replaced by a new process" : `the proxy was not replaced: ${done.reason}`);
   }
 
   /** From nothing to a started application. */
@@ -337,7 +351,7 @@ export class WorkloadRun {
 
   #createSupervisor(stateDirectory: string): ProxySupervisor {
     const { clock, proxyCommand } = this.#dependencies;
-    return new ProxySupervisor(proxyCommand, stateDirectory, clock, {
+    const events: ProxyEvents = {
       onListening: (ports) => {
         const inbound = ports.workloads[this.#workloadId]?.inbound;
         const host = this.#options.advertiseHost ?? LOOPBACK;
@@ -356,7 +370,13 @@ export class WorkloadRun {
         this.#say(`the proxy ended: ${description}; it starts again in ${restartInMs} ms`);
       },
       onFailed: (description) => this.#failed.open({ error: new RipstopError(proxyFailed, description) }),
-    });
+    };
+    return new ProxySupervisor(
+      proxyCommand,
+      stateDirectory,
+      { clock, events },
+      { workers: this.#options.proxyWorkers },
+    );
   }
 
   #createLease(registration: RegisterResponse): LeaseKeeper {

@@ -89,6 +89,19 @@ describe("SvidKeeper", () => {
     assert.equal(renewed.length, 1);
   });
 
+  it("renews at once when another root signs, once at a time, and at half of the new life after that", async () => {
+    keeper.renewNow();
+    keeper.renewNow();
+    await settle();
+    assert.deepEqual(renewed, ["KEY 1 NEW"]);
+    clock.advance(HOUR_MS * 0.44);
+    await settle();
+    assert.equal(renewed.length, 1, "the old date is forgotten");
+    clock.advance(HOUR_MS * 0.12);
+    await settle();
+    assert.equal(renewed.length, 2);
+  });
+
   it("asks no more after it was closed", async () => {
     keeper.close();
     clock.advance(HOUR_MS);

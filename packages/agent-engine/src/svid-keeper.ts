@@ -79,8 +79,11 @@ export class SvidKeeper {
 
   async #renew(): Promise<void> {
     this.#renewing = true;
-    await this.#tryToRenew();
-    this.#renewing = false;
+    try {
+      await this.#tryToRenew();
+    } finally {
+      this.#renewing = false;
+    }
   }
 
   async #tryToRenew(): Promise<void> {

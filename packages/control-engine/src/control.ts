@@ -14,11 +14,12 @@ import {
   openAuthority,
   openJwtIssuer,
   startOwnIdentity,
+  type AuthorityOptions,
   type KeyedSvid,
   type KeyKind,
 } from "@ripstop/identity/authority";
 import { formatBundle } from "@ripstop/identity/jwt";
-import { trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
+import { parseWorkerStreamId, trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { revocationText } from "@ripstop/net";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
 import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
@@ -101,6 +102,8 @@ export interface ControlOptions {
   readonly svidTtlMs?: number;
   /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
   readonly caKey?: KeyKind;
+  /** Folder of an intermediate that was made elsewhere: tls.crt (its chain), tls.key, ca.crt (the roots); watched. */
+  readonly externalCaDirectory?: string;
   /** Lifetime of roots that are made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
   /** Called after each durable step of a rotation or recovery, with its name: for tests of crashes. */
@@ -190,6 +193,7 @@ async function assemble(
     ...(options.caKey === undefined ? {} : { keyKind: options.caKey }),
     ...(options.rootLifetimeMs === undefined ? {} : { rootLifetimeMs: options.rootLifetimeMs }),
     ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
+    ...(options.externalCaDirectory === undefined ? {} : externalCa(options.externalCaDirectory, events)),
     ...given({ logger }),
   });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
@@ -199,6 +203,8 @@ async function assemble(
     directory: join(home, "authority"),
     trustDomain: trustDomain.value,
     clock,
+    metrics,
+    mayIssue: rules.mayIssue,
     ...given({ logger }),
   });
   if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
@@ -283,7 +289,7 @@ async function assemble(
       metrics,
       host: options.streamAddress?.host ?? LOOPBACK,
       port,
-      onReport: (proxyId, report) => collector.onReport(proxyId, report),
+      onReport: (proxyId, report, slot) => collector.onReport(proxyId, report, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
       ...given({ logger }),
     });
@@ -323,7 +329,7 @@ async function assemble(
   undo.push(() => watch.close());
   undo.push(
     collector.taps.onChange(() => {
-      for (const { proxyId } of discovery.proxies()) discovery.send(proxyId, collector.taps.command());
+      for (const proxyId of connectedProxies(discovery)) discovery.send(proxyId, collector.taps.command());
     }),
   );
   undo.push(
@@ -342,7 +348,7 @@ async function assemble(
     version: options.version,
     trustDomain: trustDomain.value,
     revision: store.revision,
-    proxies: discovery.proxies().length,
+    proxies: connectedProxies(discovery).size,
     dashboardUrl,
     streamAddress: discovery.address,
     joinAddress,
@@ -372,6 +378,7 @@ async function assemble(
     authority,
     own: own.value,
     workloads,
+    identities: { registry, jwt: jwt.value, bundles },
     metrics,
     events,
     ...(options.joinAddress === undefined ? {} : { address: options.joinAddress }),
@@ -400,7 +407,7 @@ async function assemble(
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
-    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles, mayIssue: rules.mayIssue }),
+    ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
       metrics,
@@ -474,6 +481,20 @@ async function assemble(
   });
 }
 
+/** The names that a Kubernetes TLS secret and cert-manager give these files. */
+function externalCa(directory: string, events: EventLog): Pick<AuthorityOptions, "external" | "onExternalRefused"> {
+  return {
+    external: { chain: join(directory, "tls.crt"), key: join(directory, "tls.key"), roots: join(directory, "ca.crt") },
+    onExternalRefused: (reason) =>
+      events.add({
+        severity: "critical",
+        type: "ExternalCaRefused",
+        subject: directory,
+        message: `The new files of the external intermediate are refused, what was there before goes on: ${reason}.`,
+      }),
+  };
+}
+
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {
   const chosen = trustDomain ?? memory.trustDomain ?? DEFAULT_TRUST_DOMAIN;
   const valid = parseSpiffeId(`spiffe://${chosen}`);
@@ -520,4 +541,9 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
 /** The fields that are there: for options that may be absent but not undefined. */
 function given({ logger }: { readonly logger: Logger | undefined }): { readonly logger?: Logger } {
   return logger === undefined ? {} : { logger };
+}
+
+/** Ids of the proxies that have a config stream; the workers of one count once. */
+function connectedProxies(discovery: DiscoveryServer): Set<string> {
+  return new Set(discovery.proxies().map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId));
 }

@@ -83,6 +83,7 @@ export class Http1ServerConnection implements Http1RequestSink {
   #isLingering = false;
   #isDead = false;
   #isShutdown = false;
+  #isRetired = false;
   #keepAlive = false;
   #wantsWritable = false;
   /** An exchange took place since `onIdle` was last called. */
@@ -189,6 +190,14 @@ export class Http1ServerConnection implements Http1RequestSink {
     const handler = this.#handler;
     this.#die();
     handler?.onReset(StreamErrorCode.CANCEL, cause);
+  }
+
+  /**
+   * Closes after the next response, which says so; a client that asks nothing keeps its connection. Unlike `shutdown` it
+   * never closes while a request may be on its way (RFC 9112 §9.5).
+   */
+  retire(): void {
+    this.#isRetired = true;
   }
 
   /** Closes after the current exchange, whose response says so; at once when there is none. */
@@ -318,7 +327,8 @@ export class Http1ServerConnection implements Http1RequestSink {
       this.#keepAlive = false;
     }
     // A client that waits for 100 may send its body now or never (RFC 9110 §10.1.1): the next bytes mean nothing.
-    if (this.#isShutdown || isRefusedTunnel || (this.#awaitsContinue && !this.#isRequestDone)) this.#keepAlive = false;
+    if (this.#isShutdown || this.#isRetired || isRefusedTunnel || (this.#awaitsContinue && !this.#isRequestDone))
+      this.#keepAlive = false;
     if (!this.#keepAlive) flags |= HeadFlag.CLOSE;
     else if (this.#version === 10) flags |= HeadFlag.KEEP_ALIVE;
     if (!encodeResponseHead(this.#sender.writer(), head, flags)) {

@@ -92,6 +92,10 @@ function checkSerial(der: Buffer, { start, end }: Element): void {
 function keyUsage(der: Buffer, value: Element | undefined): number | undefined {
   if (!value) return undefined;
   const bits = one(der, value, 0x03);
+  // The unused bits at the end are zero (X.690 section 11.2.1): readers differ about those that are not.
+  const unused = der[bits.start] ?? 0;
+  const last = der[bits.end - 1] ?? 0;
+  if (bits.end - bits.start < 2 || unused > 7 || (last & ((1 << unused) - 1)) !== 0) throw new Unreadable();
   let usage = 0;
   for (let bit = 0; bit < 9; bit++) {
     const at = bits.start + 1 + (bit >> 3);

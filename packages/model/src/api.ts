@@ -50,6 +50,7 @@
 //   POST   /v1/nodes/NAME/svid            SvidRequest → NodeSvidResponse       (the node's key is the proof)
 //   GET    /v1/nodes/NAME/entries         → NodeEntries                        (the node's SVID is the proof)
 //   POST   /v1/nodes/NAME/svids           WorkloadSvidRequest → SvidResponse
+//   POST   /v1/nodes/NAME/jwt-svids       NodeJwtRequest → JwtSvidResponse
 //   POST   /v1/nodes/NAME/workloads       NodeWorkloadRequest → RegisterResponse
 
 /** A file as the user gave it. The server parses it, so that all validation is in one place. */
@@ -374,6 +375,8 @@ export interface NodeEntry {
 export interface NodeEntries {
   readonly entries: readonly NodeEntry[];
   readonly bundlePem: string;
+  /** SPIFFE bundle documents (JSON text) by trust domain. */
+  readonly bundles: Readonly<Record<string, string>>;
 }
 
 /** The agent asks for an SVID of a process that fits an entry. */
@@ -381,6 +384,12 @@ export interface WorkloadSvidRequest {
   /** "NAMESPACE/NAME" of the WorkloadIdentity. */
   readonly entry: string;
   readonly csrPem: string;
+}
+
+/** The agent asks for a JWT-SVID of a process that fits an entry. */
+export interface NodeJwtRequest extends JwtSvidRequest {
+  /** "NAMESPACE/NAME" of the WorkloadIdentity. */
+  readonly entry: string;
 }
 
 /** The agent registers a workload of its node that fits an entry. */

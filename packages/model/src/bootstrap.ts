@@ -94,6 +94,29 @@ export interface ProxyPorts {
   >;
 }
 
+/** Which connections a listening socket takes: of peers, or of the application beside the proxy. */
+export type ListenerSide = "inbound" | "outbound";
+
+/** Most workers of one proxy. */
+export const MAX_WORKERS = 64;
+
+/**
+ * The id under which a worker of a proxy opens its streams: that of the proxy itself for slot 0, else "PROXYID#SLOT".
+ * Two processes of a proxy that live at the same time have different slots.
+ */
+export function workerStreamId(proxyId: string, slot: number): string {
+  return slot === 0 ? proxyId : `${proxyId}#${slot}`;
+}
+
+/** The proxy and the slot of a stream id. What is no such id is a proxy id as it stands. */
+export function parseWorkerStreamId(streamId: string): { readonly proxyId: string; readonly slot: number } {
+  const at = streamId.lastIndexOf("#");
+  const slot = at < 0 ? 0 : Number(streamId.slice(at + 1));
+  if (at < 0 || !Number.isInteger(slot) || slot < 1 || workerStreamId(streamId.slice(0, at), slot) !== streamId)
+    return { proxyId: streamId, slot: 0 };
+  return { proxyId: streamId.slice(0, at), slot };
+}
+
 /** Proxy → supervisor. */
 export type ProxyMessage =
   /** Listeners are open (not yet serving); sent at once at start. */
@@ -108,11 +131,40 @@ export type ProxyMessage =
       readonly bundleSequence: number;
     }
   /** Drained after a "drain" message; the process exits next. */
-  | { readonly type: "drained" };
+  | { readonly type: "drained" }
+  /** Comes with a copy of a listening socket, for the supervisor to keep for the processes that follow. */
+  | { readonly type: "listener"; readonly key: string; readonly side: ListenerSide }
+  /** After "retire": the files and the admin socket are free for the next lead. */
+  | { readonly type: "retiring" }
+  /** A question of the lead to all other workers, and the answer of one of them (`from` is its slot). */
+  | { readonly type: "ask"; readonly id: number; readonly question: WorkerQuestion }
+  | { readonly type: "answer"; readonly id: number; readonly answer: unknown };
+
+/** What the lead may ask the other workers. */
+export type WorkerQuestion =
+  | { readonly what: "metrics" | "config" | "connections" | "log-level" }
+  | { readonly what: "set-log-level"; readonly level: string }
+  | { readonly what: "drain"; readonly deadlineMs: number };
 
 /** Supervisor → proxy. */
 export type SupervisorMessage =
   /** The SVID or bundle files of a workload were replaced: read them again. */
   | { readonly type: "identity"; readonly workloadId: string }
   /** Stop accepting inbound work, finish what is in flight, at most `deadlineMs`; outbound goes on until the channel closes. */
-  | { readonly type: "drain"; readonly deadlineMs: number };
+  | { readonly type: "drain"; readonly deadlineMs: number }
+  /** Comes with a listening socket that the supervisor keeps; only to a process started with "--take-over". */
+  | { readonly type: "listener"; readonly key: string; readonly side: ListenerSide }
+  /** All listening sockets were sent: start. */
+  | { readonly type: "take-over" }
+  /** Be the one that writes the state directory and serves the admin socket. */
+  | { readonly type: "lead" }
+  /** Another process has taken over: take no new connection, finish what is under way, at most `deadlineMs`, and end. */
+  | { readonly type: "retire"; readonly deadlineMs: number }
+  /** A question of the lead; the answer carries the same id. */
+  | { readonly type: "ask"; readonly id: number; readonly question: WorkerQuestion }
+  /** What the other workers answered to the lead's question. */
+  | {
+      readonly type: "answers";
+      readonly id: number;
+      readonly answers: readonly { readonly slot: number; readonly pid: number; readonly answer: unknown }[];
+    };

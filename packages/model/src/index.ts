@@ -25,6 +25,7 @@ export type {
   NodeEntries,
   NodeEntry,
   NodeJoinRequest,
+  NodeJwtRequest,
   NodeSvidResponse,
   NodeView,
   NodeWorkloadRequest,
@@ -67,6 +68,11 @@ export {
   type ProxyMessage,
   type ProxyPorts,
   type SupervisorMessage,
+  MAX_WORKERS,
+  parseWorkerStreamId,
+  workerStreamId,
+  type ListenerSide,
+  type WorkerQuestion,
 } from "./bootstrap.ts";
 export * from "./generated/ripstop/model/v1/model.ts";
 export * as discovery from "./generated/envoy/service/discovery/v3/discovery.ts";

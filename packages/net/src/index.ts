@@ -4,7 +4,7 @@ export type { CloseCause, Conn, ConnHandler, TlsInfo } from "./conn.ts";
 export { CLEAN_CLOSE, CLOSED_HERE, causeOf, closeCause } from "./close-cause.ts";
 export { dial, type DialEvents, type DialOptions } from "./dial.ts";
 export * from "./errors.ts";
-export { listen, type Listener, type ListenOptions } from "./listen.ts";
+export { listen, type Listener, type ListeningSocket, type ListenOptions } from "./listen.ts";
 export { onreadTier } from "./tiers/onread-tier.ts";
 export { publicTier } from "./tiers/public-tier.ts";
 export { rawTier } from "./tiers/raw-tier.ts";

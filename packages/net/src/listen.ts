@@ -1,5 +1,6 @@
 // Listening sockets: TCP and Unix.
 
+import type { SendHandle } from "node:child_process";
 import { stat, unlink } from "node:fs/promises";
 import { connect, createServer, type ListenOptions as NodeListenOptions, type Server } from "node:net";
 import { err, ok, RipstopError, type Result } from "@ripstop/core";
@@ -16,6 +17,8 @@ export interface ListenOptions {
   /** 0 lets the system choose. */
   readonly port?: number;
   readonly path?: string;
+  /** A listening socket of another process, instead of an address (`Listener.socket`, sent over an IPC channel). */
+  readonly socket?: ListeningSocket;
   /** Connections that wait to be accepted; default 4096, capped by the system. */
   readonly backlog?: number;
   /** Above so many live connections, new ones are closed at once; default 65,536. */
@@ -26,6 +29,9 @@ export interface ListenOptions {
   readonly tier?: Tier;
 }
 
+/** A listening socket as node:child_process sends it from process to process. */
+export type ListeningSocket = NonNullable<SendHandle>;
+
 /** A listening socket. */
 export interface Listener {
   /** 0 for Unix sockets. */
@@ -34,6 +40,11 @@ export interface Listener {
   readonly address: string;
   /** Live connections that it accepted. */
   readonly connections: number;
+  /**
+   * The socket itself, to be sent to another process, which then accepts from the same queue. Undefined after `close`,
+   * and on a Node that does not show it.
+   */
+  readonly socket: ListeningSocket | undefined;
   /** Stops accepting; live connections stay. A second call does nothing. */
   close(): void;
 }
@@ -95,6 +106,12 @@ class OpenListener implements Listener {
     return this.#connections;
   }
 
+  get socket(): ListeningSocket | undefined {
+    // Not a Server, which would begin to accept where it arrives: the handle below, as node:cluster sends it.
+    const handle: unknown = Reflect.get(this.#server, "_handle");
+    return isListeningSocket(handle) ? handle : undefined;
+  }
+
   close(): void {
     this.#server.close();
   }
@@ -103,18 +120,28 @@ class OpenListener implements Listener {
 function bind(options: ListenOptions): Promise<Result<Server, unknown>> {
   return new Promise((resolve) => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true, keepAlive: true });
-    const where: NodeListenOptions =
-      options.path === undefined
-        ? { host: options.host ?? "127.0.0.1", port: options.port ?? 0 }
-        : { path: options.path };
-    server.once("error", (error) => resolve(err(error)));
-    server.listen({ ...where, backlog: options.backlog ?? 4096 }, () => {
+    const backlog = options.backlog ?? 4096;
+    const onListening = (): void => {
       server.removeAllListeners("error");
       // Later errors are failed accepts (EMFILE): the connection is lost, the listener lives.
       server.on("error", () => undefined);
       resolve(ok(server));
-    });
+    };
+    server.once("error", (error) => resolve(err(error)));
+    if (options.socket !== undefined) {
+      server.listen(options.socket, backlog, onListening);
+      return;
+    }
+    const where: NodeListenOptions =
+      options.path === undefined
+        ? { host: options.host ?? "127.0.0.1", port: options.port ?? 0 }
+        : { path: options.path };
+    server.listen({ ...where, backlog }, onListening);
   });
+}
+
+function isListeningSocket(handle: unknown): handle is ListeningSocket {
+  return typeof handle === "object" && handle !== null && "getsockname" in handle;
 }
 
 /** True when `path` is a socket that nobody answers. */

@@ -1,12 +1,5 @@
 // The data plane: accept, identify, detect, route, filter, balance, connect.
 
-export { startProxy, type Proxy, type ProxyOptions } from "./proxy.ts";
+export { startProxy, type Proxy, type ProxyListener, type ProxyOptions } from "./proxy.ts";
 export type { LiveCounts } from "./engine.ts";
 export type { ReportSink } from "./telemetry/telemetry-reporter.ts";
-export {
-  startAdmin,
-  startMetrics,
-  type AdminOptions,
-  type AdminServer,
-  type MetricsOptions,
-} from "./admin/admin-server.ts";

@@ -7,6 +7,7 @@ import {
   trustBundleType,
   type telemetry,
   type BootstrapUpstream,
+  type ListenerSide,
   type ProxyBootstrap,
   type ProxyPorts,
   type TrustBundle,
@@ -18,6 +19,7 @@ import {
   IdentityTable,
   listen,
   listenTls,
+  type ListeningSocket,
   RevocationList,
   TimerWheel,
   TlsDialer,
@@ -34,6 +36,7 @@ import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
 import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
+import { retire } from "./drain/retire.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
 import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
@@ -54,6 +57,11 @@ export interface ProxyOptions {
   readonly filterFactories: readonly FilterFactory[];
   /** Ports of an earlier run, to be taken again where they are free. */
   readonly ports: ProxyPorts | undefined;
+  /**
+   * Listening sockets of the process before or beside this one, by `ProxyListener.key`. With any, listeners open only
+   * when the first complete config is in force (or after five seconds): until then connections wait in their queues.
+   */
+  readonly sockets?: ReadonlyMap<string, ListeningSocket>;
   /** Takes telemetry reports; false when it cannot now. */
   readonly sendReport: ReportSink;
   /** Version of the program, for telemetry. */
@@ -62,6 +70,14 @@ export interface ProxyOptions {
   readonly onReady: () => void;
   /** Numbers in [0, 1); default Math.random. */
   readonly random?: () => number;
+}
+
+/** One listening socket of a proxy. */
+export interface ProxyListener {
+  /** The same in every process of this proxy: "WORKLOAD inbound", "WORKLOAD http-proxy", "WORKLOAD upstream HOST:PORT". */
+  readonly key: string;
+  readonly side: ListenerSide;
+  readonly socket: ListeningSocket | undefined;
 }
 
 /** A running proxy. */
@@ -85,6 +101,13 @@ export interface Proxy {
   onCommand(command: telemetry.ProxyCommand): void;
   /** Stops taking inbound work and finishes what is under way, for at most `deadlineMs`. Outbound goes on. */
   drain(deadlineMs: number): Promise<void>;
+  /** Its listening sockets, to be shared with other processes of this proxy. */
+  readonly listeners: readonly ProxyListener[];
+  /**
+   * Leaves its sockets to other processes: takes no new connection, leads those that are open to their end, both sides,
+   * for at most `deadlineMs`, and then ends.
+   */
+  retire(deadlineMs: number): Promise<void>;
   /** Ends everything at once. */
   close(): Promise<void>;
 }
@@ -104,6 +127,11 @@ const INBOUND_HOST_DEFAULT = "127.0.0.1";
 const LOOPBACK = "127.0.0.1";
 const COUNT_BYTES_MS = 1_000;
 const WHEEL_TICK_MS = 50;
+/** Longest time that taken-over sockets wait for the first complete config. */
+const TAKE_OVER_WAIT_MS = 5_000;
+
+/** An address to listen on, or a socket that listens already. */
+type Where = { readonly port: number } | { readonly socket: ListeningSocket };
 
 class RunningProxy implements Proxy {
   readonly live: LiveCounts = { exchanges: 0, tunnels: 0, mirrors: 0 };
@@ -124,9 +152,12 @@ class RunningProxy implements Proxy {
   #opened = false;
   #ready = false;
   #bundleKnown = false;
+  readonly #sides = new Map<string, { readonly side: ListenerSide; readonly listener: Listener }>();
   /** Of the newest bundle of the own trust domain that is in force. */
   #bundleSequence = 0;
   #draining: Promise<void> | undefined = undefined;
+  #retiring: Promise<void> | undefined = undefined;
+  #wakeWhenReady: () => void = () => undefined;
   #closed = false;
 
   constructor(options: ProxyOptions) {
@@ -203,15 +234,16 @@ class RunningProxy implements Proxy {
         onRemoved: () => undefined,
       }),
     );
+    if ((this.#options.sockets?.size ?? 0) > 0) await this.#waitUntilReady();
     const ports: Record<string, { inbound: number; httpProxy: number; upstreams: number[] }> = {};
     for (const workload of bootstrap.workloads) {
       const hosted = this.workloads.get(workload.id);
       if (hosted === undefined) continue;
       const before = this.#options.ports?.workloads[workload.id];
-      const inbound = await this.#take(before?.inbound ?? 0, (port) =>
+      const inbound = await this.#take(`${workload.id} inbound`, before?.inbound ?? 0, (where) =>
         listenTls({
           host: workload.inboundHost === "" ? INBOUND_HOST_DEFAULT : workload.inboundHost,
-          port,
+          ...where,
           identities: this.#identities,
           verifyPeer,
           observer,
@@ -224,10 +256,10 @@ class RunningProxy implements Proxy {
       );
       if (!inbound.ok) return inbound;
       this.#inbound.push(inbound.value);
-      const httpProxy = await this.#take(before?.httpProxy ?? 0, (port) =>
+      const httpProxy = await this.#take(`${workload.id} http-proxy`, before?.httpProxy ?? 0, (where) =>
         listen({
           host: LOOPBACK,
-          port,
+          ...where,
           maxConnections: MAX_LISTENER_CONNECTIONS,
           onConn: (conn) => new ProxyConnection(hosted, conn),
         }),
@@ -236,8 +268,9 @@ class RunningProxy implements Proxy {
       this.#outbound.push(httpProxy.value);
       const upstreams: number[] = [];
       for (const [at, upstream] of workload.upstreams.entries()) {
-        const listener = await this.#take(before?.upstreams[at] ?? 0, (port) =>
-          this.#listenUpstream(hosted, upstream, port),
+        const key = `${workload.id} upstream ${upstream.host}:${upstream.port}`;
+        const listener = await this.#take(key, before?.upstreams[at] ?? 0, (where) =>
+          this.#listenUpstream(hosted, upstream, where),
         );
         if (!listener.ok) return listener;
         this.#outbound.push(listener.value);
@@ -279,6 +312,25 @@ class RunningProxy implements Proxy {
     return this.#draining;
   }
 
+  get listeners(): readonly ProxyListener[] {
+    return [...this.#sides].map(([key, { side, listener }]) => ({ key, side, socket: listener.socket }));
+  }
+
+  retire(deadlineMs: number): Promise<void> {
+    this.#retiring ??= (async () => {
+      const listeners = [...this.#inbound, ...this.#outbound];
+      for (const listener of listeners) listener.close();
+      await retire({
+        workloads: [...this.workloads.values()],
+        connections: () => listeners.reduce((sum, listener) => sum + listener.connections, 0),
+        clock: this.#options.clock,
+        deadlineMs,
+      });
+      await this.close();
+    })();
+    return this.#retiring;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -292,12 +344,12 @@ class RunningProxy implements Proxy {
   #listenUpstream(
     hosted: HostedWorkload,
     upstream: BootstrapUpstream,
-    port: number,
+    where: Where,
   ): Promise<Result<Listener, RipstopError>> {
     const target = { host: upstream.host.toLowerCase(), port: upstream.port };
     return listen({
       host: LOOPBACK,
-      port,
+      ...where,
       maxConnections: MAX_LISTENER_CONNECTIONS,
       onConn: (conn) => {
         if (upstream.proxyProtocol === true) this.#awaitHeader(hosted, conn, target);
@@ -317,15 +369,33 @@ class RunningProxy implements Proxy {
     });
   }
 
-  /** Opens a listener on the port of an earlier run, or on another when that one is taken. */
+  /** Opens a listener on the socket of another process, else on the port of an earlier run, else on any. */
   async #take(
+    key: string,
     port: number,
-    open: (port: number) => Promise<Result<Listener, RipstopError>>,
+    open: (where: Where) => Promise<Result<Listener, RipstopError>>,
   ): Promise<Result<Listener, RipstopError>> {
-    const first = await open(port);
-    if (first.ok || port === 0) return first;
-    this.#options.log.warn("port of the last run is taken, taking another", { port });
-    return open(0);
+    const socket = this.#options.sockets?.get(key);
+    let opened = await open(socket === undefined ? { port } : { socket });
+    if (!opened.ok && (port !== 0 || socket !== undefined)) {
+      this.#options.log.warn("port of the last run is taken, taking another", { port, cause: opened.error.message });
+      opened = await open({ port: 0 });
+    }
+    if (opened.ok)
+      this.#sides.set(key, { side: key.endsWith(" inbound") ? "inbound" : "outbound", listener: opened.value });
+    return opened;
+  }
+
+  /** Connections wait in the queues of sockets that were taken over: nothing is accepted that could not be served. */
+  #waitUntilReady(): Promise<void> {
+    if (this.missing === "") return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(TAKE_OVER_WAIT_MS, resolve);
+      this.#wakeWhenReady = () => {
+        timer.clear();
+        resolve();
+      };
+    });
   }
 
   #onBundle(bundle: TrustBundle): void {
@@ -401,12 +471,14 @@ class RunningProxy implements Proxy {
   }
 
   #useBundles(): void {
-    const set = this.#identities.setBundles(this.#bundles);
+    const set = this.#identities.setBundles(new Map(this.#bundles));
     if (!set.ok) throw set.error;
   }
 
   #checkReady(): void {
-    if (this.#ready || !this.#opened || this.missing !== "") return;
+    if (this.#ready || this.missing !== "") return;
+    this.#wakeWhenReady();
+    if (!this.#opened) return;
     this.#ready = true;
     this.#options.onReady();
   }

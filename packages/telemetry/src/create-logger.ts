@@ -130,7 +130,7 @@ function redact(name: string, value: string | number | boolean): string | number
 }
 
 function clean(text: string): string {
-  const bounded = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}… (${text.length} characters)` : text;
+  const bounded = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}... (${text.length} characters)` : text;
   if (PEM_KEY.test(bounded)) return "(not logged)";
   return bounded.replace(BEARER, "$1 (not logged)");
 }

@@ -7,6 +7,7 @@ export type { Counter, Gauge, Histogram, Labels, MetricRegistry } from "./metric
 export * as metricNames from "./names.ts";
 export type { MetricName } from "./names.ts";
 export { RandomIds } from "./random-ids.ts";
+export { sumMetrics } from "./sum-metrics.ts";
 export { createMetricRegistry, type RegistryOptions } from "./registry.ts";
 export {
   continueTrace,

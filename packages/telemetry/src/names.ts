@@ -111,6 +111,11 @@ export const TELEMETRY_REPORTS_DROPPED: MetricName = metric(
 );
 
 // Identity.
+export const IDENTITY_JWT_ISSUED: MetricName = metric("ripstop_identity_jwt_issued_total", "JWT-SVIDs issued.");
+export const IDENTITY_JWT_REFUSED: MetricName = metric(
+  "ripstop_identity_jwt_refused_total",
+  "JWT-SVIDs refused, by error code.",
+);
 export const IDENTITY_ISSUED: MetricName = metric("ripstop_identity_issued_total", "X.509-SVIDs issued.");
 export const IDENTITY_REFUSED: MetricName = metric(
   "ripstop_identity_refused_total",

@@ -17,6 +17,9 @@ const POINTS: readonly string[] = [
   ...["committed-done", "told-distribute", "told-move", "told-withdraw", "told-done", "old-root-destroyed"],
 ];
 
+/** All of them take four minutes; the suite takes one of each kind. */
+const chosen = process.env["RIPSTOP_ALL_CRASH_POINTS"] === "1" ? POINTS : POINTS.filter((_, index) => index % 4 === 2);
+
 describe("a control plane that is killed in a rotation of the root", () => {
   const mesh = new Mesh();
   let ring: Ring;
@@ -26,6 +29,10 @@ describe("a control plane that is killed in a rotation of the root", () => {
     await mesh.startControl();
     stranger = await MeshClient.start(mesh, "stranger");
     ring = await Ring.start(mesh, 3, 30);
+    // From now on its proxy has on its disk what it must know of m0.
+    await mesh.until("the stranger knows m0", async () =>
+      (await stranger.send("http://m0/")).status === 200 ? true : undefined,
+    );
   });
   after(() => mesh.stop());
 
@@ -42,8 +49,8 @@ describe("a control plane that is killed in a rotation of the root", () => {
     });
 
   assert.ok(POINTS.length >= 20);
-  for (const point of POINTS) {
-    it(`at ${point}: everyone goes on talking`, async () => {
+  for (const point of chosen) {
+    it(`at ${point}: everyone goes on talking`, { timeout: 60_000 }, async () => {
       const proxyPid = await mesh.until("the stranger's proxy is connected", async () => {
         const row = (await ring.workloads()).find((one) => one.service.endsWith("stranger"));
         return row?.proxyConnected === true && row.proxyPid > 0 ? await proxyOf("stranger") : undefined;
@@ -53,11 +60,13 @@ describe("a control plane that is killed in a rotation of the root", () => {
         await mesh.control?.ended;
         // It may be killed before it answers: what it did is looked at afterwards.
         await mesh.startControl([], { RIPSTOP_TEST_KILL_AT: point }).catch(() => undefined);
-        const begun = await rotationStatus(mesh).catch(() => undefined);
-        if (begun?.phase === "idle") await mesh.api("POST", "/v1/identity/rotation", {}).catch(() => undefined);
-        await mesh.until(`the control plane dies at ${point}`, () =>
-          mesh.control?.child.signalCode === "SIGKILL" ? true : undefined,
-        );
+        await mesh.until(`the control plane dies at ${point}`, async () => {
+          if (mesh.control?.child.signalCode === "SIGKILL") return true;
+          // A rotation that is past the point ends, and the next one meets it.
+          const status = await rotationStatus(mesh).catch(() => undefined);
+          if (status?.phase === "idle") await mesh.api("POST", "/v1/identity/rotation", {}).catch(() => undefined);
+          return undefined;
+        });
         // A proxy that begins anew has only what lies on its disk, and makes new connections with that.
         process.kill(proxyPid, "SIGKILL");
         await mesh.until("a new connection is taken", async () =>

@@ -1,7 +1,7 @@
 // Bundles the executable: one chunk a role, so that a role loads only its own code, and few files, so that it starts
 // fast. What the published package names as a dependency stays outside.
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
 
 /** `dependencies` of the published package stay imports; everything else goes into the bundle, with its licences. */
@@ -21,13 +21,36 @@ export async function bundle(entry, outDir, manifest) {
     sourcemap: true,
     entryFileNames: "[name].js",
     chunkFileNames: "chunks/[name]-[hash].js",
-    // Names stay, so that stack traces and profiles can be read.
-    minify: { compress: true, mangle: false, codegen: { removeWhitespace: true } },
+    minify,
   });
   await build.close();
+  output.push(...(await bundleProxy(join(dirname(entry), "proxy-main.js"), outDir)));
   mustBeOneByte(output);
   writeFileSync(join(outDir, "THIRD-PARTY-LICENSES.txt"), licences(output.flatMap((chunk) => chunk.moduleIds ?? [])));
   chmodSync(`${outDir}/ripstop.js`, 0o755);
+}
+
+// Names stay, so that stack traces and profiles can be read.
+const minify = { compress: true, mangle: false, codegen: { removeWhitespace: true } };
+
+/** The data plane alone, as one CommonJS file: it starts without Node's loader of modules. */
+async function bundleProxy(entry, outDir) {
+  const build = await rolldown({
+    input: { proxy: entry },
+    platform: "node",
+    external: (id) => id.startsWith("node:"),
+    logLevel: "warn",
+  });
+  const { output } = await build.write({
+    dir: outDir,
+    format: "cjs",
+    sourcemap: true,
+    entryFileNames: "[name].cjs",
+    chunkFileNames: "chunks/proxy-[name]-[hash].cjs",
+    minify,
+  });
+  await build.close();
+  return output;
 }
 
 /**
@@ -43,7 +66,7 @@ function leanBuiltins(code) {
 /** V8 keeps a chunk in memory, at two bytes a character as soon as one character is beyond Latin-1. */
 function mustBeOneByte(output) {
   for (const { fileName, code } of output.filter(({ type }) => type === "chunk")) {
-    const found = fileName.startsWith("chunks/proxy-") && [...code].find((character) => character > "\u00ff");
+    const found = /^(chunks\/)?proxy[-.]/.test(fileName) && [...code].find((character) => character > "\u00ff");
     if (found) throw new Error(`the proxy's code has the character ${found}: write it in Latin-1`);
   }
 }

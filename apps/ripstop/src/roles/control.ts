@@ -1,9 +1,9 @@
 // The control role: wires the control engine, runs it until a signal, takes it down.
 
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { meshHome } from "@ripstop/agent-engine";
+import { meshHome, type JoinAddress } from "@ripstop/agent-engine";
 import { startControl, type EtcdSettings } from "@ripstop/control-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
 import { createPeerVerification } from "@ripstop/identity";
@@ -18,6 +18,8 @@ import { packageVersion } from "../package-version.ts";
 export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly trustDomain?: string;
   readonly dashboardPort?: number;
+  readonly joinAddress?: JoinAddress;
+  readonly streamAddress?: JoinAddress;
   readonly keepRevisions?: number;
   readonly etcd?: readonly string[];
   readonly etcdPrefix: string;
@@ -55,7 +57,10 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.svidTtl === undefined ? {} : { svidTtlMs: options.svidTtl }),
     ...(options.caKey === undefined ? {} : { caKey: options.caKey }),
     ...(options.rootLifetime === undefined ? {} : { rootLifetimeMs: options.rootLifetime }),
+    ...(options.externalCa === undefined ? {} : { externalCaDirectory: resolve(options.externalCa) }),
     ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
+    ...(options.joinAddress === undefined ? {} : { joinAddress: options.joinAddress }),
+    ...(options.streamAddress === undefined ? {} : { streamAddress: options.streamAddress }),
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
     ...(etcd === undefined ? {} : { etcd }),

@@ -1,16 +1,15 @@
 // The proxy role: reads the state directory, wires the proxy engine to the config stream, speaks with the supervisor.
 
-import { rmSync } from "node:fs";
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { writeFileAtomically } from "@ripstop/agent-engine/atomic-file";
 import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
 import { createPeerVerification } from "@ripstop/identity";
-import { identityFiles, stateFiles, type ProxyMessage, type SupervisorMessage } from "@ripstop/model";
+import { identityFiles, stateFiles, workerStreamId, type SupervisorMessage } from "@ripstop/model";
 import { selectTier } from "@ripstop/net";
 import { filterFactories } from "@ripstop/policies/proxy";
-import { startAdmin, startMetrics, startProxy, type AdminServer, type Proxy } from "@ripstop/proxy-engine";
+import { startProxy, type Proxy } from "@ripstop/proxy-engine";
 import {
   createLogger,
   createMetricRegistry,
@@ -21,15 +20,22 @@ import {
 } from "@ripstop/telemetry";
 import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
+import { LeadDuties } from "./lead-duties.ts";
 import { readBundle, readIdentity, readState, type StoredIdentity } from "./state-directory.ts";
+import { isSupervisorMessage, takeOverSockets, tell, tellSocket } from "./supervisor-channel.ts";
 
 /** A proxy that is not ready after this long says what it waits for. */
 const SAY_WHAT_IS_MISSING_MS = 3_000;
 
-/** Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. */
+/**
+ * Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. Its
+ * supervisor adds "--slot N" (which of the proxy's processes this is), "--take-over" (listening sockets come on the
+ * channel), "--follow" (another process writes the state directory, until "lead").
+ */
 export async function proxyRole(argv: readonly string[]): Promise<void> {
-  const at = argv.indexOf("--state-dir");
-  const directory = at < 0 ? undefined : argv[at + 1];
+  const directory = optionOf(argv, "--state-dir");
+  const follows = argv.includes("--follow");
+  const sockets = argv.includes("--take-over") ? await takeOverSockets() : undefined;
   const state = directory === undefined ? undefined : readState(directory);
   if (directory === undefined || state === undefined || !state.ok) {
     const reason = state === undefined || state.ok ? "--state-dir is missing" : state.error;
@@ -49,6 +55,8 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   const own = identityFiles(workload?.id ?? bootstrap.proxyId);
   const client = startDiscoveryClient({
     proxyId: bootstrap.proxyId,
+    streamId: workerStreamId(bootstrap.proxyId, Number(optionOf(argv, "--slot") ?? 0)),
+    follows,
     controlAddresses: bootstrap.controlAddresses,
     controlIdentity: bootstrap.controlIdentity,
     files: {
@@ -84,6 +92,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     verifyPeer,
     filterFactories,
     ports,
+    ...(sockets === undefined ? {} : { sockets }),
     sendReport(report) {
       client.telemetry.send(report);
       return client.connected;
@@ -103,24 +112,18 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   }
   const proxy = started.value;
   client.telemetry.onCommand = (command) => proxy.onCommand(command);
-  writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
-  const adminSocket = join(directory, stateFiles.adminSocket);
-  // A proxy that was killed leaves its socket file.
-  rmSync(adminSocket, { force: true });
-  const admin = await startAdmin({ proxy, metrics, path: adminSocket });
-  if (!admin.ok) log.warn("no admin socket; traffic is not concerned", { cause: admin.error.message });
-  const endpoints = admin.ok ? [admin.value] : [];
-  if (bootstrap.metricsPort !== undefined) {
-    const endpoint = await startMetrics({ proxy, metrics, port: bootstrap.metricsPort });
-    if (endpoint.ok) endpoints.push(endpoint.value);
-    else log.warn("no metrics endpoint; traffic is not concerned", { cause: endpoint.error.message });
-  }
-  const role = new SupervisedProxy({ directory, proxy, client, log, endpoints, expiry });
+  if (!follows) writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
+  const lead = new LeadDuties({ directory, bootstrap, proxy, client, log, metrics });
+  const role = new SupervisedProxy({ directory, proxy, client, log, lead, expiry });
   role.listen();
   listening = true;
+  for (const { key, side, socket } of proxy.listeners) {
+    if (socket !== undefined && sockets?.has(key) !== true) tellSocket({ type: "listener", key, side }, socket);
+  }
   tell({ type: "listening", ports: proxy.ports });
   for (const [id, identity] of identities) role.tellIdentity(id, identity);
   sayReady();
+  if (!follows) await lead.begin();
   systemClock.after(SAY_WHAT_IS_MISSING_MS, () => {
     if (!ready) log.warn("not ready yet", { missing: proxy.missing, connected: client.connected });
   });
@@ -132,7 +135,7 @@ class SupervisedProxy {
   readonly #proxy: Proxy;
   readonly #client: DiscoveryClient;
   readonly #log: Logger;
-  readonly #endpoints: readonly AdminServer[];
+  readonly #lead: LeadDuties;
   readonly #expiry: SvidExpiry;
 
   constructor(parts: {
@@ -140,14 +143,14 @@ class SupervisedProxy {
     readonly proxy: Proxy;
     readonly client: DiscoveryClient;
     readonly log: Logger;
-    readonly endpoints: readonly AdminServer[];
+    readonly lead: LeadDuties;
     readonly expiry: SvidExpiry;
   }) {
     this.#directory = parts.directory;
     this.#proxy = parts.proxy;
     this.#client = parts.client;
     this.#log = parts.log;
-    this.#endpoints = parts.endpoints;
+    this.#lead = parts.lead;
     this.#expiry = parts.expiry;
   }
 
@@ -179,6 +182,22 @@ class SupervisedProxy {
       case "drain":
         void this.#proxy.drain(message.deadlineMs).then(() => tell({ type: "drained" }));
         return;
+      case "lead":
+        void this.#lead.begin();
+        return;
+      case "retire":
+        void this.#retire(message.deadlineMs);
+        return;
+      case "ask":
+        void this.#lead.answer(message.question).then((answer) => tell({ type: "answer", id: message.id, answer }));
+        return;
+      case "answers":
+        this.#lead.answered(message.id, message.answers);
+        return;
+      case "listener":
+      case "take-over":
+        // Were awaited at the start.
+        return;
       default:
         message satisfies never;
     }
@@ -205,24 +224,27 @@ class SupervisedProxy {
     this.#client.reloadIdentity();
   }
 
+  /** Config and identities go on arriving until the last connection is gone: a permission may be revoked meanwhile. */
+  async #retire(deadlineMs: number): Promise<void> {
+    await this.#lead.end();
+    await this.#client.seal();
+    tell({ type: "retiring" });
+    await this.#proxy.retire(deadlineMs);
+    await this.#end();
+  }
+
   async #end(): Promise<void> {
     await this.#client.seal();
     await this.#proxy.close();
     await this.#client.close();
-    await Promise.all(this.#endpoints.map((endpoint) => endpoint.close()));
+    await this.#lead.end();
     process.exit(0);
   }
 }
 
-function tell(message: ProxyMessage): void {
-  // The callback takes the error of a supervisor that is gone at this moment: "disconnect" follows.
-  if (process.connected) process.send?.(message, undefined, undefined, () => {});
-}
-
-function isSupervisorMessage(value: unknown): value is SupervisorMessage {
-  if (typeof value !== "object" || value === null || !("type" in value)) return false;
-  if (value.type === "identity") return "workloadId" in value && typeof value.workloadId === "string";
-  return value.type === "drain" && "deadlineMs" in value && typeof value.deadlineMs === "number";
+function optionOf(argv: readonly string[], name: string): string | undefined {
+  const at = argv.indexOf(name);
+  return at < 0 ? undefined : argv[at + 1];
 }
 
 function logLevel(): Logger["level"] {

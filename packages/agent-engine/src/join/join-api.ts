@@ -9,7 +9,9 @@ import { err, ok, type Clock, type Result } from "@ripstop/core";
 import { controlSpiffeId, parseSpiffeId } from "@ripstop/identity";
 import type {
   JoinEvidence,
+  JwtSvidResponse,
   NodeEntries,
+  NodeJwtRequest,
   NodeSvidResponse,
   NodeWorkloadRequest,
   RegisterRequest,
@@ -136,6 +138,11 @@ export class JoinApi extends ControlApi {
   /** POST /v1/nodes/NAME/svids. */
   issueForNode(name: string, body: WorkloadSvidRequest): Promise<Result<SvidResponse, ApiFailure>> {
     return this.call("POST", `/v1/nodes/${name}/svids`, body);
+  }
+
+  /** POST /v1/nodes/NAME/jwt-svids. */
+  jwtForNode(name: string, body: NodeJwtRequest): Promise<Result<JwtSvidResponse, ApiFailure>> {
+    return this.call("POST", `/v1/nodes/${name}/jwt-svids`, body);
   }
 
   /** POST /v1/nodes/NAME/workloads. */

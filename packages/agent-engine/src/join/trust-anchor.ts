@@ -23,7 +23,7 @@ const MAX_CHAIN = 8;
 export function rootsOf(anchor: TrustAnchor, address: JoinAddress, clock: Clock): Promise<Result<string, ApiFailure>> {
   if ("pem" in anchor) return Promise.resolve(ok(anchor.pem));
   return new Promise((resolve) => {
-    const socket = connect({ ...address, minVersion: "TLSv1.3", rejectUnauthorized: false });
+    const socket = connect({ ...address, minVersion: "TLSv1.3", rejectUnauthorized: false, ca: [] });
     const timer = clock.after(TIMEOUT_MS, () => settle(err(failureOf(joinUnreachable, "no answer within 10 s"))));
     const settle = (result: Result<string, ApiFailure>): void => {
       timer.clear();

@@ -2,8 +2,8 @@
 // GET routes with the dashboard on a loopback port, for browsers.
 
 import { chmodSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, Server, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo, Server as NetServer } from "node:net";
 
 import { err, ok, RipstopError, type Result } from "@ripstop/core";
 import type { Logger } from "@ripstop/telemetry";
@@ -146,11 +146,13 @@ function isOwnHost(host: string | undefined, port: number): boolean {
 
 /** Listens with the limits that every listener has. */
 export function listenOn(
-  server: Server,
+  server: NetServer,
   where: { readonly path: string } | { readonly host: string; readonly port: number },
 ): Promise<Result<undefined, Failure>> {
-  server.requestTimeout = 60_000;
-  server.headersTimeout = 10_000;
+  if (server instanceof Server) {
+    server.requestTimeout = 60_000;
+    server.headersTimeout = 10_000;
+  }
   server.maxConnections = 1_000;
   return new Promise((resolve) => {
     server.once("error", (error) => {
@@ -165,8 +167,7 @@ export function listenOn(
   });
 }
 
-/** Ends every connection and stops listening. */
-export function closeServer(server: Server): Promise<void> {
+function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();

@@ -143,12 +143,15 @@ export const issueRequest: SchemaChecker = compileSchema({
   properties: { spiffeId, csrPem: csrPemSchema, ttlMs: { type: "integer", minimum: 1 } },
 });
 
+/** Fields of a JwtSvidRequest. */
+export const jwtSvidProperties: JsonSchema = {
+  audience: { type: "array", minItems: 1, maxItems: 8, items: { type: "string", minLength: 1, maxLength: 512 } },
+  ttlMs: { type: "integer", minimum: 10_000, maximum: 86_400_000 },
+};
+
 /** JwtSvidRequest. */
 export const jwtSvidRequest: SchemaChecker = compileSchema({
   type: "object",
   required: ["audience"],
-  properties: {
-    audience: { type: "array", minItems: 1, maxItems: 8, items: { type: "string", minLength: 1, maxLength: 512 } },
-    ttlMs: { type: "integer", minimum: 10_000, maximum: 86_400_000 },
-  },
+  properties: jwtSvidProperties,
 });

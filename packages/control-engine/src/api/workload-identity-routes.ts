@@ -1,7 +1,6 @@
 // The API's routes behind the SPIFFE Workload API: JWT-SVIDs of a workload, and the bundles that it may believe.
 
-import type { Result } from "@ripstop/core";
-import type { IssueRefusal, JwtIssuer } from "@ripstop/identity/authority";
+import type { JwtIssuer } from "@ripstop/identity/authority";
 import type { JwtSvidRequest, JwtSvidResponse } from "@ripstop/model";
 
 import { badRequest, jwtRefused } from "../errors.ts";
@@ -17,20 +16,13 @@ export interface WorkloadIdentityRoutesOptions {
   readonly registry: Registry;
   readonly jwt: JwtIssuer;
   readonly bundles: BundleDirectory;
-  /** Says whether an identity may have anything; a refusal is given to the caller. */
-  readonly mayIssue: (spiffeId: string) => Result<undefined, IssueRefusal>;
 }
 
 const MAX_BODY_BYTES = 16 * 1024;
 const MAX_WAIT_MS = 300_000;
 
 /** Routes for JWT-SVIDs and bundles. */
-export function workloadIdentityRoutes({
-  registry,
-  jwt,
-  bundles,
-  mayIssue,
-}: WorkloadIdentityRoutesOptions): readonly Route[] {
+export function workloadIdentityRoutes({ registry, jwt, bundles }: WorkloadIdentityRoutesOptions): readonly Route[] {
   return [
     {
       method: "POST",
@@ -45,8 +37,6 @@ export function workloadIdentityRoutes({
           const unknown = await registry.renewed(id, { svidNotAfterMs: 0 });
           return unknown.ok ? undefined : unknown.error;
         }
-        const allowed = mayIssue(workload.spiffeId);
-        if (!allowed.ok) return { kind: jwtRefused, message: `${allowed.error.code}: ${allowed.error.message}` };
         const issued = await jwt.issue(workload.spiffeId, body.value.audience, body.value.ttlMs);
         if (!issued.ok) {
           const { code, message } = issued.error;

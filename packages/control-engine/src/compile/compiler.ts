@@ -11,6 +11,7 @@ import {
   routesType,
   serviceType,
   telemetryType,
+  parseWorkerStreamId,
   trustBundleType,
   workloadType,
   type ResourceType,
@@ -226,5 +227,5 @@ function withService<T>(name: string, compile: (namespace: string, service: stri
 
 /** A workload is for the proxy that hosts it; everything else is for every authenticated proxy. */
 function maySee(typeUrl: string, name: string, subscriber: Subscriber): boolean {
-  return typeUrl !== workloadType.typeUrl || name === subscriber.proxyId;
+  return typeUrl !== workloadType.typeUrl || name === parseWorkerStreamId(subscriber.proxyId).proxyId;
 }

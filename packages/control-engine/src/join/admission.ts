@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import { CLOCK_TOLERANCE_MS } from "@ripstop/identity";
-import { checkCsr } from "@ripstop/identity/authority";
+import { checkCsrAhead } from "@ripstop/identity/authority";
 import type { JoinEvidence } from "@ripstop/model";
 import { RESERVED_NAMESPACE } from "@ripstop/resources";
 import { metricNames, type MetricRegistry } from "@ripstop/telemetry";
@@ -83,7 +83,7 @@ export class Admission {
     this.#limits.refused(address);
     this.#count(failure);
     const { title, remedy, code } = failure.kind;
-    this.#options.events.add({
+    this.#options.events.addLimited({
       severity: "warning",
       type: "JoinRefused",
       subject,
@@ -108,7 +108,7 @@ export class Admission {
     if (wanted.kind === "workload" && wanted.namespace === RESERVED_NAMESPACE) {
       return err({ kind: identityReserved, message: describeWanted(wanted) });
     }
-    const key = await checkCsr(csrPem, spiffeId);
+    const key = await checkCsrAhead(csrPem, spiffeId);
     if (!key.ok) return err({ kind: csrRefused, message: `${key.error.code}: ${key.error.message}` });
     const keySha256 = createHash("sha256").update(key.value).digest("hex");
     const attestor = this.#options.attestors.find(({ type }) => type === evidence.type);

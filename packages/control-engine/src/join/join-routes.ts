@@ -9,8 +9,10 @@ import { nodeSpiffeId } from "@ripstop/identity";
 import type { Authority, IssuedSvid } from "@ripstop/identity/authority";
 import type {
   JoinRequest,
+  JwtSvidResponse,
   NodeEntries,
   NodeJoinRequest,
+  NodeJwtRequest,
   NodeSvidResponse,
   NodeWorkloadRequest,
   RegisterRequest,
@@ -23,13 +25,20 @@ import { answerJson } from "../api/http-answer.ts";
 import { readJson } from "../api/read-body.ts";
 import { registerRequest, svidRequest } from "../api/request-schemas.ts";
 import type { Call, Handler, Route } from "../api/router.ts";
+import { workloadIdentityRoutes, type WorkloadIdentityRoutesOptions } from "../api/workload-identity-routes.ts";
 import { registerWorkload, workloadRoutes, type WorkloadRoutesOptions } from "../api/workload-routes.ts";
-import { csrRefused, joinOtherIdentity, notOwnWorkload } from "../errors.ts";
+import { csrRefused, joinOtherIdentity, jwtRefused, notOwnWorkload } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { Store } from "../store/store.ts";
 import type { Admission, Joiner } from "./admission.ts";
 import type { Caller, Callers } from "./caller.ts";
-import { joinRequest, nodeJoinRequest, nodeWorkloadRequest, workloadSvidRequest } from "./join-schemas.ts";
+import {
+  joinRequest,
+  nodeJoinRequest,
+  nodeJwtRequest,
+  nodeWorkloadRequest,
+  workloadSvidRequest,
+} from "./join-schemas.ts";
 import { entriesOf, type IssuableEntry } from "./node-entries.ts";
 import type { NodeRecord, Nodes } from "./nodes.ts";
 
@@ -40,6 +49,7 @@ export interface JoinRoutesOptions {
   readonly callers: Callers;
   readonly nodes: Nodes;
   readonly store: Store;
+  readonly identities: WorkloadIdentityRoutesOptions;
 }
 
 const MAX_BODY_BYTES = 128 * 1024;
@@ -51,14 +61,21 @@ export function joinRoutes(options: JoinRoutesOptions): readonly Route[] {
   const own = workloadRoutes(options.workloads)
     .filter(({ path }) => path.startsWith("/v1/workloads/"))
     .map(({ method, path, handler }): Route => ({ method, path, handler: routes.guarded(handler) }));
+  const shared = workloadIdentityRoutes(options.identities).map(({ method, path, handler }): Route => ({
+    method,
+    path,
+    handler: path.startsWith("/v1/workloads/") ? routes.guarded(handler) : routes.identified(handler),
+  }));
   return [
     ...own,
+    ...shared,
     { method: "POST", path: "/v1/join", handler: routes.limited((call) => routes.join(call)) },
     { method: "POST", path: "/v1/workloads", handler: routes.limited((call) => routes.registerAgain(call)) },
     { method: "POST", path: "/v1/join/node", handler: routes.limited((call) => routes.joinNode(call)) },
     { method: "POST", path: "/v1/nodes/:name/svid", handler: routes.limited((call) => routes.renewNode(call)) },
     { method: "GET", path: "/v1/nodes/:name/entries", handler: (call) => routes.entries(call) },
     { method: "POST", path: "/v1/nodes/:name/svids", handler: (call) => routes.issueForNode(call) },
+    { method: "POST", path: "/v1/nodes/:name/jwt-svids", handler: (call) => routes.jwtForNode(call) },
     { method: "POST", path: "/v1/nodes/:name/workloads", handler: (call) => routes.registerForNode(call) },
   ];
 }
@@ -96,6 +113,14 @@ class JoinRoutes {
         }
       }
       return handler(call);
+    };
+  }
+
+  /** Before `handler`: the caller is somebody of the mesh. */
+  identified(handler: Handler): Handler {
+    return async (call) => {
+      const caller = this.#identify(call.request);
+      return caller.ok ? handler(call) : caller.error;
     };
   }
 
@@ -207,6 +232,7 @@ class JoinRoutes {
         process,
       })),
       bundlePem: this.#authority.bundle().pem,
+      bundles: this.#options.identities.bundles.view.bundles,
     } satisfies NodeEntries);
     return undefined;
   }
@@ -221,6 +247,20 @@ class JoinRoutes {
     const issued = await this.#issue(body.value.csrPem, entry.value.spiffeId, entry.value.ttlMs);
     if (!issued.ok) return this.#refuse(request, entry.value.spiffeId, issued.error);
     answerJson(response, 200, this.#svidAnswer(issued.value));
+    return undefined;
+  }
+
+  async jwtForNode({ request, response, params }: Call): Promise<Failure | undefined> {
+    const node = this.#node(request, params["name"] ?? "");
+    if (!node.ok) return node.error;
+    const body = await readJson<NodeJwtRequest>(request, nodeJwtRequest, MAX_BODY_BYTES);
+    if (!body.ok) return body.error;
+    const entry = this.#entry(node.value, body.value.entry);
+    if (!entry.ok) return this.#refuse(request, `node ${node.value.name}`, entry.error);
+    const { audience, ttlMs } = body.value;
+    const issued = await this.#options.identities.jwt.issue(entry.value.spiffeId, audience, ttlMs);
+    if (!issued.ok) return { kind: jwtRefused, message: `${issued.error.code}: ${issued.error.message}` };
+    answerJson(response, 200, issued.value satisfies JwtSvidResponse);
     return undefined;
   }
 

@@ -2,7 +2,7 @@
 
 import { compileSchema, type SchemaChecker } from "@ripstop/resources";
 
-import { csrPemSchema, registerRequestSchema } from "../api/request-schemas.ts";
+import { csrPemSchema, jwtSvidProperties, registerRequestSchema } from "../api/request-schemas.ts";
 
 const MAX_TOKEN_MS = 30 * 24 * 3_600_000;
 const MIN_TOKEN_MS = 10_000;
@@ -38,6 +38,13 @@ export const workloadSvidRequest: SchemaChecker = compileSchema({
   type: "object",
   required: ["entry", "csrPem"],
   properties: { entry, csrPem: csrPemSchema },
+});
+
+/** NodeJwtRequest. */
+export const nodeJwtRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["entry", "audience"],
+  properties: { ...jwtSvidProperties, entry },
 });
 
 /** NodeWorkloadRequest. */

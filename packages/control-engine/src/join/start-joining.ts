@@ -6,6 +6,7 @@ import type { Authority, KeyedSvid, OwnIdentity } from "@ripstop/identity/author
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import type { Route } from "../api/router.ts";
+import type { WorkloadIdentityRoutesOptions } from "../api/workload-identity-routes.ts";
 import type { WorkloadRoutesOptions } from "../api/workload-routes.ts";
 import type { EventLog } from "../events/event-log.ts";
 import type { Failure } from "../failure.ts";
@@ -29,6 +30,7 @@ export interface JoiningOptions {
   /** The control plane's own identity, which the listener shows. */
   readonly own: OwnIdentity;
   readonly workloads: WorkloadRoutesOptions;
+  readonly identities: WorkloadIdentityRoutesOptions;
   readonly metrics: MetricRegistry;
   readonly events: EventLog;
   /** Exactly there; default: loopback, `wantedPort` or a free one. */
@@ -73,7 +75,14 @@ export async function startJoining(options: JoiningOptions): Promise<Result<Join
     attestors: [tokens, new PlatformTokens(store, new PlatformJwtVerifier(clock))],
   });
   const callers = new Callers(trustDomain, clock, options.veto);
-  const routes = joinRoutes({ workloads: options.workloads, admission, callers, nodes, store });
+  const routes = joinRoutes({
+    workloads: options.workloads,
+    identities: options.identities,
+    admission,
+    callers,
+    nodes,
+    store,
+  });
   const tls = ({ chainPem, keyPem }: KeyedSvid): JoinTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   const host = options.address?.host ?? LOOPBACK;
   const started = await onPort<JoinServer>(

@@ -234,7 +234,7 @@ export class Registry {
 
   async #remove(workloads: readonly RegisteredWorkload[], expired: boolean): Promise<void> {
     for (const { id } of workloads) this.#entries.delete(id);
-    this.#notify(workloads.map((before) => ({ before, after: undefined, expired })));
+    this.#notify(workloads.map((before) => ({ before, after: undefined, ...(expired ? { expired } : {}) })));
     await Promise.all(workloads.map(({ id }) => this.#options.table.remove(id)));
   }
 

@@ -42,13 +42,16 @@ interface Inbound {
   /** Second of the last traffic in plain text, and of the last over mutual TLS. */
   plainSecond: number;
   mutualSecond: number;
-  stats: telemetry.ProxyStats | undefined;
+  /** What each worker of the proxy last said, by slot. */
+  readonly stats: Map<number, { readonly stats: telemetry.ProxyStats; readonly second: number }>;
 }
 
 const WINDOW_S = 10;
 const MINUTE_S = 60;
 const MAX_NAME = 130;
 const MAX_EDGES_PER_REPORT = 2_000;
+/** A worker reports every second. */
+const WORKER_SILENT_S = 5;
 const OUTSIDE = "outside";
 const NO_TRAFFIC: WorkloadTraffic = { requests: 0, mutualTls: undefined, residentBytes: 0, pid: 0 };
 
@@ -71,13 +74,13 @@ export class Collector {
   }
 
   /** Takes a report of an authenticated proxy. A proxy speaks for its own workload alone: its side of an edge is filled in here. */
-  onReport(proxyId: string, report: telemetry.ProxyReport): void {
+  onReport(proxyId: string, report: telemetry.ProxyReport, slot: number = 0): void {
     const workload = this.#options.workload(proxyId);
     if (workload === undefined) return;
     const second = this.#second();
     const own = serviceOf(workload);
     const inbound = this.#inboundOf(proxyId);
-    if (report.proxy !== undefined) inbound.stats = report.proxy;
+    if (report.proxy !== undefined) inbound.stats.set(slot, { stats: report.proxy, second });
     for (const stats of report.edges.slice(0, MAX_EDGES_PER_REPORT)) {
       const atDestination = stats.reporter === telemetry.EdgeStats_Reporter.DESTINATION;
       const other = this.#named(atDestination ? stats.sourceService : stats.destinationService);
@@ -108,9 +111,24 @@ export class Collector {
     return {
       requests: inbound.requests,
       mutualTls: isPlain || isMutual ? !isPlain : undefined,
-      residentBytes: inbound.stats?.residentBytes ?? 0,
-      pid: inbound.stats?.pid ?? 0,
+      ...this.#processes(inbound),
     };
+  }
+
+  /** The workers together; those that fell silent while another reports are gone. The id is that of the lowest slot. */
+  #processes({ stats }: Inbound): Pick<WorkloadTraffic, "residentBytes" | "pid"> {
+    const newest = Math.max(...[...stats.values()].map(({ second }) => second));
+    let residentBytes = 0;
+    let lowest: number | undefined;
+    for (const [slot, one] of stats) {
+      if (one.second < newest - WORKER_SILENT_S) {
+        stats.delete(slot);
+        continue;
+      }
+      residentBytes += one.stats.residentBytes;
+      if (lowest === undefined || slot < lowest) lowest = slot;
+    }
+    return { residentBytes, pid: lowest === undefined ? 0 : (stats.get(lowest)?.stats.pid ?? 0) };
   }
 
   /** The live graph: every registered service, and every edge that carried something. */
@@ -190,7 +208,7 @@ export class Collector {
         requests: 0,
         plainSecond: Number.NEGATIVE_INFINITY,
         mutualSecond: Number.NEGATIVE_INFINITY,
-        stats: undefined,
+        stats: new Map(),
       };
       this.#inbound.set(workloadId, found);
     }

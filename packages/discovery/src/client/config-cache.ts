@@ -85,6 +85,8 @@ export interface ConfigCacheOptions {
   readonly path: string;
   /** The proxy id. */
   readonly owner: string;
+  /** Another process of this proxy writes the file, until `lead`. Default false. */
+  readonly follows?: boolean;
   readonly clock: Clock;
   readonly logger?: Logger;
 }
@@ -96,9 +98,11 @@ export class ConfigCache {
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
   #sealed = false;
+  #follows: boolean;
 
   constructor(options: ConfigCacheOptions, collect: () => CachedResources) {
     this.#options = options;
+    this.#follows = options.follows ?? false;
     this.#collect = collect;
   }
 
@@ -117,9 +121,16 @@ export class ConfigCache {
     return new Map();
   }
 
+  /** The file is this process's own from now on. */
+  lead(): void {
+    if (!this.#follows) return;
+    this.#follows = false;
+    this.touch();
+  }
+
   /** Something changed: the file is written soon. */
   touch(): void {
-    if (this.#sealed) return;
+    if (this.#sealed || this.#follows) return;
     this.#timer ??= this.#options.clock.after(DEBOUNCE_MS, () => {
       this.#timer = undefined;
       this.#writing = this.#writing.then(() => this.#write());

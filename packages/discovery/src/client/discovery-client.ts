@@ -14,6 +14,10 @@ import { TelemetryStream, type TelemetryChannel } from "./telemetry-channel.ts";
 /** How to reach the control plane, and as whom. */
 export interface DiscoveryClientOptions {
   readonly proxyId: string;
+  /** Id of this process's streams (`workerStreamId`); default the proxy's id. */
+  readonly streamId?: string;
+  /** Another process of this proxy writes the cache file, until `lead`. Default false. */
+  readonly follows?: boolean;
   /** "HOST:PORT", tried in turn. */
   readonly controlAddresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
@@ -35,6 +39,8 @@ export interface DiscoveryClient extends ConfigClient {
   readonly hasCache: boolean;
   /** SVID or bundle files were replaced: the next connection uses them; the open one lives on. */
   reloadIdentity(): void;
+  /** This process writes the cache file from now on. */
+  lead(): void;
   /**
    * Writes the cache for the last time: what the proxy gives up while it ends stays in it, so that its next start serves
    * without the control plane.
@@ -56,8 +62,15 @@ class Client implements DiscoveryClient {
 
   constructor(options: DiscoveryClientOptions) {
     const { proxyId, clock, logger, metrics, files } = options;
+    const streamId = options.streamId ?? proxyId;
     const observers = { ...(logger ? { logger } : {}), ...(metrics ? { metrics } : {}) };
-    const cacheOptions = { path: files.cache, owner: proxyId, clock, ...(logger ? { logger } : {}) };
+    const cacheOptions = {
+      path: files.cache,
+      owner: proxyId,
+      follows: options.follows ?? false,
+      clock,
+      ...(logger ? { logger } : {}),
+    };
     this.#cache = new ConfigCache(cacheOptions, () => this.#config.snapshot());
     const cached = this.#cache.read();
     this.hasCache = cached.size > 0;
@@ -71,14 +84,14 @@ class Client implements DiscoveryClient {
       ...(options.random ? { random: options.random } : {}),
     });
     this.#config = new ConfigStream({
-      proxyId,
+      proxyId: streamId,
       cached,
       onAlive: () => this.#connection.confirm(),
       onBroken: (reason) => this.#connection.fail(reason),
       onChanged: () => this.#cache.touch(),
       ...observers,
     });
-    this.telemetry = new TelemetryStream({ proxyId, clock, ...observers });
+    this.telemetry = new TelemetryStream({ proxyId: streamId, clock, ...observers });
     this.#connection.use(this.#config);
     this.#connection.use(this.telemetry);
     this.#connection.start();
@@ -94,6 +107,10 @@ class Client implements DiscoveryClient {
 
   reloadIdentity(): void {
     this.#connection.reload();
+  }
+
+  lead(): void {
+    this.#cache.lead();
   }
 
   seal(): Promise<void> {

@@ -3,7 +3,14 @@
 import { X509Certificate } from "node:crypto";
 
 import { err, ok, type Clock, type Result } from "@ripstop/core";
-import type { discovery, LiveStatus, telemetry } from "@ripstop/model";
+import {
+  MAX_WORKERS,
+  parseWorkerStreamId,
+  workerStreamId,
+  type discovery,
+  type LiveStatus,
+  type telemetry,
+} from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 import { logVerbosity, Metadata, Server, setLogVerbosity, status, type ServerDuplexStream } from "@grpc/grpc-js";
 
@@ -33,7 +40,8 @@ export interface DiscoveryServerOptions {
   readonly port?: number;
   readonly limits?: Partial<StreamLimits>;
   /** A report of an authorized proxy. */
-  onReport?(proxyId: string, report: telemetry.ProxyReport): void;
+  /** `slot` tells the workers of one proxy apart. */
+  onReport?(proxyId: string, report: telemetry.ProxyReport, slot: number): void;
   /** A proxy's telemetry stream opened: the time to `send` what it should know. */
   onTelemetryOpen?(proxyId: string): void;
   onConnected?(proxyId: string): void;
@@ -69,6 +77,8 @@ type TelemetryCall = ServerDuplexStream<telemetry.ProxyReport, telemetry.ProxyCo
 
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const MAX_PROXY_ID = 512;
+/** The workers of one proxy, and as many again while a new set takes over from the old one. */
+const MAX_SLOTS = 2 * MAX_WORKERS;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Listens; fails with RS5304 when the address cannot be had. */
@@ -88,6 +98,8 @@ class Endpoint implements DiscoveryServer {
   readonly #server: Server;
   readonly #configCalls = new Map<string, ConfigCall>();
   readonly #telemetryCalls = new Map<string, TelemetrySender>();
+  /** Slots of the processes of each proxy that have a stream. The two maps above are by stream id (`workerStreamId`). */
+  readonly #slots = new Map<string, Set<number>>();
 
   constructor(options: DiscoveryServerOptions) {
     this.#options = options;
@@ -136,9 +148,13 @@ class Endpoint implements DiscoveryServer {
   }
 
   send(proxyId: string, command: telemetry.ProxyCommand): boolean {
-    const sender = this.#telemetryCalls.get(proxyId);
-    sender?.send(command);
-    return sender !== undefined;
+    let sent = false;
+    for (const streamId of this.#streamIds(proxyId)) {
+      const sender = this.#telemetryCalls.get(streamId);
+      sender?.send(command);
+      sent ||= sender !== undefined;
+    }
+    return sent;
   }
 
   live(revision: number): LiveStatus {
@@ -154,24 +170,54 @@ class Endpoint implements DiscoveryServer {
   }
 
   isConnected(proxyId: string): boolean {
-    return this.#distributor.isConnected(proxyId);
+    return this.#streamIds(proxyId).some((streamId) => this.#distributor.isConnected(streamId));
   }
 
   acknowledged(proxyId: string, typeUrl: string, name: string): boolean | string | undefined {
-    return this.#distributor.acknowledged(proxyId, typeUrl, name);
+    // All workers of the proxy must have it; the first that has not decides.
+    let acknowledged: boolean | string | undefined;
+    for (const streamId of this.#streamIds(proxyId)) {
+      acknowledged = this.#distributor.acknowledged(streamId, typeUrl, name);
+      if (acknowledged !== true) break;
+    }
+    return acknowledged;
   }
 
   disconnect(proxyId: string, reason: string): void {
-    const config = this.#configCalls.get(proxyId);
-    if (config) fail(config, status.PERMISSION_DENIED, reason);
-    const sender = this.#telemetryCalls.get(proxyId);
-    if (sender) fail(sender.call, status.PERMISSION_DENIED, reason);
+    for (const streamId of this.#streamIds(proxyId)) {
+      const config = this.#configCalls.get(streamId);
+      if (config) fail(config, status.PERMISSION_DENIED, reason);
+      const sender = this.#telemetryCalls.get(streamId);
+      if (sender) fail(sender.call, status.PERMISSION_DENIED, reason);
+    }
   }
 
   async close(): Promise<void> {
     this.#distributor.stop();
     this.#server.forceShutdown();
     await Promise.resolve();
+  }
+
+  /** The ids under which the processes of a proxy may have streams. */
+  #streamIds(proxyId: string): readonly string[] {
+    const slots = this.#slots.get(proxyId);
+    return slots === undefined ? [proxyId] : [...slots].map((slot) => workerStreamId(proxyId, slot));
+  }
+
+  /** Remembers a slot of a proxy while one of its streams is open. */
+  #opened(streamId: string): void {
+    const { proxyId, slot } = parseWorkerStreamId(streamId);
+    const slots = this.#slots.get(proxyId);
+    if (slots) slots.add(slot);
+    else this.#slots.set(proxyId, new Set([slot]));
+  }
+
+  #closed(streamId: string): void {
+    if (this.#configCalls.has(streamId) || this.#telemetryCalls.has(streamId)) return;
+    const { proxyId, slot } = parseWorkerStreamId(streamId);
+    const slots = this.#slots.get(proxyId);
+    slots?.delete(slot);
+    if (slots?.size === 0) this.#slots.delete(proxyId);
   }
 
   #onConfigCall(call: ConfigCall): void {
@@ -201,8 +247,9 @@ class Endpoint implements DiscoveryServer {
       stream = undefined;
       if (proxyId !== "" && this.#configCalls.get(proxyId) === call) {
         this.#configCalls.delete(proxyId);
+        this.#closed(proxyId);
         this.#options.logger?.info("proxy disconnected", { proxyId });
-        this.#options.onDisconnected?.(proxyId);
+        this.#options.onDisconnected?.(parseWorkerStreamId(proxyId).proxyId);
       }
     };
     call.on("end", () => {
@@ -217,13 +264,14 @@ class Endpoint implements DiscoveryServer {
   #openStream(call: ConfigCall, proxyId: string, identity: string): SubscriberStream {
     const before = this.#configCalls.get(proxyId);
     this.#configCalls.set(proxyId, call);
+    this.#opened(proxyId);
     if (before) fail(before, status.ABORTED, "the proxy opened a newer stream");
     call.sendMetadata(new Metadata());
     const stream = this.#distributor.open({ proxyId, identity }, (response) => {
       if (!call.writableEnded && !call.destroyed) call.write(response);
     });
     this.#options.logger?.info("proxy connected", { proxyId, identity });
-    this.#options.onConnected?.(proxyId);
+    this.#options.onConnected?.(parseWorkerStreamId(proxyId).proxyId);
     return stream;
   }
 
@@ -235,11 +283,14 @@ class Endpoint implements DiscoveryServer {
     const before = this.#telemetryCalls.get(proxyId);
     const sender = new TelemetrySender(call);
     this.#telemetryCalls.set(proxyId, sender);
+    this.#opened(proxyId);
     if (before) fail(before.call, status.ABORTED, "the proxy opened a newer stream");
     call.sendMetadata(new Metadata());
     call.on("data", (report: telemetry.ProxyReport) => this.#onReport(proxyId, report));
     const ended = (): void => {
-      if (this.#telemetryCalls.get(proxyId) === sender) this.#telemetryCalls.delete(proxyId);
+      if (this.#telemetryCalls.get(proxyId) !== sender) return;
+      this.#telemetryCalls.delete(proxyId);
+      this.#closed(proxyId);
     };
     call.on("end", () => {
       ended();
@@ -248,13 +299,14 @@ class Endpoint implements DiscoveryServer {
     call.on("cancelled", ended);
     call.on("error", ended);
     call.on("close", ended);
-    this.#options.onTelemetryOpen?.(proxyId);
+    this.#options.onTelemetryOpen?.(parseWorkerStreamId(proxyId).proxyId);
   }
 
   /** A fault in what is done with telemetry must not touch the config streams. */
-  #onReport(proxyId: string, report: telemetry.ProxyReport): void {
+  #onReport(streamId: string, report: telemetry.ProxyReport): void {
+    const { proxyId, slot } = parseWorkerStreamId(streamId);
     try {
-      this.#options.onReport?.(proxyId, report);
+      this.#options.onReport?.(proxyId, report, slot);
     } catch (error) {
       this.#options.logger?.error("telemetry report failed", { proxyId, cause: String(error) });
     }
@@ -279,8 +331,10 @@ class Endpoint implements DiscoveryServer {
     return verdict;
   }
 
-  #authorize(call: ConfigCall | TelemetryCall, proxyId: string, identity: string): boolean {
-    if (proxyId !== "" && proxyId.length <= MAX_PROXY_ID && this.#options.authorize(proxyId, identity)) return true;
+  #authorize(call: ConfigCall | TelemetryCall, streamId: string, identity: string): boolean {
+    const { proxyId, slot } = parseWorkerStreamId(streamId.slice(0, MAX_PROXY_ID + 1));
+    const isKnown = proxyId !== "" && proxyId.length <= MAX_PROXY_ID && slot < MAX_SLOTS;
+    if (isKnown && this.#options.authorize(proxyId, identity)) return true;
     const shownId = proxyId.slice(0, MAX_PROXY_ID);
     this.#options.logger?.warn("stream refused", { code: streamNotAuthorized.code, proxyId: shownId, identity });
     this.#options.metrics

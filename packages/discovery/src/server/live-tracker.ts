@@ -1,7 +1,7 @@
 // "Is it live yet?": which connected proxies a revision concerns, and which of them have acknowledged it.
 
 import type { Clock } from "@ripstop/core";
-import type { LiveStatus } from "@ripstop/model";
+import { parseWorkerStreamId, type LiveStatus } from "@ripstop/model";
 
 interface Tracked {
   readonly startedMs: number;
@@ -19,6 +19,12 @@ export interface Refused {
 }
 
 const MAX_TRACKED = 512;
+
+function proxiesOf(streamIds: Iterable<string>): Set<string> {
+  const proxies = new Set<string>();
+  for (const streamId of streamIds) proxies.add(parseWorkerStreamId(streamId).proxyId);
+  return proxies;
+}
 
 /** Follows the last 512 revisions that concerned a proxy; memory is bounded by that and the number of proxies. */
 export class LiveTracker {
@@ -86,14 +92,16 @@ export class LiveTracker {
     const tracked = this.#revisions.get(revision);
     if (!tracked) return { revision, total: 0, live: 0, pending: [], rejected: [], elapsedMs: 0 };
     const { concerned, pending, rejected, startedMs, lastAnswerMs } = tracked;
-    let live = 0;
-    for (const proxyId of concerned) if (!pending.has(proxyId) && !rejected.has(proxyId)) live++;
+    // The workers of a proxy have a stream each; the proxy has the revision when all of them have it.
+    const all = proxiesOf(concerned.keys());
+    const refused = new Map([...rejected].map(([streamId, reason]) => [parseWorkerStreamId(streamId).proxyId, reason]));
+    const waiting = [...proxiesOf(pending.keys())].filter((proxyId) => !refused.has(proxyId));
     return {
       revision,
-      total: concerned.size,
-      live,
-      pending: [...pending].filter((proxyId) => !rejected.has(proxyId)),
-      rejected: [...rejected].map(([proxyId, reason]) => ({ proxyId, reason })),
+      total: all.size,
+      live: all.size - waiting.length - refused.size,
+      pending: waiting,
+      rejected: [...refused].map(([proxyId, reason]) => ({ proxyId, reason })),
       elapsedMs: (pending.size === 0 ? lastAnswerMs : this.#clock.monotonicMs()) - startedMs,
     };
   }

@@ -74,5 +74,7 @@ export interface OpenAuthority extends Authority {
   abortRotation(): Promise<Result<undefined, IssueRefusal>>;
   /** A new root in place of all others. Only when the present one has expired, unless forced (RS2014). */
   recover(force: boolean): Promise<Result<undefined, IssueRefusal>>;
+  /** Looks at the files of an external intermediate now; kept when what it found is dealt with. */
+  lookAtFiles(): Promise<void>;
   close(): Promise<void>;
 }

@@ -39,8 +39,32 @@ export function refusal(kind: ErrorKind, fact: string): IssueRefusal {
   return { code: kind.code, message: `${kind.title}: ${fact}. ${kind.remedy}` };
 }
 
+/**
+ * As `checkCsr`, for a proof that is used up before the authority signs, and checks the request itself: that second check
+ * of a sound request takes the result of this one, because reading a request is half of the cost of an SVID.
+ */
+export async function checkCsrAhead(csrPem: string, spiffeId: string): Promise<Result<Uint8Array, IssueRefusal>> {
+  const checked = await checkCsr(csrPem, spiffeId);
+  if (!checked.ok) return checked;
+  for (const oldest of checkedAhead.keys()) {
+    if (checkedAhead.size < MAX_CHECKED_AHEAD) break;
+    checkedAhead.delete(oldest);
+  }
+  checkedAhead.set(`${spiffeId} ${csrPem}`, checked.value);
+  return checked;
+}
+
+const MAX_CHECKED_AHEAD = 64;
+/** Keys of sound requests by identity and text. */
+const checkedAhead = new Map<string, Uint8Array>();
+
 /** The public key (SubjectPublicKeyInfo, DER) of a sound request for `spiffeId`, or why it is refused. Never throws. */
 export async function checkCsr(csrPem: string, spiffeId: string): Promise<Result<Uint8Array, IssueRefusal>> {
+  const known = checkedAhead.get(`${spiffeId} ${csrPem}`);
+  if (known !== undefined) {
+    checkedAhead.delete(`${spiffeId} ${csrPem}`);
+    return ok(known);
+  }
   if (csrPem.length > MAX_PEM_CHARACTERS) {
     return err(refusal(csrTooLarge, `it has ${csrPem.length} characters, the limit is ${MAX_PEM_CHARACTERS}`));
   }

@@ -34,16 +34,6 @@ const MAX_CHARACTERS = 256 * 1024;
 const CHECK_MS = 2_000;
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
-/** Reads and checks the files; the error says which does not fit. */
-export async function readExternalCa(
-  files: ExternalCaFiles,
-  trustDomain: string,
-  nowMs: number,
-): Promise<Result<ExternalCa, string>> {
-  const texts = await readAll(files);
-  return texts.ok ? checkExternalCa(texts.value, trustDomain, nowMs) : texts;
-}
-
 /** Looks at the files every two seconds until closed. */
 export class ExternalCaWatch {
   readonly #files: ExternalCaFiles;

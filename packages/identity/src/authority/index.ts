@@ -2,7 +2,7 @@
 
 export type { Authority, CaCertificate, IssuedSvid, IssueRefusal, OpenAuthority } from "./authority.ts";
 export type { PastRotation, RotationRecord } from "./authority-state.ts";
-export { checkCsr } from "./csr-check.ts";
+export { checkCsrAhead } from "./csr-check.ts";
 export { openJwtIssuer, type IssuedJwtSvid, type JwtIssuer, type JwtIssuerOptions } from "./jwt-issuer.ts";
 export { FileKeyStore, keyKinds, type KeyKind, type KeyStore, type SigningKey } from "./key-store.ts";
 export { openAuthority, type AuthorityOptions } from "./open-authority.ts";

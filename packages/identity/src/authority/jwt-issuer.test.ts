@@ -7,6 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
+import { err, ok } from "@ripstop/core";
+import { createMetricRegistry } from "@ripstop/telemetry";
 import { StoppedClock } from "@ripstop/testkit";
 import { decodeJwt, decodeProtectedHeader, SignJWT, UnsecuredJWT } from "jose";
 
@@ -100,6 +102,24 @@ describe("JWT-SVIDs", () => {
     assert.equal(await code(ID, [AUDIENCE], 9_999), "RS2008");
     assert.equal(await code(ID, [AUDIENCE], DAY + 1), "RS2008");
     assert.equal(await code(ID, [AUDIENCE], 10_000), "");
+  });
+
+  it("are refused to whom the control plane refuses them, and counted", async () => {
+    const metrics = createMetricRegistry();
+    const result = await openJwtIssuer({
+      directory: join(directory, "ca"),
+      trustDomain: "test.mesh",
+      clock,
+      metrics,
+      mayIssue: (spiffeId) => (spiffeId === ID ? err({ code: "RS2012", message: "revoked" }) : ok(undefined)),
+    });
+    assert.ok(result.ok);
+    opened.push(result.value);
+    const refused = await result.value.issue(ID, [AUDIENCE]);
+    assert.equal(refused.ok ? "" : refused.error.code, "RS2012");
+    assert.ok((await result.value.issue(`${ID}2`, [AUDIENCE])).ok);
+    assert.match(metrics.render(), /ripstop_identity_jwt_issued_total 1/);
+    assert.match(metrics.render(), /ripstop_identity_jwt_refused_total\{code="RS2012"\} 1/);
   });
 
   it("are put on record with their audience, and without the token", async () => {

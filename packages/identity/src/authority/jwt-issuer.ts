@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
-import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 
 import {
   jwtAudienceRefused,
@@ -60,6 +60,8 @@ export interface JwtIssuerOptions {
   readonly keyStore?: KeyStore;
   readonly logger?: Logger;
   readonly metrics?: MetricRegistry;
+  /** Asked before anything is signed; a refusal is given to the caller. Default: everyone may. */
+  mayIssue?(spiffeId: string): Result<undefined, IssueRefusal>;
 }
 
 const SECOND = 1000;
@@ -153,6 +155,19 @@ class KeyedIssuer implements JwtIssuer {
     audience: readonly string[],
     ttlMs: number = DEFAULT_TTL_MS,
   ): Promise<Result<IssuedJwtSvid, IssueRefusal>> {
+    const result = await this.#issue(spiffeId, audience, ttlMs);
+    const { metrics } = this.#options;
+    const { IDENTITY_JWT_ISSUED: issued, IDENTITY_JWT_REFUSED: refused } = metricNames;
+    if (result.ok) metrics?.counter(issued.name, issued.help).add(1);
+    else metrics?.counter(refused.name, refused.help, { code: result.error.code }).add(1);
+    return result;
+  }
+
+  async #issue(
+    spiffeId: string,
+    audience: readonly string[],
+    ttlMs: number,
+  ): Promise<Result<IssuedJwtSvid, IssueRefusal>> {
     const { trustDomain, clock } = this.#options;
     const id = parseSpiffeId(spiffeId);
     if (!id.ok) return err(refusal(identityNotIssuable, id.error));
@@ -165,6 +180,9 @@ class KeyedIssuer implements JwtIssuer {
     if (!audience.every((name) => AUDIENCE.test(name)))
       return err(refusal(jwtAudienceRefused, "an audience is empty, too long or not printable ASCII"));
     if (!(ttlMs >= MIN_TTL_MS && ttlMs <= MAX_TTL_MS)) return err(refusal(ttlOutOfRange, `${ttlMs} ms were asked for`));
+
+    const allowed = this.#options.mayIssue?.(spiffeId) ?? ok(undefined);
+    if (!allowed.ok) return allowed;
 
     await this.#rotate();
     const nowMs = clock.nowMs();

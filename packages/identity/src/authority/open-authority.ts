@@ -1,18 +1,16 @@
 // The certificate authority of one trust domain: roots that are trusted, one of which signs through an intermediate.
-// Made at the first start; exchanged step by step (rotation) or at once (recovery). Who may take a step when is decided
-// by the control plane; that a step is done wholly or not at all is decided here.
+// Made at the first start, or supplied in files; exchanged step by step (rotation) or at once (recovery). Who may take a
+// step when is decided by the control plane; that a step is done wholly or not at all is decided here.
 
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 
-import { err, ok, type Clock, type ErrorKind, type Result, type Timer } from "@ripstop/core";
+import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import {
   authorityExpired,
   authorityUnusable,
-  identityNotIssuable,
-  issuanceNotLogged,
   recoveryNotNeeded,
   rotationNotPossible,
   rotationUnderWay,
@@ -20,19 +18,22 @@ import {
 } from "../errors.ts";
 import { parseSpiffeId } from "../spiffe-id.ts";
 import type { TrustBundleRoots } from "../trust-bundle.ts";
+import { AuthorityBook, viewOf, type BookRoot } from "./authority-book.ts";
+import { readAuthorityState, type AuthorityState, type PastRotation, type RotationRecord } from "./authority-state.ts";
 import type { CaCertificate, IssuedSvid, IssueRefusal, OpenAuthority } from "./authority.ts";
-import {
-  readAuthorityState,
-  writeAuthorityState,
-  type AuthorityState,
-  type PastRotation,
-  type RotationRecord,
-} from "./authority-state.ts";
-import { caFacts, sha256Hex, type Ca, type CaFacts } from "./ca-certificate.ts";
+import type { Ca, CaFacts } from "./ca-certificate.ts";
 import { CaFiles } from "./ca-files.ts";
-import { makeCertificate } from "./certificate-maker.ts";
-import { checkCsr, refusal } from "./csr-check.ts";
+import { refusal } from "./csr-check.ts";
+import {
+  checkExternalCa,
+  ExternalCaWatch,
+  readAll,
+  type ExternalCa,
+  type ExternalCaFiles,
+  type ExternalCaTexts,
+} from "./external-ca.ts";
 import { IssuanceLog } from "./issuance-log.ts";
+import { issueSvid, isTtl, type Signer } from "./issue-svid.ts";
 import { FileKeyStore, makePrivateDirectory, messageOf, type KeyKind, type KeyStore } from "./key-store.ts";
 
 /** How to open the authority. */
@@ -45,33 +46,31 @@ export interface AuthorityOptions {
   readonly keyStore?: KeyStore;
   /** Kind of the keys that are made from now on; default EC P-256. */
   readonly keyKind?: KeyKind;
+  /** An intermediate that was made elsewhere; without, root and intermediate are made here. */
+  readonly external?: ExternalCaFiles;
   readonly logger?: Logger;
   readonly metrics?: MetricRegistry;
   /** Lifetime of an SVID when none is asked for, 10 s … 24 h; default 1 h. */
   readonly defaultTtlMs?: number;
   /** Lifetime of a root that is made from now on; default 10 years. */
   readonly rootLifetimeMs?: number;
+  /** Called when files of an external intermediate were replaced by something that does not fit, with the reason. */
+  onExternalRefused?(reason: string): void;
   /** Called after each durable step of making and exchanging certificates, with its name: for tests of crashes. */
   readonly checkpoint?: (step: string) => void;
   /** Asked before anything is signed; a refusal is given to the caller. Default: everyone may. */
-  mayIssue?(spiffeId: string): Result<undefined, IssueRefusal>;
+  readonly mayIssue?: (spiffeId: string) => Result<undefined, IssueRefusal>;
   /** Hears of every SVID issued. Must not throw. */
   onIssued?(svid: IssuedSvid): void;
   /** Hears of every request refused. Must not throw. */
   onRefused?(spiffeId: string, refusal: IssueRefusal): void;
 }
 
-const SECOND = 1000;
-const HOUR = 3600 * SECOND;
+const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-const MIN_TTL_MS = 10 * SECOND;
-const MAX_TTL_MS = 24 * HOUR;
 const DEFAULT_TTL_MS = HOUR;
-/** Clocks that are behind by up to this accept a fresh certificate. */
-const BACKDATE_MS = 5 * 60 * SECOND;
 const ROOT_LIFETIME_MS = 3650 * DAY;
 const INTERMEDIATE_CHECK_MS = HOUR;
-const LEAF_SUBJECT = "O=Ripstop";
 const FIRST_ROOT = "root";
 
 /** Opens the authority in `directory`, making what is missing; fails with RS2010. With an expired root it is degraded. */
@@ -94,27 +93,33 @@ export async function openAuthority(options: AuthorityOptions): Promise<Result<O
   return opened;
 }
 
+type Step = Result<undefined, IssueRefusal>;
+
 class FileAuthority implements OpenAuthority {
   readonly trustDomain: string;
   readonly #options: AuthorityOptions;
   readonly #files: CaFiles;
   readonly #log: IssuanceLog;
+  readonly #book: AuthorityBook;
   readonly #issued: Counter | undefined;
-  readonly #listeners = new Set<() => void>();
-  #state: AuthorityState = { version: 1, sequence: 0, roots: [], signing: "" };
-  #roots: readonly CaFacts[] = [];
-  #bundle: TrustBundleRoots = { pem: "", der: [], sequence: 0 };
+  /** The root that signs, when its key is ours. */
   #root: Ca | undefined;
   #intermediate: Ca | undefined;
+  /** What the files of the external intermediate held last; it may wait for its turn to sign. */
+  #external: ExternalCa | undefined;
+  #externalProblem: string | undefined;
+  #watch: ExternalCaWatch | undefined;
   #timer: Timer | undefined;
   #renewing: Promise<void> | undefined;
   /** Steps that change the state come one after the other. */
   #steps: Promise<unknown> = Promise.resolve();
 
   constructor(options: AuthorityOptions, log: IssuanceLog) {
+    const checkpoint = (step: string): void => options.checkpoint?.(step);
     this.trustDomain = options.trustDomain;
     this.#options = options;
     this.#log = log;
+    this.#book = new AuthorityBook(join(options.directory, "authority.json"), options.clock, checkpoint);
     this.#files = new CaFiles({
       directory: options.directory,
       trustDomain: options.trustDomain,
@@ -123,64 +128,65 @@ class FileAuthority implements OpenAuthority {
       keyKind: options.keyKind ?? "ec-p256",
       log,
       rootLifetimeMs: options.rootLifetimeMs ?? ROOT_LIFETIME_MS,
-      checkpoint: (step) => this.#checkpoint(step),
+      checkpoint,
     });
     this.#issued = options.metrics?.counter("ripstop_identity_issued_total", "X.509-SVIDs issued");
   }
 
-  async load(): Promise<Result<undefined, IssueRefusal>> {
+  async load(): Promise<Step> {
+    const { external, directory, clock } = this.#options;
     try {
-      const state = await readAuthorityState(this.#statePath);
+      const state = await readAuthorityState(join(directory, "authority.json"));
       if (!state.ok) return err(refusal(authorityUnusable, state.error));
-      const loaded = state.value === undefined ? await this.#begin() : await this.#resume(state.value);
+      const loaded =
+        external !== undefined
+          ? await this.#loadExternal(external, state.value)
+          : await (state.value === undefined ? this.#begin() : this.#resume(state.value));
       if (!loaded.ok) return err(refusal(authorityUnusable, loaded.error));
     } catch (error) {
       return err(refusal(authorityUnusable, messageOf(error)));
     }
-    this.#timer = this.#options.clock.every(INTERMEDIATE_CHECK_MS, () => void this.#renewIntermediate());
+    this.#timer = clock.every(INTERMEDIATE_CHECK_MS, () => void this.#renewIntermediate());
     return ok(undefined);
   }
 
   get degraded(): string | undefined {
-    const root = this.#root;
+    const root = this.#book.find(this.#book.state.signing)?.facts;
     const nowMs = this.#options.clock.nowMs();
     if (!root) return "there is no root";
-    const [from, to] = [new Date(root.notBeforeMs).toISOString(), new Date(root.notAfterMs).toISOString()];
-    if (nowMs >= root.notBeforeMs && nowMs < root.notAfterMs) return undefined;
-    return `the root is valid from ${from} to ${to}, and it is ${new Date(nowMs).toISOString()}`;
+    if (!isValid(root, nowMs)) return `the root is ${lifeOf(root)}, and it is ${new Date(nowMs).toISOString()}`;
+    if (this.#intermediate === undefined) return this.#externalProblem ?? "there is no intermediate";
+    const isOver = this.#options.external !== undefined && nowMs >= this.#intermediate.notAfterMs;
+    return isOver ? `the intermediate is ${lifeOf(this.#intermediate)}` : undefined;
   }
 
   get rotation(): RotationRecord | undefined {
-    return this.#state.rotation;
+    return this.#book.state.rotation;
   }
 
   get lastRotation(): PastRotation | undefined {
-    return this.#state.last;
+    return this.#book.state.last;
   }
 
   get signingRootSha256(): string {
-    return this.#state.signing;
+    return this.#book.state.signing;
   }
 
   get roots(): readonly CaCertificate[] {
-    const to = this.#state.rotation?.to;
-    return this.#roots.map((root) => {
-      const use = root.sha256 === this.#state.signing ? "signing" : root.sha256 === to ? "next" : "retiring";
-      return view(root, use);
-    });
+    return this.#book.views;
   }
 
   get intermediates(): readonly CaCertificate[] {
-    return this.#intermediate === undefined ? [] : [view(this.#intermediate, "signing")];
+    if (this.#intermediate === undefined) return [];
+    return [viewOf(this.#intermediate, "signing", this.#root === undefined ? "external" : "own")];
   }
 
   bundle(): TrustBundleRoots {
-    return this.#bundle;
+    return this.#book.bundle;
   }
 
   onBundleChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#book.watch(listener);
   }
 
   async issue(
@@ -188,13 +194,21 @@ class FileAuthority implements OpenAuthority {
     spiffeId: string,
     ttlMs: number = this.#options.defaultTtlMs ?? DEFAULT_TTL_MS,
   ): Promise<Result<IssuedSvid, IssueRefusal>> {
-    const result = await this.#issue(csrPem, spiffeId, ttlMs);
+    const { clock, metrics } = this.#options;
+    const context = {
+      trustDomain: this.trustDomain,
+      clock,
+      log: this.#log,
+      mayIssue: this.#options.mayIssue,
+      signer: () => this.#signer(),
+    };
+    const result = await issueSvid(context, { csrPem, spiffeId, ttlMs });
     if (result.ok) {
       this.#issued?.add(1);
       this.#options.onIssued?.(result.value);
     } else {
       this.#options.onRefused?.(spiffeId, result.error);
-      this.#options.metrics
+      metrics
         ?.counter("ripstop_identity_refused_total", "Signing requests refused, by error code", {
           code: result.error.code,
         })
@@ -203,177 +217,154 @@ class FileAuthority implements OpenAuthority {
     return result;
   }
 
-  startRotation(): Promise<Result<undefined, IssueRefusal>> {
+  startRotation(): Promise<Step> {
     return this.#step(async () => {
-      if (this.#state.rotation)
-        return err(refusal(rotationUnderWay, `it is in the phase ${this.#state.rotation.phase}`));
+      const { state } = this.#book;
+      if (state.rotation) return err(refusal(rotationUnderWay, `it is in the phase ${state.rotation.phase}`));
+      if (this.#options.external) return err(refusal(rotationNotPossible, EXCHANGE_FILES));
       if (this.degraded !== undefined) return err(refusal(authorityExpired, this.degraded));
-      const name = `${FIRST_ROOT}-${randomBytes(4).toString("hex")}`;
+      const name = newRootName();
       const root = await this.#files.makeRoot(name);
       if (!root.ok) return err(refusal(authorityUnusable, root.error));
-      const nowMs = this.#options.clock.nowMs();
-      await this.#commit({
-        ...this.#state,
-        sequence: this.#state.sequence + 1,
-        roots: [...this.#state.roots, { name, pem: root.value.pem }],
-        rotation: {
-          phase: "distribute",
-          from: this.#state.signing,
-          to: root.value.sha256,
-          startedMs: nowMs,
-          phaseSinceMs: nowMs,
-          forced: [],
-        },
+      await this.#book.commit({
+        ...state,
+        sequence: state.sequence + 1,
+        roots: [...state.roots, { name, pem: root.value.pem }],
+        rotation: this.#book.begin("distribute", root.value.sha256),
       });
       return ok(undefined);
     });
   }
 
-  switchSigner(forced: readonly string[]): Promise<Result<undefined, IssueRefusal>> {
+  switchSigner(forced: readonly string[]): Promise<Step> {
     return this.#step(async () => {
-      const rotation = this.#inPhase("distribute");
+      const rotation = this.#book.inPhase("distribute");
       if (!rotation.ok) return rotation;
       const { to } = rotation.value;
-      const entry = this.#state.roots[this.#roots.findIndex(({ sha256 }) => sha256 === to)];
-      const root = entry === undefined ? ok(undefined) : await this.#files.loadRoot(entry.name, entry.pem);
-      if (!root.ok) return err(refusal(authorityUnusable, root.error));
-      if (!entry || !root.value) return err(refusal(authorityUnusable, "the new root is not there"));
-      const made = await this.#files.makeIntermediate(intermediateName(entry.name), root.value);
-      if (!made.ok) return err(refusal(authorityUnusable, made.error));
+      const entry = this.#book.find(to);
+      const next = entry === undefined ? err("the new root is not there") : await this.#signerUnder(entry);
+      if (!next.ok) return err(refusal(authorityUnusable, next.error));
       // A renewal of the old intermediate that is under way must not put it back.
       await this.#renewing;
-      await this.#commit({ ...this.#state, signing: to, rotation: this.#next(rotation.value, "move", forced) }, () => {
-        this.#root = root.value;
-        this.#intermediate = made.value;
-      });
+      const state = { ...this.#book.state, signing: to, rotation: this.#book.next(rotation.value, "move", forced) };
+      await this.#book.commit(state, () => this.#sign(next.value));
       return ok(undefined);
     });
   }
 
-  withdrawOldRoot(forced: readonly string[]): Promise<Result<undefined, IssueRefusal>> {
+  withdrawOldRoot(forced: readonly string[]): Promise<Step> {
     return this.#step(async () => {
-      const rotation = this.#inPhase("move");
+      const rotation = this.#book.inPhase("move");
       if (!rotation.ok) return rotation;
-      await this.#commit({
-        ...this.#state,
-        sequence: this.#state.sequence + 1,
-        roots: this.#state.roots.filter((_, index) => this.#roots[index]?.sha256 === rotation.value.to),
-        rotation: this.#next(rotation.value, "withdraw", forced),
-      });
-      await this.#clean();
-      this.#checkpoint("old-root-destroyed");
-      return ok(undefined);
-    });
-  }
-
-  finishRotation(forced: readonly string[]): Promise<Result<undefined, IssueRefusal>> {
-    return this.#step(async () => {
-      const rotation = this.#inPhase("withdraw");
-      if (!rotation.ok) return rotation;
-      await this.#end("done", [...rotation.value.forced, ...forced], this.#state);
-      return ok(undefined);
-    });
-  }
-
-  abortRotation(): Promise<Result<undefined, IssueRefusal>> {
-    return this.#step(async () => {
-      const rotation = this.#inPhase("distribute");
-      if (!rotation.ok) return rotation;
-      await this.#end("given up", [], {
-        ...this.#state,
-        sequence: this.#state.sequence + 1,
-        roots: this.#state.roots.filter((_, index) => this.#roots[index]?.sha256 !== rotation.value.to),
+      const { state, roots } = this.#book;
+      // Files may go on naming the old root: then it is for their owner to take it out.
+      const stays = new Set([rotation.value.to, ...(this.#external?.roots ?? []).map(({ sha256 }) => sha256)]);
+      await this.#book.commit({
+        ...state,
+        sequence: state.sequence + 1,
+        roots: state.roots.filter((_, index) => stays.has(roots[index]?.facts.sha256 ?? "")),
+        rotation: this.#book.next(rotation.value, "withdraw", forced),
       });
       await this.#clean();
+      this.#options.checkpoint?.("old-root-destroyed");
       return ok(undefined);
     });
   }
 
-  recover(force: boolean): Promise<Result<undefined, IssueRefusal>> {
+  async finishRotation(forced: readonly string[]): Promise<Step> {
+    const finished = await this.#step(async () => {
+      const rotation = this.#book.inPhase("withdraw");
+      if (!rotation.ok) return rotation;
+      await this.#book.end("done", [...rotation.value.forced, ...forced], this.#book.state);
+      return ok(undefined);
+    });
+    // Files that were replaced meanwhile had to wait.
+    if (finished.ok && this.#options.external) await this.#onExternal(await readAll(this.#options.external));
+    return finished;
+  }
+
+  abortRotation(): Promise<Step> {
     return this.#step(async () => {
+      const rotation = this.#book.inPhase("distribute");
+      if (!rotation.ok) return rotation;
+      const { state, roots } = this.#book;
+      await this.#book.end("given up", [], {
+        ...state,
+        sequence: state.sequence + 1,
+        roots: state.roots.filter((_, index) => roots[index]?.facts.sha256 !== rotation.value.to),
+      });
+      await this.#clean();
+      return ok(undefined);
+    });
+  }
+
+  recover(force: boolean): Promise<Step> {
+    return this.#step(async () => {
+      if (this.#options.external) return err(refusal(rotationNotPossible, EXCHANGE_FILES));
       const nowMs = this.#options.clock.nowMs();
-      const isOver = this.#root === undefined || nowMs >= this.#root.notAfterMs;
-      if (!isOver && !force) {
-        const reason = this.degraded ?? `it is valid to ${new Date(this.#root?.notAfterMs ?? 0).toISOString()}`;
-        return err(refusal(recoveryNotNeeded, reason));
+      const { state } = this.#book;
+      const old = this.#book.find(state.signing)?.facts;
+      if (old !== undefined && nowMs < old.notAfterMs && !force) {
+        return err(refusal(recoveryNotNeeded, this.degraded ?? `it is ${lifeOf(old)}`));
       }
-      const name = `${FIRST_ROOT}-${randomBytes(4).toString("hex")}`;
+      const name = newRootName();
       const root = await this.#files.makeRoot(name);
       if (!root.ok) return err(refusal(authorityUnusable, root.error));
       const made = await this.#files.makeIntermediate(intermediateName(name), root.value);
       if (!made.ok) return err(refusal(authorityUnusable, made.error));
       await this.#renewing;
       const next: AuthorityState = {
-        ...this.#state,
+        ...state,
         // Also above what proxies have that knew a later state than this folder, which was put back from a copy.
-        sequence: Math.max(this.#state.sequence + 1, Math.floor(nowMs / SECOND)),
+        sequence: Math.max(state.sequence + 1, Math.floor(nowMs / 1000)),
         roots: [{ name, pem: root.value.pem }],
         signing: root.value.sha256,
       };
-      await this.#end("recovered", [], next, () => {
-        this.#root = root.value;
-        this.#intermediate = made.value;
-      });
+      await this.#book.end("recovered", [], next, () => this.#sign({ root: root.value, intermediate: made.value }));
       await this.#clean();
       return ok(undefined);
     });
   }
 
+  async lookAtFiles(): Promise<void> {
+    await this.#watch?.check();
+  }
+
   async close(): Promise<void> {
-    this.#listeners.clear();
+    this.#book.close();
     this.#timer?.clear();
+    await this.#watch?.close();
     await this.#steps;
     await this.#renewing;
     await this.#log.close();
   }
 
-  get #statePath(): string {
-    return join(this.#options.directory, "authority.json");
+  async #signer(): Promise<Result<Signer, IssueRefusal>> {
+    if (this.degraded === undefined) await this.#renewIntermediate();
+    const problem = this.degraded;
+    if (problem !== undefined || !this.#intermediate) return err(refusal(authorityExpired, problem ?? ""));
+    return ok({ ca: this.#intermediate, rootSha256: this.#book.state.signing });
   }
 
-  async #issue(csrPem: string, spiffeId: string, ttlMs: number): Promise<Result<IssuedSvid, IssueRefusal>> {
-    const id = parseSpiffeId(spiffeId);
-    if (!id.ok) return err(refusal(identityNotIssuable, id.error));
-    if (id.value.trustDomain !== this.trustDomain) {
-      return err(refusal(identityNotIssuable, `the trust domain here is ${this.trustDomain}`));
-    }
-    if (id.value.path === "") return err(refusal(identityNotIssuable, "the id of a trust domain is not a workload's"));
-    if (!isTtl(ttlMs)) return err(refusal(ttlOutOfRange, `${ttlMs} ms were asked for`));
-    const allowed = this.#options.mayIssue?.(spiffeId) ?? ok(undefined);
-    if (!allowed.ok) return allowed;
-    const key = await checkCsr(csrPem, spiffeId);
-    if (!key.ok) return key;
+  #sign({ root, intermediate }: Signing): void {
+    this.#root = root;
+    this.#intermediate = intermediate;
+    this.#externalProblem = undefined;
+  }
 
-    if (this.degraded !== undefined) return err(refusal(authorityExpired, this.degraded));
-    await this.#renewIntermediate();
-    // Both of one moment: a rotation may switch them while the certificate is made.
-    const [signer, rootSha256] = [this.#intermediate, this.#state.signing];
-    const nowMs = this.#options.clock.nowMs();
-    if (!signer || nowMs >= signer.notAfterMs)
-      return err(refusal(authorityExpired, "the signing certificate has expired"));
-    const notBeforeMs = floorSecond(nowMs - BACKDATE_MS);
-    const notAfterMs = floorSecond(Math.min(nowMs + ttlMs, signer.notAfterMs));
-    const leaf = await makeCertificate(
-      {
-        subject: LEAF_SUBJECT,
-        issuer: signer.subject,
-        issuerKeyId: signer.keyId,
-        uri: spiffeId,
-        publicKey: key.value,
-        notBeforeMs,
-        notAfterMs,
-        pathLength: undefined,
-      },
-      signer.key,
-    );
-    const { serialNumber } = leaf;
-    const record = { timeMs: nowMs, kind: "svid", spiffeId, notBeforeMs, notAfterMs } as const;
-    try {
-      await this.#log.append({ ...record, serialNumber, keySha256: sha256Hex(key.value) });
-    } catch (error) {
-      return err(refusal(issuanceNotLogged, messageOf(error)));
+  /** Root (when its key is ours) and a fresh intermediate below a root of the bundle. */
+  async #signerUnder(entry: BookRoot): Promise<Result<Signing, string>> {
+    if (entry.name === "") {
+      const external = this.#external;
+      if (external?.root.sha256 !== entry.facts.sha256)
+        return err("the files do not hold the new intermediate any more");
+      return ok({ root: undefined, intermediate: external.signer });
     }
-    return ok({ spiffeId, chainPem: leaf.pem + signer.chainPem, notBeforeMs, notAfterMs, serialNumber, rootSha256 });
+    const root = await this.#files.loadRoot(entry.name, entry.pem);
+    if (!root.ok) return root;
+    if (!root.value) return err("the new root is not there");
+    const made = await this.#files.makeIntermediate(intermediateName(entry.name), root.value);
+    return made.ok ? ok({ root: root.value, intermediate: made.value }) : made;
   }
 
   /** A folder without state: a new one, or one of a version that had one root and kept no state. */
@@ -388,27 +379,101 @@ class FileAuthority implements OpenAuthority {
     const intermediate = await this.#loadOrMakeIntermediate(FIRST_ROOT, root.value);
     if (!intermediate.ok) return intermediate;
     const roots = [{ name: FIRST_ROOT, pem: root.value.pem }];
-    await this.#commit({ version: 1, sequence: 1, roots, signing: root.value.sha256 }, () => {
-      this.#root = root.value;
-      this.#intermediate = intermediate.value;
-    });
+    await this.#book.commit({ version: 1, sequence: 1, roots, signing: root.value.sha256 }, () =>
+      this.#sign({ root: root.value, intermediate: intermediate.value }),
+    );
     return ok(undefined);
   }
 
   async #resume(state: AuthorityState): Promise<Result<undefined, string>> {
-    this.#take(state);
-    const index = this.#roots.findIndex(({ sha256 }) => sha256 === state.signing);
-    const entry = state.roots[index];
+    this.#book.take(state);
+    const entry = this.#book.find(state.signing);
     if (entry === undefined) return err("authority.json does not hold the root that signs");
+    if (entry.name === "") return err("the root that signs came in files of an external authority: name them again");
     const root = await this.#files.loadRoot(entry.name, entry.pem);
     if (!root.ok) return root;
     if (!root.value) return err(`${entry.name}.crt.pem is not there`);
     const intermediate = await this.#loadOrMakeIntermediate(entry.name, root.value);
     if (!intermediate.ok) return intermediate;
-    this.#root = root.value;
-    this.#intermediate = intermediate.value;
+    this.#sign({ root: root.value, intermediate: intermediate.value });
     await this.#clean();
     return ok(undefined);
+  }
+
+  async #loadExternal(files: ExternalCaFiles, state: AuthorityState | undefined): Promise<Result<undefined, string>> {
+    if (state !== undefined) {
+      this.#book.take(state);
+      // A mesh that had a root of its own goes over by a rotation, and until then signs with what it has.
+      if (this.#book.find(state.signing)?.name !== "") {
+        const resumed = await this.#resume(state);
+        if (!resumed.ok) return resumed;
+      }
+    }
+    const texts = await readAll(files);
+    const external = texts.ok ? this.#checkExternal(texts.value) : texts;
+    if (external.ok) await this.#takeExternal(external.value);
+    else if (state === undefined) return external;
+    else this.#refuseExternal(external.error);
+    this.#watch = new ExternalCaWatch(files, texts.ok ? texts.value : { chain: "", key: "", roots: "" }, {
+      clock: this.#options.clock,
+      onChange: (changed) => this.#onExternal(changed),
+    });
+    return ok(undefined);
+  }
+
+  #checkExternal(texts: ExternalCaTexts): Result<ExternalCa, string> {
+    return checkExternalCa(texts, this.trustDomain, this.#options.clock.nowMs());
+  }
+
+  async #onExternal(texts: Result<ExternalCaTexts, string>): Promise<void> {
+    const step = await this.#step(async () => {
+      const external = texts.ok ? this.#checkExternal(texts.value) : texts;
+      if (external.ok) await this.#takeExternal(external.value);
+      else this.#refuseExternal(external.error);
+      return ok(undefined);
+    });
+    if (!step.ok) this.#refuseExternal(step.error.message);
+  }
+
+  #refuseExternal(reason: string): void {
+    if (this.#intermediate === undefined) this.#externalProblem = `the external intermediate cannot be used: ${reason}`;
+    this.#options.onExternalRefused?.(reason);
+  }
+
+  /** An intermediate under the same root signs at once; under another one it waits until everyone trusts that. */
+  async #takeExternal(external: ExternalCa): Promise<void> {
+    const { state } = this.#book;
+    const roots = external.roots.map(({ pem }) => ({ name: "", pem }));
+    const to = external.root.sha256;
+    const signing: Signing = { root: undefined, intermediate: external.signer };
+    if (state.sequence === 0) {
+      this.#external = external;
+      await this.#book.commit({ version: 1, sequence: 1, roots, signing: to }, () => this.#sign(signing));
+      return;
+    }
+    const { rotation } = state;
+    if (rotation !== undefined && rotation.to !== to) return;
+    this.#external = external;
+    if (rotation?.phase === "distribute") return;
+    const known = new Set(this.#book.roots.map(({ facts }) => facts.sha256));
+    const added = external.roots.filter(({ sha256 }) => !known.has(sha256));
+    const union = [...state.roots, ...added.map(({ pem }) => ({ name: "", pem }))];
+    if (state.signing === to) {
+      this.#sign(signing);
+      const isSame = added.length === 0 && known.size === external.roots.length;
+      const wanted = rotation === undefined ? roots : union;
+      if (!isSame && (rotation === undefined || added.length > 0)) {
+        await this.#book.commit({ ...state, sequence: state.sequence + 1, roots: wanted });
+      } else {
+        this.#book.tell();
+      }
+      return;
+    }
+    // Nobody can sign with the old one any more after a restart: the new one does so at once.
+    const phase = this.#intermediate === undefined ? "move" : "distribute";
+    const next = { ...state, sequence: state.sequence + 1, roots: union, rotation: this.#book.begin(phase, to) };
+    if (phase === "distribute") await this.#book.commit(next);
+    else await this.#book.commit({ ...next, signing: to }, () => this.#sign(signing));
   }
 
   /** None when the root is not valid now: nothing can be issued until a recovery. */
@@ -416,8 +481,7 @@ class FileAuthority implements OpenAuthority {
     const name = intermediateName(rootName);
     const loaded = await this.#files.loadIntermediate(name, root);
     if (!loaded.ok) return loaded;
-    const nowMs = this.#options.clock.nowMs();
-    if (nowMs < root.notBeforeMs || nowMs >= root.notAfterMs) return ok(undefined);
+    if (!isValid(root, this.#options.clock.nowMs())) return ok(undefined);
     if (loaded.value && !this.#isDue(loaded.value, root)) return ok(loaded.value);
     return this.#files.makeIntermediate(name, root);
   }
@@ -425,7 +489,7 @@ class FileAuthority implements OpenAuthority {
   /** True at half of the intermediate's life, when a new one would live longer. */
   #isDue(ca: CaFacts, root: CaFacts): boolean {
     const nowMs = this.#options.clock.nowMs();
-    if (nowMs < ca.notBeforeMs || nowMs >= ca.notAfterMs) return true;
+    if (!isValid(ca, nowMs)) return true;
     const lifeMs = ca.notAfterMs - ca.notBeforeMs;
     const gainMs = this.#files.intermediateEndMs(root) - ca.notAfterMs;
     return nowMs - ca.notBeforeMs >= lifeMs / 2 && gainMs > lifeMs / 10;
@@ -435,8 +499,8 @@ class FileAuthority implements OpenAuthority {
   #renewIntermediate(): Promise<void> {
     const { logger } = this.#options;
     const root = this.#root;
-    const entry = this.#state.roots[this.#roots.findIndex(({ sha256 }) => sha256 === root?.sha256)];
     if (this.#renewing) return this.#renewing;
+    const entry = root === undefined ? undefined : this.#book.find(root.sha256);
     if (!root || !entry || !this.#intermediate || this.degraded !== undefined) return Promise.resolve();
     if (!this.#isDue(this.#intermediate, root)) return Promise.resolve();
     const failed = (cause: string): void => logger?.error("intermediate certificate not renewed", { cause });
@@ -453,91 +517,48 @@ class FileAuthority implements OpenAuthority {
     return this.#renewing;
   }
 
-  #inPhase(phase: RotationRecord["phase"]): Result<RotationRecord, IssueRefusal> {
-    const { rotation } = this.#state;
-    if (rotation?.phase === phase) return ok(rotation);
-    return err(refusal(rotationNotPossible, rotation ? `the phase is ${rotation.phase}` : "no rotation is under way"));
-  }
-
-  #next(rotation: RotationRecord, phase: RotationRecord["phase"], forced: readonly string[]): RotationRecord {
-    const known = rotation.forced.filter((id) => !forced.includes(id));
-    return { ...rotation, phase, phaseSinceMs: this.#options.clock.nowMs(), forced: [...known, ...forced] };
-  }
-
-  /** Commits `state` without its rotation, which becomes the last one. */
-  async #end(
-    outcome: PastRotation["outcome"],
-    forced: readonly string[],
-    { rotation, ...state }: AuthorityState,
-    apply?: () => void,
-  ): Promise<void> {
-    const finishedMs = this.#options.clock.nowMs();
-    const startedMs = rotation?.startedMs ?? finishedMs;
-    await this.#commit({ ...state, last: { outcome, startedMs, finishedMs, forced: [...new Set(forced)] } }, apply);
-  }
-
-  /** Makes a state durable, then takes it over with `apply`, then tells. */
-  async #commit(state: AuthorityState, apply?: () => void): Promise<void> {
-    const step = state.rotation?.phase ?? state.last?.outcome ?? "begun";
-    this.#checkpoint(`before-${step}`);
-    await writeAuthorityState(this.#statePath, state);
-    this.#checkpoint(`committed-${step}`);
-    this.#take(state);
-    apply?.();
-    for (const listener of [...this.#listeners]) listener();
-    this.#checkpoint(`told-${step}`);
-  }
-
-  #take(state: AuthorityState): void {
-    this.#state = state;
-    this.#roots = state.roots.map(({ pem }) => caFacts(pem));
-    this.#bundle = {
-      pem: this.#roots.map(({ pem }) => pem).join(""),
-      der: this.#roots.map(({ der }) => der),
-      sequence: state.sequence,
-    };
-  }
-
   /** Destroys the keys of roots that are not in the state: given up, withdrawn, or never finished. */
   async #clean(): Promise<void> {
-    const names = new Set(this.#state.roots.flatMap(({ name }) => [name, intermediateName(name)]));
+    const names = new Set(this.#book.state.roots.flatMap(({ name }) => [name, intermediateName(name)]));
     const cleaned = await this.#files.removeAllBut(names);
     if (!cleaned.ok) this.#options.logger?.error("the key of an old root was not destroyed", { cause: cleaned.error });
   }
 
   /** Runs a step when those before it are over; what the disk refuses becomes RS2010. */
-  #step(run: () => Promise<Result<undefined, IssueRefusal>>): Promise<Result<undefined, IssueRefusal>> {
-    const guarded = async (): Promise<Result<undefined, IssueRefusal>> => {
+  #step(run: () => Promise<Step>): Promise<Step> {
+    const guarded = async (): Promise<Step> => {
       try {
         return await run();
       } catch (error) {
-        const kind: ErrorKind = authorityUnusable;
-        return err(refusal(kind, messageOf(error)));
+        return err(refusal(authorityUnusable, messageOf(error)));
       }
     };
     const step = this.#steps.then(guarded);
     this.#steps = step;
     return step;
   }
-
-  #checkpoint(step: string): void {
-    this.#options.checkpoint?.(step);
-  }
 }
 
-function view(facts: CaFacts, use: CaCertificate["use"]): CaCertificate {
-  const { sha256, subjectText, serialNumber, notBeforeMs, notAfterMs } = facts;
-  return { sha256, subject: subjectText, serialNumber, notBeforeMs, notAfterMs, use, origin: "own" };
+/** Who signs: the root only when its key is ours. */
+interface Signing {
+  readonly root: Ca | undefined;
+  readonly intermediate: Ca | undefined;
+}
+
+const EXCHANGE_FILES = "its intermediate comes in files: put a new one there, and the mesh goes over to it by itself";
+
+function newRootName(): string {
+  return `${FIRST_ROOT}-${randomBytes(4).toString("hex")}`;
 }
 
 function intermediateName(rootName: string): string {
   return rootName.replace(/^root/, "intermediate");
 }
 
-function isTtl(ms: number): boolean {
-  return ms >= MIN_TTL_MS && ms <= MAX_TTL_MS;
+function isValid({ notBeforeMs, notAfterMs }: CaFacts, nowMs: number): boolean {
+  return nowMs >= notBeforeMs && nowMs < notAfterMs;
 }
 
-function floorSecond(ms: number): number {
-  return Math.floor(ms / SECOND) * SECOND;
+function lifeOf({ notBeforeMs, notAfterMs }: CaFacts): string {
+  return `valid from ${new Date(notBeforeMs).toISOString()} to ${new Date(notAfterMs).toISOString()}`;
 }

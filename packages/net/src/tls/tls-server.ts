@@ -20,11 +20,12 @@ export interface ListenTlsOptions extends Omit<ListenOptions, "tier">, AcceptTls
  * acceptable certificate, or that ask for a workload which is not served here, are closed before any byte passes.
  */
 export function listenTls(options: ListenTlsOptions): Promise<Result<Listener, RipstopError>> {
-  const { host, port, path, backlog, maxConnections, onConn } = options;
+  const { host, port, path, socket, backlog, maxConnections, onConn } = options;
   return listen({
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port }),
     ...(path === undefined ? {} : { path }),
+    ...(socket === undefined ? {} : { socket }),
     ...(backlog === undefined ? {} : { backlog }),
     ...(maxConnections === undefined ? {} : { maxConnections }),
     onConn,

@@ -39,6 +39,8 @@ export interface HttpSession extends ConnHandler {
   readonly protocol: "http1" | "http2";
   /** Ends when the exchanges under way have finished; takes no new ones. */
   shutdown(): void;
+  /** As `shutdown`, but never while a request may be on its way: an idle HTTP/1.1 client may still ask once. */
+  retire(): void;
   /** Nothing is under way. */
   readonly idle: boolean;
   /** Ends what takes too long. Called every SESSION_CHECK_MS. */
@@ -123,6 +125,10 @@ export class Http1Session implements HttpSession, Http1ServerHandler {
     this.#http1.shutdown();
   }
 
+  retire(): void {
+    this.#http1.retire();
+  }
+
   check(): void {
     if (this.conn.queuedBytes > 0) {
       this.#writes ??= new WriteWatch();
@@ -205,6 +211,7 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   /** Made when bytes wait for the client at a check. */
   #writes: WriteWatch | undefined = undefined;
   #requests = 0;
+  #retired = false;
   #heard = true;
   // As of the last check.
   #checkedRequests = 0;
@@ -235,6 +242,12 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   }
 
   shutdown(): void {
+    this.#http2.shutdown();
+  }
+
+  retire(): void {
+    if (this.#retired) return;
+    this.#retired = true;
     this.#http2.shutdown();
   }
 

@@ -7,13 +7,19 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { createMetricRegistry } from "@ripstop/telemetry";
+import { createMetricRegistry, type MetricRegistry } from "@ripstop/telemetry";
 import { TestMesh } from "../testing/test-mesh.suite.ts";
+import type { WorkerQuestion } from "@ripstop/model";
+import type { AskOthers } from "./worker-answers.ts";
 import { startAdmin, startMetrics } from "./admin-server.ts";
 
 function get(socketPath: string, path: string): Promise<{ status: number; body: string }> {
+  return send(socketPath, "GET", path);
+}
+
+function send(socketPath: string, method: string, path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    httpRequest({ socketPath, path, agent: false }, (response) => {
+    httpRequest({ socketPath, method, path, agent: false }, (response) => {
       let body = "";
       response.on("data", (chunk) => (body += String(chunk)));
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body }));
@@ -51,6 +57,68 @@ describe("the admin socket", () => {
     }
   });
 
+  it("takes profiles, one at a time and within bounds, sets the log level, and drains", async () => {
+    await withAdmin(async ({ path }) => {
+      const first = send(path, "POST", "/profile/cpu?seconds=1");
+      const second = await send(path, "POST", "/profile/heap?seconds=1");
+      assert.equal(second.status, 409);
+      assert.match(second.body, /already/);
+      const cpu = await first;
+      assert.equal(cpu.status, 200);
+      assert.ok(Array.isArray((JSON.parse(cpu.body) as { nodes: unknown }).nodes));
+      const heap = await send(path, "POST", "/profile/heap?seconds=1");
+      assert.equal(heap.status, 200);
+      assert.match(heap.body, /"selfSize"/);
+      assert.equal((await send(path, "POST", "/profile/cpu?seconds=61")).status, 409);
+      assert.equal((await send(path, "POST", "/profile/cpu?seconds=x")).status, 409);
+      assert.equal((await send(path, "GET", "/profile/cpu")).status, 405);
+      assert.match((await send(path, "POST", "/log-level?level=debug")).body, /"debug"/);
+      assert.match((await send(path, "GET", "/log-level")).body, /"debug"/);
+      assert.equal((await send(path, "POST", "/log-level?level=loud")).status, 400);
+      await send(path, "POST", "/log-level?level=error");
+      assert.match((await send(path, "POST", "/drain?deadline-ms=0")).body, /drained/);
+      assert.equal((await send(path, "GET", "/ready")).status, 503);
+    });
+  });
+
+  it("shows the other workers of the proxy as one with this process, and passes orders on to them", async () => {
+    const asked: WorkerQuestion[] = [];
+    const answers: Partial<Record<WorkerQuestion["what"], unknown>> = {
+      metrics: "# HELP ripstop_test_total Test.\n# TYPE ripstop_test_total counter\nripstop_test_total 40\n",
+      connections: {
+        live: { exchanges: 2, tunnels: 1 },
+        workloads: [
+          { id: "shop/web-1", inbound: [], outbound: [{ address: "a" }], pools: [{ address: "p" }], tunnels: 1 },
+        ],
+      },
+    };
+    const askOthers: AskOthers = (question) => {
+      asked.push(question);
+      return Promise.resolve([{ slot: 1, pid: 4711, answer: answers[question.what] }]);
+    };
+    await withAdmin(async ({ path, metrics }) => {
+      metrics.counter("ripstop_test_total", "Test.").add(2);
+      assert.match((await send(path, "GET", "/metrics")).body, /^ripstop_test_total 42$/m);
+      const connections = JSON.parse((await send(path, "GET", "/connections")).body) as {
+        live: object;
+        workloads: { outbound: object[]; tunnels: number }[];
+      };
+      assert.deepEqual(connections.live, { exchanges: 2, tunnels: 1 });
+      assert.deepEqual(connections.workloads[0]?.outbound, [{ address: "a", pid: 4711 }]);
+      assert.match((await send(path, "GET", "/pools")).body, /"address": "p"/);
+      assert.deepEqual((JSON.parse((await send(path, "GET", "/config")).body) as { workers: number[] }).workers, [
+        process.pid,
+        4711,
+      ]);
+      await send(path, "POST", "/log-level?level=error");
+      await send(path, "POST", "/drain?deadline-ms=5");
+      assert.deepEqual(asked.slice(-2), [
+        { what: "set-log-level", level: "error" },
+        { what: "drain", deadlineMs: 5 },
+      ]);
+    }, askOthers);
+  });
+
   it("serves metrics, and nothing else, on a loopback port", async () => {
     const mesh = await TestMesh.create();
     try {
@@ -80,4 +148,26 @@ function freePort(): Promise<number> {
       server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
     });
   });
+}
+
+interface AdminTest {
+  readonly path: string;
+  readonly metrics: MetricRegistry;
+}
+
+async function withAdmin(test: (admin: AdminTest) => Promise<void>, askOthers?: AskOthers): Promise<void> {
+  const mesh = await TestMesh.create();
+  const folder = await mkdtemp(join(tmpdir(), "ripstop-admin-"));
+  const path = join(folder, "admin.sock");
+  const metrics = createMetricRegistry();
+  try {
+    const { proxy } = await mesh.start({ id: "shop/web-1" });
+    const started = await startAdmin({ proxy, metrics, path, ...(askOthers === undefined ? {} : { askOthers }) });
+    assert.ok(started.ok);
+    await test({ path, metrics });
+    await started.value.close();
+  } finally {
+    await mesh.close();
+    await rm(folder, { recursive: true });
+  }
 }

@@ -1,5 +1,6 @@
 // The state of a proxy as plain data, for operators.
 
+import type { LiveCounts } from "../engine.ts";
 import type { Proxy } from "../proxy.ts";
 
 /** The config in force: workloads, hosts in use, services with their endpoints. */
@@ -40,8 +41,52 @@ export function describeConfig(proxy: Proxy): unknown {
   };
 }
 
+/** What one workload has open. The lists are plain facts for people and `-o json`. */
+export interface WorkloadConnections {
+  readonly id: string;
+  readonly inbound: readonly object[];
+  readonly outbound: readonly object[];
+  readonly pools: readonly object[];
+  readonly tunnels: number;
+}
+
+/** What a proxy has open. */
+export interface Connections {
+  readonly live: LiveCounts;
+  readonly workloads: readonly WorkloadConnections[];
+}
+
+/** One proxy's connections from those of its processes; with several, each entry says the process that holds it. */
+export function mergeConnections(parts: readonly { readonly pid: number; readonly answer: unknown }[]): Connections {
+  const live: LiveCounts = { exchanges: 0, tunnels: 0 };
+  const workloads = new Map<string, WorkloadConnections>();
+  for (const { pid, answer } of parts) {
+    if (!isConnections(answer)) continue;
+    live.exchanges += answer.live.exchanges;
+    live.tunnels += answer.live.tunnels;
+    const mark = (entries: readonly object[]): object[] =>
+      parts.length === 1 ? [...entries] : entries.map((entry) => ({ ...entry, pid }));
+    for (const { id, inbound, outbound, pools, tunnels } of answer.workloads) {
+      const before = workloads.get(id);
+      workloads.set(id, {
+        id,
+        inbound: [...(before?.inbound ?? []), ...mark(inbound)],
+        outbound: [...(before?.outbound ?? []), ...mark(outbound)],
+        pools: [...(before?.pools ?? []), ...mark(pools)],
+        tunnels: (before?.tunnels ?? 0) + tunnels,
+      });
+    }
+  }
+  return { live, workloads: [...workloads.values()] };
+}
+
+// Another process of the same program sent it: one look says whether it is an answer at all.
+function isConnections(value: unknown): value is Connections {
+  return typeof value === "object" && value !== null && "live" in value && "workloads" in value;
+}
+
 /** What is open: connections of clients and peers, pools, raw tunnels. */
-export function describeConnections(proxy: Proxy): unknown {
+export function describeConnections(proxy: Proxy): Connections {
   return {
     live: proxy.live,
     workloads: [...proxy.workloads.values()].map((workload) => ({

@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { countOption, portOption, withAuthority, withHome } from "../../options.ts";
+import { addressOption } from "../../join-options.ts";
 import type { ControlOptions } from "../../roles/control.ts";
 
 /** The command. */
@@ -13,6 +14,8 @@ export function controlCommand(): Command {
     .option("--trust-domain <name>", "trust domain of a new mesh")
     .option("--dashboard-port <port>", "port of the dashboard; another one when it is taken", portOption)
     .option("--keep-revisions <n>", "revisions kept for history, diff and rollback", countOption, 1_000)
+    .option("--join-address <host:port>", "where hosts join over the network (default: loopback)", addressOption)
+    .option("--stream-address <host:port>", "where proxies get their config (default: loopback)", addressOption)
     .option("--etcd <url...>", "keep resources in etcd: http(s)://HOST:PORT of each member")
     .option("--etcd-prefix <prefix>", "prefix of all keys in etcd", "/ripstop/")
     .option("--etcd-ca <file>", "PEM: certificate authority of the members")
@@ -28,7 +31,7 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443\n  ripstop control --join-address 10.0.0.5:7443 --stream-address 10.0.0.5:7444",
     )
     .action(async (options: ControlOptions, command: Command) => {
       const { bundleEndpoint, bundleEndpointCert, bundleEndpointKey } = options;

@@ -1,7 +1,16 @@
 // `ripstop run`: one application with its mesh side.
 
 import { Command, Option } from "commander";
-import { durationOption, labelOption, portOption, portOrAutoOption, upstreamOption, withHome } from "../../options.ts";
+import {
+  durationOption,
+  labelOption,
+  portOption,
+  portOrAutoOption,
+  upstreamOption,
+  withHome,
+  workersOption,
+} from "../../options.ts";
+import { withJoin } from "../../join-options.ts";
 import type { RunCommandOptions } from "./run.ts";
 
 const EXAMPLES = `
@@ -11,6 +20,7 @@ Examples:
   ripstop run --service orders --port 50051 --protocol grpc --label version=v2 -- ./orders
   ripstop run --service edge --port 443 --protocol tls --send-proxy v2 -- nginx   nginx sees the addresses of clients
   ripstop run --service nightly -- ./job.sh                                    a job: ends with the exit code of job.sh
+  ripstop run --join 10.0.0.5:7443 --token-file web.token --advertise 10.0.0.9 --service web --port 8080 -- ./web
 
 The application gets:
   PORT                                the port to listen on (with --port)
@@ -19,13 +29,14 @@ The application gets:
   NAME_SERVICE_HOST, _SERVICE_PORT    for each --upstream NAME, a loopback port that leads to it: any protocol
 
 It starts when its proxy has its first complete config. SIGTERM, SIGINT and SIGHUP: the workload leaves the mesh, finishes
-what is in flight, then the application gets the signal; a second SIGINT kills it.
+what is in flight, then the application gets the signal; a second SIGINT kills it. SIGUSR2 replaces the proxy by a new
+process without a failed request (\`ripstop proxy restart\`).
 
 Exit codes: the application's own; 128 + n when signal n ended it; 127 not found, 126 not executable, 125 the mesh side failed.`;
 
 /** The command. */
 export function runCommand(): Command {
-  return withHome(new Command("run"))
+  return withJoin(withHome(new Command("run")))
     .description("run an application with its mesh side: identity, mutual TLS, routing, policies")
     .requiredOption("--service <name>", "the service that this is a workload of")
     .option("--namespace <name>", "namespace", "default")
@@ -50,6 +61,7 @@ export function runCommand(): Command {
       upstreamOption,
       [],
     )
+    .option("--advertise <address>", "the address of this host by which others reach it (default: loopback)")
     .option(
       "--proxied-upstream <host[:port]>",
       "as --upstream, for a load balancer that begins its connections with a PROXY protocol header; may be repeated",
@@ -62,6 +74,7 @@ export function runCommand(): Command {
       false,
     )
     .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
+    .option("--proxy-workers <n>", "processes that the proxy's traffic is spread over", workersOption, 1)
     .option(
       "--tunnel-idle <duration>",
       "raw connections through which nothing passes end after this time; 0s = never",

@@ -1,13 +1,22 @@
 // From command line options to a WorkloadRun, and from signals of this process to it.
 
-import { freePort, meshHome, WorkloadRun, type RunPort } from "@ripstop/agent-engine";
+import {
+  freePort,
+  meshHome,
+  RUN_FAILED_EXIT_CODE,
+  WorkloadRun,
+  type ControlApi,
+  type RunPort,
+} from "@ripstop/agent-engine";
 import { holdProcess, systemClock } from "@ripstop/core";
 import { createKeyAndCsr } from "@ripstop/identity/csr";
 import type { HomeOption, UpstreamOption } from "../../options.ts";
+import { joinApi, type JoinOption } from "../../join-options.ts";
+import { printError } from "../../output/failure.ts";
 import { proxyCommand } from "../../proxy-command.ts";
 
 /** Options of `ripstop run`. */
-export interface RunCommandOptions extends HomeOption {
+export interface RunCommandOptions extends HomeOption, JoinOption {
   readonly service: string;
   readonly namespace: string;
   readonly serviceAccount?: string;
@@ -20,6 +29,8 @@ export interface RunCommandOptions extends HomeOption {
   readonly proxiedUpstream: readonly UpstreamOption[];
   readonly inboundProxy: boolean;
   readonly metricsPort?: number | "auto";
+  readonly advertise?: string;
+  readonly proxyWorkers: number;
   readonly tunnelIdle: number;
   readonly drain: number;
   readonly waitTimeout: number;
@@ -31,6 +42,15 @@ const AUTO_SERVICE_PORT = 80;
 
 /** Runs to the end; the exit code. */
 export async function run(command: readonly string[], options: RunCommandOptions): Promise<number> {
+  let api: ControlApi | undefined;
+  if (options.join !== undefined) {
+    const joined = joinApi(options);
+    if (!joined.ok) {
+      printError(joined.error.kind, joined.error.message);
+      return RUN_FAILED_EXIT_CODE;
+    }
+    api = joined.value.api;
+  }
   const workload = new WorkloadRun(
     {
       home: meshHome(options.home, process.env),
@@ -44,7 +64,9 @@ export async function run(command: readonly string[], options: RunCommandOptions
         ...options.proxiedUpstream.map((upstream) => ({ ...upstream, proxyProtocol: true })),
       ],
       inboundProxyProtocol: options.inboundProxy,
+      ...(options.advertise === undefined ? {} : { advertiseHost: options.advertise }),
       metricsPort: await metricsPortOf(options),
+      proxyWorkers: options.proxyWorkers,
       tunnelIdleMs: options.tunnelIdle,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
@@ -55,11 +77,13 @@ export async function run(command: readonly string[], options: RunCommandOptions
       createKeyAndCsr,
       proxyCommand: proxyCommand(),
       env: process.env,
+      ...(api === undefined ? {} : { api }),
       report: (line) => process.stderr.write(`${line}\n`),
     },
   );
   // Signals stay handled until the process is gone: a late one must not cut the clean-up short.
   process.on("SIGTERM", () => workload.signal("SIGTERM"));
+  process.on("SIGUSR2", () => void workload.restartProxy());
   process.on("SIGHUP", () => workload.signal("SIGHUP"));
   // A terminal sends Ctrl-C to the whole foreground group, the application included.
   process.on("SIGINT", () => workload.signal("SIGINT", process.stdin.isTTY));

@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { ControlApi, meshHome, sweepStateDirectories, type MeshHome } from "@ripstop/agent-engine";
 import { formatDurationMs, holdProcess, sleep, systemClock } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, ControlInfo, WorkloadView } from "@ripstop/model";
@@ -249,11 +249,12 @@ class LocalMesh {
   }
 }
 
-function authorityArguments({ svidTtl, caKey, rootLifetime }: AuthorityOptions): string[] {
+function authorityArguments({ svidTtl, caKey, rootLifetime, externalCa }: AuthorityOptions): string[] {
   return [
     ...(svidTtl === undefined ? [] : ["--svid-ttl", formatDurationMs(svidTtl)]),
     ...(caKey === undefined ? [] : ["--ca-key", caKey]),
     ...(rootLifetime === undefined ? [] : ["--root-lifetime", formatDurationMs(rootLifetime)]),
+    ...(externalCa === undefined ? [] : ["--external-ca", resolve(externalCa)]),
   ];
 }
 
