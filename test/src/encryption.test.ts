@@ -44,9 +44,13 @@ describe("traffic between proxies", () => {
     async () => {
       // A fresh caller, so that the capture holds a handshake.
       const file = join(mesh.home, "capture.pcap");
-      const tcpdump = spawn("tcpdump", ["-i", "lo", "-U", "--immediate-mode", "-s", "0", "-w", file, "tcp"], {
-        stdio: ["ignore", "ignore", "pipe"],
-      });
+      const tcpdump = spawn(
+        "tcpdump",
+        ["-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-w", file, "tcp"],
+        {
+          stdio: ["ignore", "ignore", "pipe"],
+        },
+      );
       await new Promise<void>((resolve, reject) => {
         let said = "";
         tcpdump.stderr.setEncoding("utf8").on("data", (text: string) => {
