@@ -86,7 +86,7 @@ function prefixRule(path: string): HttpRule {
     headers: [],
     query: [],
     filters: [],
-    backends: [{ service: SERVICE, port: PORT, weight: 1, invalid: "" }],
+    backends: [{ service: SERVICE, port: PORT, weight: 1, invalid: "", filters: [] }],
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,
   };

@@ -31,6 +31,8 @@ export interface Engine {
 export interface LiveCounts {
   exchanges: number;
   tunnels: number;
+  /** Copies of requests on their way to mirrors. */
+  mirrors: number;
 }
 
 const MAX_POOLED = 256;

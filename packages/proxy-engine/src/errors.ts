@@ -225,3 +225,13 @@ export const wrongDestination: ErrorKind = defineError({
   cause: "The host in the CONNECT is neither the address of this proxy nor a name of its workload.",
   remedy: "Name the address that the connection was made to, or SERVICE.NAMESPACE, with the workload's port.",
 });
+
+export const originRefused: ErrorKind = defineError({
+  code: "RS1040",
+  name: "origin_refused",
+  status: 403,
+  grpcStatus: 7,
+  title: "Pages of this origin may not ask the service",
+  cause: "The CORS filter of the route does not list the Origin of the preflight request.",
+  remedy: "Add the origin to allowOrigins of the route's CORS filter, if its pages are to be let in.",
+});

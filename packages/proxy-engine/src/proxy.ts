@@ -134,7 +134,7 @@ const TAKE_OVER_WAIT_MS = 5_000;
 type Where = { readonly port: number } | { readonly socket: ListeningSocket };
 
 class RunningProxy implements Proxy {
-  readonly live: LiveCounts = { exchanges: 0, tunnels: 0 };
+  readonly live: LiveCounts = { exchanges: 0, tunnels: 0, mirrors: 0 };
   readonly workloads = new Map<string, HostedWorkload>();
   readonly #options: ProxyOptions;
   readonly engine: Engine;

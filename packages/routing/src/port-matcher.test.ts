@@ -122,8 +122,14 @@ describe("the routes of a service", () => {
     const routes = compileRoutes({
       service: "shop/catalog",
       ports: [
-        { port: 80, http: [rule("eighty", { backends: [{ service: "shop/a", port: 80, weight: 1, invalid: "" }] })] },
-        { port: 0, http: [rule("any", { backends: [{ service: "shop/b", port: 80, weight: 1, invalid: "" }] })] },
+        {
+          port: 80,
+          http: [rule("eighty", { backends: [{ service: "shop/a", port: 80, weight: 1, invalid: "", filters: [] }] })],
+        },
+        {
+          port: 0,
+          http: [rule("any", { backends: [{ service: "shop/b", port: 80, weight: 1, invalid: "", filters: [] }] })],
+        },
         { port: 90, http: [] },
       ],
     });
@@ -135,7 +141,7 @@ describe("the routes of a service", () => {
 });
 
 describe("choosing a backend", () => {
-  const backend = (weight: number): Backend => ({ service: "s", port: 80, weight, invalid: "" });
+  const backend = (weight: number): Backend => ({ service: "s", port: 80, weight, invalid: "", filters: [] });
 
   it("gives each its share, nothing to weight 0", () => {
     const [compiled] = compilePortRoutes([rule("r", { backends: [backend(90), backend(0), backend(10)] })]).rules;

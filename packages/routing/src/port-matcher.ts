@@ -1,9 +1,9 @@
 // Matching a request against the ordered rules of one port (Gateway API HTTPRouteRule): the first that matches decides.
 
 import { compileTextPattern, type HeaderList, type TextPattern } from "@ripstop/http";
-import { PathMatch_Type, type Backend, type HttpRule, type ValueMatch } from "@ripstop/model";
-import { compileHeaderModifier, type HeaderEdits } from "./header-edits.ts";
+import { PathMatch_Type, type Backend, type HttpRule, type RetryPolicy, type ValueMatch } from "@ripstop/model";
 import { queryValue } from "./query.ts";
+import { compileRouteFilters, type RouteFilters } from "./route-filters.ts";
 
 /** What a rule can look at. */
 export interface RouteRequest {
@@ -16,15 +16,30 @@ export interface RouteRequest {
   readonly headers: HeaderList;
 }
 
+/** A backend ready to take requests. */
+export interface CompiledBackend {
+  /** "NAMESPACE/NAME"; "" when the reference is invalid. */
+  readonly service: string;
+  /** 0: the port that the request came in on. */
+  readonly port: number;
+  readonly weight: number;
+  /** Why the reference is invalid; "" when it is valid. */
+  readonly invalid: string;
+  /** Of this backend alone, after those of the rule; undefined when there are none. */
+  readonly filters: RouteFilters | undefined;
+}
+
 /** A rule ready to match and to apply. */
 export interface CompiledRule {
   /** Which resource it came from, for explanations. */
   readonly source: string;
-  readonly backends: readonly Backend[];
+  readonly backends: readonly CompiledBackend[];
   /** Sum of the backends' weights. */
   readonly totalWeight: number;
-  readonly requestEdits: readonly HeaderEdits[];
-  readonly responseEdits: readonly HeaderEdits[];
+  /** Undefined when there are none. */
+  readonly filters: RouteFilters | undefined;
+  /** In place of the service's defaults; undefined when the route says nothing. */
+  readonly retry: RetryPolicy | undefined;
   /** 0 = none. */
   readonly requestTimeoutMs: number;
   /** Time for one attempt; 0 = none. */
@@ -63,10 +78,10 @@ const REGEX = 3;
 
 class Rule implements CompiledRule {
   readonly source: string;
-  readonly backends: readonly Backend[];
+  readonly backends: readonly CompiledBackend[];
   readonly totalWeight: number;
-  readonly requestEdits: readonly HeaderEdits[];
-  readonly responseEdits: readonly HeaderEdits[];
+  readonly filters: RouteFilters | undefined;
+  readonly retry: RetryPolicy | undefined;
   readonly requestTimeoutMs: number;
   readonly backendTimeoutMs: number;
   readonly #exactHosts: readonly string[];
@@ -82,16 +97,11 @@ class Rule implements CompiledRule {
 
   constructor(rule: HttpRule) {
     this.source = rule.source;
-    this.backends = rule.backends;
+    const prefix = rule.path?.type === PathMatch_Type.PREFIX ? rule.path.value : "/";
+    this.backends = rule.backends.map((backend) => compileBackend(backend, prefix));
     this.totalWeight = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
-    const requestEdits: HeaderEdits[] = [];
-    const responseEdits: HeaderEdits[] = [];
-    for (const { filter } of rule.filters) {
-      if (filter?.$case === "requestHeaders") requestEdits.push(compileHeaderModifier(filter.value));
-      else if (filter?.$case === "responseHeaders") responseEdits.push(compileHeaderModifier(filter.value));
-    }
-    this.requestEdits = requestEdits;
-    this.responseEdits = responseEdits;
+    this.filters = compileRouteFilters(rule.filters, prefix);
+    this.retry = rule.retry;
     this.requestTimeoutMs = rule.requestTimeoutMs;
     this.backendTimeoutMs = rule.backendTimeoutMs;
     const hosts = rule.hostnames.map((name) => name.toLowerCase());
@@ -146,6 +156,11 @@ class Rule implements CompiledRule {
     for (const suffix of this.#hostSuffixes) if (host.length > suffix.length && host.endsWith(suffix)) return true;
     return false;
   }
+}
+
+function compileBackend(backend: Backend, prefix: string): CompiledBackend {
+  const { service, port, weight, invalid } = backend;
+  return { service, port, weight, invalid, filters: compileRouteFilters(backend.filters, prefix) };
 }
 
 /** Repeated fields count as one, comma-separated (RFC 9110 §5.3), so that no copy hides behind the first. */

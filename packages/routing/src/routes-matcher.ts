@@ -2,6 +2,7 @@
 
 import type { Routes } from "@ripstop/model";
 import { compilePortRoutes, type PortMatcher } from "./port-matcher.ts";
+import type { RouteFilters } from "./route-filters.ts";
 
 /** The compiled routes of one service. */
 export class RoutesMatcher {
@@ -18,16 +19,24 @@ export class RoutesMatcher {
     return this.#ports.get(port) ?? this.#ports.get(0);
   }
 
-  /** Every service that a rule names as a backend: "NAMESPACE/NAME", each once. */
+  /** Every service that a rule names as a backend or to mirror to: "NAMESPACE/NAME", each once. */
   backendServices(): ReadonlySet<string> {
     const found = new Set<string>();
     for (const matcher of this.#ports.values()) {
       for (const rule of matcher.rules) {
-        for (const backend of rule.backends) if (backend.service !== "") found.add(backend.service);
+        addMirrors(rule.filters, found);
+        for (const backend of rule.backends) {
+          if (backend.service !== "") found.add(backend.service);
+          addMirrors(backend.filters, found);
+        }
       }
     }
     return found;
   }
+}
+
+function addMirrors(filters: RouteFilters | undefined, found: Set<string>): void {
+  for (const { service } of filters?.mirrors ?? []) if (service !== "") found.add(service);
 }
 
 /** Compiles the routes of a service. */

@@ -22,6 +22,10 @@ export const REQUEST_DURATION: MetricName = metric(
 export const REQUEST_BYTES: MetricName = metric("ripstop_request_bytes_total", "Bytes of request bodies.");
 export const RESPONSE_BYTES: MetricName = metric("ripstop_response_bytes_total", "Bytes of response bodies.");
 export const RETRIES: MetricName = metric("ripstop_retries_total", "Requests tried again, by outcome.");
+export const MIRRORED: MetricName = metric(
+  "ripstop_mirrored_requests_total",
+  "Copies of requests sent to mirrors, by destination and result: a status class, failed, or dropped by the proxy.",
+);
 export const DENIALS: MetricName = metric(
   "ripstop_denials_total",
   "Requests and connections refused by a policy, by policy.",

@@ -287,9 +287,15 @@ describe("Compiler", () => {
       route("r", { parent: { name: "catalog" }, backends: [{ name: "late", port: 80 }] }),
     );
     const backend = (): unknown => bench.get(routesType, "shop/catalog@shop")?.ports[0]?.http[0]?.backends[0];
-    assert.deepEqual(backend(), { service: "", port: 80, weight: 1, invalid: "there is no Service shop/late" });
+    assert.deepEqual(backend(), {
+      service: "",
+      port: 80,
+      weight: 1,
+      invalid: "there is no Service shop/late",
+      filters: [],
+    });
     await bench.register("l", { service: "late" });
-    assert.deepEqual(backend(), { service: "shop/late", port: 80, weight: 1, invalid: "" });
+    assert.deepEqual(backend(), { service: "shop/late", port: 80, weight: 1, invalid: "", filters: [] });
   });
 
   it("names the policies that guard a workload, and compiles each", async () => {

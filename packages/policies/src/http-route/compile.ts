@@ -4,11 +4,10 @@ import { parseDurationMs } from "@ripstop/core";
 import {
   PathMatch_Type,
   type Backend,
-  type HeaderModifier,
-  type HttpRouteFilter,
   type HttpRule,
   type PathMatch,
   type PortRoutes,
+  type RetryPolicy,
   type ValueMatch,
 } from "@ripstop/model";
 import type { Resource } from "@ripstop/resources";
@@ -22,7 +21,8 @@ import {
   type ResolveBackend,
   type RouteService,
 } from "./references.ts";
-import type { HeaderModifierSpec, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch } from "./spec.ts";
+import { compileFilters } from "./compile-filters.ts";
+import type { HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch, RetrySpec } from "./spec.ts";
 
 /** A Service and whose view of it is wanted. */
 export interface RouteView {
@@ -107,31 +107,40 @@ function compileRules(routes: readonly Resource<HttpRouteSpec>[], resolveBackend
 }
 
 /** What all matches of a rule have in common. */
-type Action = Pick<HttpRule, "filters" | "backends" | "requestTimeoutMs" | "backendTimeoutMs">;
+type Action = Pick<HttpRule, "filters" | "backends" | "requestTimeoutMs" | "backendTimeoutMs" | "retry">;
 
 function compileAction(route: Resource<HttpRouteSpec>, rule: HttpRouteRule, resolveBackend: ResolveBackend): Action {
   const backends: Backend[] = [];
   for (const backend of rule.backendRefs ?? []) {
     if (backend.weight === 0) continue;
     const resolved = resolveBackend(backendReference(route, backend));
+    const { weight } = backend;
+    const filters = compileFilters(route, backend.filters ?? [], resolveBackend);
     backends.push(
       resolved.ok
-        ? { service: resolved.value.service, port: resolved.value.port, weight: backend.weight, invalid: "" }
-        : { service: "", port: backend.port ?? 0, weight: backend.weight, invalid: resolved.error.message },
+        ? { service: resolved.value.service, port: resolved.value.port, weight, invalid: "", filters }
+        : { service: "", port: backend.port ?? 0, weight, invalid: resolved.error.message, filters },
     );
   }
   return {
-    filters: compileFilters(rule),
+    filters: compileFilters(route, rule.filters ?? [], resolveBackend),
     backends,
     requestTimeoutMs: durationMs(rule.timeouts?.request),
     backendTimeoutMs: durationMs(rule.timeouts?.backendRequest),
+    ...(rule.retry === undefined ? {} : { retry: compileRetry(rule.retry) }),
   };
+}
+
+function compileRetry({ codes = [], attempts = 0, backoff }: RetrySpec): RetryPolicy {
+  return { codes: [...codes], attempts, backoffMs: durationMs(backoff) };
 }
 
 function compileMatch({ route, rule, match, spec }: RankedMatch, action: Action): HttpRule {
   const { namespace, name } = route.metadata;
+  const ruleName = route.spec.rules[rule]?.name;
+  const called = ruleName === undefined ? "" : ` (${ruleName})`;
   return {
-    source: `HTTPRoute ${namespace}/${name} rule ${rule} match ${match}`,
+    source: `HTTPRoute ${namespace}/${name} rule ${rule}${called} match ${match}`,
     // GEP-1294: the route's `hostnames` mean nothing for a Service parent; a match on the header Host does.
     hostnames: hostOf(spec),
     path: compilePath(spec),
@@ -167,27 +176,6 @@ function compileValues(entries: readonly NamedMatch[] | undefined, headers: bool
     if (!values.has(name)) values.set(name, { name, value: entry.value, regex: entry.type === "RegularExpression" });
   }
   return [...values.values()];
-}
-
-function compileFilters(rule: HttpRouteRule): HttpRouteFilter[] {
-  const filters: HttpRouteFilter[] = [];
-  for (const { requestHeaderModifier, responseHeaderModifier } of rule.filters ?? []) {
-    if (requestHeaderModifier !== undefined) {
-      filters.push({ filter: { $case: "requestHeaders", value: compileModifier(requestHeaderModifier) } });
-    }
-    if (responseHeaderModifier !== undefined) {
-      filters.push({ filter: { $case: "responseHeaders", value: compileModifier(responseHeaderModifier) } });
-    }
-  }
-  return filters;
-}
-
-function compileModifier(modifier: HeaderModifierSpec): HeaderModifier {
-  return {
-    set: (modifier.set ?? []).map(({ name, value }) => ({ name: name.toLowerCase(), value })),
-    add: (modifier.add ?? []).map(({ name, value }) => ({ name: name.toLowerCase(), value })),
-    remove: (modifier.remove ?? []).map((name) => name.toLowerCase()),
-  };
 }
 
 /** 0 (no limit) for "0s", and for what validation would have refused. */

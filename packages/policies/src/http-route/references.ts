@@ -3,7 +3,7 @@
 import type { Result } from "@ripstop/core";
 import type { Resource } from "@ripstop/resources";
 
-import type { HttpBackendRef, HttpRouteSpec, ParentRef } from "./spec.ts";
+import type { HttpRouteSpec, ObjectReference, ParentRef } from "./spec.ts";
 
 /** A Service as routes see it; declared by a resource, or implied by a registered workload. */
 export interface RouteService {
@@ -64,7 +64,7 @@ export function serviceBackends(findService: FindService): ResolveBackend {
 }
 
 /** `backend` with the namespace filled in from its route. */
-export function backendReference(route: Resource<HttpRouteSpec>, backend: HttpBackendRef): BackendReference {
+export function backendReference(route: Resource<HttpRouteSpec>, backend: ObjectReference): BackendReference {
   const { group, kind, name, port } = backend;
   return { group, kind, name, port, namespace: backend.namespace ?? route.metadata.namespace };
 }

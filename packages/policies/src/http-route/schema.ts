@@ -24,7 +24,10 @@ const port: JsonSchema = { type: "integer", minimum: 1, maximum: 65_535 };
 const duration: JsonSchema = { type: "string", pattern: "^([0-9]{1,5}(h|m|s|ms)){1,4}$" };
 const fieldName: JsonSchema = { type: "string", minLength: 1, maxLength: 256, pattern: TOKEN };
 
-/** Accepted as it is; validate.ts refuses it as not supported yet. */
+/** Of the Go type that the CRD has. */
+const INT32 = 2_147_483_647;
+
+/** Accepted as it is; validate.ts refuses it as not supported. */
 const later: JsonSchema = { type: "object", additionalProperties: true };
 
 function namedMatch(maxValueLength: number): JsonSchema {
@@ -62,6 +65,118 @@ const headerModifier: JsonSchema = {
   },
 };
 
+const objectProperties: Readonly<Record<string, JsonSchema>> = {
+  group: { ...group, default: "" },
+  kind: { ...kind, default: "Service" },
+  namespace: { ...namespace, description: "Default: the route's own." },
+  name: objectName,
+  port: { ...port, description: "Port of the Service." },
+};
+
+const objectReference: JsonSchema = {
+  type: "object",
+  additionalProperties: false,
+  required: ["name"],
+  properties: objectProperties,
+};
+
+const hostname: JsonSchema = { type: "string", minLength: 1, maxLength: 253, pattern: `^${SUBDOMAIN}$` };
+
+const pathModifier: JsonSchema = {
+  type: "object",
+  description: "The new path; the query stays.",
+  additionalProperties: false,
+  required: ["type"],
+  properties: {
+    type: { type: "string", enum: ["ReplaceFullPath", "ReplacePrefixMatch"] },
+    replaceFullPath: { type: "string", maxLength: 1024 },
+    replacePrefixMatch: {
+      type: "string",
+      maxLength: 1024,
+      description: "Takes the place of the path prefix of the rule's only match.",
+    },
+  },
+};
+
+const requestRedirect: JsonSchema = {
+  type: "object",
+  description: "Answers with a redirect; what is not given stays as in the request.",
+  additionalProperties: false,
+  properties: {
+    scheme: { type: "string", enum: ["http", "https"] },
+    hostname,
+    path: pathModifier,
+    port: {
+      ...port,
+      description: "Default: the well-known port of `scheme`; without `scheme` the port of the Service.",
+    },
+    statusCode: { type: "integer", enum: [301, 302, 303, 307, 308], default: 302 },
+  },
+};
+
+const urlRewrite: JsonSchema = {
+  type: "object",
+  description: "Changes host and path of what the backend is asked for.",
+  additionalProperties: false,
+  properties: { hostname, path: pathModifier },
+};
+
+const requestMirror: JsonSchema = {
+  type: "object",
+  description: "Sends copies of requests to one more Service; what it answers is ignored.",
+  additionalProperties: false,
+  required: ["backendRef"],
+  properties: {
+    backendRef: objectReference,
+    percent: { type: "integer", minimum: 0, maximum: 100, description: "Share that is copied. Default: all." },
+    fraction: {
+      type: "object",
+      additionalProperties: false,
+      required: ["numerator"],
+      properties: {
+        numerator: { type: "integer", minimum: 0, maximum: INT32 },
+        denominator: { type: "integer", minimum: 1, maximum: INT32, default: 100 },
+      },
+    },
+  },
+};
+
+const namesOr = (items: JsonSchema, maxItems: number): JsonSchema => ({
+  type: "array",
+  maxItems,
+  uniqueItems: true,
+  items,
+});
+
+const cors: JsonSchema = {
+  type: "object",
+  description: "Lets pages of other origins ask: answers preflights, marks responses.",
+  additionalProperties: false,
+  properties: {
+    allowOrigins: namesOr(
+      {
+        type: "string",
+        minLength: 1,
+        maxLength: 253,
+        pattern: "(^\\*$)|(^(http(s)?):\\/\\/(((\\*\\.)?([a-zA-Z0-9\\-]+\\.)*[a-zA-Z0-9-]+|\\*)(:([0-9]{1,5}))?)$)",
+        "x-remedy": 'write "https://shop.example", "https://*.shop.example:8443" or "*"',
+      },
+      64,
+    ),
+    allowCredentials: { type: "boolean" },
+    allowMethods: namesOr({ type: "string", enum: [...METHODS, "*"] }, 9),
+    allowHeaders: namesOr(fieldName, 64),
+    exposeHeaders: namesOr(fieldName, 64),
+    maxAge: {
+      type: "integer",
+      minimum: 1,
+      maximum: INT32,
+      default: 5,
+      description: "Seconds that a preflight may be remembered.",
+    },
+  },
+};
+
 const filter: JsonSchema = {
   type: "object",
   description: "One step that a request or response goes through.",
@@ -71,11 +186,11 @@ const filter: JsonSchema = {
     type: { type: "string", enum: [...filterTypes] },
     requestHeaderModifier: headerModifier,
     responseHeaderModifier: headerModifier,
-    requestMirror: later,
-    requestRedirect: later,
-    urlRewrite: later,
+    requestMirror,
+    requestRedirect,
+    urlRewrite,
     extensionRef: later,
-    cors: later,
+    cors,
   },
 };
 
@@ -94,15 +209,9 @@ const parentRef: JsonSchema = {
 };
 
 const backendRef: JsonSchema = {
-  type: "object",
-  additionalProperties: false,
-  required: ["name"],
+  ...objectReference,
   properties: {
-    group: { ...group, default: "" },
-    kind: { ...kind, default: "Service" },
-    namespace: { ...namespace, description: "Default: the route's own." },
-    name: objectName,
-    port: { ...port, description: "Port of the Service." },
+    ...objectProperties,
     weight: { type: "integer", minimum: 0, maximum: 1_000_000, default: 1, description: "Relative share; 0 is none." },
     filters: { type: "array", maxItems: 16, items: filter },
   },
@@ -147,7 +256,21 @@ const rule: JsonSchema = {
         backendRequest: { ...duration, description: "For each try; 0s is no limit." },
       },
     },
-    retry: later,
+    retry: {
+      type: "object",
+      description: "What is tried again, within the retry budget of the Service.",
+      additionalProperties: false,
+      properties: {
+        codes: {
+          type: "array",
+          uniqueItems: true,
+          items: { type: "integer", minimum: 400, maximum: 599 },
+          description: "Statuses that are tried again. Connections that could not be made always are.",
+        },
+        attempts: { type: "integer", minimum: 1, maximum: INT32, description: "Most retries of one request." },
+        backoff: { ...duration, description: "Least time before the next try; it doubles with each." },
+      },
+    },
     sessionPersistence: later,
   },
 };

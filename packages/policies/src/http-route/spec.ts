@@ -27,6 +27,17 @@ export interface HttpRouteRule {
   readonly filters?: readonly HttpRouteFilterSpec[];
   readonly backendRefs?: readonly HttpBackendRef[];
   readonly timeouts?: { readonly request?: string; readonly backendRequest?: string };
+  readonly retry?: RetrySpec;
+}
+
+/** What is tried again (GEP-1731). */
+export interface RetrySpec {
+  /** 400 ... 599. */
+  readonly codes?: readonly number[];
+  /** Retries, not tries; at least 1. Default: the service's. */
+  readonly attempts?: number;
+  /** Least time before the next try. Default: none. */
+  readonly backoff?: string;
 }
 
 /** All of what is given must match. */
@@ -44,7 +55,7 @@ export interface NamedMatch {
   readonly value: string;
 }
 
-/** The filter types of the Gateway API; validation refuses those that Ripstop cannot do yet. */
+/** The filter types of the Gateway API; validation refuses those that Ripstop cannot do. */
 export const filterTypes = [
   "RequestHeaderModifier",
   "ResponseHeaderModifier",
@@ -60,6 +71,50 @@ export interface HttpRouteFilterSpec {
   readonly type: (typeof filterTypes)[number];
   readonly requestHeaderModifier?: HeaderModifierSpec;
   readonly responseHeaderModifier?: HeaderModifierSpec;
+  readonly requestRedirect?: RequestRedirectSpec;
+  readonly urlRewrite?: UrlRewriteSpec;
+  readonly requestMirror?: RequestMirrorSpec;
+  readonly cors?: CorsSpec;
+}
+
+/** Answers with a redirect. */
+export interface RequestRedirectSpec {
+  readonly scheme?: "http" | "https";
+  readonly hostname?: string;
+  readonly path?: PathModifierSpec;
+  readonly port?: number;
+  readonly statusCode: 301 | 302 | 303 | 307 | 308;
+}
+
+/** Changes what the backend is asked for. */
+export interface UrlRewriteSpec {
+  readonly hostname?: string;
+  readonly path?: PathModifierSpec;
+}
+
+/** The new path of a redirect or rewrite. */
+export interface PathModifierSpec {
+  readonly type: "ReplaceFullPath" | "ReplacePrefixMatch";
+  readonly replaceFullPath?: string;
+  readonly replacePrefixMatch?: string;
+}
+
+/** Sends copies of requests; percent and fraction exclude each other, default all. */
+export interface RequestMirrorSpec {
+  readonly backendRef: ObjectReference;
+  readonly percent?: number;
+  readonly fraction?: { readonly numerator: number; readonly denominator: number };
+}
+
+/** Which pages of other origins may ask. */
+export interface CorsSpec {
+  readonly allowOrigins?: readonly string[];
+  readonly allowCredentials?: boolean;
+  readonly allowMethods?: readonly string[];
+  readonly allowHeaders?: readonly string[];
+  readonly exposeHeaders?: readonly string[];
+  /** Seconds; at least 1. */
+  readonly maxAge: number;
 }
 
 /** Header fields to set, add and remove; one action a name. */
@@ -69,14 +124,20 @@ export interface HeaderModifierSpec {
   readonly remove?: readonly string[];
 }
 
-/** A Service that takes a share of the requests. */
-export interface HttpBackendRef {
+/** Something that takes requests. */
+export interface ObjectReference {
   readonly group: string;
   readonly kind: string;
   /** Default: the route's own. */
   readonly namespace?: string;
   readonly name: string;
   readonly port?: number;
+}
+
+/** A Service that takes a share of the requests. */
+export interface HttpBackendRef extends ObjectReference {
   /** 0 … 1 000 000, default 1. */
   readonly weight: number;
+  /** For requests that go to this backend, after those of the rule. */
+  readonly filters?: readonly HttpRouteFilterSpec[];
 }

@@ -71,4 +71,17 @@ describe("httpRouteStatus", () => {
     const message = statusOf(spec("{name: nowhere, port: 1}"))[0]?.conditions[1]?.message;
     assert.equal(message, "spec.rules[1].backendRefs[0]: there is no Service shop/nowhere");
   });
+
+  it("names a mirror that does not resolve, of a rule or of a backend", () => {
+    const mirror = "{type: RequestMirror, requestMirror: {backendRef: {name: nowhere, port: 1}}}";
+    const places = {
+      [`{filters: [${mirror}]}`]: "spec.rules[0].filters[0]",
+      [`{backendRefs: [{name: catalog, port: 8080, filters: [${mirror}]}]}`]: "spec.rules[0].backendRefs[0].filters[0]",
+    };
+    for (const [rule, place] of Object.entries(places)) {
+      const [, resolved] = statusOf(`{parentRefs: [${parent}], rules: [${rule}]}`)[0]?.conditions ?? [];
+      assert.equal(resolved?.reason, "BackendNotFound");
+      assert.equal(resolved.message, `${place}.requestMirror.backendRef: there is no Service shop/nowhere`);
+    }
+  });
 });

@@ -9,7 +9,7 @@ import {
   type FindService,
   type ResolveBackend,
 } from "./references.ts";
-import type { HttpRouteSpec, ParentRef } from "./spec.ts";
+import type { HttpRouteFilterSpec, HttpRouteSpec, ObjectReference, ParentRef } from "./spec.ts";
 
 /** Written as status.parents[].controllerName. */
 export const CONTROLLER_NAME = "ripstop.mesh/control";
@@ -73,13 +73,32 @@ function judgeParent(route: Resource<HttpRouteSpec>, parent: ParentRef, findServ
 
 function judgeReferences(route: Resource<HttpRouteSpec>, resolveBackend: ResolveBackend): RouteCondition {
   const base = { type: "ResolvedRefs", observedGeneration: route.metadata.generation } as const;
-  for (const [at, rule] of route.spec.rules.entries()) {
-    for (const [entry, backend] of (rule.backendRefs ?? []).entries()) {
-      const resolved = resolveBackend(backendReference(route, backend));
-      if (resolved.ok) continue;
-      const { reason, message } = resolved.error;
-      return { ...base, status: "False", reason, message: `spec.rules[${at}].backendRefs[${entry}]: ${message}` };
-    }
+  for (const [path, reference] of references(route.spec)) {
+    const resolved = resolveBackend(backendReference(route, reference));
+    if (resolved.ok) continue;
+    const { reason, message } = resolved.error;
+    return { ...base, status: "False", reason, message: `${path}: ${message}` };
   }
   return { ...base, status: "True", reason: "ResolvedRefs", message: "every backend is there" };
+}
+
+/** Everything that the route names as a backend or to mirror to, with its place. */
+function* references({ rules }: HttpRouteSpec): Generator<readonly [string, ObjectReference]> {
+  for (const [at, { backendRefs = [], filters = [] }] of rules.entries()) {
+    yield* mirrors(filters, `spec.rules[${at}].filters`);
+    for (const [entry, backend] of backendRefs.entries()) {
+      const path = `spec.rules[${at}].backendRefs[${entry}]`;
+      yield [path, backend];
+      yield* mirrors(backend.filters ?? [], `${path}.filters`);
+    }
+  }
+}
+
+function* mirrors(
+  filters: readonly HttpRouteFilterSpec[],
+  path: string,
+): Generator<readonly [string, ObjectReference]> {
+  for (const [at, { requestMirror }] of filters.entries()) {
+    if (requestMirror !== undefined) yield [`${path}[${at}].requestMirror.backendRef`, requestMirror.backendRef];
+  }
 }

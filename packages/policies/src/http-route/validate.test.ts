@@ -66,21 +66,12 @@ describe("HTTPRoute", () => {
     assert.deepEqual(violations(`{parentRefs: [${service}, port: 1}, ${service}, port: 2}]}`), []);
   });
 
-  for (const type of ["RequestMirror", "RequestRedirect", "URLRewrite", "ExtensionRef", "CORS"]) {
-    it(`says that the filter ${type} is not supported yet instead of ignoring it`, () => {
-      const field =
-        type === "URLRewrite" ? "urlRewrite" : type === "CORS" ? "cors" : `${type[0]?.toLowerCase()}${type.slice(1)}`;
-      only(
-        inRule(`{filters: [{type: ${type}, ${field}: {anything: [1]}}]}`),
-        /^spec\.rules\[0\]\.filters\[0\]\.type — .*not supported yet/,
-      );
-    });
-  }
-
-  it("says that retry, sessionPersistence and backend filters are not supported yet", () => {
-    only(inRule("{retry: {attempts: 3}}"), /^spec\.rules\[0\]\.retry — retry is not supported yet/);
+  it("says that ExtensionRef and sessionPersistence are not supported instead of ignoring them", () => {
+    only(
+      inRule("{filters: [{type: ExtensionRef, extensionRef: {anything: [1]}}]}"),
+      /^spec\.rules\[0\]\.filters\[0\]\.type — .*not supported/,
+    );
     only(inRule("{sessionPersistence: {}}"), /^spec\.rules\[0\]\.sessionPersistence — /);
-    only(inRule("{backendRefs: [{name: a, port: 1, filters: []}]}"), /^spec\.rules\[0\]\.backendRefs\[0\]\.filters — /);
   });
 
   it("accepts regular expressions that can be matched in linear time, and refuses others at their place", () => {

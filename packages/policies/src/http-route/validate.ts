@@ -2,50 +2,14 @@
 
 import { parseDurationMs } from "@ripstop/core";
 import { textPatternProblem } from "@ripstop/http";
-import type { Resource, Violation } from "@ripstop/resources";
+import type { Resource } from "@ripstop/resources";
 
-import type {
-  HeaderModifierSpec,
-  HttpBackendRef,
-  HttpRouteFilterSpec,
-  HttpRouteMatch,
-  HttpRouteRule,
-  HttpRouteSpec,
-  NamedMatch,
-  ParentRef,
-} from "./spec.ts";
-
-type Found = Pick<Violation, "path" | "message" | "remedy">;
+import type { HttpBackendRef, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch, ParentRef } from "./spec.ts";
+import { checkFilters, FRAMING_FIELDS, pathProblem, type Found } from "./validate-filters.ts";
 
 /** Most matches in all rules of one route (CRD). */
 const MAX_MATCHES = 128;
-const PATH_CHARACTERS = /^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})+$/;
 const HOST = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/i;
-const FIELD_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
-
-/** Header fields that belong to the connection or the message framing, never to a route. */
-const FRAMING_FIELDS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-const FILTER_FIELDS: Readonly<Record<HttpRouteFilterSpec["type"], string>> = {
-  RequestHeaderModifier: "requestHeaderModifier",
-  ResponseHeaderModifier: "responseHeaderModifier",
-  RequestMirror: "requestMirror",
-  RequestRedirect: "requestRedirect",
-  URLRewrite: "urlRewrite",
-  ExtensionRef: "extensionRef",
-  CORS: "cors",
-};
-
 /** Every violation of the rules beyond the schema. */
 export function validateHttpRoute(route: Resource<HttpRouteSpec>): Found[] {
   const found: Found[] = [];
@@ -111,19 +75,27 @@ function checkParents(parents: readonly ParentRef[], routeNamespace: string, fou
 
 function checkRule(rule: HttpRouteRule, path: string, found: Found[]): void {
   for (const [at, match] of rule.matches.entries()) checkMatch(match, `${path}.matches[${at}]`, found);
-  checkFilters(rule.filters ?? [], `${path}.filters`, found);
-  for (const [at, backend] of (rule.backendRefs ?? []).entries()) {
-    checkBackend(backend, `${path}.backendRefs[${at}]`, found);
-  }
-  checkTimeouts(rule, path, found);
-  for (const field of ["retry", "sessionPersistence"] as const) {
-    if (!(field in rule)) continue;
+  checkFilters(rule.filters ?? [], { path: `${path}.filters`, matches: rule.matches }, found);
+  const redirect = (rule.filters ?? []).findIndex(({ type }) => type === "RequestRedirect");
+  if (redirect >= 0 && rule.backendRefs !== undefined && rule.backendRefs.length > 0) {
     found.push({
-      path: `${path}.${field}`,
-      message: `${field} is not supported yet`,
-      remedy: field === "retry" ? "remove it; safe retries within a budget are on by default" : "remove it",
+      path: `${path}.filters[${redirect}].type`,
+      message: "the rule has a RequestRedirect and backendRefs too",
+      remedy: "remove one of the two: a redirect answers, so that no backend is ever asked",
     });
   }
+  for (const [at, backend] of (rule.backendRefs ?? []).entries()) {
+    checkBackend(backend, `${path}.backendRefs[${at}]`, found);
+    const place = { path: `${path}.backendRefs[${at}].filters`, matches: rule.matches };
+    checkFilters(backend.filters ?? [], place, found);
+  }
+  checkTimeouts(rule, path, found);
+  if (!("sessionPersistence" in rule)) return;
+  found.push({
+    path: `${path}.sessionPersistence`,
+    message: "sessionPersistence is not supported yet",
+    remedy: "remove it",
+  });
 }
 
 function checkMatch(match: HttpRouteMatch, path: string, found: Found[]): void {
@@ -176,16 +148,6 @@ function checkHeaderMatch({ type, name, value }: NamedMatch, path: string, found
   }
 }
 
-function pathProblem(path: string): string | undefined {
-  if (!path.startsWith("/")) return "does not start with /";
-  if (path.includes("//")) return "has an empty segment (//)";
-  if (/(^|\/)\.{1,2}(\/|$)/.test(path)) return "has a segment . or ..";
-  if (/%2f/i.test(path)) return "holds an encoded slash";
-  if (path.includes("#")) return "holds #, which is never sent";
-  if (!PATH_CHARACTERS.test(path)) return "holds a character that a path may not hold (write it percent-encoded)";
-  return undefined;
-}
-
 function checkRegularExpression(pattern: string, path: string, found: Found[]): void {
   const problem = textPatternProblem(pattern);
   if (problem === undefined) return;
@@ -196,92 +158,9 @@ function checkRegularExpression(pattern: string, path: string, found: Found[]): 
   });
 }
 
-function checkFilters(filters: readonly HttpRouteFilterSpec[], path: string, found: Found[]): void {
-  const seen = new Set<string>();
-  for (const [at, filter] of filters.entries()) {
-    const place = `${path}[${at}]`;
-    const own = FILTER_FIELDS[filter.type];
-    for (const field of Object.values(FILTER_FIELDS)) {
-      if (field !== own && field in filter) {
-        found.push({
-          path: `${place}.${field}`,
-          message: `${field} does not belong in a filter of type ${filter.type}`,
-          remedy: `remove it, or make it a filter of its own`,
-        });
-      }
-    }
-    if (filter.type !== "RequestHeaderModifier" && filter.type !== "ResponseHeaderModifier") {
-      found.push({
-        path: `${place}.type`,
-        message: `the filter ${filter.type} is not supported yet`,
-        remedy: "remove it; RequestHeaderModifier and ResponseHeaderModifier are supported",
-      });
-      continue;
-    }
-    if (seen.has(filter.type)) {
-      found.push({
-        path: `${place}.type`,
-        message: `${filter.type} is there twice`,
-        remedy: "put all changes into one filter of that type",
-      });
-    }
-    seen.add(filter.type);
-    const modifier =
-      filter.type === "RequestHeaderModifier" ? filter.requestHeaderModifier : filter.responseHeaderModifier;
-    if (modifier === undefined) {
-      found.push({ path: place, message: `${own} is missing`, remedy: `give ${own} with set, add or remove` });
-    } else {
-      checkModifier(modifier, `${place}.${own}`, found);
-    }
-  }
-}
-
-function checkModifier(modifier: HeaderModifierSpec, path: string, found: Found[]): void {
-  const actions = new Map<string, string>();
-  const note = (name: string, place: string): void => {
-    const key = name.toLowerCase();
-    const other = actions.get(key);
-    if (other !== undefined) {
-      found.push({
-        path: place,
-        message: `"${name}" has another action already, at ${other}`,
-        remedy: "give one action a header name; upper and lower case are the same",
-      });
-    } else {
-      actions.set(key, place);
-    }
-    if (FRAMING_FIELDS.has(key)) {
-      found.push({
-        path: place,
-        message: `"${name}" cannot be changed by a route`,
-        remedy: "remove it; the proxy sets the fields of connection and framing itself",
-      });
-    }
-  };
-  for (const action of ["set", "add"] as const) {
-    for (const [at, entry] of (modifier[action] ?? []).entries()) {
-      note(entry.name, `${path}.${action}[${at}].name`);
-      if (FIELD_VALUE.test(entry.value)) continue;
-      found.push({
-        path: `${path}.${action}[${at}].value`,
-        message: "the value holds a character that no header value may hold",
-        remedy: "leave out line breaks, control characters and characters beyond latin1",
-      });
-    }
-  }
-  for (const [at, name] of (modifier.remove ?? []).entries()) note(name, `${path}.remove[${at}]`);
-}
-
 function checkBackend(backend: HttpBackendRef, path: string, found: Found[]): void {
   if (backend.group === "" && backend.kind === "Service" && backend.port === undefined) {
     found.push({ path: `${path}.port`, message: "the port is missing", remedy: "name the port of the Service" });
-  }
-  if ("filters" in backend) {
-    found.push({
-      path: `${path}.filters`,
-      message: "filters of a single backend are not supported yet",
-      remedy: "put them into the rule's filters, or make a rule of its own for this backend",
-    });
   }
 }
 

@@ -52,7 +52,7 @@ function makeEngine(clock: StoppedClock): Engine {
     ids: new RandomIds(),
     heads: new HeadPool(),
     tunnelIdleMs: 0,
-    live: { exchanges: 0, tunnels: 0 },
+    live: { exchanges: 0, tunnels: 0, mirrors: 0 },
     random: () => 0.5,
   };
 }

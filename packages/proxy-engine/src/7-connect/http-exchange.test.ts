@@ -42,7 +42,12 @@ function tunnel(): {
 } {
   const clock = new StoppedClock();
   const wheel = new TimerWheel({ clock });
-  const engine = { clock, wheel, heads: new HeadPool(), live: { exchanges: 0, tunnels: 0 } } as unknown as Engine;
+  const engine = {
+    clock,
+    wheel,
+    heads: new HeadPool(),
+    live: { exchanges: 0, tunnels: 0, mirrors: 0 },
+  } as unknown as Engine;
   const resets: string[] = [];
   const client = { ...takes, sendResponse: ignore, reset: () => resets.push("client") } as unknown as ServerStream;
   const upstream = { ...takes, sendRequest: ignore, reset: () => resets.push("upstream") } as unknown as ClientStream;

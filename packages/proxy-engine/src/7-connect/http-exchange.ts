@@ -20,6 +20,7 @@ import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { ERROR_HEADER, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
+import type { MirroredRequest } from "./mirrored-request.ts";
 
 /** How an attempt failed. */
 export interface AttemptFailure {
@@ -80,6 +81,8 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   #bytesAtCheck = 0;
   #finished = false;
   #clientGone = false;
+  /** Copies that get the body too. */
+  #mirrors: readonly MirroredRequest[] | undefined = undefined;
 
   constructor(engine: Engine, downstream: ServerStream, head: RequestHead, end: boolean) {
     this.engine = engine;
@@ -177,12 +180,27 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     }
     const head = new ResponseHead();
     head.contentLength = 0;
+    this.answer(head);
+    return true;
+  }
+
+  /** Answers without a body in place of the service. */
+  protected answer(head: ResponseHead): void {
     head.headers.append("date", httpDate(this.engine.clock.nowMs()));
     this.#responseStarted = true;
     this.status = head.status;
     this.downstream.sendResponse(head, true);
     this.#responseDone();
-    return true;
+  }
+
+  /** Sends copies of the request from here on to mirrors too; only while `replayable`. */
+  protected mirrorTo(mirrors: readonly MirroredRequest[]): void {
+    this.#mirrors = mirrors;
+    for (const mirror of mirrors) {
+      mirror.start(this.nowMs);
+      if (this.#kept !== undefined) mirror.body(this.#kept, 0, this.#keptLength);
+      if (this.#requestEnded) mirror.end(this.#requestTrailers);
+    }
   }
 
   /** The deadline of the exchange passed. */
@@ -210,6 +228,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
       return;
     }
     this.bytesSent += count;
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.body(buf, start, end);
     const stream = this.attempt?.stream;
     if (this.#replayable) {
       if (stream === undefined || this.#keptLength + count <= MAX_REPLAY) this.#keep(buf, start, end);
@@ -229,6 +248,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     removeMeshFields(trailers);
     this.#requestTrailers = new HeaderList();
     this.#requestTrailers.copyFrom(trailers);
+    this.#endMirrors();
     this.attempt?.stream?.sendTrailers(trailers);
     this.#finishWhenBothEnded();
   }
@@ -236,6 +256,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   onEnd(): void {
     this.#requestEnded = true;
     if (this.#finished) return;
+    this.#endMirrors();
     this.attempt?.stream?.sendEnd();
     this.#finishWhenBothEnded();
     if (this.#tunnel) this.#watchHalfClosed();
@@ -396,6 +417,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   #finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.cancel();
     if (this.#halfClosed !== undefined) this.engine.wheel.cancel(this.#halfClosed);
     const attempt = this.attempt;
     if (attempt !== undefined) {
@@ -409,6 +431,10 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.engine.live.exchanges--;
     this.record();
     this.engine.heads.release(this.request);
+  }
+
+  #endMirrors(): void {
+    if (this.#mirrors !== undefined) for (const mirror of this.#mirrors) mirror.end(this.#requestTrailers);
   }
 
   #grant(): void {

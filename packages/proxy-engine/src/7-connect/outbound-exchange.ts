@@ -1,12 +1,12 @@
 // A request of the hosted application to some service: route, balance, connect, retry.
 
-import type { ResponseHead, RequestHead, ServerStream } from "@ripstop/http";
-import { StreamErrorCode } from "@ripstop/http";
+import { ResponseHead, StreamErrorCode, type RequestHead, type ServerStream } from "@ripstop/http";
 import { Protocol } from "@ripstop/model";
 import { chooseBackend, splitTarget, type CompiledRule } from "@ripstop/routing";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Frontend } from "../4-route/frontend.ts";
+import { AppliedFilters, type MirrorCopy } from "../5-filter/applied-filters.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-duties.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
@@ -36,10 +36,12 @@ import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchang
 import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { isGrpc, refusal } from "./local-reply.ts";
-import { isGrpcUnavailable, isIdempotent, isRetryableStatus } from "./retry-rules.ts";
+import { mirroredRequests } from "./mirrored-request.ts";
+import { isGrpcUnavailable, isIdempotent, isRetryableStatus, retryDelayMs } from "./retry-rules.ts";
 
 const CONFIG_WAIT_MS = 5_000;
 const NOTHING_TRIED: readonly UpstreamEndpoint[] = [];
+const GATEWAY_TIMEOUT = 504;
 
 /** An outbound exchange. Make it, then call `start`. */
 export class OutboundExchange extends HttpExchange implements HostWaiter {
@@ -52,6 +54,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #waiting = false;
   #target: HostPort = { host: "", port: 0 };
   #rule: CompiledRule | undefined = undefined;
+  /** Undefined when neither the rule nor the backend has any. */
+  #filters: AppliedFilters | undefined = undefined;
   #cluster: Cluster | undefined = undefined;
   #servicePort = 0;
   #protocol: Protocol = Protocol.UNSPECIFIED;
@@ -60,6 +64,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #tried: UpstreamEndpoint[] | undefined = undefined;
   #retries = 0;
   #usedFreeRetry = false;
+  /** Runs between two tries when the route wants a backoff. */
+  #pause: WheelTimer | undefined = undefined;
+  #pausing = false;
   #isGrpc = false;
   #timeoutMs = 0;
   /** #timeoutMs is what the client asked for. */
@@ -153,6 +160,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       }
       this.#rule = rule;
       const backend = rule.backends[chooseBackend(rule, this.engine.random())];
+      const own = backend?.filters;
+      if (rule.filters !== undefined || own !== undefined) {
+        this.#filters = new AppliedFilters(rule.filters, backend?.invalid === "" ? own : undefined);
+        if (this.#answered(this.#filters, port.port)) return;
+      }
       if (backend === undefined || backend.service === "") {
         const why = backend === undefined ? "the rule has no backends" : backend.invalid;
         this.refuse(refusal(invalidBackend, `${rule.source}: ${why}`));
@@ -160,7 +172,6 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       }
       clusterName = backend.service;
       this.#servicePort = backend.port === 0 ? port.port : backend.port;
-      for (const edits of rule.requestEdits) edits.apply(headers);
     }
     const cluster = frontend.backend(clusterName);
     if (cluster === undefined) {
@@ -173,7 +184,29 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
     if (this.#isGrpc) this.#readGrpcTimeout();
     this.#scheduleDeadline();
+    if (this.#filters === undefined) {
+      this.#balance(cluster);
+      return;
+    }
+    const copies = this.#filters.editRequest(this.request, this.engine.random);
     this.#balance(cluster);
+    if (copies.length > 0) this.#mirror(copies, frontend);
+  }
+
+  /** Whether a filter answered in place of the service. */
+  #answered(filters: AppliedFilters, servicePort: number): boolean {
+    const answer = filters.answer(this.request, servicePort);
+    if (answer === undefined) return false;
+    if (answer instanceof ResponseHead) this.answer(answer);
+    else this.refuse(answer);
+    return true;
+  }
+
+  /** Sends the copies; the request itself is on its way already. */
+  #mirror(copies: readonly MirrorCopy[], frontend: Frontend): void {
+    const whole = this.replayable && !this.finished;
+    const mirrors = mirroredRequests(this.engine, copies, (service) => (whole ? frontend.backend(service) : undefined));
+    if (mirrors.length > 0) this.mirrorTo(mirrors);
   }
 
   #balance(cluster: Cluster): void {
@@ -231,7 +264,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   protected override editResponse(head: ResponseHead): void {
     this.#tlsVersion = this.attempt?.connection?.tlsVersion ?? "";
     if (this.#endpoint?.mesh !== true) this.distrustAnswer(head);
-    for (const edits of this.#rule?.responseEdits ?? []) edits.apply(head.headers);
+    this.#filters?.editResponse(head.headers);
     const attempt = this.attempt;
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
     const now = this.engine.clock.monotonicMs();
@@ -243,9 +276,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
     const unavailable = this.#isGrpc && isGrpcUnavailable(head.headers, end);
-    if (!unavailable && !(isRetryableStatus(head.status) && isIdempotent(this.request.method))) return false;
+    if (!unavailable && !this.#isRetryable(head.status)) return false;
     if (!this.#mayRetry()) return false;
-    if (this.#endpoint !== undefined) {
+    if (this.#endpoint !== undefined && (unavailable || isRetryableStatus(head.status))) {
       this.#cluster?.recordFailure(this.#endpoint);
     }
     this.#retry();
@@ -289,8 +322,16 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     return this.#endpoint === undefined ? address : `${this.#endpoint.id} at ${address}`;
   }
 
+  /** The statuses that the route lists, whatever the method; else those of a gateway, when it is safe. */
+  #isRetryable(status: number): boolean {
+    const policy = this.#rule?.retry;
+    if (policy !== undefined) return policy.codes.includes(status);
+    return isRetryableStatus(status) && isIdempotent(this.request.method);
+  }
+
   get #hasRetries(): boolean {
-    return this.#cluster !== undefined && this.replayable && this.#retries < this.#cluster.settings.maxRetries;
+    if (this.#cluster === undefined || !this.replayable) return false;
+    return this.#retries < (this.#rule?.retry?.attempts || this.#cluster.settings.maxRetries);
   }
 
   /** Takes a retry out of the budget if there is one. */
@@ -301,7 +342,24 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #retry(): void {
     this.#retries++;
     if (this.#endpoint !== undefined) (this.#tried ??= []).push(this.#endpoint);
-    this.#again();
+    const backoffMs = this.#rule?.retry?.backoffMs ?? 0;
+    if (backoffMs === 0) {
+      this.#again();
+      return;
+    }
+    this.dropAttempt(StreamErrorCode.CANCEL);
+    this.#pausing = true;
+    // The time-out of the try that failed is over; that of the whole request is not.
+    this.#clearDeadline();
+    this.nowMs = this.engine.clock.monotonicMs();
+    if (this.#timeoutMs > 0) this.#setDeadline(Math.max(0, this.#timeoutMs - (this.nowMs - this.startedMs)));
+    this.#pause ??= new WheelTimer(() => this.#resume());
+    this.engine.wheel.schedule(this.#pause, retryDelayMs(backoffMs, this.#retries, this.engine.random()));
+  }
+
+  #resume(): void {
+    this.#pausing = false;
+    if (!this.finished) this.#again();
   }
 
   #again(): void {
@@ -360,8 +418,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     if (this.tunnel) return;
     const whole = this.#timeoutMs > 0 && this.engine.clock.monotonicMs() - this.startedMs >= this.#timeoutMs;
-    const { method } = this.request;
-    if (!whole && this.status === 0 && isIdempotent(method) && this.#mayRetry()) {
+    if (this.#pausing) {
+      this.timedOut(`${this.#where(this.#target.host)} did not answer within ${this.#timeoutMs} ms, with its retries`);
+      return;
+    }
+    const named = this.#rule?.retry?.codes.includes(GATEWAY_TIMEOUT) === true;
+    const repeatable = named || isIdempotent(this.request.method);
+    if (!whole && this.status === 0 && repeatable && this.#mayRetry()) {
       this.#noteTimeout(whole);
       this.#retry();
       return;
@@ -379,6 +442,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   protected override record(): void {
     this.#clearDeadline();
+    if (this.#pause !== undefined) this.engine.wheel.cancel(this.#pause);
     if (this.#waiting && this.#host !== undefined) {
       this.#waiting = false;
       this.#context.hosts.cancelWait(this.#host, this);

@@ -86,7 +86,7 @@ describe("the admin socket", () => {
     const answers: Partial<Record<WorkerQuestion["what"], unknown>> = {
       metrics: "# HELP ripstop_test_total Test.\n# TYPE ripstop_test_total counter\nripstop_test_total 40\n",
       connections: {
-        live: { exchanges: 2, tunnels: 1 },
+        live: { exchanges: 2, tunnels: 1, mirrors: 1 },
         workloads: [
           { id: "shop/web-1", inbound: [], outbound: [{ address: "a" }], pools: [{ address: "p" }], tunnels: 1 },
         ],
@@ -103,7 +103,7 @@ describe("the admin socket", () => {
         live: object;
         workloads: { outbound: object[]; tunnels: number }[];
       };
-      assert.deepEqual(connections.live, { exchanges: 2, tunnels: 1 });
+      assert.deepEqual(connections.live, { exchanges: 2, tunnels: 1, mirrors: 1 });
       assert.deepEqual(connections.workloads[0]?.outbound, [{ address: "a", pid: 4711 }]);
       assert.match((await send(path, "GET", "/pools")).body, /"address": "p"/);
       assert.deepEqual((JSON.parse((await send(path, "GET", "/config")).body) as { workers: number[] }).workers, [

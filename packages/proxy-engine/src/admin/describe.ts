@@ -58,12 +58,13 @@ export interface Connections {
 
 /** One proxy's connections from those of its processes; with several, each entry says the process that holds it. */
 export function mergeConnections(parts: readonly { readonly pid: number; readonly answer: unknown }[]): Connections {
-  const live: LiveCounts = { exchanges: 0, tunnels: 0 };
+  const live: LiveCounts = { exchanges: 0, tunnels: 0, mirrors: 0 };
   const workloads = new Map<string, WorkloadConnections>();
   for (const { pid, answer } of parts) {
     if (!isConnections(answer)) continue;
     live.exchanges += answer.live.exchanges;
     live.tunnels += answer.live.tunnels;
+    live.mirrors += answer.live.mirrors;
     const mark = (entries: readonly object[]): object[] =>
       parts.length === 1 ? [...entries] : entries.map((entry) => ({ ...entry, pid }));
     for (const { id, inbound, outbound, pools, tunnels } of answer.workloads) {

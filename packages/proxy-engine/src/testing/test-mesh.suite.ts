@@ -309,6 +309,7 @@ export function rule(
       port,
       weight,
       invalid: service === "" ? "it does not exist" : "",
+      filters: [],
     })),
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,

@@ -238,6 +238,18 @@ export interface HttpRule {
   backends: Backend[];
   requestTimeoutMs: number;
   backendTimeoutMs: number;
+  /** In place of the defaults of the service; absent when the route says nothing. */
+  retry?: RetryPolicy | undefined;
+}
+
+/** What is tried again (GEP-1731). Retries stay within the retry budget of the service. */
+export interface RetryPolicy {
+  /** Statuses that are tried again, whatever the method; connections that could not be made always are. */
+  codes: number[];
+  /** Most retries of one request; 0 means the default of the service. */
+  attempts: number;
+  /** Least time between the end of a try and the next one. */
+  backoffMs: number;
 }
 
 export interface PathMatch {
@@ -267,7 +279,66 @@ export interface HttpRouteFilter {
   filter:
     | { $case: "requestHeaders"; value: HeaderModifier }
     | { $case: "responseHeaders"; value: HeaderModifier }
+    | { $case: "redirect"; value: RequestRedirect }
+    | { $case: "rewrite"; value: UrlRewrite }
+    | { $case: "mirror"; value: RequestMirror }
+    | { $case: "cors"; value: Cors }
     | undefined;
+}
+
+/** Answers with a redirect (Gateway API HTTPRequestRedirectFilter). */
+export interface RequestRedirect {
+  /** "http", "https", or "" for that of the request. */
+  scheme: string;
+  /** "" for that of the request. */
+  hostname: string;
+  /** 0: the well-known port of `scheme`, or without one the port of the service. */
+  port: number;
+  path:
+    | PathModifier
+    | undefined;
+  /** 301, 302, 303, 307 or 308. */
+  status: number;
+}
+
+/** Changes what is asked for (Gateway API HTTPURLRewriteFilter). */
+export interface UrlRewrite {
+  /** "" leaves it. */
+  hostname: string;
+  path: PathModifier | undefined;
+}
+
+export interface PathModifier {
+  modifier:
+    | //
+    /** The new path, in canonical spelling; the query stays. */
+    { $case: "full"; value: string }
+    | //
+    /** Takes the place of the prefix that the rule matched. */
+    { $case: "prefix"; value: string }
+    | undefined;
+}
+
+/** Sends a copy of the request, whose answer nobody reads (Gateway API HTTPRequestMirrorFilter). */
+export interface RequestMirror {
+  /** "NAMESPACE/NAME" of a Service. */
+  service: string;
+  port: number;
+  /** The share of requests that is copied: numerator / denominator. */
+  numerator: number;
+  denominator: number;
+}
+
+/** Answers preflights and marks responses (Gateway API HTTPCORSFilter). */
+export interface Cors {
+  /** "*", "https://a.example:8443", "https://*.example". */
+  allowOrigins: string[];
+  allowCredentials: boolean;
+  allowMethods: string[];
+  allowHeaders: string[];
+  exposeHeaders: string[];
+  /** Seconds. */
+  maxAge: number;
 }
 
 export interface HeaderModifier {
@@ -289,6 +360,8 @@ export interface Backend {
   weight: number;
   /** Why the reference is invalid, in plain words; "" when it is valid. */
   invalid: string;
+  /** For requests that go to this backend, after those of the rule. */
+  filters: HttpRouteFilter[];
 }
 
 /** The roots that a trust domain's SVIDs are checked against. Resource name: the trust domain. */
@@ -1519,6 +1592,7 @@ function createBaseHttpRule(): HttpRule {
     backends: [],
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,
+    retry: undefined,
   };
 }
 
@@ -1553,6 +1627,9 @@ export const HttpRule: MessageFns<HttpRule> = {
     }
     if (message.backendTimeoutMs !== 0) {
       writer.uint32(80).uint32(message.backendTimeoutMs);
+    }
+    if (message.retry !== undefined) {
+      RetryPolicy.encode(message.retry, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -1648,6 +1725,96 @@ export const HttpRule: MessageFns<HttpRule> = {
             }
 
             message.backendTimeoutMs = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.retry = RetryPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRetryPolicy(): RetryPolicy {
+  return { codes: [], attempts: 0, backoffMs: 0 };
+}
+
+export const RetryPolicy: MessageFns<RetryPolicy> = {
+  encode(message: RetryPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.codes.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.codes) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(16).uint32(message.attempts);
+    }
+    if (message.backoffMs !== 0) {
+      writer.uint32(24).uint32(message.backoffMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.codes.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.codes.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.attempts = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.backoffMs = reader.uint32();
             continue;
           }
         }
@@ -1801,6 +1968,18 @@ export const HttpRouteFilter: MessageFns<HttpRouteFilter> = {
       case "responseHeaders":
         HeaderModifier.encode(message.filter.value, writer.uint32(18).fork()).join();
         break;
+      case "redirect":
+        RequestRedirect.encode(message.filter.value, writer.uint32(26).fork()).join();
+        break;
+      case "rewrite":
+        UrlRewrite.encode(message.filter.value, writer.uint32(34).fork()).join();
+        break;
+      case "mirror":
+        RequestMirror.encode(message.filter.value, writer.uint32(42).fork()).join();
+        break;
+      case "cors":
+        Cors.encode(message.filter.value, writer.uint32(50).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1832,6 +2011,431 @@ export const HttpRouteFilter: MessageFns<HttpRouteFilter> = {
             }
 
             message.filter = { $case: "responseHeaders", value: HeaderModifier.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.filter = { $case: "redirect", value: RequestRedirect.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.filter = { $case: "rewrite", value: UrlRewrite.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filter = { $case: "mirror", value: RequestMirror.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.filter = { $case: "cors", value: Cors.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestRedirect(): RequestRedirect {
+  return { scheme: "", hostname: "", port: 0, path: undefined, status: 0 };
+}
+
+export const RequestRedirect: MessageFns<RequestRedirect> = {
+  encode(message: RequestRedirect, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scheme !== "") {
+      writer.uint32(10).string(message.scheme);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(18).string(message.hostname);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    if (message.path !== undefined) {
+      PathModifier.encode(message.path, writer.uint32(34).fork()).join();
+    }
+    if (message.status !== 0) {
+      writer.uint32(40).uint32(message.status);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestRedirect {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestRedirect();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.scheme = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.path = PathModifier.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.status = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUrlRewrite(): UrlRewrite {
+  return { hostname: "", path: undefined };
+}
+
+export const UrlRewrite: MessageFns<UrlRewrite> = {
+  encode(message: UrlRewrite, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hostname !== "") {
+      writer.uint32(10).string(message.hostname);
+    }
+    if (message.path !== undefined) {
+      PathModifier.encode(message.path, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UrlRewrite {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUrlRewrite();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path = PathModifier.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePathModifier(): PathModifier {
+  return { modifier: undefined };
+}
+
+export const PathModifier: MessageFns<PathModifier> = {
+  encode(message: PathModifier, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.modifier?.$case) {
+      case "full":
+        writer.uint32(10).string(message.modifier.value);
+        break;
+      case "prefix":
+        writer.uint32(18).string(message.modifier.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PathModifier {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePathModifier();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.modifier = { $case: "full", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.modifier = { $case: "prefix", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRequestMirror(): RequestMirror {
+  return { service: "", port: 0, numerator: 0, denominator: 0 };
+}
+
+export const RequestMirror: MessageFns<RequestMirror> = {
+  encode(message: RequestMirror, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.numerator !== 0) {
+      writer.uint32(24).uint32(message.numerator);
+    }
+    if (message.denominator !== 0) {
+      writer.uint32(32).uint32(message.denominator);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestMirror {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestMirror();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.numerator = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.denominator = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCors(): Cors {
+  return {
+    allowOrigins: [],
+    allowCredentials: false,
+    allowMethods: [],
+    allowHeaders: [],
+    exposeHeaders: [],
+    maxAge: 0,
+  };
+}
+
+export const Cors: MessageFns<Cors> = {
+  encode(message: Cors, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.allowOrigins) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.allowCredentials !== false) {
+      writer.uint32(16).bool(message.allowCredentials);
+    }
+    for (const v of message.allowMethods) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.allowHeaders) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.exposeHeaders) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.maxAge !== 0) {
+      writer.uint32(48).uint32(message.maxAge);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Cors {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCors();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.allowOrigins.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.allowCredentials = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.allowMethods.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.allowHeaders.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.exposeHeaders.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.maxAge = reader.uint32();
             continue;
           }
         }
@@ -1973,7 +2577,7 @@ export const HeaderValue: MessageFns<HeaderValue> = {
 };
 
 function createBaseBackend(): Backend {
-  return { service: "", port: 0, weight: 0, invalid: "" };
+  return { service: "", port: 0, weight: 0, invalid: "", filters: [] };
 }
 
 export const Backend: MessageFns<Backend> = {
@@ -1989,6 +2593,9 @@ export const Backend: MessageFns<Backend> = {
     }
     if (message.invalid !== "") {
       writer.uint32(34).string(message.invalid);
+    }
+    for (const v of message.filters) {
+      HttpRouteFilter.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2036,6 +2643,14 @@ export const Backend: MessageFns<Backend> = {
             }
 
             message.invalid = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.filters.push(HttpRouteFilter.decode(reader, reader.uint32()));
             continue;
           }
         }
