@@ -49,6 +49,12 @@ export const MESH_IDLE_MS = 300_000;
 /** Below the 5 s after which a Node server closes idle connections. */
 export const PLAIN_IDLE_MS = 4_000;
 /**
+ * Plain connections end after this age, give or take AGE_SPREAD, and after so many requests: what a destination keeps for
+ * each of its connections is given back now and then, and instances behind one address get their share.
+ */
+export const PLAIN_MAX_AGE_MS = 1_800_000;
+export const PLAIN_MAX_REQUESTS = 1_000_000;
+/**
  * Connections to peers are replaced at this age, give or take AGE_SPREAD, so that load spreads again over what is behind
  * an address, and no connection outlives the certificates it was made with for long. The new one is opened first.
  */

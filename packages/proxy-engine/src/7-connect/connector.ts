@@ -14,7 +14,14 @@ import {
 import { parseSpiffeId } from "@ripstop/identity";
 import type { Endpoint } from "@ripstop/model";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
-import { CONNECT_TIMEOUT_MS, MESH_IDLE_MS, MESH_MAX_AGE_MS, PLAIN_IDLE_MS } from "../settings.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  MESH_IDLE_MS,
+  MESH_MAX_AGE_MS,
+  PLAIN_IDLE_MS,
+  PLAIN_MAX_AGE_MS,
+  PLAIN_MAX_REQUESTS,
+} from "../settings.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
 import type { HttpPool } from "./http-pool.ts";
@@ -44,6 +51,7 @@ export type ConnectTimeout = () => number;
 const defaultConnectTimeout: ConnectTimeout = () => CONNECT_TIMEOUT_MS;
 
 const SWEEP_MS = 1_000;
+const PLAIN_HTTP1 = { idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS, maxRequests: PLAIN_MAX_REQUESTS } as const;
 
 type AnyPool = Http1Pool | Http2Pool;
 
@@ -102,8 +110,11 @@ export class Connector {
       },
       dial: (events: DialEvents): Connecting => this.dialPlain(target, connectTimeout(), events),
     };
-    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS, random }));
-    return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
+    if (http2)
+      return this.#keep(
+        new Http2Pool({ dialer, clock, flush, random, idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS }),
+      );
+    return this.#keep(new Http1Pool({ dialer, clock, random, ...PLAIN_HTTP1 }));
   }
 
   /** Plain HTTP to an application behind a proxy of another mesh, each connection in a tunnel of its own. */
@@ -116,8 +127,11 @@ export class Connector {
       },
       dial: (events: DialEvents): Connecting => this.dialTunnel(tunnels, target, connectTimeout(), events),
     };
-    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: PLAIN_IDLE_MS, random }));
-    return this.#keep(new Http1Pool({ dialer, clock, idleMs: PLAIN_IDLE_MS }));
+    if (http2)
+      return this.#keep(
+        new Http2Pool({ dialer, clock, flush, random, idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS }),
+      );
+    return this.#keep(new Http1Pool({ dialer, clock, random, ...PLAIN_HTTP1 }));
   }
 
   /** A connection to `target` through a tunnel. */

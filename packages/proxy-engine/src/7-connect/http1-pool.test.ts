@@ -25,7 +25,15 @@ function setUp(maxConnections = 100): {
       return { cancel: () => undefined };
     },
   };
-  const pool = new Http1Pool({ dialer, clock, idleMs: 4000, maxConnections });
+  const pool = new Http1Pool({
+    dialer,
+    clock,
+    idleMs: 4000,
+    maxConnections,
+    maxAgeMs: 60_000,
+    maxRequests: 3,
+    random: () => 0.5,
+  });
   const connect = (): FakeConn => {
     const conn = new FakeConn();
     dials.shift()?.onConnected(conn);
@@ -72,6 +80,42 @@ describe("a pool of HTTP/1.1 connections", () => {
     assert.equal(next.closed, true);
     for (let second = 0; second < 200; second++) pool.closeIdle(clock.monotonicMs());
     assert.equal(pool.idleMs, 4000);
+  });
+
+  it("ends a connection after so many requests, and dials anew for who waits", () => {
+    const { pool, dials, connect } = setUp();
+    pool.acquire(new Asker());
+    const conn = connect();
+    conn.answer();
+    for (let request = 2; request <= 3; request++) {
+      pool.acquire(new Asker());
+      assert.equal(dials.length, 0);
+      if (request < 3) conn.answer();
+    }
+    const waiting = new Asker();
+    pool.acquire(waiting);
+    conn.answer();
+    assert.equal(conn.closed, true);
+    assert.equal(waiting.answered, 0);
+    assert.equal(pool.connections, 0);
+    assert.equal(dials.length, 1);
+    connect().answer();
+    assert.equal(waiting.answered, 1);
+  });
+
+  it("ends a connection at its age, after its exchange", () => {
+    const { clock, pool, connect } = setUp();
+    pool.acquire(new Asker());
+    const conn = connect();
+    clock.advance(60_000);
+    assert.equal(conn.closed, false);
+    conn.answer();
+    assert.equal(conn.closed, true);
+    pool.acquire(new Asker());
+    const next = connect();
+    clock.advance(59_999);
+    next.answer();
+    assert.equal(next.closed, false);
   });
 
   it("learns nothing from a peer that is restarted, nor from its own closing", () => {

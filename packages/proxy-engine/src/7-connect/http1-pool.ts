@@ -10,7 +10,7 @@ import {
   type Connecting,
   type DialEvents,
 } from "@ripstop/net";
-import { POOL_WAIT_MS } from "../settings.ts";
+import { AGE_SPREAD, POOL_WAIT_MS } from "../settings.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 import type { PoolDialer } from "./http2-pool.ts";
 import { WaitQueue } from "./wait-queue.ts";
@@ -26,6 +26,12 @@ export interface Http1PoolOptions {
   readonly idleMs: number;
   /** Default 8,192. */
   readonly maxConnections?: number;
+  /** A connection ends after its exchange at this age, give or take AGE_SPREAD; default never. */
+  readonly maxAgeMs?: number;
+  /** A connection ends after so many exchanges; default never. */
+  readonly maxRequests?: number;
+  /** Numbers from 0 up to 1. */
+  readonly random?: () => number;
 }
 
 const MAX_CONNECTIONS = 8192;
@@ -132,6 +138,10 @@ export class Http1Pool implements HttpPool {
   /** @internal */
   becameIdle(connection: Http1Upstream): void {
     if (!connection.http1.isIdle) return;
+    if (connection.isWorn) {
+      connection.conn.destroy();
+      return;
+    }
     const waiter = this.#waiting.shift();
     if (waiter !== undefined) {
       connection.give(waiter);
@@ -211,12 +221,21 @@ class Http1Upstream implements ConnHandler, Http1ClientHandler, UpstreamConnecti
   readonly tlsVersion = "";
   idleSinceMs = 0;
   readonly #pool: Http1Pool;
+  readonly #endsAtMs: number;
 
   constructor(pool: Http1Pool, conn: Conn) {
     this.#pool = pool;
     this.conn = conn;
+    const { clock, maxAgeMs = Infinity, random = Math.random } = pool.options;
+    this.#endsAtMs = clock.monotonicMs() + maxAgeMs * (1 + AGE_SPREAD * (2 * random() - 1));
     this.http1 = new Http1ClientConnection({ output: conn, handler: this });
     conn.handler = this;
+  }
+
+  /** It has served long enough, by age or by requests. */
+  get isWorn(): boolean {
+    const { clock, maxRequests = Infinity } = this.#pool.options;
+    return this.http1.exchanges >= maxRequests || (this.http1.exchanges > 0 && clock.monotonicMs() >= this.#endsAtMs);
   }
 
   give(waiter: StreamWaiter): boolean {
