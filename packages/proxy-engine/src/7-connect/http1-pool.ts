@@ -31,7 +31,7 @@ export interface Http1PoolOptions {
   /** A connection ends after so many exchanges; default never. */
   readonly maxRequests?: number;
   /** Numbers from 0 up to 1. */
-  readonly random?: () => number;
+  readonly random: () => number;
 }
 
 const MAX_CONNECTIONS = 8192;
@@ -226,7 +226,7 @@ class Http1Upstream implements ConnHandler, Http1ClientHandler, UpstreamConnecti
   constructor(pool: Http1Pool, conn: Conn) {
     this.#pool = pool;
     this.conn = conn;
-    const { clock, maxAgeMs = Infinity, random = Math.random } = pool.options;
+    const { clock, maxAgeMs = Infinity, random } = pool.options;
     this.#endsAtMs = clock.monotonicMs() + maxAgeMs * (1 + AGE_SPREAD * (2 * random() - 1));
     this.http1 = new Http1ClientConnection({ output: conn, handler: this });
     conn.handler = this;
