@@ -21,7 +21,7 @@ import {
 import { formatBundle } from "@ripstop/identity/jwt";
 import { parseWorkerStreamId, trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { revocationText } from "@ripstop/net";
-import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
+import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/policies/control";
 import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
 import {
   metricNames,
@@ -251,6 +251,7 @@ async function assemble(
     store,
     registry,
     policyKinds,
+    servicePolicyKinds,
     trustDomain: trustDomain.value,
     bundle: () => authority.bundle(),
     revocations: () => revocations.list(),

@@ -1,6 +1,6 @@
 // Generated from the folder names by npm run generate: every policy, control side.
 
-import type { PolicyKind } from "@ripstop/policy-api/control";
+import type { PolicyKind, ServicePolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
 import { kind as authorizationKind, policy as authorization } from "./authorization/index.ts";
@@ -11,3 +11,6 @@ export const policyResourceKinds: readonly Kind[] = [authorizationKind, httpRout
 
 /** The folders that compile to a filter on workloads. */
 export const policyKinds: readonly PolicyKind[] = [authorization];
+
+/** The folders that are attached to Services and compile into them. */
+export const servicePolicyKinds: readonly ServicePolicyKind[] = [];

@@ -1,5 +1,6 @@
 // The control side of a policy: a resource kind that compiles to data-plane config.
 
+import type { Service } from "@ripstop/model";
 import type { Kind, Resource } from "@ripstop/resources";
 
 /** What a policy guards: chosen by the control plane from the policy's target. */
@@ -26,4 +27,21 @@ export interface PolicyKind<Spec = unknown> {
 /** What compile may know beside the policy itself. */
 export interface CompileFacts {
   readonly trustDomain: string;
+}
+
+/**
+ * What the folder of a policy that is attached to Services exports to the control plane (`index.ts`, as `servicePolicy`):
+ * it changes how clients call the Services (balancing, time-outs, retries), so it compiles into the Service itself.
+ */
+export interface ServicePolicyKind<Spec = unknown> {
+  /** Folder name. */
+  readonly name: string;
+  readonly kind: Kind<Spec>;
+  /** "NAMESPACE/NAME" of every Service that it is attached to, each once. Only Services of its own namespace count. */
+  targets(policy: Resource<Spec>): readonly string[];
+  /**
+   * The Service with this policy's part filled in. Of several policies of one kind on one Service only the oldest is
+   * asked, of those of one age the first by name (GEP-713, conflict resolution).
+   */
+  apply(policy: Resource<Spec>, service: Service): Service;
 }

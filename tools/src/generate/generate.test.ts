@@ -13,21 +13,25 @@ describe("the policy registries", () => {
     "packages/policies/src/rate-limit/index.ts",
     "packages/policies/src/rate-limit/filter.ts",
     "packages/policies/src/http-route/index.ts",
+    "packages/policies/src/time-limit/index.ts",
+    "packages/policies/src/time-limit/apply.ts",
     "packages/policies/src/half-done/filter.ts",
     "packages/policies/src/fixtures.suite.ts",
   ]);
 
-  it("know the folders with an index.ts, and which of them have a filter", () => {
+  it("know the folders with an index.ts, and which of them guard workloads or are attached to services", () => {
     assert.deepEqual(folders, [
-      { name: "http-route", hasFilter: false },
-      { name: "rate-limit", hasFilter: true },
+      { name: "http-route", hasFilter: false, hasApply: false },
+      { name: "rate-limit", hasFilter: true, hasApply: false },
+      { name: "time-limit", hasFilter: false, hasApply: true },
     ]);
   });
 
   it("import all kinds on the control side, and filters alone on the proxy side", () => {
     const control = controlRegistry(folders);
-    assert.match(control, /policyResourceKinds: readonly Kind\[\] = \[httpRouteKind, rateLimitKind\];/);
+    assert.match(control, /policyResourceKinds: readonly Kind\[\] = \[httpRouteKind, rateLimitKind, timeLimitKind\];/);
     assert.match(control, /policyKinds: readonly PolicyKind\[\] = \[rateLimit\];/);
+    assert.match(control, /servicePolicyKinds: readonly ServicePolicyKind\[\] = \[timeLimitOnService\];/);
     const proxy = proxyRegistry(folders);
     assert.match(proxy, /import \{ filterFactory as rateLimit \} from "\.\/rate-limit\/filter\.ts";/);
     assert.doesNotMatch(proxy, /http-route|index\.ts/);

@@ -6,8 +6,10 @@ import type { Generated } from "./generated.ts";
 /** A policy folder. */
 export interface PolicyFolder {
   readonly name: string;
-  /** It has a filter.ts: it compiles to a filter on workloads. Otherwise it is a resource kind only. */
+  /** It has a filter.ts: it compiles to a filter on workloads. */
   readonly hasFilter: boolean;
+  /** It has an apply.ts: it is attached to Services and compiles into them. With neither it is a resource kind only. */
+  readonly hasApply: boolean;
 }
 
 const SOURCES = "packages/policies/src";
@@ -36,19 +38,28 @@ export function policyFolders(paths: readonly string[]): PolicyFolder[] {
     .map((path) => /^packages\/policies\/src\/([^/]+)\/index\.ts$/.exec(path)?.[1])
     .filter((name) => name !== undefined)
     .toSorted()
-    .map((name) => ({ name, hasFilter: known.has(`${SOURCES}/${name}/filter.ts`) }));
+    .map((name) => ({
+      name,
+      hasFilter: known.has(`${SOURCES}/${name}/filter.ts`),
+      hasApply: known.has(`${SOURCES}/${name}/apply.ts`),
+    }));
 }
 
 /** Source of control.gen.ts. */
 export function controlRegistry(folders: readonly PolicyFolder[]): string {
-  const imports = folders.map(({ name, hasFilter }) => {
-    const names = hasFilter ? `kind as ${camel(name)}Kind, policy as ${camel(name)}` : `kind as ${camel(name)}Kind`;
-    return `import { ${names} } from "./${name}/index.ts";`;
+  const imports = folders.map(({ name, hasFilter, hasApply }) => {
+    const names = [
+      `kind as ${camel(name)}Kind`,
+      ...(hasFilter ? [`policy as ${camel(name)}`] : []),
+      ...(hasApply ? [`servicePolicy as ${camel(name)}OnService`] : []),
+    ];
+    return `import { ${names.join(", ")} } from "./${name}/index.ts";`;
   });
   const filters = folders.filter(({ hasFilter }) => hasFilter);
+  const attached = folders.filter(({ hasApply }) => hasApply);
   return `// ${HEADER}: every policy, control side.
 
-import type { PolicyKind } from "@ripstop/policy-api/control";
+import type { PolicyKind, ServicePolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
 ${imports.join("\n")}
@@ -58,6 +69,9 @@ export const policyResourceKinds: readonly Kind[] = [${folders.map(({ name }) =>
 
 /** The folders that compile to a filter on workloads. */
 export const policyKinds: readonly PolicyKind[] = [${filters.map(({ name }) => camel(name)).join(", ")}];
+
+/** The folders that are attached to Services and compile into them. */
+export const servicePolicyKinds: readonly ServicePolicyKind[] = [${attached.map(({ name }) => `${camel(name)}OnService`).join(", ")}];
 `;
 }
 

@@ -22,7 +22,7 @@ export function compileService(view: WorldView, namespace: string, name: string)
   const service = view.service(namespace, name);
   if (service === undefined) return undefined;
   const members = view.members(service, false);
-  return {
+  const compiled: Service = {
     namespace,
     name,
     hostnames: [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}${CLUSTER_SUFFIX}`],
@@ -30,6 +30,9 @@ export function compileService(view: WorldView, namespace: string, name: string)
     ports: service.ports.map((port) => ({ port: port.port, name: port.name, protocol: portProtocol(port, members) })),
     resilience: undefined,
   };
+  return view
+    .attachedTo(namespace, name)
+    .reduce((result, { policyKind, policy }) => policyKind.apply(policy, result), compiled);
 }
 
 /** The instances of a service; empty when none is registered, undefined when there is no such service. */

@@ -19,7 +19,8 @@ import {
   type ResourceType,
 } from "@ripstop/model";
 import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry, resourceKey, validateAll, type Resource } from "@ripstop/resources";
+import type { ServicePolicyKind } from "@ripstop/policy-api/control";
+import { coreKinds, KindRegistry, resourceKey, validateAll, type Kind, type Resource } from "@ripstop/resources";
 import { SeededRandom, StoppedClock } from "@ripstop/testkit";
 
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
@@ -52,6 +53,12 @@ function route(name: string, spec: { parent: object; backends: object[] }, names
 
 function policy(name: string, spec: object, namespace = "shop"): object {
   return { apiVersion: "ripstop.mesh/v1alpha1", kind: "AuthorizationPolicy", metadata: { name, namespace }, spec };
+}
+
+function authorizationKind(): Kind {
+  const found = kinds.get("AuthorizationPolicy");
+  assert.ok(found);
+  return found.kind;
 }
 
 const bundle = { der: [new Uint8Array([1, 2, 3])], sequence: 1 };
@@ -368,6 +375,60 @@ describe("Compiler", () => {
     federated.delete("b.example");
     compiler.bundleChanged();
     assert.deepEqual(changed.sort(), ["b.example", "mesh.local"]);
+    compiler.close();
+  });
+
+  it("fills in what the oldest policy of each kind that is attached to a service says", async () => {
+    const servicePolicy: ServicePolicyKind = {
+      name: "attempts",
+      kind: { ...authorizationKind(), kind: "AuthorizationPolicy" },
+      targets: ({ metadata: { namespace, labels } }) => [`${namespace}/${labels["on"]}`],
+      apply: ({ metadata }, compiled) => ({ ...compiled, addresses: [...compiled.addresses, metadata.name] }),
+    };
+    const { store, registry, clock } = bench;
+    const compiler = new Compiler({
+      store,
+      registry,
+      policyKinds: [],
+      servicePolicyKinds: [servicePolicy],
+      trustDomain: "mesh.local",
+      bundle: () => bundle,
+    });
+    const addresses = (name: string): readonly string[] | undefined => {
+      const found = compiler.get(serviceType.typeUrl, name, { proxyId: "nobody", identity: "" });
+      return found === undefined ? undefined : serviceType.decode(found.bytes).addresses;
+    };
+    const attach = (name: string, on: string): Promise<void> =>
+      bench.apply({ ...policy(name, {}), metadata: { name, namespace: "shop", labels: { on } } });
+    const changed: string[] = [];
+    compiler.watch((_type, names) => changed.push(...names));
+    await bench.apply(service("a", { ports: [{ port: 80 }] }), service("b", { ports: [{ port: 80 }] }));
+    assert.deepEqual([addresses("shop/a"), addresses("shop/b")], [[], []]);
+    await attach("young", "a");
+    assert.deepEqual(addresses("shop/a"), ["young"]);
+    assert.deepEqual(changed.splice(0), ["shop/a"]);
+    // Of one age the first by name; after that the oldest.
+    await attach("also", "a");
+    assert.deepEqual(addresses("shop/a"), ["also"]);
+    await clock.advance(5_000);
+    await attach("a-late-one", "a");
+    assert.deepEqual(addresses("shop/a"), ["also"]);
+    // One that moves is taken from the one and given to the other.
+    await attach("also", "b");
+    assert.deepEqual([addresses("shop/a"), addresses("shop/b")], [["young"], ["also"]]);
+    await bench.delete("AuthorizationPolicy/shop/young", "AuthorizationPolicy/shop/a-late-one");
+    assert.deepEqual(addresses("shop/a"), []);
+    const again = new Compiler({
+      store,
+      registry,
+      policyKinds: [],
+      servicePolicyKinds: [servicePolicy],
+      trustDomain: "mesh.local",
+      bundle: () => bundle,
+    });
+    const found = again.get(serviceType.typeUrl, "shop/b", { proxyId: "nobody", identity: "" });
+    assert.deepEqual(found && serviceType.decode(found.bytes).addresses, ["also"]);
+    again.close();
     compiler.close();
   });
 

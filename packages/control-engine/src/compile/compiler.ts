@@ -17,7 +17,7 @@ import {
   type ResourceType,
   type TrustBundle,
 } from "@ripstop/model";
-import type { PolicyKind } from "@ripstop/policy-api/control";
+import type { PolicyKind, ServicePolicyKind } from "@ripstop/policy-api/control";
 import { isDnsLabel } from "@ripstop/resources";
 import type { Logger } from "@ripstop/telemetry";
 
@@ -34,6 +34,8 @@ export interface CompilerOptions {
   readonly store: Store;
   readonly registry: Registry;
   readonly policyKinds: readonly PolicyKind[];
+  /** Policies that are attached to services; default none. */
+  readonly servicePolicyKinds?: readonly ServicePolicyKind[];
   readonly trustDomain: string;
   /** The roots to trust. */
   bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
@@ -68,8 +70,8 @@ export class Compiler implements ResourceSource {
 
   constructor(options: CompilerOptions) {
     this.#options = options;
-    const { store, registry, policyKinds, logger } = options;
-    this.world = new World(store, registry, policyKinds);
+    const { store, registry, logger } = options;
+    this.world = new World(store, registry, options);
     this.#memo = new DependencyMemo((key, error) => {
       logger?.error("a resource could not be compiled; its last good version stays", { key, error: String(error) });
       return undefined;

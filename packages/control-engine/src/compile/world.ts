@@ -1,7 +1,7 @@
 // What the compiler reads: the store and the registry behind indices, with every read named, so that a change of either
 // can be turned into the names of the reads that it affects.
 
-import type { PolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
+import type { PolicyKind, ServicePolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { HttpRouteSpec } from "@ripstop/policies/http-route";
 import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources";
 
@@ -20,8 +20,24 @@ export interface WorldView {
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
+  /** The policy of each kind that is attached to a service and wins there (GEP-713), in the order of kinds. */
+  attachedTo(namespace: string, name: string): readonly AttachedPolicy[];
   /** A resource by its key. */
   resource(key: string): Resource | undefined;
+}
+
+/** A policy attached to a service, with its kind. */
+export interface AttachedPolicy {
+  readonly policyKind: ServicePolicyKind;
+  readonly policy: Resource;
+}
+
+/** The kinds of policy that the world knows. */
+export interface KnownPolicies {
+  /** Those that guard workloads. */
+  readonly policyKinds: readonly PolicyKind[];
+  /** Those that are attached to services; default none. */
+  readonly servicePolicyKinds?: readonly ServicePolicyKind[];
 }
 
 /** Indices over store and registry. */
@@ -35,15 +51,20 @@ export class World {
   readonly #byService = new MultiMap<RegisteredWorkload>();
   /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
   readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
+  readonly #servicePolicyKinds: readonly ServicePolicyKind[];
+  /** "KIND NS/SERVICE" → policies of that kind that are attached to it. */
+  readonly #attached = new MultiMap<Resource>();
   /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
 
-  constructor(store: Store, registry: Registry, policyKinds: readonly PolicyKind[]) {
+  constructor(store: Store, registry: Registry, { policyKinds, servicePolicyKinds = [] }: KnownPolicies) {
     this.#store = store;
     this.#registry = registry;
     this.#policyKinds = policyKinds;
-    for (const resource of store.list("Service")) this.#indexResource(resource, true);
-    for (const resource of store.list("HTTPRoute")) this.#indexResource(resource, true);
+    this.#servicePolicyKinds = servicePolicyKinds;
+    for (const kind of ["Service", "HTTPRoute", ...servicePolicyKinds.map((policyKind) => policyKind.kind.kind)]) {
+      for (const resource of store.list(kind)) this.#indexResource(resource, true);
+    }
     for (const workload of registry.list()) this.#indexWorkload(workload, true);
   }
 
@@ -85,6 +106,14 @@ export class World {
             .filter((policy) => policyKind.appliesTo(policy, facts))
             .map(resourceKey),
         );
+      },
+      attachedTo: (namespace, name) => {
+        read(`attached:${namespace}/${name}`);
+        return this.#servicePolicyKinds.flatMap((policyKind) => {
+          const candidates = this.#attached.sorted(`${policyKind.kind.kind} ${namespace}/${name}`);
+          const policy = candidates.toSorted(byAge)[0];
+          return policy === undefined ? [] : [{ policyKind, policy }];
+        });
       },
       resource: (key) => {
         read(`resource:${key}`);
@@ -186,6 +215,11 @@ export class World {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
+    const servicePolicy = this.#servicePolicyKinds.find(({ kind }) => kind.kind === resource.kind);
+    if (servicePolicy !== undefined) {
+      for (const target of servicePolicy.targets(resource)) affected.add(`attached:${target}`);
+      return;
+    }
     const policyKind = this.#policyKinds.find(({ kind }) => kind.kind === resource.kind);
     if (policyKind === undefined) return;
     for (const workload of this.#registry.list()) {
@@ -202,6 +236,10 @@ export class World {
     } else if (resource.kind === "HTTPRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
+    } else {
+      const servicePolicy = this.#servicePolicyKinds.find(({ kind }) => kind.kind === resource.kind);
+      for (const target of servicePolicy?.targets(resource) ?? [])
+        this.#attached.set(`${resource.kind} ${target}`, key, add ? resource : undefined);
     }
   }
 
@@ -210,6 +248,11 @@ export class World {
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
   }
+}
+
+/** The oldest first; sorting is stable, so those of one age stay in the order of their keys. */
+function byAge(a: Resource, b: Resource): number {
+  return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
 }
 
 /** Values in groups, each value under a key of its own in its group. */
