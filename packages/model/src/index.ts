@@ -80,6 +80,11 @@ export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,
+  gatewayOfRoute,
+  gatewayRouteName,
+  gatewayRoutesType,
+  gatewayRouteType,
+  gatewayType,
   hostBindingName,
   hostBindingType,
   policyType,
