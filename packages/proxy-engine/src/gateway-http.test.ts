@@ -16,6 +16,7 @@ import {
 } from "./testing/test-gateway.suite.ts";
 import { meshEndpoint, plainEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
 import {
+  eventually,
   fetchAt,
   http2App,
   http2Client,
@@ -262,9 +263,12 @@ describe("a gateway", () => {
       () => undefined,
       (server) => {
         server.on("upgrade", (_request, socket) => {
-          socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+          socket.write(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+          );
           socket.on("data", (chunk: Buffer) => socket.write(`echo ${chunk.toString("latin1")}`));
           socket.on("error", () => undefined);
+          socket.on("end", () => socket.end());
         });
       },
     );
@@ -276,13 +280,16 @@ describe("a gateway", () => {
     edge.route({ name: "shop/a", listeners: { web: [] }, http: [httpRule("shop/chat")] });
     await edge.listen([listener("web", port)]);
     const client = new TcpClient(port);
-    client.write("GET /chat HTTP/1.1\r\nhost: a.com\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    client.write(
+      "GET /chat HTTP/1.1\r\nhost: a.com\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
     await client.until("101 ");
     client.write("ping");
     await client.until("echo ping");
+    client.socket.end();
+    await client.untilEnd();
     client.socket.destroy();
-    await client.untilClosed();
-    while (edge.started.proxy.live.exchanges > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    await eventually(() => edge.started.proxy.live.exchanges === 0);
   });
 
   it("speaks h2c to backends that are declared so", async () => {
