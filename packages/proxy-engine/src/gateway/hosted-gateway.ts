@@ -89,7 +89,7 @@ export class HostedGateway implements GatewayContext {
   #known = false;
   #wasComplete = false;
   #backendCertificate: KeyPair | undefined = undefined;
-  #constructed = false;
+  #advanceDue = false;
   #draining = false;
   #closed = false;
 
@@ -104,8 +104,6 @@ export class HostedGateway implements GatewayContext {
       onResource: (resource) => this.#onGateway(resource),
       onRemoved: () => this.#onGateway(undefined),
     });
-    this.#constructed = true;
-    this.#advance();
   }
 
   get engine(): Engine {
@@ -218,9 +216,17 @@ export class HostedGateway implements GatewayContext {
     if (this.#wasComplete) this.#listen();
   }
 
+  /** Once for all that arrives in one turn: with many routes there are many clusters that become known. */
   #advance(): void {
-    // The subscriptions of the constructor answer before it returns.
-    if (this.#closed || !this.#constructed) return;
+    if (this.#advanceDue) return;
+    this.#advanceDue = true;
+    queueMicrotask(() => {
+      this.#advanceDue = false;
+      if (!this.#closed) this.#advanceNow();
+    });
+  }
+
+  #advanceNow(): void {
     this.#routes.advance();
     if (!this.#wasComplete && this.#known && this.#routes.complete) {
       this.#wasComplete = true;
