@@ -2,10 +2,19 @@
 
 export { chooseBackend } from "./choose-backend.ts";
 export type { CorsPolicy } from "./cors.ts";
+export {
+  compareAttached,
+  compileGatewayRoute,
+  hostnameFit,
+  ListenerRoutes,
+  routeOf,
+  type AttachedRule,
+} from "./gateway-routes.ts";
 export { compileHeaderModifier, type HeaderEdits } from "./header-edits.ts";
 export type { PathEdit } from "./path-edit.ts";
 export {
   compilePortRoutes,
+  compileRule,
   PortMatcher,
   type CompiledBackend,
   type CompiledRule,
@@ -14,4 +23,5 @@ export {
 export type { Redirect, RedirectedRequest } from "./redirect.ts";
 export { takesMirror, type Rewrite, type RouteFilters } from "./route-filters.ts";
 export { compileRoutes, RoutesMatcher } from "./routes-matcher.ts";
+export { RouteIndex, type EntryOrder, type IndexedRule, type IndexEntry, type PathKind } from "./route-index.ts";
 export { splitTarget, type SplitTarget } from "./query.ts";
