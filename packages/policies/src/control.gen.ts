@@ -4,10 +4,19 @@ import type { PolicyKind, ServicePolicyKind } from "@ripstop/policy-api/control"
 import type { Kind } from "@ripstop/resources";
 
 import { kind as authorizationKind, policy as authorization } from "./authorization/index.ts";
+import { kind as backendTlsPolicyKind } from "./backend-tls-policy/index.ts";
+import { kind as gatewayKind } from "./gateway/index.ts";
+import { kind as gatewayClassKind } from "./gateway-class/index.ts";
+import { kind as grpcRouteKind } from "./grpc-route/index.ts";
 import { kind as httpRouteKind } from "./http-route/index.ts";
+import { kind as listenerSetKind } from "./listener-set/index.ts";
+import { kind as referenceGrantKind } from "./reference-grant/index.ts";
+import { kind as tcpRouteKind } from "./tcp-route/index.ts";
+import { kind as tlsRouteKind } from "./tls-route/index.ts";
+import { kind as udpRouteKind } from "./udp-route/index.ts";
 
 /** The resource kind of every folder. */
-export const policyResourceKinds: readonly Kind[] = [authorizationKind, httpRouteKind];
+export const policyResourceKinds: readonly Kind[] = [authorizationKind, backendTlsPolicyKind, gatewayKind, gatewayClassKind, grpcRouteKind, httpRouteKind, listenerSetKind, referenceGrantKind, tcpRouteKind, tlsRouteKind, udpRouteKind];
 
 /** The folders that compile to a filter on workloads. */
 export const policyKinds: readonly PolicyKind[] = [authorization];

@@ -1,5 +1,7 @@
 // JSON Schema for people: compiles a schema with Ajv, fills in defaults, and turns every error into a plain violation.
 
+import { isIPv4, isIPv6 } from "node:net";
+
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 
 import { parseDurationMs } from "@ripstop/core";
@@ -8,6 +10,7 @@ import { closest } from "./closest.ts";
 import { formatPath, isRecord, pathOfPointer, type FieldPath } from "./field-path.ts";
 import type { JsonSchema } from "./kind.ts";
 import { isDnsLabel, isDnsSubdomain, quote } from "./names.ts";
+import { brokenRules } from "./structural-rules.ts";
 
 /** One thing that does not fit a schema. */
 export interface SchemaProblem {
@@ -22,6 +25,11 @@ export interface SchemaProblem {
 export interface SchemaChecker {
   /** Fills defaults into `value` (in place) and returns every problem, at most 100. */
   check(value: unknown): readonly SchemaProblem[];
+  /**
+   * The rules of Kubernetes' structural schemas (CEL, list keys) that `value` breaks, at most 100. `value` passed `check`;
+   * `old` is what it replaces, if anything.
+   */
+  checkRules(value: unknown, old?: unknown): readonly SchemaProblem[];
 }
 
 const MAX_PROBLEMS = 100;
@@ -36,6 +44,8 @@ const ajv = new Ajv({
   formats: {
     int32: { type: "number", validate: (value: number) => Number.isInteger(value) && Math.abs(value) <= 2 ** 31 },
     int64: { type: "number", validate: (value: number) => Number.isSafeInteger(value) },
+    ipv4: (value: string) => isIPv4(value),
+    ipv6: (value: string) => isIPv6(value),
     duration: (value: string) => parseDurationMs(value).ok,
     "dns-label": isDnsLabel,
     "dns-subdomain": isDnsSubdomain,
@@ -45,6 +55,10 @@ const ajv = new Ajv({
 ajv.addKeyword({ keyword: "x-remedy", schemaType: "string" });
 // An object that takes any field.
 ajv.addKeyword({ keyword: "x-preserve-unknown-fields", schemaType: "boolean" });
+// Checked by structural-rules.ts.
+ajv.addKeyword({ keyword: "x-kubernetes-validations", schemaType: "array" });
+ajv.addKeyword({ keyword: "x-kubernetes-list-type", schemaType: "string" });
+ajv.addKeyword({ keyword: "x-kubernetes-list-map-keys", schemaType: "array" });
 
 /**
  * Compiles a schema. Every object with `properties` refuses unknown fields unless it says otherwise
@@ -58,6 +72,7 @@ export function compileSchema(schema: JsonSchema): SchemaChecker {
       if (validate(value)) return [];
       return problemsOf(validate.errors ?? [], value);
     },
+    checkRules: (value, old) => brokenRules(schema, value, old),
   };
 }
 

@@ -8,15 +8,17 @@ import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Revision, Store } from "../store/store.ts";
+import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
+import { MultiMap } from "./multi-map.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
 
 /** Reads that are recorded as dependencies of what is being computed. */
-export interface WorldView {
+export interface WorldView extends GatewayReads {
   service(namespace: string, name: string): ServiceView | undefined;
   workload(id: string): RegisteredWorkload | undefined;
   /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
-  /** HTTPRoutes that name the service as a parent. */
+  /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
@@ -24,6 +26,8 @@ export interface WorldView {
   attachedTo(namespace: string, name: string): readonly AttachedPolicy[];
   /** A resource by its key. */
   resource(key: string): Resource | undefined;
+  /** Workloads that host the Gateway and are ready. */
+  placements(namespace: string, name: string): readonly RegisteredWorkload[];
 }
 
 /** A policy attached to a service, with its kind. */
@@ -54,15 +58,24 @@ export class World {
   readonly #servicePolicyKinds: readonly ServicePolicyKind[];
   /** "KIND NS/SERVICE" → policies of that kind that are attached to it. */
   readonly #attached = new MultiMap<Resource>();
-  /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
+  /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
+  /** "NS/GATEWAY" → workloads that host it. */
+  readonly #placements = new MultiMap<RegisteredWorkload>();
+  readonly #gateways: GatewayIndex;
 
   constructor(store: Store, registry: Registry, { policyKinds, servicePolicyKinds = [] }: KnownPolicies) {
     this.#store = store;
     this.#registry = registry;
     this.#policyKinds = policyKinds;
     this.#servicePolicyKinds = servicePolicyKinds;
-    for (const kind of ["Service", "HTTPRoute", ...servicePolicyKinds.map((policyKind) => policyKind.kind.kind)]) {
+    this.#gateways = new GatewayIndex(store);
+    for (const kind of [
+      "Service",
+      "HTTPRoute",
+      "GRPCRoute",
+      ...servicePolicyKinds.map((policyKind) => policyKind.kind.kind),
+    ]) {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
     }
     for (const workload of registry.list()) this.#indexWorkload(workload, true);
@@ -82,9 +95,19 @@ export class World {
     return members.size === 1 ? only : serviceName;
   }
 
+  /** How often a Gateway was judged. */
+  get judged(): number {
+    return this.#gateways.judged;
+  }
+
   /** A view that hands the name of each read to `read`. */
   view(read: (dependency: string) => void): WorldView {
     return {
+      ...this.#gateways.reads(read),
+      placements: (namespace, name) => {
+        read(`placements:${namespace}/${name}`);
+        return this.#placements.sorted(`${namespace}/${name}`).filter(({ ready }) => ready);
+      },
       service: (namespace, name) => {
         read(`service:${namespace}/${name}`);
         return this.#service(namespace, name);
@@ -131,7 +154,9 @@ export class World {
       if (before !== undefined) this.#indexResource(before, false);
       if (after !== undefined) this.#indexResource(after, true);
       for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
+      this.#gateways.onChange(before, after, affected);
     }
+    this.#gateways.settle(affected);
     return affected;
   }
 
@@ -145,6 +170,7 @@ export class World {
       if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
       for (const workload of [before, after]) {
         if (workload === undefined) continue;
+        for (const gateway of hostedBy(workload)) affected.add(`placements:${gateway}`);
         for (const label of labelKeys(workload)) {
           affected.add(`state:${label}`);
           if (!onlyState) affected.add(`members:${label}`);
@@ -211,7 +237,7 @@ export class World {
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
       return;
     }
-    if (resource.kind === "HTTPRoute") {
+    if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
@@ -233,7 +259,7 @@ export class World {
       const declared = resource as Resource<ServiceSpec>;
       const label = firstLabel(declared);
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
-    } else if (resource.kind === "HTTPRoute") {
+    } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
     } else {
@@ -247,6 +273,7 @@ export class World {
     const value = add ? workload : undefined;
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
+    for (const gateway of hostedBy(workload)) this.#placements.set(gateway, workload.id, value);
   }
 }
 
@@ -255,31 +282,9 @@ function byAge(a: Resource, b: Resource): number {
   return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
 }
 
-/** Values in groups, each value under a key of its own in its group. */
-class MultiMap<T> {
-  readonly #groups = new Map<string, Map<string, T>>();
-
-  set(group: string, key: string, value: T | undefined): void {
-    const values = this.#groups.get(group);
-    if (value === undefined) {
-      values?.delete(key);
-      if (values?.size === 0) this.#groups.delete(group);
-    } else if (values === undefined) this.#groups.set(group, new Map([[key, value]]));
-    else values.set(key, value);
-  }
-
-  get(group: string): readonly T[] {
-    return [...(this.#groups.get(group)?.values() ?? [])];
-  }
-
-  /** In the order of their keys. */
-  sorted(group: string): readonly T[] {
-    return [...(this.#groups.get(group) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
-  }
-
-  count(group: string): number {
-    return this.#groups.get(group)?.size ?? 0;
-  }
+/** "NAMESPACE/NAME" of the Gateways that a workload hosts. */
+function hostedBy({ namespace, gateway }: RegisteredWorkload): readonly string[] {
+  return (gateway?.names ?? []).map((name) => `${namespace}/${name}`);
 }
 
 function labelKey(namespace: string, key: string, value: string): string {

@@ -3,7 +3,9 @@
 import type { Result } from "@ripstop/core";
 import type { Resource } from "@ripstop/resources";
 
-import type { HttpRouteSpec, ObjectReference, ParentRef } from "./spec.ts";
+import { GATEWAY_GROUP } from "../gateway/condition.ts";
+import { isGranted, type ReferenceGrantSpec } from "../reference-grant/index.ts";
+import type { ObjectReference, ParentRef } from "./spec.ts";
 
 /** A Service as routes see it; declared by a resource, or implied by a registered workload. */
 export interface RouteService {
@@ -19,6 +21,8 @@ export interface BackendReference {
   readonly namespace: string;
   readonly name: string;
   readonly port: number | undefined;
+  /** The route that refers. */
+  readonly from: { readonly kind: string; readonly namespace: string };
 }
 
 /** A Service that can take requests. */
@@ -63,14 +67,30 @@ export function serviceBackends(findService: FindService): ResolveBackend {
   };
 }
 
+/** The ResolveBackend of routes of a Gateway: Services of other namespaces need a ReferenceGrant there. */
+export function grantedBackends(
+  resolve: ResolveBackend,
+  grantsOf: (namespace: string) => readonly Resource<ReferenceGrantSpec>[],
+): ResolveBackend {
+  return (reference) => {
+    const { group, kind, namespace, name, from } = reference;
+    if (namespace === from.namespace || group !== "" || kind !== "Service") return resolve(reference);
+    const cross = { from: { group: GATEWAY_GROUP, ...from }, to: { group, kind, name } };
+    if (isGranted(cross, grantsOf(namespace))) return resolve(reference);
+    const message = `no ReferenceGrant in ${namespace} lets a ${from.kind} of ${from.namespace} use Service ${namespace}/${name}`;
+    return { ok: false, error: { reason: "RefNotPermitted", message } };
+  };
+}
+
 /** `backend` with the namespace filled in from its route. */
-export function backendReference(route: Resource<HttpRouteSpec>, backend: ObjectReference): BackendReference {
+export function backendReference(route: Resource, backend: ObjectReference): BackendReference {
   const { group, kind, name, port } = backend;
-  return { group, kind, name, port, namespace: backend.namespace ?? route.metadata.namespace };
+  const { namespace } = route.metadata;
+  return { group, kind, name, port, namespace: backend.namespace ?? namespace, from: { kind: route.kind, namespace } };
 }
 
 /** The namespace of a parent. */
-export function parentNamespace(route: Resource<HttpRouteSpec>, parent: ParentRef): string {
+export function parentNamespace(route: Resource, parent: ParentRef): string {
   return parent.namespace ?? route.metadata.namespace;
 }
 
