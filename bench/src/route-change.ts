@@ -137,7 +137,7 @@ async function apply(api: ControlApi, resources: readonly object[]): Promise<num
 
 /** Milliseconds from commit to the last acknowledgement. */
 async function live(api: ControlApi, revision: number): Promise<number> {
-  const path = `/v1/revisions/${revision}/live?waitMs=${30_000}`;
+  const path = `/v1/revisions/${revision}/live?waitMs=30000`;
   const answer = await api.call<LiveStatus>("GET", path, undefined, LONGEST_MS);
   if (!answer.ok || answer.value.live !== 1)
     throw new Error(`the change did not become live: ${JSON.stringify(answer)}`);

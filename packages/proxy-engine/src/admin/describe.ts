@@ -21,22 +21,30 @@ export function describeConfig(proxy: Proxy): unknown {
         ready: host.ready,
         waiting: host.waiting.size,
       })),
-      services: [...workload.hosts.clusters.values()].map((cluster) => ({
-        service: cluster.service,
-        config: cluster.config ?? null,
-        endpoints: cluster.endpoints.all.map((endpoint) => ({
-          id: endpoint.id,
-          address: endpoint.model.address,
-          mesh: endpoint.mesh,
-          hbone: endpoint.hbone,
-          weight: endpoint.weight,
-          healthy: endpoint.healthy,
-          ejected: endpoint.ejectedUntilMs !== 0,
-          inflight: endpoint.inflight,
-          latencyMs: Math.round(endpoint.latencyMs * 100) / 100,
-          version: endpoint.model.version,
-        })),
+      gateways: workload.gateways.map(({ gateway, ready, addresses, routes }) => ({
+        gateway,
+        ready,
+        addresses,
+        routes,
       })),
+      services: [workload, ...workload.gateways]
+        .flatMap(({ hosts }) => [...hosts.clusters.values()])
+        .map((cluster) => ({
+          service: cluster.service,
+          config: cluster.config ?? null,
+          endpoints: cluster.endpoints.all.map((endpoint) => ({
+            id: endpoint.id,
+            address: endpoint.model.address,
+            mesh: endpoint.mesh,
+            hbone: endpoint.hbone,
+            weight: endpoint.weight,
+            healthy: endpoint.healthy,
+            ejected: endpoint.ejectedUntilMs !== 0,
+            inflight: endpoint.inflight,
+            latencyMs: Math.round(endpoint.latencyMs * 100) / 100,
+            version: endpoint.model.version,
+          })),
+        })),
     })),
   };
 }
@@ -105,12 +113,14 @@ export function describeConnections(proxy: Proxy): Connections {
         protocol: session.protocol,
         idle: session.idle,
       })),
-      pools: [...workload.connector.pools].map((pool) => ({
-        address: pool.address,
-        connections: pool.connections,
-        active: pool.active,
-        waiting: pool.waiting,
-      })),
+      pools: [workload, ...workload.gateways]
+        .flatMap(({ connector }) => [...connector.pools])
+        .map((pool) => ({
+          address: pool.address,
+          connections: pool.connections,
+          active: pool.active,
+          waiting: pool.waiting,
+        })),
       tunnels: workload.tunnels.size,
     })),
   };

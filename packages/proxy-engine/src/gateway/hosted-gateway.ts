@@ -24,7 +24,7 @@ import {
 } from "@ripstop/net";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
-import { HostTable } from "../4-route/host-table.ts";
+import type { HostTable } from "../4-route/host-table.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
@@ -199,6 +199,9 @@ export class HostedGateway implements GatewayContext {
   }
 
   #onGateway(gateway: Gateway | undefined): void {
+    // What guards the gateway guards its workload. Config that says more is not taken half.
+    if (gateway !== undefined && gateway.policies.length > 0)
+      throw new Error("this version knows no policies of a Gateway itself");
     if (!this.#known || (gateway === undefined) !== (this.#received === undefined)) {
       if (gateway === undefined)
         this.engine.log.warn("the Gateway does not exist (yet); nothing is listened on for it", {

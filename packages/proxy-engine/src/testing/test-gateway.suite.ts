@@ -1,6 +1,6 @@
 // A Gateway of the tests: its proxy, its config written by hand, and clients that speak TLS to it.
 
-import { Agent, request as httpsRequest } from "node:https";
+import { request as httpsRequest, type Agent } from "node:https";
 import { createServer } from "node:net";
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
