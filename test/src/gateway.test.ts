@@ -18,6 +18,8 @@ require("node:http").createServer((request, response) => {
 process.on("SIGTERM", () => process.exit(0));
 `;
 
+const example = /^```yaml\n(.*?)^```/ms.exec(readFileSync(join(root, "docs/gateway.md"), "utf8"))?.[1] ?? "";
+
 interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -102,10 +104,8 @@ describe("the example of docs/gateway.md", () => {
       };
       return workloads.length === 2 && workloads.every(({ ready }) => ready) ? true : undefined;
     });
-    const page = readFileSync(join(root, "docs/gateway.md"), "utf8");
-    const yaml = /^```yaml\n(.*?)^```/ms.exec(page)?.[1] ?? "";
     await apply(await secret(authority));
-    await apply(yaml);
+    await apply(example);
     await gateway.printed(new RegExp(`gateway listening.*127.0.0.1:${offset + 443}`));
   });
   after(() => mesh.stop());
@@ -146,6 +146,7 @@ describe("the example of docs/gateway.md", () => {
       );
       assert.equal((await ask("/books", { secure: authority, agent })).status, 200);
       assert.equal(Object.values(agent.freeSockets).flat()[0], before);
+      authority = other;
     } finally {
       agent.destroy();
     }
@@ -156,6 +157,32 @@ describe("the example of docs/gateway.md", () => {
     assert.match(described.output, /Programmed/);
     const secrets = await mesh.command(["get", "Secret", "-n", "infra", "-o", "yaml"]);
     assert.doesNotMatch(secrets.output + gateway.output(), /PRIVATE KEY/);
+  });
+
+  it("is replaced by a new process without a refused connection", async () => {
+    let over = false;
+    const said = gateway.printed(/the proxy was [^\n]*/).then(([line]) => {
+      over = true;
+      return line;
+    });
+    gateway.child.kill("SIGUSR2");
+    while (!over) assert.equal((await ask("/books/1", { secure: authority })).status, 200);
+    assert.match(await said, /was replaced by a new process/);
+    for (let more = 0; more < 5; more++) assert.equal((await ask("/books/1", { secure: authority })).status, 200);
+  });
+
+  it("closes the port of a listener that is removed, also one that was taken over", async () => {
+    const gatewayOnly = example.split(/^---\n/m).find((one) => one.includes("kind: Gateway\n")) ?? "";
+    const without = gatewayOnly.replace(/    - name: http\n.*?(?=    - name: https)/s, "");
+    assert.notEqual(without, gatewayOnly);
+    await apply(without);
+    await mesh.until("the port is closed", () =>
+      ask("/", {}).then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    assert.equal((await ask("/books/1", { secure: authority })).status, 200);
   });
 
   it("ends in good order", async () => {

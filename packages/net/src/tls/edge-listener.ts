@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { Clock, Result, RipstopError } from "@ripstop/core";
 import type { Conn } from "../conn.ts";
 import { currentTier } from "../current-tier.ts";
-import { listen, type Listener } from "../listen.ts";
+import { listen, type Listener, type ListeningSocket } from "../listen.ts";
 import { publicTier } from "../tiers/public-tier.ts";
 import { SocketConn } from "../tiers/socket-conn.ts";
 import type { Acceptor, Tier } from "../tiers/tier.ts";
@@ -27,6 +27,8 @@ export interface EdgeListenOptions {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** A listening socket of another process, instead of the address. */
+  readonly socket?: ListeningSocket;
   readonly clock: Clock;
   readonly observer: TlsObserver;
   /** Undefined: nobody serves that name; the connection is closed. */
@@ -51,8 +53,9 @@ export function listenEdge(options: EdgeListenOptions): Promise<Result<Listener,
     },
     connect: publicTier.connect,
   };
-  const { host, port, maxConnections } = options;
-  return listen({ host, port, maxConnections, tier, onConn: (conn) => handshakes.handOver(conn) });
+  const { host, port, socket, maxConnections } = options;
+  const where = socket === undefined ? { host, port } : { socket };
+  return listen({ ...where, maxConnections, tier, onConn: (conn) => handshakes.handOver(conn) });
 }
 
 /** alert, fatal, unrecognized_name (RFC 8446 section 6.2), in a record of its own. */
