@@ -1,5 +1,7 @@
 // The state of a proxy as plain data, for operators.
 
+import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
+import type { Cluster } from "../6-balance/cluster.ts";
 import type { LiveCounts } from "../engine.ts";
 import type { Proxy } from "../proxy.ts";
 
@@ -14,6 +16,12 @@ export function describeConfig(proxy: Proxy): unknown {
       id: workload.id,
       config: workload.view.workload ?? null,
       policiesInForce: workload.view.chain !== undefined,
+      gateways: workload.gateways.map(({ gateway, ready, addresses, routes }) => ({
+        gateway,
+        ready,
+        addresses,
+        routes,
+      })),
       hosts: [...workload.hosts.hosts.values()].map((host) => ({
         host: host.host,
         service: host.frontend?.service ?? null,
@@ -21,30 +29,22 @@ export function describeConfig(proxy: Proxy): unknown {
         ready: host.ready,
         waiting: host.waiting.size,
       })),
-      gateways: workload.gateways.map(({ gateway, ready, addresses, routes }) => ({
-        gateway,
-        ready,
-        addresses,
-        routes,
-      })),
-      services: [workload, ...workload.gateways]
-        .flatMap(({ hosts }) => [...hosts.clusters.values()])
-        .map((cluster) => ({
-          service: cluster.service,
-          config: cluster.config ?? null,
-          endpoints: cluster.endpoints.all.map((endpoint) => ({
-            id: endpoint.id,
-            address: endpoint.model.address,
-            mesh: endpoint.mesh,
-            hbone: endpoint.hbone,
-            weight: endpoint.weight,
-            healthy: endpoint.healthy,
-            ejected: endpoint.ejectedUntilMs !== 0,
-            inflight: endpoint.inflight,
-            latencyMs: Math.round(endpoint.latencyMs * 100) / 100,
-            version: endpoint.model.version,
-          })),
+      services: clustersOf(workload).map((cluster) => ({
+        service: cluster.service,
+        config: cluster.config ?? null,
+        endpoints: cluster.endpoints.all.map((endpoint) => ({
+          id: endpoint.id,
+          address: endpoint.model.address,
+          mesh: endpoint.mesh,
+          hbone: endpoint.hbone,
+          weight: endpoint.weight,
+          healthy: endpoint.healthy,
+          ejected: endpoint.ejectedUntilMs !== 0,
+          inflight: endpoint.inflight,
+          latencyMs: Math.round(endpoint.latencyMs * 100) / 100,
+          version: endpoint.model.version,
         })),
+      })),
     })),
   };
 }
@@ -124,4 +124,9 @@ export function describeConnections(proxy: Proxy): Connections {
       tunnels: workload.tunnels.size,
     })),
   };
+}
+
+/** Of the application's calls and of the Gateways. */
+function clustersOf({ hosts, gateways }: HostedWorkload): readonly Cluster[] {
+  return [hosts, ...gateways.map((gateway) => gateway.hosts)].flatMap(({ clusters }) => [...clusters.values()]);
 }
