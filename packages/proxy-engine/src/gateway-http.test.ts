@@ -400,6 +400,52 @@ describe("a gateway", () => {
       }
     });
 
+    it("carries gRPC with its trailers, and answers unknown methods with a gRPC status", async () => {
+      const app = await http2App((server) => {
+        server.on("stream", (stream) => {
+          stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+          stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "7", "grpc-message": "no" }));
+          stream.on("data", (chunk: Buffer) => stream.write(chunk));
+          stream.on("end", () => stream.end());
+        });
+      });
+      apps.push(app);
+      mesh.service("shop/grpc", {
+        ports: [{ port: 8080, protocol: Protocol.GRPC }],
+        endpoints: [plainEndpoint(app.port, { 8080: app.port })],
+      });
+      edge.route({
+        name: "shop/a",
+        kind: "GRPCRoute",
+        listeners: { tls: [] },
+        http: [httpRule("shop/grpc", prefix("/shop.Catalog"))],
+      });
+      await edge.listen([secure()]);
+      const session = http2Connect(`https://a.com`, { ca: ca.rootsPem, servername: "a.com", host: "127.0.0.1", port });
+      const call = (path: string): Promise<{ readonly status: string; readonly body: string }> =>
+        new Promise((resolve, reject) => {
+          const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+          const stream = session.request(headers);
+          let status = "";
+          let body = "";
+          const read = (fields: Record<string, unknown>): void => {
+            if (fields["grpc-status"] !== undefined) status = String(fields["grpc-status"]);
+          };
+          stream.on("response", read);
+          stream.on("trailers", read);
+          stream.on("data", (chunk: Buffer) => (body += chunk.toString("latin1")));
+          stream.on("end", () => resolve({ status, body }));
+          stream.on("error", reject);
+          stream.end("\0\0\0\0\x02hi");
+        });
+      try {
+        assert.deepEqual(await call("/shop.Catalog/Get"), { status: "7", body: "\0\0\0\0\x02hi" });
+        assert.equal((await call("/shop.Other/Get")).status, "12");
+      } finally {
+        session.destroy();
+      }
+    });
+
     it("shows the certificate that fits the server name, and the first when none does", async () => {
       const [first, second] = [await ca.certificate("default.com"), await ca.certificate("*.b.com")];
       edge.route({ name: "shop/a", listeners: { tls: [] }, http: [httpRule(await outside("catalog"))] });
