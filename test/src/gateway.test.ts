@@ -2,10 +2,11 @@
 // outside of the mesh.
 
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { TestAuthority } from "@ripstop/testkit";
@@ -26,20 +27,24 @@ interface Answer {
   readonly body: string;
 }
 
-/** A number so that 80 and 443 plus it are free ports. */
+/**
+ * A number so that 80 and 443 plus it are free ports, below those that the system gives to outgoing connections: in between a
+ * connection of another test could take one.
+ */
 async function freeOffset(): Promise<number> {
   for (;;) {
-    const servers = [createServer(), createServer()];
-    const [first, second] = servers as [(typeof servers)[0], (typeof servers)[0]];
-    await new Promise<void>((resolve) => first.listen(0, "127.0.0.1", resolve));
-    const offset = (first.address() as AddressInfo).port - 80;
-    const free = await new Promise<boolean>((resolve) => {
-      second.once("error", () => resolve(false));
-      second.listen(offset + 443, "127.0.0.1", () => resolve(true));
-    });
-    await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
-    if (free) return offset;
+    const offset = randomInt(10_000, 31_000);
+    const free = await Promise.all([offset + 80, offset + 443].map(isFree));
+    if (free.every(Boolean)) return offset;
   }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 describe("the example of docs/gateway.md", () => {

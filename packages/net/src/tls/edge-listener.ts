@@ -61,10 +61,14 @@ export function listenEdge(options: EdgeListenOptions): Promise<Result<Listener,
 /** alert, fatal, unrecognized_name (RFC 8446 section 6.2), in a record of its own. */
 const UNRECOGNIZED_NAME: Buffer = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
+const HANDSHAKES_PER_TURN = 4;
+
 class EdgeHandshakes {
   acceptor: Acceptor | undefined = undefined;
   readonly #options: EdgeListenOptions;
   readonly #pending = new Set<Socket>();
+  /** Handshakes that are to be started. */
+  readonly #queue: (() => void)[] = [];
   #choice: EdgeChoice | undefined = undefined;
 
   constructor(options: EdgeListenOptions) {
@@ -132,17 +136,29 @@ class EdgeHandshakes {
       this.#accept(choice, new SocketConn(socket, { onGone: () => this.acceptor?.onGone() }));
       return;
     }
-    terminator.accept(socket, hello.serverName, {
-      onSecure: (secured, info) => {
-        done();
-        this.#options.observer.accepted("server", info.resumed);
-        this.#accept(
-          choice,
-          secureConn(secured, currentTier().name, { tls: info, onGone: () => this.acceptor?.onGone() }),
-        );
-      },
-      onFailed: (reason, message) => this.#refuse(socket, reason, message),
+    this.#queue.push(() => {
+      if (socket.destroyed) return;
+      terminator.accept(socket, hello.serverName, {
+        onSecure: (secured, info) => {
+          done();
+          this.#options.observer.accepted("server", info.resumed);
+          this.#accept(
+            choice,
+            secureConn(secured, currentTier().name, { tls: info, onGone: () => this.acceptor?.onGone() }),
+          );
+        },
+        onFailed: (reason, message) => this.#refuse(socket, reason, message),
+      });
     });
+    if (this.#queue.length === 1) setImmediate(() => this.#startSome());
+  }
+
+  /** A few at a turn, so that a burst does not stall traffic. */
+  #startSome(): void {
+    const some = this.#queue.slice(0, HANDSHAKES_PER_TURN);
+    for (const start of some) start();
+    this.#queue.splice(0, some.length);
+    if (this.#queue.length > 0) setImmediate(() => this.#startSome());
   }
 
   #accept(choice: EdgeChoice, conn: Conn): void {

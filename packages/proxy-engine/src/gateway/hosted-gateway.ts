@@ -75,6 +75,7 @@ interface OpenSocket {
 
 const RETRY_MS = 2_000;
 const MAX_PORT = 65_535;
+const MAX_DIALERS = 1_024;
 
 /** One Gateway. */
 export class HostedGateway implements GatewayContext {
@@ -413,7 +414,11 @@ export class HostedGateway implements GatewayContext {
   #backendDialer(tls: BackendTls): BackendDialer {
     const key = JSON.stringify(tls);
     let dialer = this.#dialers.get(key);
-    if (dialer === undefined) this.#dialers.set(key, (dialer = this.#newDialer(tls)));
+    if (dialer === undefined) {
+      // Policies that changed leave theirs behind.
+      if (this.#dialers.size >= MAX_DIALERS) this.#dialers.clear();
+      this.#dialers.set(key, (dialer = this.#newDialer(tls)));
+    }
     return dialer;
   }
 
