@@ -1,7 +1,13 @@
 // The routes of one gateway listener: what is attached, in the order of the Gateway API.
 
-import type { GatewayRoute, HttpRule } from "@ripstop/model";
-import { compileRule, type CompiledRule, type RouteRequest } from "./port-matcher.ts";
+import type { GatewayRoute, HttpRule, StreamRule } from "@ripstop/model";
+import {
+  compileBackend,
+  compileRule,
+  type CompiledBackend,
+  type CompiledRule,
+  type RouteRequest,
+} from "./port-matcher.ts";
 import { RouteIndex, type IndexedRule } from "./route-index.ts";
 
 /** One match of one rule of an attached route, with what decides its place. */
@@ -74,4 +80,20 @@ export function hostnameFit(hostname: string, host: string): number {
   if (!hostname.startsWith("*.")) return hostname === host ? Number.MAX_SAFE_INTEGER : 0;
   const suffix = hostname.slice(1);
   return host.length > suffix.length && host.endsWith(suffix) ? 1 + suffix.length : 0;
+}
+
+/** Where whole connections go, ready to choose from. */
+export interface CompiledStreamRule {
+  readonly source: string;
+  readonly backends: readonly CompiledBackend[];
+  readonly totalWeight: number;
+}
+
+/** Makes a rule for connections ready. */
+export function compileStreamRule({ source, backends }: StreamRule): CompiledStreamRule {
+  return {
+    source,
+    backends: backends.map((backend) => compileBackend(backend, "/")),
+    totalWeight: backends.reduce((sum, { weight }) => sum + weight, 0),
+  };
 }

@@ -1,14 +1,17 @@
 // L3: route matching, pure functions of (routes, request).
 
 export { chooseBackend } from "./choose-backend.ts";
+export { addServices } from "./routes-matcher.ts";
 export type { CorsPolicy } from "./cors.ts";
 export {
   compareAttached,
   compileGatewayRoute,
+  compileStreamRule,
   hostnameFit,
   ListenerRoutes,
   routeOf,
   type AttachedRule,
+  type CompiledStreamRule,
 } from "./gateway-routes.ts";
 export { compileHeaderModifier, type HeaderEdits } from "./header-edits.ts";
 export type { PathEdit } from "./path-edit.ts";

@@ -175,7 +175,8 @@ class Rule implements IndexedRule {
   }
 }
 
-function compileBackend(backend: Backend, prefix: string): CompiledBackend {
+/** Makes a backend ready; `prefix` is the path prefix of the match that it belongs to. */
+export function compileBackend(backend: Backend, prefix: string): CompiledBackend {
   const { service, port, weight, invalid } = backend;
   return { service, port, weight, invalid, filters: compileRouteFilters(backend.filters, prefix) };
 }
