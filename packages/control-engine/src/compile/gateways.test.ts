@@ -388,6 +388,15 @@ describe("a route of a Gateway", () => {
     assert.deepEqual(backends(), ["", ""]);
   });
 
+  it("does not send HTTP to a port that declares another protocol", async () => {
+    const odd = service("catalog").replace("port: 80}", "port: 80, appProtocol: example.com/odd}");
+    await bench.apply(gateway(`[${HTTP}]`), odd, route("HTTPRoute", "r", `{${TO_EDGE}, rules: [{${TO_CATALOG}}]}`));
+    assert.deepEqual(bench.conditionsOf("HTTPRoute/infra/r", "parents", 0), [
+      "Accepted=True Accepted",
+      "ResolvedRefs=False UnsupportedProtocol",
+    ]);
+  });
+
   it("carries the ranks of its matches, so that proxies can merge routes", async () => {
     await bench.host("edge");
     const matches =
@@ -602,5 +611,24 @@ describe("a change of one route among a thousand", () => {
     // Its host names concern what is attached too, and no other route.
     await bench.apply(route("HTTPRoute", "r7", spec(7_000)));
     assert.deepEqual(counts(), [compiled + 3, statuses + 3, judged]);
+  });
+
+  it("is not needed for another certificate, which goes to the Gateway alone", async () => {
+    await bench.host("edge");
+    const https = `{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}`;
+    await bench.apply(
+      tlsSecret("cert", svid),
+      gateway(`[${https}]`),
+      service("catalog"),
+      route("HTTPRoute", "r", `{${TO_EDGE}, rules: [{${TO_CATALOG}}]}`),
+    );
+    assert.ok(bench.get(gatewayType, "infra/edge") && bench.get(gatewayRoutesType, "infra/edge"));
+    assert.ok(bench.get(gatewayRouteType, "infra/edge/HTTPRoute/infra/r"));
+    const { computed } = bench.compiler.statistics;
+    const statuses = bench.conditions.computed;
+    const next = await (await TestAuthority.create()).issue("spiffe://test.mesh/ns/a/sa/b");
+    await bench.apply(tlsSecret("cert", next));
+    assert.equal(bench.get(gatewayType, "infra/edge")?.listeners[0]?.certificates[0]?.keyPem, next.keyPem);
+    assert.deepEqual([bench.compiler.statistics.computed, bench.conditions.computed], [computed + 1, statuses + 1]);
   });
 });
