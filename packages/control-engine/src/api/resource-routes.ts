@@ -108,8 +108,8 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
 }
 
 /** With its status, without secrets. */
-function shown(resource: Resource, { kinds, withStatus }: ResourceRoutesOptions): unknown {
-  return shownDocument(withStatus(resource), kinds.get(resource.kind)?.kind);
+function shown(resource: Resource, options: ResourceRoutesOptions): unknown {
+  return shownDocument(options.withStatus(resource), options.kinds.get(resource.kind)?.kind);
 }
 
 function find(

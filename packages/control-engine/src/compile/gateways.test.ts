@@ -15,7 +15,7 @@ import {
 import { isRecord } from "@ripstop/resources";
 import { TestAuthority, type TestSvid } from "@ripstop/testkit";
 
-import { GatewayBench, tlsSecret } from "./gateway-bench.fixture.ts";
+import { GatewayBench, tlsSecret } from "./gateway-bench.suite.ts";
 
 const API = "apiVersion: gateway.networking.k8s.io/v1";
 
