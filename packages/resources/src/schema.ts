@@ -69,7 +69,8 @@ export function compileSchema(schema: JsonSchema): SchemaChecker {
   const validate: ValidateFunction = ajv.compile(close(schema));
   return {
     check(value) {
-      if (validate(value)) return [];
+      // The first time may judge a choice (oneOf) before the defaults that it looks at are filled in; the second does not.
+      if (validate(value) || validate(value)) return [];
       return problemsOf(validate.errors ?? [], value);
     },
     checkRules: (value, old) => brokenRules(schema, value, old),

@@ -113,8 +113,8 @@ function checkList(schema: JsonSchema, value: unknown, path: FieldPath, problems
   if (type !== "set" && !(type === "map" && Array.isArray(keys))) return;
   const names = Array.isArray(keys) ? keys.map(String) : [];
   const seen = new Map<string, number>();
-  for (const [index, entry] of value.entries()) {
-    const key = type === "set" ? entry : names.map((name) => (isRecord(entry) ? (entry[name] ?? null) : null));
+  for (const [index, entry] of (value as readonly unknown[]).entries()) {
+    const key: unknown = type === "set" ? entry : names.map((name) => (isRecord(entry) ? (entry[name] ?? null) : null));
     const text = JSON.stringify(key);
     const first = seen.get(text);
     if (first !== undefined && problems.length < MAX_PROBLEMS) {

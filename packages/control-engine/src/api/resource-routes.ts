@@ -50,9 +50,10 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
         const known = kindName === null || kindName === "" ? undefined : kinds.find(kindName);
         if (kindName !== null && kindName !== "" && known === undefined) return unknownKind(kindName, kinds);
         const wanted = known === undefined ? kinds.list() : [known.kind];
+        const isEverywhere = namespace === null || namespace === "" || known?.kind.namespaced === false;
         const resources = wanted
           .flatMap(({ kind }) => [...store.list(kind)])
-          .filter(({ metadata }) => namespace === null || namespace === "" || metadata.namespace === namespace)
+          .filter(({ metadata }) => isEverywhere || metadata.namespace === namespace)
           .map((resource) => shown(resource, options));
         answerJson(response, 200, { resources });
         return undefined;
@@ -107,8 +108,8 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
 }
 
 /** With its status, without secrets. */
-function shown(resource: Resource, { kinds, withStatus }: ResourceRoutesOptions): unknown {
-  return shownDocument(withStatus(resource), kinds.get(resource.kind)?.kind);
+function shown(resource: Resource, options: ResourceRoutesOptions): unknown {
+  return shownDocument(options.withStatus(resource), options.kinds.get(resource.kind)?.kind);
 }
 
 function find(

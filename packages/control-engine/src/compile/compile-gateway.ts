@@ -20,12 +20,7 @@ import {
   type RouteResource,
   type StreamRouteSpec,
 } from "@ripstop/policies/gateway";
-import {
-  compileGatewayRules,
-  compileStreamRules,
-  grantedBackends,
-  serviceBackends,
-} from "@ripstop/policies/http-route";
+import { compileGatewayRules, compileStreamRules, grantedBackends } from "@ripstop/policies/http-route";
 import { resourceName, type Resource } from "@ripstop/resources";
 
 import { asHttp, finder } from "./route-views.ts";
@@ -42,12 +37,10 @@ export function compileGatewayResource(view: WorldView, namespace: string, name:
 
 /** Names of the routes that are attached to a Gateway; undefined when there is no such Gateway of ours. */
 export function compileGatewayRoutes(view: WorldView, namespace: string, name: string): GatewayRoutes | undefined {
-  const gateway = view.gateway(namespace, name);
+  const gateway = view.gatewayShape(namespace, name);
   if (gateway === undefined || !gateway.isOurs) return undefined;
   const own = `${namespace}/${name}`;
-  const routes = routesOfGateway(view, gateway)
-    .filter((route) => attachments(view, route, gateway).length > 0)
-    .map((route) => gatewayRouteName(own, route.kind, resourceName(route)));
+  const routes = allAttached(view, gateway).map(({ route }) => gatewayRouteName(own, route.kind, resourceName(route)));
   return { gateway: own, routes: routes.sort() };
 }
 
@@ -56,11 +49,11 @@ export function compileGatewayRoute(view: WorldView, name: string): GatewayRoute
   const [gatewayNamespace = "", gatewayName = "", kind = "", namespace = "", routeName = "", ...more] = name.split("/");
   if (more.length > 0 || !routeKinds.some((known) => known === kind)) return undefined;
   const route = view.resource(`${kind}/${namespace}/${routeName}`);
-  const gateway = view.gateway(gatewayNamespace, gatewayName);
+  const gateway = view.gatewayShape(gatewayNamespace, gatewayName);
   if (route === undefined || gateway === undefined || !gateway.isOurs) return undefined;
-  const attached = attachments(view, route as RouteResource, gateway);
+  const attached = attachedTo(view, gateway, { route: route as RouteResource, routes: routesOf(view, gateway) });
   if (attached.length === 0) return undefined;
-  const resolve = grantedBackends(serviceBackends(finder(view)), (target) => view.grants(target));
+  const resolve = grantedBackends(finder(view), (target) => view.grants(target));
   const isHttp = kind === "HTTPRoute" || kind === "GRPCRoute";
   return {
     name,
@@ -82,7 +75,7 @@ export function judgeParent(view: WorldView, route: RouteResource, parent: Paren
   if (gateway === "other") return undefined;
   const judged = attachRoute(route, parent, { view: gateway, facts: view });
   if (gateway === undefined || judged.attached.length === 0) return judged;
-  const rival = olderRival(view, gateway, { route, attached: judged.attached });
+  const rival = olderRival(view, gateway, { route, attached: judged.attached, routes: routesOf(view, gateway) });
   if (rival === undefined) return judged;
   const message = `${rival.kind} ${resourceName(rival)} is older and has host names in common; the two kinds do not mix`;
   return { accepted: condition(route)("Accepted", false, "Conflicted", message), attached: [] };
@@ -99,30 +92,81 @@ export function referenceFacts(view: WorldView): ReferenceFacts {
 /** How many routes are attached to each listener, by the listener's key. */
 export function countAttached(view: WorldView, gateway: GatewayView): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
-  for (const route of routesOfGateway(view, gateway)) {
-    for (const { listener } of attachments(view, route, gateway))
-      counts.set(listener.key, (counts.get(listener.key) ?? 0) + 1);
-  }
+  for (const { attached } of allAttached(view, gateway))
+    for (const { listener } of attached) counts.set(listener.key, (counts.get(listener.key) ?? 0) + 1);
   return counts;
-}
-
-/** Every route that names the Gateway, or one of its ListenerSets, as a parent; each once. */
-export function routesOfGateway(view: WorldView, gateway: GatewayView): readonly RouteResource[] {
-  const routes = new Set<RouteResource>();
-  for (const parent of parentsOf(gateway))
-    for (const kind of routeKinds) for (const route of view.routesAt(parent, kind)) routes.add(route);
-  return [...routes];
 }
 
 type Parent = NonNullable<RouteResource["spec"]["parentRefs"]>[number];
 
-/** The listeners that a route is attached to by any of its parentRefs, each once. */
-function attachments(view: WorldView, route: RouteResource, gateway: GatewayView): readonly AttachedListener[] {
+/** Routes of a kind that name the Gateway or one of its ListenerSets as a parent. */
+type RoutesOf = (kind: string) => readonly RouteResource[];
+
+/** A route, and the others that it may have to give way to. */
+interface Candidate {
+  readonly route: RouteResource;
+  readonly routes: RoutesOf;
+}
+
+/** Every route with the listeners that it is attached to; those that are attached to none are left out. */
+function allAttached(
+  view: WorldView,
+  gateway: GatewayView,
+): readonly { readonly route: RouteResource; readonly attached: readonly AttachedListener[] }[] {
+  const routes = routesOf(view, gateway);
+  return routeKinds.flatMap((kind) =>
+    routes(kind)
+      .map((route) => ({ route, attached: attachedTo(view, gateway, { route, routes }) }))
+      .filter(({ attached }) => attached.length > 0),
+  );
+}
+
+/** Reads each kind once. */
+function routesOf(view: WorldView, gateway: GatewayView): RoutesOf {
+  const known = new Map<string, readonly RouteResource[]>();
+  return (kind) => {
+    const before = known.get(kind);
+    if (before !== undefined) return before;
+    const parents = parentsOf(gateway);
+    const [first = ""] = parents;
+    const routes =
+      parents.length === 1
+        ? view.routesAt(first, kind)
+        : [...new Set(parents.flatMap((parent) => view.routesAt(parent, kind)))];
+    known.set(kind, routes);
+    return routes;
+  };
+}
+
+/** The listeners that a route is attached to by any of its parentRefs, each once; none when it gives way to another kind. */
+function attachedTo(view: WorldView, gateway: GatewayView, { route, routes }: Candidate): readonly AttachedListener[] {
+  const attached = listenersOf(view, gateway, route);
+  if (attached.length === 0) return attached;
+  return olderRival(view, gateway, { route, attached, routes }) === undefined ? attached : [];
+}
+
+/** By route and Gateway, which are never changed but replaced: the same listeners every time. */
+const remembered = new WeakMap<RouteResource, WeakMap<GatewayView, readonly AttachedListener[]>>();
+
+function listenersOf(view: WorldView, gateway: GatewayView, route: RouteResource): readonly AttachedListener[] {
+  // Labels of namespaces are read anew, so that their change is noticed.
+  if (gateway.listeners.some(({ allowedNamespaces }) => allowedNamespaces.from === "Selector"))
+    return findListeners(view, gateway, route);
+  let byGateway = remembered.get(route);
+  if (byGateway === undefined) remembered.set(route, (byGateway = new WeakMap()));
+  let found = byGateway.get(gateway);
+  if (found === undefined) byGateway.set(gateway, (found = findListeners(view, gateway, route)));
+  return found;
+}
+
+function findListeners(view: WorldView, gateway: GatewayView, route: RouteResource): readonly AttachedListener[] {
+  const own = new Set(parentsOf(gateway));
   const byListener = new Map<string, AttachedListener>();
   for (const parent of route.spec.parentRefs ?? []) {
-    const target = gatewayOf(view, route, parent);
-    if (target === "other" || target?.namespace !== gateway.namespace || target.name !== gateway.name) continue;
-    for (const one of judgeParent(view, route, parent)?.attached ?? []) byListener.set(one.listener.key, one);
+    const named = gatewayParent(route, parent);
+    if (named === undefined || !own.has(`${named.kind} ${named.namespace}/${named.name}`)) continue;
+    for (const one of attachRoute(route, parent, { view: gateway, facts: view }).attached)
+      byListener.set(one.listener.key, one);
   }
   return [...byListener.values()];
 }
@@ -137,7 +181,7 @@ function gatewayOf(view: WorldView, route: RouteResource, parent: Parent): Gatew
     if (target === undefined) return undefined;
     [namespace = "", name = ""] = target.split("/");
   }
-  const gateway = view.gateway(namespace, name);
+  const gateway = view.gatewayShape(namespace, name);
   return gateway === undefined || gateway.isOurs ? gateway : "other";
 }
 
@@ -148,23 +192,17 @@ function gatewayOf(view: WorldView, route: RouteResource, parent: Parent): Gatew
 function olderRival(
   view: WorldView,
   gateway: GatewayView,
-  { route, attached }: { readonly route: RouteResource; readonly attached: readonly AttachedListener[] },
+  { route, attached, routes }: Candidate & { readonly attached: readonly AttachedListener[] },
 ): RouteResource | undefined {
   const other = route.kind === "HTTPRoute" ? "GRPCRoute" : route.kind === "GRPCRoute" ? "HTTPRoute" : undefined;
-  if (other === undefined) return undefined;
+  const rivals = other === undefined ? [] : routes(other);
+  if (rivals.length === 0) return undefined;
   const mine = new Map(attached.map((one) => [one.listener.key, one]));
-  for (const parent of parentsOf(gateway)) {
-    for (const rival of view.routesAt(parent, other)) {
-      if (!isOlder(rival, route)) continue;
-      for (const ref of rival.spec.parentRefs ?? []) {
-        const target = gatewayOf(view, rival, ref);
-        if (target !== gateway) continue;
-        const theirs = attachRoute(rival, ref, { view: gateway, facts: view }).attached;
-        if (theirs.some((one) => overlap(mine.get(one.listener.key), one))) return rival;
-      }
-    }
-  }
-  return undefined;
+  return rivals.find(
+    (rival) =>
+      isOlder(rival, route) &&
+      listenersOf(view, gateway, rival).some((one) => overlap(mine.get(one.listener.key), one)),
+  );
 }
 
 function overlap(a: AttachedListener | undefined, b: AttachedListener): boolean {
@@ -178,7 +216,7 @@ function parentsOf({ namespace, name, listenerSets }: GatewayView): readonly str
   return [`Gateway ${namespace}/${name}`, ...listenerSets.map((set) => `ListenerSet ${set.namespace}/${set.name}`)];
 }
 
-/** The older, then the first by "NAMESPACE/NAME". */
+/** The older, then the first by "NAMESPACE/NAME", then by kind. */
 function isOlder(a: Resource, b: Resource): boolean {
   const key = (one: Resource): string => `${one.metadata.creationTimestamp} ${resourceName(one)} ${one.kind}`;
   return key(a) < key(b);

@@ -35,7 +35,7 @@ export function compileRouteStatus(view: WorldView, key: string): readonly Route
   return routeStatus(route as StatusRoute, {
     findService: finder(view),
     resolveBackend,
-    resolveFromGateway: grantedBackends(resolveBackend, (namespace) => view.grants(namespace)),
+    resolveFromGateway: grantedBackends(finder(view), (namespace) => view.grants(namespace)),
     acceptedByGateway: (parent) => judgeParent(view, route as StatusRoute, parent)?.accepted,
     routesOf: (namespace, name) => view.routesAt(`Service ${namespace}/${name}`, "GRPCRoute"),
   });

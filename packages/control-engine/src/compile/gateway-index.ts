@@ -23,9 +23,14 @@ import { MultiMap } from "./multi-map.ts";
 export interface GatewayReads {
   /** The Gateway with its listeners judged; undefined when there is none. */
   gateway(namespace: string, name: string): GatewayView | undefined;
+  /** The same, when only what routes attach by matters: not certificates, conditions, addresses. */
+  gatewayShape(namespace: string, name: string): GatewayView | undefined;
   /** "NAMESPACE/NAME" of the Gateway that a ListenerSet adds to. */
   gatewayOfListenerSet(namespace: string, name: string): string | undefined;
-  /** Routes of one kind that name a parent: "Gateway NS/NAME", "ListenerSet NS/NAME", "Service NS/NAME". What they attach by is followed, not their rules. */
+  /**
+   * Routes of one kind that name a parent: "Gateway NS/NAME", "ListenerSet NS/NAME", "Service NS/NAME"; in no order. What
+   * they attach by is followed, not their rules.
+   */
   routesAt(parent: string, kind: string): readonly RouteResource[];
   /** ReferenceGrants of a namespace. */
   grants(namespace: string): readonly Resource<ReferenceGrantSpec>[];
@@ -72,7 +77,11 @@ export class GatewayIndex {
     return {
       gateway: (namespace, name) => {
         read(`gateway:${namespace}/${name}`);
-        return this.#views.get(`${namespace}/${name}`, (readInside) => this.#judge(namespace, name, readInside));
+        return this.#view(namespace, name);
+      },
+      gatewayShape: (namespace, name) => {
+        read(`gateway-shape:${namespace}/${name}`);
+        return this.#view(namespace, name);
       },
       gatewayOfListenerSet: (namespace, name) => {
         const key = `ListenerSet/${namespace}/${name}`;
@@ -82,7 +91,7 @@ export class GatewayIndex {
       },
       routesAt: (parent, kind) => {
         read(`routes-at:${kind} ${parent}`);
-        return this.#routes.sorted(`${kind} ${parent}`);
+        return this.#routes.get(`${kind} ${parent}`);
       },
       grants: (namespace) => this.#grantsOf(namespace, read),
       namespaceLabels: (namespace) => this.#labelsOf(namespace, read),
@@ -100,7 +109,6 @@ export class GatewayIndex {
   /** Takes over a change; adds the names of the reads that it affects. */
   onChange(before: Resource | undefined, after: Resource | undefined, affected: Set<string>): void {
     const kind = (after ?? before)?.kind ?? "";
-    if (kind === "Gateway") for (const one of [before, after]) if (one !== undefined) affected.add(viewName(one));
     if (!gatewayIndexKinds.includes(kind)) return;
     if (before !== undefined) this.#index(before, false);
     if (after !== undefined) this.#index(after, true);
@@ -121,7 +129,12 @@ export class GatewayIndex {
     for (const { key, before, after } of this.#views.invalidate(affected)) {
       if (after === undefined) this.#views.delete(key);
       if (JSON.stringify(before) !== JSON.stringify(after)) affected.add(`gateway:${key}`);
+      if (shapeOf(before) !== shapeOf(after)) affected.add(`gateway-shape:${key}`);
     }
+  }
+
+  #view(namespace: string, name: string): GatewayView | undefined {
+    return this.#views.get(`${namespace}/${name}`, (read) => this.#judge(namespace, name, read));
   }
 
   #affectedByRoute(route: StatusRoute, affected: Set<string>, isSame: boolean): void {
@@ -181,8 +194,23 @@ export class GatewayIndex {
   }
 }
 
-function viewName(gateway: Resource): string {
-  return `gateway:${gateway.metadata.namespace}/${gateway.metadata.name}`;
+/** What routes attach by, as text to compare. */
+function shapeOf(view: GatewayView | undefined): string {
+  if (view === undefined) return "";
+  const { isOurs, listeners, listenerSets } = view;
+  return JSON.stringify([
+    isOurs,
+    listeners.map(({ key, name, owner, port, hostname, supportedKinds, allowedNamespaces }) => [
+      key,
+      name,
+      owner,
+      port,
+      hostname,
+      supportedKinds,
+      allowedNamespaces,
+    ]),
+    listenerSets.map(({ namespace, name }) => [namespace, name]),
+  ]);
 }
 
 function gatewayOfSet({ metadata, spec }: Resource<ListenerSetSpec>): string {

@@ -7,6 +7,7 @@ export const supportedFeatures: readonly string[] = [
   "GRPCRoute",
   "GRPCRouteNamedRouteRule",
   "Gateway",
+  "GatewayAddressEmpty",
   "GatewayBackendClientCertificate",
   "GatewayFrontendClientCertificateValidation",
   "GatewayFrontendClientCertificateValidationInsecureFallback",
@@ -53,5 +54,6 @@ export const supportedFeatures: readonly string[] = [
   "ReferenceGrant",
   "TCPRoute",
   "TLSRoute",
+  "TLSRouteModeMixed",
   "TLSRouteModeTerminate",
 ];

@@ -11,7 +11,11 @@ import type { ObjectReference, ParentRef } from "./spec.ts";
 export interface RouteService {
   readonly namespace: string;
   readonly name: string;
-  readonly ports: readonly { readonly port: number; readonly name: string }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly name: string;
+    readonly appProtocol?: string | undefined;
+  }[];
 }
 
 /** A reference to a backend with its namespace filled in. */
@@ -67,11 +71,37 @@ export function serviceBackends(findService: FindService): ResolveBackend {
   };
 }
 
-/** The ResolveBackend of routes of a Gateway: Services of other namespaces need a ReferenceGrant there. */
+/** Values of appProtocol that HTTP can be carried to (KEP-3726 names too). */
+const HTTP_PROTOCOLS: ReadonlySet<string> = new Set([
+  "http",
+  "http1",
+  "http2",
+  "h2c",
+  "grpc",
+  "https",
+  "kubernetes.io/h2c",
+  "kubernetes.io/ws",
+  "kubernetes.io/wss",
+]);
+
+/**
+ * The ResolveBackend of routes of a Gateway: Services of other namespaces need a ReferenceGrant there, and ports that declare
+ * a protocol must declare one that the route can carry.
+ */
 export function grantedBackends(
-  resolve: ResolveBackend,
+  findService: FindService,
   grantsOf: (namespace: string) => readonly Resource<ReferenceGrantSpec>[],
 ): ResolveBackend {
+  const find = serviceBackends(findService);
+  const resolve: ResolveBackend = (reference) => {
+    const { namespace, name, port, from } = reference;
+    const found = find(reference);
+    if (!found.ok || (from.kind !== "HTTPRoute" && from.kind !== "GRPCRoute")) return found;
+    const declared = findService(namespace, name)?.ports.find((one) => one.port === port)?.appProtocol;
+    if (declared === undefined || HTTP_PROTOCOLS.has(declared.toLowerCase())) return found;
+    const message = `port ${port ?? ""} of Service ${namespace}/${name} declares ${declared}, which is not HTTP`;
+    return { ok: false, error: { reason: "UnsupportedProtocol", message } };
+  };
   return (reference) => {
     const { group, kind, namespace, name, from } = reference;
     if (namespace === from.namespace || group !== "" || kind !== "Service") return resolve(reference);

@@ -8,7 +8,7 @@ import type { StreamRouteSpec } from "../gateway/stream-route.ts";
 /** The kind TLSRoute. */
 export const kind: Kind<StreamRouteSpec> = {
   apiVersion: "gateway.networking.k8s.io/v1",
-  otherVersions: ["gateway.networking.k8s.io/v1alpha2", "gateway.networking.k8s.io/v1alpha3"],
+  otherVersions: ["gateway.networking.k8s.io/v1alpha3"],
   kind: "TLSRoute",
   plural: "tlsroutes",
   shortNames: [],
