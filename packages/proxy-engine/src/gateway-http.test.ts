@@ -429,7 +429,8 @@ describe("a gateway", () => {
           let status = "";
           let body = "";
           const read = (fields: Record<string, unknown>): void => {
-            if (fields["grpc-status"] !== undefined) status = String(fields["grpc-status"]);
+            const found = fields["grpc-status"];
+            if (typeof found === "string" || typeof found === "number") status = `${found}`;
           };
           stream.on("response", read);
           stream.on("trailers", read);
