@@ -25,8 +25,12 @@ export class ControlPlane {
   #output: () => string = () => "";
   #file: ControlFile | undefined;
 
-  constructor(home: string) {
+  readonly #flags: readonly string[];
+
+  /** `flags` are for Node: a profile, say. */
+  constructor(home: string, flags: readonly string[] = []) {
     this.home = home;
+    this.#flags = flags;
   }
 
   get pid(): number {
@@ -38,7 +42,7 @@ export class ControlPlane {
     const startMs = performance.now();
     const { child, output } = startChild({
       command: process.execPath,
-      args: [executable, "control", "--home", this.home],
+      args: [...this.#flags, executable, "control", "--home", this.home],
     });
     this.#child = child;
     this.#output = output;

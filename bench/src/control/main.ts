@@ -25,6 +25,7 @@ const { values } = parseArgs({
     rate: number("200"),
     seconds: number("10"),
     documents: number("1000"),
+    flags: { type: "string", default: "" },
     json: { type: "boolean", default: false },
   },
 });
@@ -38,7 +39,7 @@ const shape: MeshShape = {
 };
 endChildrenWithUs();
 const home = mkdtempSync(join(tmpdir(), "ripstop-bench-control-"));
-const plane = new ControlPlane(home);
+const plane = new ControlPlane(home, values.flags.split(" ").filter((flag) => flag !== ""));
 const fleet = new ProxyFleet(shape);
 try {
   const startMs = performance.now();

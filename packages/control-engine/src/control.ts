@@ -43,6 +43,7 @@ import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
+import { tellTrouble } from "./compile/tell-trouble.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
@@ -256,6 +257,8 @@ async function assemble(
     bundle: () => authority.bundle(),
     revocations: () => revocations.list(),
     federated: () => federation.bundles(),
+    clock,
+    onTrouble: tellTrouble(events, metrics),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
@@ -524,6 +527,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
   const joined = gauge(metricNames.IDENTITY_NODES);
   const computed = counter(metricNames.COMPILED);
   const remembered = gauge(metricNames.COMPILED_RESOURCES);
+  const waiting = gauge(metricNames.COMPILE_WAITING);
   const tapsDropped = counter(metricNames.TAP_EVENTS_DROPPED);
   const edgesDropped = counter(metricNames.GRAPH_EDGES_DROPPED);
   return () => {
@@ -533,6 +537,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
     joined.set(joining.nodes);
     computed.add(compiler.statistics.computed - computed.value);
     remembered.set(compiler.statistics.remembered);
+    waiting.set(compiler.statistics.waiting);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);
     edgesDropped.add(collector.edgesDropped - edgesDropped.value);
     watch.measure();

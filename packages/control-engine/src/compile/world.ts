@@ -68,7 +68,11 @@ export class World {
     this.#policyKinds = policyKinds;
     this.#servicePolicyKinds = servicePolicyKinds;
     this.#policies = new PolicyIndex(policyKinds);
-    for (const kind of ["Service", "HTTPRoute", ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind)]) {
+    for (const kind of [
+      "Service",
+      "HTTPRoute",
+      ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
+    ]) {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
     }
     for (const workload of registry.list()) this.#indexWorkload(workload, true);
