@@ -39,7 +39,10 @@ const shape: MeshShape = {
 };
 endChildrenWithUs();
 const home = mkdtempSync(join(tmpdir(), "ripstop-bench-control-"));
-const plane = new ControlPlane(home, values.flags.split(" ").filter((flag) => flag !== ""));
+const plane = new ControlPlane(
+  home,
+  values.flags.split(" ").filter((flag) => flag !== ""),
+);
 const fleet = new ProxyFleet(shape);
 try {
   const startMs = performance.now();

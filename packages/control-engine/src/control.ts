@@ -405,6 +405,7 @@ async function assemble(
     ...resourceRoutes({
       store,
       kinds,
+      clock,
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),

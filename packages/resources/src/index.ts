@@ -40,6 +40,7 @@ export {
   DEFAULT_NAMESPACE,
   label,
   validateAll,
+  validateSteps,
   type ReadResource,
   type SourceText,
   type Validated,
