@@ -274,7 +274,7 @@ async function assemble(
   const collector = new Collector({
     clock,
     workload: (id) => registry.get(id),
-    workloads: () => registry.list(),
+    workloads: () => registry.values(),
     canonicalService: (name) => compiler.world.canonicalService(name),
   });
 
@@ -327,7 +327,7 @@ async function assemble(
   });
   undo.push(() => rotation.close());
   const health = (): IdentityHealth =>
-    identityHealth({ authority, clock, workloads: registry.list(), rotation: rotation.status() });
+    identityHealth({ authority, clock, workloads: registry.values(), rotation: rotation.status() });
   const holding = (): number => rotation.status().holding.length;
   const watch = new IdentityWatch({ clock, events, metrics, health, holding });
   undo.push(() => watch.close());

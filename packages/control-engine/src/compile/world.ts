@@ -75,7 +75,7 @@ export class World {
     ]) {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
     }
-    for (const workload of registry.list()) this.#indexWorkload(workload, true);
+    for (const workload of registry.values()) this.#indexWorkload(workload, true);
   }
 
   /**
@@ -235,7 +235,7 @@ export class World {
   /** The workloads that a policy may guard: few beyond those that it does. */
   #mayGuard(policyKind: PolicyKind, policy: Resource): readonly RegisteredWorkload[] {
     const scope = policyKind.scope?.(policy);
-    if (scope === undefined) return this.#registry.list();
+    if (scope === undefined) return this.#registry.values();
     const { namespace, services, labels } = scope;
     if (services !== undefined) {
       const found = new Set<RegisteredWorkload>();

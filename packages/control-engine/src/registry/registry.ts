@@ -101,6 +101,11 @@ export class Registry {
     return [...this.#entries.values()].map(({ workload }) => workload).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  /** All workloads, in no order: much cheaper than `list` when there are many. */
+  values(): readonly RegisteredWorkload[] {
+    return [...this.#entries.values()].map(({ workload }) => workload);
+  }
+
   /** Who a registration would be: its id and identity, before anything is recorded. */
   name(request: RegisterRequest): Result<{ readonly id: string; readonly spiffeId: string }, Failure> {
     const { namespace, service, instance } = request;
