@@ -49,11 +49,16 @@ describe("localities", () => {
   }
   let counter = 0;
   const threeZones = (): EndpointState[] =>
-    ["a", "a", "a", "a", "b", "b", "b", "b", "x", "x", "x", "x"].map((zone) => placed(zone === "x" ? "us" : "eu", zone));
+    ["a", "a", "a", "a", "b", "b", "b", "b", "x", "x", "x", "x"].map((zone) =>
+      placed(zone === "x" ? "us" : "eu", zone),
+    );
 
   it("keep requests in the zone while it is well", () => {
     const set = setOf(threeZones(), { locality: LOCALITY });
-    assert.equal(share(set, 2, ({ zone }) => zone === "a"), 1);
+    assert.equal(
+      share(set, 2, ({ zone }) => zone === "a"),
+      1,
+    );
   });
 
   it("overflow to the region, then everywhere, as health goes", () => {
@@ -61,11 +66,20 @@ describe("localities", () => {
     const set = setOf(members, { locality: LOCALITY });
     for (const endpoint of members.slice(0, 2)) endpoint.healthy = false;
     set.changed(3);
-    near(share(set, 3, ({ zone }) => zone === "a"), 0.7);
-    near(share(set, 3, ({ zone }) => zone === "b"), 0.3);
+    near(
+      share(set, 3, ({ zone }) => zone === "a"),
+      0.7,
+    );
+    near(
+      share(set, 3, ({ zone }) => zone === "b"),
+      0.3,
+    );
     for (const endpoint of members.slice(0, 8)) endpoint.healthy = false;
     set.changed(4);
-    assert.equal(share(set, 4, ({ zone }) => zone === "x"), 1);
+    assert.equal(
+      share(set, 4, ({ zone }) => zone === "x"),
+      1,
+    );
   });
 
   it("pass on what a full zone cannot take, and take it back", () => {
@@ -81,11 +95,18 @@ describe("localities", () => {
 
   it("do not matter to a caller that does not know its own", () => {
     const set = setOf(threeZones(), { locality: { ...LOCALITY, zone: "" } });
-    near(share(set, 2, ({ zone }) => zone === "a"), 1 / 3);
+    near(
+      share(set, 2, ({ zone }) => zone === "a"),
+      1 / 3,
+    );
   });
 
   it("share out everything, whatever is left", () => {
-    const level = (total: number, usable: number, capacity = 1): { total: number; usable: number; capacity: number } => ({
+    const level = (
+      total: number,
+      usable: number,
+      capacity = 1,
+    ): { total: number; usable: number; capacity: number } => ({
       total,
       usable,
       capacity,
@@ -110,7 +131,10 @@ describe("subsets", () => {
   it("take the requests that ask for them", () => {
     const set = setOf(labelled());
     for (let draw = 0; draw < 100; draw++) assert.equal(set.pick(1, [], { hash: 0, subset: "v2" })?.id, "0");
-    near(share(set, 1, ({ id }) => id === "0"), 1 / 3);
+    near(
+      share(set, 1, ({ id }) => id === "0"),
+      1 / 3,
+    );
   });
 
   it("leave a request for an unknown one to all, or to nobody, as configured", () => {
@@ -124,11 +148,23 @@ describe("weights", () => {
     const [a, b, c] = endpoints(1, 1, 1);
     assert.ok(a && b && c);
     const set = setOf([a, b], { slowStart: { windowMs: 10_000, aggression: 1 } });
-    near(share(set, 2, ({ id }) => id === "0"), 0.5);
+    near(
+      share(set, 2, ({ id }) => id === "0"),
+      0.5,
+    );
     set.replace([a, b, c], 1000);
-    near(share(set, 1000, ({ id }) => id === "2"), 0.1 / 2.1);
-    near(share(set, 6000, ({ id }) => id === "2"), 0.5 / 2.5);
-    near(share(set, 11_500, ({ id }) => id === "2"), 1 / 3);
+    near(
+      share(set, 1000, ({ id }) => id === "2"),
+      0.1 / 2.1,
+    );
+    near(
+      share(set, 6000, ({ id }) => id === "2"),
+      0.5 / 2.5,
+    );
+    near(
+      share(set, 11_500, ({ id }) => id === "2"),
+      1 / 3,
+    );
   });
 
   it("shrink for an endpoint that fails more than others, long before it would be ejected, and recover", () => {
@@ -152,7 +188,10 @@ describe("weights", () => {
       for (const endpoint of members) set.recordSuccess(endpoint, 21_000 + step * 500);
       set.pick(21_000 + step * 500, []);
     }
-    near(share(set, 41_000, (endpoint) => endpoint === bad), 0.25);
+    near(
+      share(set, 41_000, (endpoint) => endpoint === bad),
+      0.25,
+    );
   });
 
   it("follow the capacity that endpoints report", () => {
@@ -166,7 +205,10 @@ describe("weights", () => {
       large.recordLoad({ utilization: 0.3, rps: 90 }, now);
       set.pick(now, []);
     }
-    near(share(set, 21_000, (endpoint) => endpoint === small), 0.25);
+    near(
+      share(set, 21_000, (endpoint) => endpoint === small),
+      0.25,
+    );
   });
 });
 
@@ -228,8 +270,14 @@ describe("rest and panic", () => {
     const set = setOf([a, b], { slowStart: { windowMs: 10_000, aggression: 1 } });
     a.restUntilMs = 500;
     set.changed(2);
-    assert.equal(share(set, 2, (endpoint) => endpoint === a), 0);
-    near(share(set, 500, (endpoint) => endpoint === a), 0.5);
+    assert.equal(
+      share(set, 2, (endpoint) => endpoint === a),
+      0,
+    );
+    near(
+      share(set, 500, (endpoint) => endpoint === a),
+      0.5,
+    );
     a.restUntilMs = 2000;
     b.restUntilMs = 2000;
     set.changed(600);

@@ -66,7 +66,10 @@ describe("a set of endpoints", () => {
     const set = setOf([a, b]);
     fail(set, a, 0);
     assert.equal(set.pick(1000, []), a);
-    assert.deepEqual([1, 2, 3].map(() => set.pick(1001, [])), [b, b, b]);
+    assert.deepEqual(
+      [1, 2, 3].map(() => set.pick(1001, [])),
+      [b, b, b],
+    );
     assert.equal(set.recordFailure(a, 1002), true);
     assert.equal(a.ejectedUntilMs, 3002);
     // A probe that nobody heard of again does not keep it out for ever.

@@ -31,7 +31,13 @@ export class MaglevPicker implements Picker {
     const heaviest = Math.max(...list.map(({ weight }) => weight));
     const turns = order.map((at) => {
       const { id = "", weight = 0 } = list[at] ?? {};
-      return { at, next: hash32(id, 1) % size, skip: (hash32(id, 2) % (size - 1)) + 1, earns: weight / heaviest, has: 0 };
+      return {
+        at,
+        next: hash32(id, 1) % size,
+        skip: (hash32(id, 2) % (size - 1)) + 1,
+        earns: weight / heaviest,
+        has: 0,
+      };
     });
     let filled = 0;
     while (filled < size) {

@@ -47,7 +47,15 @@ describe("a load report", () => {
   });
 
   it("that says nothing of use is none", () => {
-    for (const value of ["", "TEXT", "TEXT mem_utilization=0.5", "JSON null", "JSON {", "XML <a/>", "TEXT cpu_utilization=-1"])
+    for (const value of [
+      "",
+      "TEXT",
+      "TEXT mem_utilization=0.5",
+      "JSON null",
+      "JSON {",
+      "XML <a/>",
+      "TEXT cpu_utilization=-1",
+    ])
       assert.equal(parseLoadReport(ORCA_FIELD, value), undefined, value);
   });
 

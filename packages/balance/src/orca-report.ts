@@ -56,7 +56,9 @@ function parseJson(text: string): LoadReport | undefined {
   if (typeof parsed !== "object" || parsed === null) return undefined;
   const values = new Map<string, unknown>(Object.entries(parsed));
   // The JSON form of protobuf has camel case; both are to be read.
-  return reportOf((name) => values.get(name) ?? values.get(name.replace(/_(.)/g, (_, next: string) => next.toUpperCase())));
+  return reportOf(
+    (name) => values.get(name) ?? values.get(name.replace(/_(.)/g, (_, next: string) => next.toUpperCase())),
+  );
 }
 
 function reportOf(find: (name: string) => unknown): LoadReport | undefined {

@@ -29,8 +29,6 @@ export interface OutlierStatistics {
   readonly latencyFactor?: number;
 }
 
-
-
 /** Fewer than this cannot be compared. */
 const MIN_COMPARED = 3;
 /** Slower by less than this is no outlier, whatever the factor says. */
@@ -85,7 +83,8 @@ export class OutlierDetector {
     if (statistics === undefined) return [];
     const { minRequests, successRateFactor, latencyFactor } = statistics;
     const judged = endpoints.filter(
-      ({ windowRequests, ejectedUntilMs, probing }) => windowRequests >= minRequests && ejectedUntilMs === 0 && !probing,
+      ({ windowRequests, ejectedUntilMs, probing }) =>
+        windowRequests >= minRequests && ejectedUntilMs === 0 && !probing,
     );
     const found = new Set<EndpointState>();
     if (judged.length >= MIN_COMPARED) {

@@ -14,4 +14,4 @@ export {
 export type { Redirect, RedirectedRequest } from "./redirect.ts";
 export { takesMirror, type Rewrite, type RouteFilters } from "./route-filters.ts";
 export { compileRoutes, RoutesMatcher } from "./routes-matcher.ts";
-export { splitTarget, type SplitTarget } from "./query.ts";
+export { queryValue, splitTarget, type SplitTarget } from "./query.ts";

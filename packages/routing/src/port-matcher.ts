@@ -1,7 +1,14 @@
 // Matching a request against the ordered rules of one port (Gateway API HTTPRouteRule): the first that matches decides.
 
 import { compileTextPattern, type HeaderList, type TextPattern } from "@ripstop/http";
-import { PathMatch_Type, type Backend, type HttpRule, type RetryPolicy, type ValueMatch } from "@ripstop/model";
+import {
+  PathMatch_Type,
+  type Backend,
+  type HttpRule,
+  type RetryPolicy,
+  type SessionPersistence,
+  type ValueMatch,
+} from "@ripstop/model";
 import { queryValue } from "./query.ts";
 import { compileRouteFilters, type RouteFilters } from "./route-filters.ts";
 
@@ -40,6 +47,8 @@ export interface CompiledRule {
   readonly filters: RouteFilters | undefined;
   /** In place of the service's defaults; undefined when the route says nothing. */
   readonly retry: RetryPolicy | undefined;
+  /** In place of that of the service; undefined when the route says nothing. */
+  readonly sessionPersistence: SessionPersistence | undefined;
   /** 0 = none. */
   readonly requestTimeoutMs: number;
   /** Time for one attempt; 0 = none. */
@@ -82,6 +91,7 @@ class Rule implements CompiledRule {
   readonly totalWeight: number;
   readonly filters: RouteFilters | undefined;
   readonly retry: RetryPolicy | undefined;
+  readonly sessionPersistence: SessionPersistence | undefined;
   readonly requestTimeoutMs: number;
   readonly backendTimeoutMs: number;
   readonly #exactHosts: readonly string[];
@@ -102,6 +112,7 @@ class Rule implements CompiledRule {
     this.totalWeight = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
     this.filters = compileRouteFilters(rule.filters, prefix);
     this.retry = rule.retry;
+    this.sessionPersistence = rule.sessionPersistence;
     this.requestTimeoutMs = rule.requestTimeoutMs;
     this.backendTimeoutMs = rule.backendTimeoutMs;
     const hosts = rule.hostnames.map((name) => name.toLowerCase());

@@ -2,7 +2,14 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
-import { ProxyProtocol, telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
+import {
+  ProxyProtocol,
+  telemetry,
+  type BootstrapWorkload,
+  type InboundPort,
+  type Locality,
+  type Workload,
+} from "@ripstop/model";
 import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
@@ -81,6 +88,7 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  #locality: Locality | undefined = undefined;
   readonly #sessionChecks: Timer;
   /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
@@ -111,6 +119,7 @@ export class HostedWorkload implements OutboundContext {
       config,
       connector: this.connector,
       random: () => engine.random(),
+      locality: () => this.#locality,
       onChanged: () => options.onChanged(),
       onEjected: ({ service }, endpoint) => {
         const { name, help } = metricNames.ENDPOINT_EJECTIONS;
@@ -125,6 +134,7 @@ export class HostedWorkload implements OutboundContext {
     this.view = new WorkloadView(bootstrap.id, config, factories, {
       onWorkloadChanged: (workload) => {
         this.#forgetPools(workload);
+        this.#placed(workload.locality);
         this.#recheck();
         options.onPolicies();
         options.onChanged();
@@ -155,6 +165,13 @@ export class HostedWorkload implements OutboundContext {
         return `the config of upstream ${host} has not arrived`;
     }
     return "";
+  }
+
+  /** Near and far endpoints are others when the workload is somewhere else. */
+  #placed(locality: Locality | undefined): void {
+    const before = this.#locality;
+    this.#locality = locality;
+    if (before?.zone !== locality?.zone || before?.region !== locality?.region) this.hosts.localityChanged();
   }
 
   get sourceService(): string {

@@ -5,6 +5,7 @@ import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ri
 import type { ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
+import { sessionToken } from "./sessions.ts";
 import type { Edge } from "../telemetry/edge.ts";
 
 /** How connections to an endpoint are made. */
@@ -31,6 +32,7 @@ export class UpstreamEndpoint extends EndpointState {
   readonly #connectTimeout: ConnectTimeout;
   readonly #pools = new Map<number, HttpPool>();
   #tunnels: HttpPool | undefined = undefined;
+  #sessionToken = "";
   #retired = false;
 
   constructor(model: Endpoint, service: string, connecting: EndpointConnecting) {
@@ -42,6 +44,18 @@ export class UpstreamEndpoint extends EndpointState {
     this.#connecting = connecting;
     this.#connector = connecting.connector;
     this.#connectTimeout = connecting.timeout;
+    this.#place(model);
+  }
+
+  /** What sessions name it by. */
+  get sessionToken(): string {
+    return (this.#sessionToken ||= sessionToken(this.model.id));
+  }
+
+  #place({ locality, subset = "" }: Endpoint): void {
+    this.region = locality?.region ?? "";
+    this.zone = locality?.zone ?? "";
+    this.subset = subset;
   }
 
   /** Takes over what may change while connections stay. */
@@ -50,6 +64,7 @@ export class UpstreamEndpoint extends EndpointState {
     this.model = model;
     this.weight = model.weight;
     this.healthy = model.healthy;
+    this.#place(model);
   }
 
   /** The workload port behind a service port; 0 when the endpoint does not serve it. */
