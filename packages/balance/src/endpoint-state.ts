@@ -3,6 +3,8 @@
 const DECAY_MS = 10_000;
 /** Share of one outcome in the moving error rate. */
 const ERROR_SHARE = 0.05;
+/** Cost of a request that fails, in requests that do not: it has to be made again, or hurts somebody. */
+const FAILURE_COST = 10;
 
 /** Load, latency and health of one endpoint. */
 export class EndpointState {
@@ -75,9 +77,10 @@ export class EndpointState {
 
   /**
    * Takes in one response time. A slower response counts at once in full, a faster one little by little (peak EWMA), so
-   * that an endpoint that stalls is left alone quickly.
+   * that an endpoint that stalls is left alone quickly. A failure that comes quickly is no sign of speed.
    */
-  recordLatency(latencyMs: number, nowMs: number): void {
+  recordLatency(latencyMs: number, nowMs: number, failed = false): void {
+    if (failed && latencyMs < this.latencyMs) return;
     this.windowLatencies++;
     this.windowLatencyMs += latencyMs;
     if (latencyMs >= this.latencyMs || this.latencyAtMs === 0) {
@@ -109,10 +112,13 @@ export class EndpointState {
     this.reportedAtMs = nowMs;
   }
 
-  /** Expected cost of one more request: latency times queue, a queue counting less for a bigger weight. */
+  /**
+   * Expected cost of one more request: latency times queue, a queue counting less for a bigger weight, and more by the
+   * share of requests that failed lately.
+   */
   cost(nowMs: number): number {
     const aged = this.latencyMs * Math.exp(-Math.max(0, nowMs - this.latencyAtMs) / DECAY_MS);
     // A floor of a tenth of a millisecond lets the queue decide between endpoints that are equally quick.
-    return Math.max(aged, 0.1) * (this.inflight / this.relativeWeight + 1);
+    return Math.max(aged, 0.1) * (this.inflight / this.relativeWeight + 1) * (1 + FAILURE_COST * this.errorRate);
   }
 }

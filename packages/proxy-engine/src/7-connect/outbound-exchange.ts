@@ -286,11 +286,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const attempt = this.attempt;
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
     const now = this.engine.clock.monotonicMs();
-    this.#endpoint.recordLatency(now - attempt.startedMs, now);
     this.#cluster.noteResponse(this.#endpoint, head.status, head.headers);
     this.#affinity?.editResponse(head.headers, this.#endpoint);
-    const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
-    if (unavailable || isRetryableStatus(head.status)) this.#cluster.recordFailure(this.#endpoint);
+    const failed = isRetryableStatus(head.status) || (this.#isGrpc && head.headers.get("grpc-status") === "14");
+    this.#endpoint.recordLatency(now - attempt.startedMs, now, failed);
+    if (failed) this.#cluster.recordFailure(this.#endpoint);
     else this.#cluster.recordSuccess(this.#endpoint, now);
   }
 
