@@ -17,7 +17,8 @@ export interface Figures {
 export function figuresOf(outcomes: readonly Outcome[]): Figures {
   const times = outcomes.filter(({ failed }) => !failed).map(({ tookMs }) => tookMs);
   times.sort((a, b) => a - b);
-  const share = (is: (outcome: Outcome) => boolean): number => outcomes.filter(is).length / Math.max(1, outcomes.length);
+  const share = (is: (outcome: Outcome) => boolean): number =>
+    outcomes.filter(is).length / Math.max(1, outcomes.length);
   return {
     requests: outcomes.length,
     p50Ms: quantile(times, 0.5),

@@ -37,8 +37,9 @@ export class Affinity {
 
   /** The endpoint of the session while it can be used, else by the key. */
   pick(nowMs: number, tried: readonly UpstreamEndpoint[]): UpstreamEndpoint | undefined {
-    if (this.#session !== undefined && tried.length === 0) {
-      const endpoint = this.#cluster.endpointOfSession(this.#session.token);
+    const persistence = this.#persistence;
+    if (persistence !== undefined && this.#session !== undefined && tried.length === 0) {
+      const endpoint = this.#cluster.endpointOfSession(persistence.scope, this.#session.token);
       if (endpoint !== undefined) return endpoint;
     }
     return this.#cluster.endpoints.pick(nowMs, tried, this.#key);
@@ -51,11 +52,12 @@ export class Affinity {
     const persistence = this.#persistence;
     if (persistence === undefined) return;
     const session = this.#session;
-    const isKnown = session !== undefined && session.token === endpoint.sessionToken;
+    const token = endpoint.sessionToken(persistence.scope);
+    const isKnown = session !== undefined && session.token === token;
     // A session that is known is named again only if its use counts.
     if (isKnown && persistence.idleTimeoutMs === 0) return;
     writeSession(persistence, headers, {
-      token: endpoint.sessionToken,
+      token,
       startedS: isKnown ? session.startedS : this.#nowS,
       usedS: this.#nowS,
     });

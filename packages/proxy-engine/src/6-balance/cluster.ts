@@ -150,8 +150,8 @@ export class Cluster {
   }
 
   /** The endpoint that a session belongs to, if it gets requests now. */
-  endpointOfSession(token: string): UpstreamEndpoint | undefined {
-    return this.endpoints.usable.find((endpoint) => endpoint.sessionToken === token);
+  endpointOfSession(scope: string, token: string): UpstreamEndpoint | undefined {
+    return this.endpoints.usable.find((endpoint) => endpoint.sessionToken(scope) === token);
   }
 
   /** The endpoint for a raw connection, or for a copy of a request. */

@@ -16,6 +16,7 @@ export function backendOfSession(
   const session = readSession(persistence, headers, Math.floor(nowMs / 1000));
   if (session === undefined) return -1;
   return rule.backends.findIndex(
-    ({ service }) => service !== "" && frontend.backend(service)?.endpointOfSession(session.token) !== undefined,
+    ({ service }) =>
+      service !== "" && frontend.backend(service)?.endpointOfSession(persistence.scope, session.token) !== undefined,
   );
 }

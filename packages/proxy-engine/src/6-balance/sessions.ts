@@ -17,9 +17,9 @@ export interface Session {
 const MAX_VALUE = 100;
 const VALUE = /^([A-Za-z0-9_-]{16})\.([0-9]{1,12})\.([0-9]{1,12})$/;
 
-/** What names an endpoint in sessions: 16 characters that are the same in every proxy. */
-export function sessionToken(endpointId: string): string {
-  return createHash("sha256").update(`ripstop session ${endpointId}`).digest("base64url").slice(0, 16);
+/** What names an endpoint in the sessions of a scope: 16 characters that are the same in every proxy. */
+export function sessionToken(scope: string, endpointId: string): string {
+  return createHash("sha256").update(`ripstop session ${scope} ${endpointId}`).digest("base64url").slice(0, 16);
 }
 
 /** The session that a request names; undefined when it names none, or one that is over. */

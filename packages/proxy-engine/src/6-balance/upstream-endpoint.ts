@@ -32,7 +32,8 @@ export class UpstreamEndpoint extends EndpointState {
   readonly #connectTimeout: ConnectTimeout;
   readonly #pools = new Map<number, HttpPool>();
   #tunnels: HttpPool | undefined = undefined;
-  #sessionToken = "";
+  /** By scope; made at first use. */
+  #sessionTokens: Map<string, string> | undefined = undefined;
   #retired = false;
 
   constructor(model: Endpoint, service: string, connecting: EndpointConnecting) {
@@ -47,9 +48,12 @@ export class UpstreamEndpoint extends EndpointState {
     this.#place(model);
   }
 
-  /** What sessions name it by. */
-  get sessionToken(): string {
-    return (this.#sessionToken ||= sessionToken(this.model.id));
+  /** What the sessions of a scope name it by. */
+  sessionToken(scope: string): string {
+    const tokens = (this.#sessionTokens ??= new Map());
+    let token = tokens.get(scope);
+    if (token === undefined) tokens.set(scope, (token = sessionToken(scope, this.model.id)));
+    return token;
   }
 
   #place({ locality, subset = "" }: Endpoint): void {

@@ -312,6 +312,8 @@ export interface SessionPersistence {
   permanent: boolean;
   /** Path of the cookie; "" = "/". */
   path: string;
+  /** Sessions of one scope mean nothing in another, even under one name. */
+  scope: string;
 }
 
 export const SessionPersistence_Type = { COOKIE: 0, HEADER: 1, UNRECOGNIZED: -1 } as const;
@@ -2213,7 +2215,7 @@ export const GrpcHealthCheck: MessageFns<GrpcHealthCheck> = {
 };
 
 function createBaseSessionPersistence(): SessionPersistence {
-  return { type: 0, name: "", absoluteTimeoutMs: 0, idleTimeoutMs: 0, permanent: false, path: "" };
+  return { type: 0, name: "", absoluteTimeoutMs: 0, idleTimeoutMs: 0, permanent: false, path: "", scope: "" };
 }
 
 export const SessionPersistence: MessageFns<SessionPersistence> = {
@@ -2235,6 +2237,9 @@ export const SessionPersistence: MessageFns<SessionPersistence> = {
     }
     if (message.path !== "") {
       writer.uint32(50).string(message.path);
+    }
+    if (message.scope !== "") {
+      writer.uint32(58).string(message.scope);
     }
     return writer;
   },
@@ -2298,6 +2303,14 @@ export const SessionPersistence: MessageFns<SessionPersistence> = {
             }
 
             message.path = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.scope = reader.string();
             continue;
           }
         }
