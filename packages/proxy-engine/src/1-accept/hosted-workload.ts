@@ -130,6 +130,10 @@ export class HostedWorkload implements OutboundContext {
           times: endpoint.ejections,
         });
       },
+      onChecked: ({ service }, endpoint, problem) => {
+        if (problem === "") engine.log.info("endpoint passes its health checks", { service, endpoint: endpoint.id });
+        else engine.log.warn("endpoint fails its health checks", { service, endpoint: endpoint.id, problem });
+      },
     });
     this.view = new WorkloadView(bootstrap.id, config, factories, {
       onWorkloadChanged: (workload) => {

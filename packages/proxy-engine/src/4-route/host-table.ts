@@ -27,6 +27,8 @@ export interface HostTableOptions {
   onChanged(): void;
   /** Failures in a row ejected an endpoint. */
   onEjected(cluster: Cluster, endpoint: UpstreamEndpoint): void;
+  /** Health checks found an endpoint well ("" as `problem`), or not any more. */
+  onChecked?(cluster: Cluster, endpoint: UpstreamEndpoint, problem: string): void;
 }
 
 const IDLE_MS = 300_000;
@@ -130,6 +132,7 @@ export class HostTable {
         locality: () => this.#options.locality?.(),
         onClusterChanged: () => this.#advance(),
         onEjected: (ejecting, endpoint) => this.#options.onEjected(ejecting, endpoint),
+        onChecked: (checked, endpoint, problem) => this.#options.onChecked?.(checked, endpoint, problem),
       });
       this.#clusters.set(service, cluster);
     }

@@ -35,6 +35,11 @@ export class Affinity {
       this.#persistence === undefined ? undefined : readSession(this.#persistence, request.headers, this.#nowS);
   }
 
+  /** What the request wants of the subset label; "" for anything. */
+  get subset(): string {
+    return this.#key?.subset ?? "";
+  }
+
   /** The endpoint of the session while it can be used, else by the key. */
   pick(nowMs: number, tried: readonly UpstreamEndpoint[]): UpstreamEndpoint | undefined {
     const persistence = this.#persistence;

@@ -18,6 +18,7 @@ import {
 } from "@ripstop/model";
 import type { Connector } from "../7-connect/connector.ts";
 import { balanceSettings, outlierOptions, pickerFactory } from "./balance-settings.ts";
+import { HealthChecker } from "./health-checker.ts";
 import { noteLoadReport, restMs } from "./load-reports.ts";
 import { RequestKeys, type Caller } from "./request-keys.ts";
 import { UpstreamEndpoint } from "./upstream-endpoint.ts";
@@ -42,6 +43,8 @@ export interface ClusterOwner {
   onClusterChanged(cluster: Cluster): void;
   /** Failures in a row ejected an endpoint. */
   onEjected(cluster: Cluster, endpoint: UpstreamEndpoint): void;
+  /** Health checks found an endpoint well ("" as `problem`), or not any more. */
+  onChecked?(cluster: Cluster, endpoint: UpstreamEndpoint, problem: string): void;
 }
 
 const DEFAULT_RETRIES = 2;
@@ -88,6 +91,7 @@ export class Cluster {
   readonly #outliers = new OutlierDetector(outlierOptions(undefined));
   readonly #byKey = new Map<string, UpstreamEndpoint>();
   readonly #subscriptions: Subscription[] = [];
+  #checker: HealthChecker | undefined = undefined;
   #serviceKnown = false;
   #endpointsKnown = false;
   #closed = false;
@@ -186,6 +190,7 @@ export class Cluster {
     if (this.#closed) return;
     this.#closed = true;
     for (const subscription of this.#subscriptions) subscription.cancel();
+    this.#checker?.close();
     for (const endpoint of this.#byKey.values()) endpoint.retire();
     this.#byKey.clear();
     this.endpoints.replace([], this.#owner.clock.monotonicMs());
@@ -199,7 +204,10 @@ export class Cluster {
     this.#serviceKnown = true;
     this.settings = clusterSettings(service);
     this.#outliers.options = outlierOptions(service);
-    if (JSON.stringify(service?.loadBalancing) !== balancingBefore) this.#configure(true);
+    if (JSON.stringify(service?.loadBalancing) !== balancingBefore) {
+      this.#configure(true);
+      this.#checkHealth();
+    }
     if (headersChanged) for (const endpoint of this.#byKey.values()) if (!endpoint.mutualTls) endpoint.renewPools();
     if (budgetChanged) this.budget = this.#newBudget();
     this.#owner.onClusterChanged(this);
@@ -250,6 +258,30 @@ export class Cluster {
     const isKeyed = this.endpoints.wantsHash || balancing?.subset !== undefined;
     this.keys = balancing !== undefined && isKeyed ? new RequestKeys(balancing, random) : undefined;
     this.keyed = this.keys !== undefined || balancing?.sessionPersistence !== undefined;
+  }
+
+  #checkHealth(): void {
+    this.#checker?.close();
+    this.#checker = undefined;
+    const check = this.config?.loadBalancing?.healthCheck;
+    const { clock } = this.#owner;
+    if (check !== undefined) {
+      const host = check.check?.$case === "http" ? check.check.value.host : "";
+      this.#checker = new HealthChecker(check, {
+        clock,
+        random: () => this.#owner.random(),
+        endpoints: () => this.endpoints.all,
+        port: (port) => (port === 0 ? this.config?.ports[0] : this.port(port)),
+        host: host === "" ? (this.config?.hostnames[0] ?? this.service) : host,
+        onChecked: (endpoint, isWell, problem) => {
+          endpoint.checkedHealthy = isWell;
+          if (isWell) endpoint.probing = false;
+          this.endpoints.changed(clock.monotonicMs());
+          this.#owner.onChecked?.(this, endpoint, problem);
+        },
+      });
+    }
+    this.endpoints.changed(clock.monotonicMs());
   }
 
   #newBudget(): RetryBudget {

@@ -2,6 +2,7 @@
 
 import { EndpointState } from "@ripstop/balance";
 import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ripstop/model";
+import type { Connecting, DialEvents } from "@ripstop/net";
 import type { ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
@@ -14,6 +15,14 @@ export interface EndpointConnecting {
   readonly timeout: ConnectTimeout;
   /** The header that a plain endpoint wants on a port of it. */
   proxyProtocol(endpoint: Endpoint, port: number): ProxyProtocol;
+}
+
+/** A raw connection to be made. */
+export interface ApplicationDial {
+  /** Port of the workload. */
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly timeoutMs: number;
 }
 
 /** An endpoint, its pools by workload port, and the telemetry slots bound to it. */
@@ -98,6 +107,16 @@ export class UpstreamEndpoint extends EndpointState {
   /** Connections that carry tunnels, for an endpoint of another mesh. */
   get tunnels(): HttpPool {
     return (this.#tunnels ??= this.#connector.hbonePool(this.model, this.#connectTimeout));
+  }
+
+  /** A raw connection to the application on workload port `port`: in a tunnel to a mesh peer, plain otherwise. */
+  dialApplication({ port, protocol, timeoutMs }: ApplicationDial, events: DialEvents): Connecting {
+    if (this.mesh) {
+      const host = this.id.replace("/", ".");
+      return this.#connector.dialTunnel(this.pool(port, protocol, false), { host, port }, timeoutMs, events);
+    }
+    if (this.hbone) return this.#connector.dialTunnel(this.tunnels, this.plainAddress(port), timeoutMs, events);
+    return this.#connector.dialPlain(this.#plainTarget(port), timeoutMs, events);
   }
 
   /** Connections to it are encrypted, and its identity is checked. */

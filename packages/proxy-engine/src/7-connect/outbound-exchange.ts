@@ -22,6 +22,7 @@ import {
   missingHost,
   noHealthyEndpoint,
   noRouteMatched,
+  noSuchSubset,
   proxyLoop,
   tooManyWaiting,
   tooManyExchanges,
@@ -230,6 +231,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const endpoint =
       this.#affinity === undefined ? cluster.endpoints.pick(this.nowMs, tried) : this.#affinity.pick(this.nowMs, tried);
     if (endpoint === undefined) {
+      const subset = this.#affinity?.subset ?? "";
+      if (subset !== "" && cluster.endpoints.usable.length > 0) {
+        this.refuse(
+          refusal(noSuchSubset, `no instance of ${cluster.service} is of the subset "${subset.slice(0, 64)}"`),
+        );
+        return;
+      }
       const count = cluster.endpoints.all.length;
       const why = count === 0 ? "no instance is registered" : `none of its ${count} instances is ready`;
       this.refuse(refusal(noHealthyEndpoint, `${cluster.service} cannot answer: ${why}`));

@@ -18,6 +18,8 @@ import {
   type BootstrapWorkload,
   type Endpoint,
   type HttpRule,
+  type LoadBalancing,
+  type Locality,
   type PolicyRef,
   type ProxyPorts,
   type Resilience,
@@ -69,6 +71,7 @@ export interface TestWorkload {
   readonly random?: () => number;
   readonly inboundProxyProtocol?: boolean;
   readonly tunnelIdleMs?: number;
+  readonly locality?: Locality;
 }
 
 /** A proxy of the test with what it reported. */
@@ -193,7 +196,7 @@ export class TestMesh {
         ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       policies: [...(workload.policies ?? [])],
-      locality: undefined,
+      locality: workload.locality,
       service: workload.service ?? "",
     });
   }
@@ -213,6 +216,7 @@ export class TestMesh {
         ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
+      ...(options.loadBalancing === undefined ? {} : { loadBalancing: { ...NO_BALANCING, ...options.loadBalancing } }),
     });
     this.endpoints(service, options.endpoints ?? []);
     this.routes(service, options.rules);
@@ -249,6 +253,16 @@ const NO_RESILIENCE: Resilience = {
   requestTimeoutMs: 0,
 };
 
+const NO_BALANCING: LoadBalancing = {
+  source: "LoadBalancingPolicy shop/test",
+  algorithm: 0,
+  hashKeys: [],
+  maxLoadPercent: 0,
+  panicPercent: 0,
+  adaptiveWeights: false,
+  maxRestMs: 0,
+};
+
 /** A service of the test. */
 export interface ServiceOptions {
   readonly ports: readonly {
@@ -259,6 +273,7 @@ export interface ServiceOptions {
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
   readonly resilience?: Partial<Resilience>;
+  readonly loadBalancing?: Partial<LoadBalancing>;
 }
 
 /** The endpoint that a started proxy is. */
