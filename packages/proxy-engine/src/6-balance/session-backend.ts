@@ -2,21 +2,23 @@
 
 import type { HeaderList } from "@ripstop/http";
 import type { CompiledRule } from "@ripstop/routing";
-import type { Frontend } from "../4-route/frontend.ts";
+import type { Cluster } from "./cluster.ts";
 import { readSession } from "./sessions.ts";
 
+/** The clusters of the backends, and the time (Unix, milliseconds). */
+export interface SessionPlace {
+  readonly backends: { backend(service: string): Cluster | undefined };
+  readonly nowMs: number;
+}
+
 /** Position in `rule.backends` of the backend that has the endpoint of the request's session, or -1. */
-export function backendOfSession(
-  rule: CompiledRule,
-  headers: HeaderList,
-  { frontend, nowMs }: { readonly frontend: Frontend; readonly nowMs: number },
-): number {
+export function backendOfSession(rule: CompiledRule, headers: HeaderList, { backends, nowMs }: SessionPlace): number {
   const persistence = rule.sessionPersistence;
   if (persistence === undefined) return -1;
   const session = readSession(persistence, headers, Math.floor(nowMs / 1000));
   if (session === undefined) return -1;
   return rule.backends.findIndex(
     ({ service }) =>
-      service !== "" && frontend.backend(service)?.endpointOfSession(persistence.scope, session.token) !== undefined,
+      service !== "" && backends.backend(service)?.endpointOfSession(persistence.scope, session.token) !== undefined,
   );
 }

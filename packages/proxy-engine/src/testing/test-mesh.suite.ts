@@ -16,7 +16,9 @@ import {
   workloadType,
   type BootstrapUpstream,
   type BootstrapWorkload,
+  type BackendTls,
   type Endpoint,
+  type GatewayRegistration,
   type HttpRule,
   type LoadBalancing,
   type Locality,
@@ -72,6 +74,8 @@ export interface TestWorkload {
   readonly inboundProxyProtocol?: boolean;
   readonly tunnelIdleMs?: number;
   readonly locality?: Locality;
+  /** Makes it the placement of Gateways of its namespace. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** A proxy of the test with what it reported. */
@@ -135,6 +139,7 @@ export class TestMesh {
         inboundHost: "127.0.0.1",
         upstreams: workload.upstreams ?? [],
         inboundProxyProtocol: workload.inboundProxyProtocol ?? false,
+        ...(workload.gateway === undefined ? {} : { gateway: workload.gateway }),
       });
     }
     const reports: telemetry.ProxyReport[] = [];
@@ -214,6 +219,7 @@ export class TestMesh {
         name: "",
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
         ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
+        ...(port.backendTls === undefined ? {} : { backendTls: port.backendTls }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
       ...(options.loadBalancing === undefined ? {} : { loadBalancing: { ...NO_BALANCING, ...options.loadBalancing } }),
@@ -269,6 +275,7 @@ export interface ServiceOptions {
     readonly port: number;
     readonly protocol?: Protocol;
     readonly proxyProtocol?: ProxyProtocol;
+    readonly backendTls?: BackendTls;
   }[];
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
