@@ -4,6 +4,7 @@ import type { PolicyKind } from "@ripstop/policy-api/control";
 import { ProxyProtocol, type Policy, type Workload } from "@ripstop/model";
 
 import { serviceOf } from "../registry/registered-workload.ts";
+import { localityOf } from "./locality.ts";
 import { protocolOfRegistration } from "./protocols.ts";
 import type { WorldView } from "./world.ts";
 
@@ -29,7 +30,7 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
       ...(proxyProtocol === undefined ? {} : { proxyProtocol: PROXY_PROTOCOLS[proxyProtocol] }),
     })),
     policies: view.policiesGuarding(workload).map((name) => ({ name })),
-    locality: undefined,
+    locality: localityOf(workload),
     service: serviceOf(workload),
     ...(workload.gateway === undefined
       ? {}

@@ -8,6 +8,7 @@ import {
   type BackendTls,
   type BootstrapWorkload,
   type InboundPort,
+  type Locality,
   type Workload,
 } from "@ripstop/model";
 import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
@@ -91,6 +92,7 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers, and of clients of its Gateways. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  #locality: Locality | undefined = undefined;
   readonly #sessionChecks: Timer;
   /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
@@ -112,6 +114,7 @@ export class HostedWorkload implements OutboundContext {
     this.view = new WorkloadView(bootstrap.id, config, factories, {
       onWorkloadChanged: (workload) => {
         this.#forgetPools(workload);
+        this.#placed(workload.locality);
         this.#recheck();
         options.onPolicies();
         options.onChanged();
@@ -147,6 +150,7 @@ export class HostedWorkload implements OutboundContext {
       config,
       connector,
       random: () => engine.random(),
+      locality: () => this.#locality,
       onChanged,
       onEjected: ({ service }, endpoint) => {
         const { name, help } = metricNames.ENDPOINT_EJECTIONS;
@@ -156,6 +160,10 @@ export class HostedWorkload implements OutboundContext {
           endpoint: endpoint.id,
           times: endpoint.ejections,
         });
+      },
+      onChecked: ({ service }, endpoint, problem) => {
+        if (problem === "") engine.log.info("endpoint passes its health checks", { service, endpoint: endpoint.id });
+        else engine.log.warn("endpoint fails its health checks", { service, endpoint: endpoint.id, problem });
       },
     });
   }
@@ -179,6 +187,15 @@ export class HostedWorkload implements OutboundContext {
         return `the config of upstream ${host} has not arrived`;
     }
     return "";
+  }
+
+  /** Near and far endpoints are others when the workload is somewhere else. */
+  #placed(locality: Locality | undefined): void {
+    const before = this.#locality;
+    this.#locality = locality;
+    if (before?.zone === locality?.zone && before?.region === locality?.region) return;
+    this.hosts.localityChanged();
+    for (const gateway of this.gateways) gateway.hosts.localityChanged();
   }
 
   get sourceService(): string {
