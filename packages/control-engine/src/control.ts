@@ -63,6 +63,7 @@ import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workload
 import { identityHealth } from "./identity/identity-health.ts";
 import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
+import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
 import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
@@ -278,6 +279,13 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  const shares = new ShareKeeper({
+    clock,
+    namespaceOf: (workloadId) => registry.get(workloadId)?.namespace,
+    send: (proxyId, slot, limitShares) =>
+      void endpoint.server?.send(proxyId, { ...collector.taps.command(), limitShares }, slot),
+  });
+  undo.push(() => shares.close());
   const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
   const wantedStream = options.streamAddress ?? { port: options.streamPort ?? memory.streamPort ?? 0 };
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
@@ -290,7 +298,11 @@ async function assemble(
       metrics,
       host: options.streamAddress?.host ?? LOOPBACK,
       port,
-      onReport: (proxyId, report, slot) => collector.onReport(proxyId, report, slot),
+      onReport(proxyId, report, slot) {
+        collector.onReport(proxyId, report, slot);
+        shares.onReport(proxyId, slot, report);
+      },
+      onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
       ...given({ logger }),
     });

@@ -76,7 +76,7 @@ export class TapHub {
       minStatus: filter.minStatus ?? 0,
       maxPerSecond: MAX_PER_SECOND,
     }));
-    return { taps };
+    return { taps, limitShares: [] };
   }
 
   /** An event from a proxy. */

@@ -34,6 +34,8 @@ export interface HostedWorkloadOptions {
   readonly trustDomain: string;
   readonly config: ConfigClient;
   readonly factories: readonly FilterFactory[];
+  /** Processes that serve it together. */
+  readonly workers: number;
   readonly tls: TlsDialer;
   /** Ports that this proxy listens on. */
   readonly ownPorts: ReadonlySet<number>;
@@ -122,12 +124,16 @@ export class HostedWorkload implements OutboundContext {
         });
       },
     });
-    this.view = new WorkloadView(bootstrap.id, config, factories, {
-      onWorkloadChanged: (workload) => {
-        this.#forgetPools(workload);
-        this.#recheck();
-        options.onPolicies();
-        options.onChanged();
+    this.view = new WorkloadView(bootstrap.id, config, {
+      factories,
+      tools: { clock, metrics: engine.metrics, workers: options.workers, random: () => engine.random() },
+      events: {
+        onWorkloadChanged: (workload) => {
+          this.#forgetPools(workload);
+          this.#recheck();
+          options.onPolicies();
+          options.onChanged();
+        },
       },
     });
     this.#sessionChecks = clock.every(SESSION_CHECK_MS, () => this.#checkSessions());

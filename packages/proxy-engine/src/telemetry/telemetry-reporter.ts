@@ -15,6 +15,8 @@ export interface TelemetryReporterOptions {
   readonly send: ReportSink;
   /** Facts of the process at this moment. */
   readonly stats: () => telemetry.ProxyStats;
+  /** Demand for shared limits in the last `elapsedMs`; default none. */
+  readonly demands?: (elapsedMs: number) => telemetry.LimitDemand[];
 }
 
 const REPORT_MS = 1_000;
@@ -36,9 +38,11 @@ export class TelemetryReporter {
   #events: telemetry.TapEvent[] = [];
   #dropped = 0;
   #flush: Timer | undefined;
+  #demandsAtMs: number;
 
   constructor(options: TelemetryReporterOptions) {
     this.#options = options;
+    this.#demandsAtMs = options.clock.monotonicMs();
     this.#timer = options.clock.every(REPORT_MS, () => this.#everySecond());
   }
 
@@ -48,7 +52,7 @@ export class TelemetryReporter {
   }
 
   /** Replaces the open taps. */
-  onCommand(command: telemetry.ProxyCommand): void {
+  onCommand(command: Pick<telemetry.ProxyCommand, "taps">): void {
     this.#taps = command.taps
       .slice(0, MAX_TAPS)
       .map((request) => ({ request, left: request.maxPerSecond || TAP_DEFAULT_PER_SECOND }));
@@ -74,7 +78,7 @@ export class TelemetryReporter {
     this.#events.push(event);
     this.#flush ??= this.#options.clock.after(TAP_FLUSH_MS, () => {
       this.#flush = undefined;
-      this.#send([]);
+      this.#send([], [], 0);
     });
   }
 
@@ -82,16 +86,21 @@ export class TelemetryReporter {
   close(): void {
     this.#timer.clear();
     this.#flush?.clear();
-    this.#send(this.#options.edges.take());
+    this.#send(this.#options.edges.take(), [], 0);
   }
 
   #everySecond(): void {
     for (const tap of this.#taps) tap.left = tap.request.maxPerSecond || TAP_DEFAULT_PER_SECOND;
-    this.#send(this.#options.edges.take());
+    const nowMs = this.#options.clock.monotonicMs();
+    const elapsedMs = Math.max(1, Math.round(nowMs - this.#demandsAtMs));
+    this.#demandsAtMs = nowMs;
+    this.#send(this.#options.edges.take(), this.#options.demands?.(elapsedMs) ?? [], elapsedMs);
   }
 
-  #send(edges: telemetry.EdgeStats[]): void {
+  #send(edges: telemetry.EdgeStats[], limitDemands: telemetry.LimitDemand[], limitDemandsMs: number): void {
     const report: telemetry.ProxyReport = {
+      limitDemands,
+      limitDemandsMs,
       edges,
       taps: this.#events,
       tapsDropped: this.#dropped,

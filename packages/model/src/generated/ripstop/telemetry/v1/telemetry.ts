@@ -21,7 +21,34 @@ export interface ProxyReport {
   taps: TapEvent[];
   /** Tap events that were dropped because the stream was slow. */
   tapsDropped: number;
-  proxy: ProxyStats | undefined;
+  proxy:
+    | ProxyStats
+    | undefined;
+  /** What was asked for of limits that several proxies share, since the last report. */
+  limitDemands: LimitDemand[];
+  /** Time that limit_demands are of; 0: this report says nothing about demand. */
+  limitDemandsMs: number;
+}
+
+/** How much of a shared rate limit was asked for at one process, for one workload. */
+export interface LimitDemand {
+  /** Workload that the limit guards. */
+  workload: string;
+  /** "NAMESPACE/NAME/RULE" of a RateLimitPolicy. */
+  limit: string;
+  /** Digest of the values that the limit counts by; "" when it counts all requests together. */
+  key: string;
+  /** Requests a second since the last report, as a part of the whole limit: 1 is all that it lets through. */
+  rate: number;
+}
+
+/** What one process may let through of a shared rate limit, for one workload. */
+export interface LimitShare {
+  workload: string;
+  limit: string;
+  key: string;
+  /** Part of the limit, 0 to 1. It holds until another comes. */
+  share: number;
 }
 
 export interface ProxyStats {
@@ -101,6 +128,8 @@ export interface TapEvent {
 export interface ProxyCommand {
   /** The taps to keep open from now on; replaces what was there. */
   taps: TapRequest[];
+  /** Shares of rate limits that changed. Those that are not named stay as they are. */
+  limitShares: LimitShare[];
 }
 
 export interface TapRequest {
@@ -115,7 +144,7 @@ export interface TapRequest {
 }
 
 function createBaseProxyReport(): ProxyReport {
-  return { edges: [], taps: [], tapsDropped: 0, proxy: undefined };
+  return { edges: [], taps: [], tapsDropped: 0, proxy: undefined, limitDemands: [], limitDemandsMs: 0 };
 }
 
 export const ProxyReport: MessageFns<ProxyReport> = {
@@ -131,6 +160,12 @@ export const ProxyReport: MessageFns<ProxyReport> = {
     }
     if (message.proxy !== undefined) {
       ProxyStats.encode(message.proxy, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.limitDemands) {
+      LimitDemand.encode(v!, writer.uint32(242).fork()).join();
+    }
+    if (message.limitDemandsMs !== 0) {
+      writer.uint32(248).uint32(message.limitDemandsMs);
     }
     return writer;
   },
@@ -178,6 +213,180 @@ export const ProxyReport: MessageFns<ProxyReport> = {
             }
 
             message.proxy = ProxyStats.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.limitDemands.push(LimitDemand.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.limitDemandsMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitDemand(): LimitDemand {
+  return { workload: "", limit: "", key: "", rate: 0 };
+}
+
+export const LimitDemand: MessageFns<LimitDemand> = {
+  encode(message: LimitDemand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workload !== "") {
+      writer.uint32(10).string(message.workload);
+    }
+    if (message.limit !== "") {
+      writer.uint32(18).string(message.limit);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.rate !== 0) {
+      writer.uint32(33).double(message.rate);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitDemand {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitDemand();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.limit = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.rate = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitShare(): LimitShare {
+  return { workload: "", limit: "", key: "", share: 0 };
+}
+
+export const LimitShare: MessageFns<LimitShare> = {
+  encode(message: LimitShare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workload !== "") {
+      writer.uint32(10).string(message.workload);
+    }
+    if (message.limit !== "") {
+      writer.uint32(18).string(message.limit);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.share !== 0) {
+      writer.uint32(33).double(message.share);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitShare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitShare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.limit = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.share = reader.double();
             continue;
           }
         }
@@ -850,13 +1059,16 @@ export const TapEvent: MessageFns<TapEvent> = {
 };
 
 function createBaseProxyCommand(): ProxyCommand {
-  return { taps: [] };
+  return { taps: [], limitShares: [] };
 }
 
 export const ProxyCommand: MessageFns<ProxyCommand> = {
   encode(message: ProxyCommand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.taps) {
       TapRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.limitShares) {
+      LimitShare.encode(v!, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -880,6 +1092,14 @@ export const ProxyCommand: MessageFns<ProxyCommand> = {
             }
 
             message.taps.push(TapRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.limitShares.push(LimitShare.decode(reader, reader.uint32()));
             continue;
           }
         }
