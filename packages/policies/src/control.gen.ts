@@ -4,14 +4,15 @@ import type { PolicyKind, ServicePolicyKind } from "@ripstop/policy-api/control"
 import type { Kind } from "@ripstop/resources";
 
 import { kind as authorizationKind, policy as authorization } from "./authorization/index.ts";
+import { kind as faultKind, policy as fault } from "./fault/index.ts";
 import { kind as httpRouteKind } from "./http-route/index.ts";
 import { kind as rateLimitKind, policy as rateLimit } from "./rate-limit/index.ts";
 
 /** The resource kind of every folder. */
-export const policyResourceKinds: readonly Kind[] = [authorizationKind, httpRouteKind, rateLimitKind];
+export const policyResourceKinds: readonly Kind[] = [authorizationKind, faultKind, httpRouteKind, rateLimitKind];
 
 /** The folders that compile to a filter on workloads. */
-export const policyKinds: readonly PolicyKind[] = [authorization, rateLimit];
+export const policyKinds: readonly PolicyKind[] = [authorization, fault, rateLimit];
 
 /** The folders that are attached to Services and compile into them. */
 export const servicePolicyKinds: readonly ServicePolicyKind[] = [];

@@ -183,7 +183,8 @@ export class World {
   #facts(workload: RegisteredWorkload): WorkloadFacts {
     const { id, namespace, serviceAccount, labels } = workload;
     const services = this.#servicesSelecting(workload);
-    return { id, namespace, serviceAccount, labels, services };
+    const namespaceLabels = this.#store.get(`Namespace/${namespace}`)?.metadata.labels ?? {};
+    return { id, namespace, serviceAccount, labels, services, namespaceLabels };
   }
 
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
@@ -209,6 +210,11 @@ export class World {
       const selected = label === undefined ? [] : this.#byLabel.get(label);
       for (const { id, labels } of selected) if (selects(selector, labels)) affected.add(`guards:${id}`);
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
+      return;
+    }
+    if (resource.kind === "Namespace") {
+      // Its labels may switch policies on and off.
+      for (const { id, namespace: of } of this.#registry.list()) if (of === name) affected.add(`guards:${id}`);
       return;
     }
     if (resource.kind === "HTTPRoute") {

@@ -148,10 +148,12 @@ export class DisturbedStream implements ServerStream {
     return open || this.#over;
   }
 
+  /** Breaks off a moment later: what was sent must not be dropped with the stream. */
   #cut(): void {
     if (this.#over) return;
     this.cancel();
-    this.#stream.reset(StreamErrorCode.INTERNAL_ERROR);
+    this.#timer.onTimer = () => this.#stream.reset(StreamErrorCode.INTERNAL_ERROR);
+    this.#wheel.schedule(this.#timer, STEP_MS);
   }
 
   #end(): void {
