@@ -557,7 +557,7 @@ describe("API", () => {
     client.telemetry.send({
       edges: [],
       taps: [{ ...event, destinationService: "shop/other" }, event],
-      tapsDropped: 0, limitDemands: [], limitDemandsMs: 0,
+      tapsDropped: 0,
       proxy: undefined,
     });
     assert.deepEqual(JSON.parse(await line), event);

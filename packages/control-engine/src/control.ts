@@ -43,6 +43,7 @@ import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
+import { EgressLog } from "./egress/egress-log.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
@@ -279,11 +280,12 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  const egress = new EgressLog({ clock, workload: (id) => registry.get(id) });
   const shares = new ShareKeeper({
     clock,
     namespaceOf: (workloadId) => registry.get(workloadId)?.namespace,
-    send: (proxyId, slot, limitShares) =>
-      void endpoint.server?.send(proxyId, { ...collector.taps.command(), limitShares }, slot),
+    send: (proxyId, slot, limits) =>
+      void endpoint.server?.send(proxyId, { ...collector.taps.command(), limits: { shares: limits } }, slot),
   });
   undo.push(() => shares.close());
   const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
@@ -301,6 +303,7 @@ async function assemble(
       onReport(proxyId, report, slot) {
         collector.onReport(proxyId, report, slot);
         shares.onReport(proxyId, slot, report);
+        egress.onReport(report);
       },
       onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
@@ -423,6 +426,7 @@ async function assemble(
     ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
+      egress,
       metrics,
       events,
       info,

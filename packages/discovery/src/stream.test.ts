@@ -226,12 +226,12 @@ describe("the config stream", { timeout: 30_000 }, () => {
       mesh.changes.notify();
     };
     const proxy = { residentBytes: 1, openConnections: 2, uptimeMs: 3, version: "v1", pid: 4 };
-    client.telemetry.send({ edges: [], taps: [], tapsDropped: 0, limitDemands: [], limitDemandsMs: 0, proxy });
+    client.telemetry.send({ edges: [], taps: [], tapsDropped: 0, proxy });
     await mesh.changes.until(() => reports.length === 1 && commands.length === 1);
     assert.deepEqual(reports, ["web v1"]);
-    assert.equal(server.send("web", { taps: [], limitShares: [] }), true);
+    assert.equal(server.send("web", { taps: [] }), true);
     await mesh.changes.until(() => commands.length === 2);
-    assert.equal(server.send("nobody", { taps: [], limitShares: [] }), false);
+    assert.equal(server.send("nobody", { taps: [] }), false);
   });
 
   it("shows new connections a new certificate and keeps open streams", async () => {

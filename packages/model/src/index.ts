@@ -13,6 +13,7 @@ export type {
   JoinTokenRequest,
   JoinTokenView,
   Diff,
+  EgressSeenView,
   Graph,
   HeartbeatResponse,
   HistoryPage,

@@ -235,3 +235,13 @@ export const originRefused: ErrorKind = defineError({
   cause: "The CORS filter of the route does not list the Origin of the preflight request.",
   remedy: "Add the origin to allowOrigins of the route's CORS filter, if its pages are to be let in.",
 });
+
+export const egressDenied: ErrorKind = defineError({
+  code: "RS1085",
+  name: "egress_denied",
+  status: 403,
+  grpcStatus: 7,
+  title: "The host is outside the mesh, and calls to the outside must be declared",
+  cause: "The Namespace of the caller, or ripstop-system for the whole mesh, has the label ripstop.mesh/egress: deny.",
+  remedy: "Declare the host with an ExternalService; `ripstop egress seen` lists what was called.",
+});

@@ -148,7 +148,7 @@ describe("a RateLimitPolicy in force", () => {
       assert.equal(await passed(12), 10);
       const demand = new Promise<number>((resolve) => {
         const look = (): void => {
-          const found = stock.reports.flatMap((report) => report.limitDemands)[0];
+          const found = stock.reports.flatMap((report) => report.limits?.demands ?? [])[0];
           if (found === undefined) setImmediate(look);
           else resolve(found.rate);
         };
@@ -156,7 +156,7 @@ describe("a RateLimitPolicy in force", () => {
       });
       assert.ok((await demand) > 0);
       const share = { workload: "shop/stock-1", limit: "shop/limit/r", key: "", share: 0 };
-      stock.proxy.onCommand({ taps: [], limitShares: [share] });
+      stock.proxy.onCommand({ taps: [], limits: { shares: [share] } });
       assert.equal(await passed(3), 0);
     }));
 });

@@ -176,6 +176,7 @@ class RunningProxy implements Proxy {
       send: options.sendReport,
       stats: () => this.#stats(),
       demands: (elapsedMs) => this.#takeDemands(elapsedMs),
+      egress: () => [...this.workloads.values()].flatMap(({ egress }) => egress.take()),
     });
     const random = options.random ?? Math.random;
     this.engine = {
@@ -314,7 +315,7 @@ class RunningProxy implements Proxy {
 
   onCommand(command: Command): void {
     this.engine.reporter.onCommand(command);
-    if (command.limitShares !== undefined) this.#takeShares(command.limitShares);
+    if (command.limits !== undefined) this.#takeShares(command.limits.shares);
   }
 
   drain(deadlineMs: number): Promise<void> {

@@ -64,14 +64,13 @@ function keeper(options: { readonly settled?: boolean } = {}): {
     keeper: made,
     shares,
     report(proxyId, rate, { slot = 0, limit = "shop/limit/all", key = "" } = {}) {
-      const limitDemands = rate === 0 ? [] : [{ workload: proxyId, limit, key, rate }];
+      const demands = rate === 0 ? [] : [{ workload: proxyId, limit, key, rate }];
       made.onReport(proxyId, slot, {
         edges: [],
         taps: [],
         tapsDropped: 0,
         proxy: undefined,
-        limitDemands,
-        limitDemandsMs: 1_000,
+        limits: { demands },
       });
     },
   };

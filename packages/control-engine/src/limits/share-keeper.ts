@@ -73,10 +73,11 @@ export class ShareKeeper {
 
   /** Takes the demand that an authenticated process reports. */
   onReport(proxyId: string, slot: number, report: telemetry.ProxyReport): void {
-    if (report.limitDemandsMs === 0) return;
+    const { limits } = report;
+    if (limits === undefined) return;
     const id = processId(proxyId, slot);
     const known = this.#processes.get(id);
-    if (known === undefined && report.limitDemands.length === 0) return;
+    if (known === undefined && limits.demands.length === 0) return;
     const nowMs = this.#options.clock.monotonicMs();
     const process = known ?? {
       proxyId,
@@ -90,7 +91,7 @@ export class ShareKeeper {
     process.closedMs = undefined;
     for (const claim of process.claims.values()) claim.demand *= 1 - NEWEST;
     let isNew = false;
-    for (const { workload, limit, key, rate } of report.limitDemands) {
+    for (const { workload, limit, key, rate } of limits.demands) {
       const claim = this.#claim(process, { workload, limit, key });
       if (claim === undefined || !Number.isFinite(rate) || rate <= 0) continue;
       isNew ||= claim.share === undefined;

@@ -56,7 +56,7 @@ function report(...edges: telemetry.EdgeStats[]): telemetry.ProxyReport {
   return {
     edges,
     taps: [],
-    tapsDropped: 0, limitDemands: [], limitDemandsMs: 0,
+    tapsDropped: 0,
     proxy: { residentBytes: 5, openConnections: 0, uptimeMs: 0, version: "", pid: 77 },
   };
 }

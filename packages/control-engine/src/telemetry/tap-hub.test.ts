@@ -88,7 +88,7 @@ describe("TapHub", () => {
     const hub = new TapHub();
     let changes = 0;
     hub.onChange(() => changes++);
-    assert.deepEqual(hub.command(), { taps: [], limitShares: [] });
+    assert.deepEqual(hub.command(), { taps: [] });
     const tap = hub.open({
       filter: { source: "shop/web", destination: "catalog", path: "/a", minStatus: 500 },
       onEvent: () => true,
@@ -104,7 +104,7 @@ describe("TapHub", () => {
     assert.deepEqual(hub.command().taps, [base]);
     tap?.close();
     tap?.close();
-    assert.deepEqual(hub.command(), { taps: [], limitShares: [] });
+    assert.deepEqual(hub.command(), { taps: [] });
     assert.equal(changes, 2);
   });
 

@@ -76,7 +76,7 @@ export class TapHub {
       minStatus: filter.minStatus ?? 0,
       maxPerSecond: MAX_PER_SECOND,
     }));
-    return { taps, limitShares: [] };
+    return { taps };
   }
 
   /** An event from a proxy. */

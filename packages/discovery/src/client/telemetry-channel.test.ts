@@ -16,7 +16,7 @@ describe("the telemetry channel", { timeout: 30_000 }, () => {
       await first.close();
       const client = await mesh.client("web", first.address);
       for (let index = 0; index < 40; index++) {
-        client.telemetry.send({ edges: [], taps: [], tapsDropped: index, limitDemands: [], limitDemandsMs: 0, proxy: undefined });
+        client.telemetry.send({ edges: [], taps: [], tapsDropped: index, proxy: undefined });
       }
       assert.equal(client.telemetry.dropped, 8);
       assert.equal(mesh.clientMetrics.total("ripstop_telemetry_reports_dropped_total"), 8);
@@ -57,7 +57,7 @@ describe("the telemetry channel", { timeout: 30_000 }, () => {
       client.telemetry.onCommand = () => {
         throw new Error("not this");
       };
-      server.send("web", { taps: [], limitShares: [] });
+      server.send("web", { taps: [] });
       await mesh.changes.until(() => mesh.logger.problems.some((problem) => problem.includes("not this")));
       client.telemetry.onCommand = undefined;
       clock.advance(1_000);

@@ -163,7 +163,7 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
       logger: mesh.logger,
     });
     const client = await mesh.client("web", server.address);
-    client.telemetry.send({ edges: [], taps: [], tapsDropped: 0, limitDemands: [], limitDemandsMs: 0, proxy: undefined });
+    client.telemetry.send({ edges: [], taps: [], tapsDropped: 0, proxy: undefined });
     await mesh.changes.until(() => /collector/.test(mesh.logger.problems.join()));
     const view = new View<Policy>(mesh.changes);
     client.watch(policyType, "a", view);

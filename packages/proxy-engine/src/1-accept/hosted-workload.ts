@@ -16,6 +16,7 @@ import { Connector, type PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
 import type { Edge } from "../telemetry/edge.ts";
@@ -74,6 +75,7 @@ export class HostedWorkload implements OutboundContext {
   readonly view: WorkloadView;
   readonly hosts: HostTable;
   readonly connector: Connector;
+  readonly egress: EgressGuard;
   /** Inbound exchanges under way. */
   readonly exchanges: Set<Recheckable> = new Set();
   /** Live raw connections, inbound and outbound. */
@@ -99,6 +101,7 @@ export class HostedWorkload implements OutboundContext {
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
+    this.egress = new EgressGuard(bootstrap.id, () => this.view.workload);
     this.connector = new Connector({
       clock,
       flush: engine.flush,

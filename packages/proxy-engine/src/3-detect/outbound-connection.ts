@@ -319,6 +319,13 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       return;
     if (this.#outside && this.#failure === undefined) {
       const target = this.#address ?? this.#target;
+      const refused = this.#context.egress.check({ host: this.#target.host, port: target.port }, "tcp");
+      if (refused !== undefined) {
+        // A client that turns out to speak HTTP gets the answer of its request.
+        this.#failure = { cause: refused.message, denied: true };
+        if (this.#raw) this.#refuse();
+        return;
+      }
       this.#dialing = this.#context.connector.dialPlain(target, DIAL_TIMEOUT_MS, this);
       return;
     }

@@ -251,6 +251,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       );
       return;
     }
+    if (this.attempts === 0) {
+      const refused = this.#context.egress.check(target, "http");
+      if (refused !== undefined) {
+        this.refuse(refused);
+        return;
+      }
+    }
     removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
   }

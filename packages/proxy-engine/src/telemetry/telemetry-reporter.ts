@@ -17,6 +17,8 @@ export interface TelemetryReporterOptions {
   readonly stats: () => telemetry.ProxyStats;
   /** Demand for shared limits in the last `elapsedMs`; default none. */
   readonly demands?: (elapsedMs: number) => telemetry.LimitDemand[];
+  /** Hosts outside that were called since the last time; default none. */
+  readonly egress?: () => telemetry.EgressSeen[];
 }
 
 const REPORT_MS = 1_000;
@@ -78,7 +80,7 @@ export class TelemetryReporter {
     this.#events.push(event);
     this.#flush ??= this.#options.clock.after(TAP_FLUSH_MS, () => {
       this.#flush = undefined;
-      this.#send([], [], 0);
+      this.#send({ edges: [] });
     });
   }
 
@@ -86,22 +88,26 @@ export class TelemetryReporter {
   close(): void {
     this.#timer.clear();
     this.#flush?.clear();
-    this.#send(this.#options.edges.take(), [], 0);
+    this.#send({ edges: this.#options.edges.take() });
   }
 
   #everySecond(): void {
     for (const tap of this.#taps) tap.left = tap.request.maxPerSecond || TAP_DEFAULT_PER_SECOND;
     const nowMs = this.#options.clock.monotonicMs();
-    const elapsedMs = Math.max(1, Math.round(nowMs - this.#demandsAtMs));
+    const demands = this.#options.demands?.(Math.max(1, nowMs - this.#demandsAtMs)) ?? [];
     this.#demandsAtMs = nowMs;
-    this.#send(this.#options.edges.take(), this.#options.demands?.(elapsedMs) ?? [], elapsedMs);
+    const seen = this.#options.egress?.() ?? [];
+    this.#send({
+      edges: this.#options.edges.take(),
+      limits: { demands },
+      ...(seen.length === 0 ? {} : { egress: { seen } }),
+    });
   }
 
-  #send(edges: telemetry.EdgeStats[], limitDemands: telemetry.LimitDemand[], limitDemandsMs: number): void {
+  #send(parts: Partial<telemetry.ProxyReport>): void {
     const report: telemetry.ProxyReport = {
-      limitDemands,
-      limitDemandsMs,
-      edges,
+      edges: [],
+      ...parts,
       taps: this.#events,
       tapsDropped: this.#dropped,
       proxy: this.#options.stats(),

@@ -53,6 +53,22 @@ export namespace ProxyProtocol {
   export type UNRECOGNIZED = typeof ProxyProtocol.UNRECOGNIZED;
 }
 
+/** What happens to calls of hosts outside the mesh that no ExternalService declares. */
+export const EgressMode = {
+  ALLOW: 0,
+  /** DENY - They are refused. */
+  DENY: 1,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type EgressMode = typeof EgressMode[keyof typeof EgressMode];
+
+export namespace EgressMode {
+  export type ALLOW = typeof EgressMode.ALLOW;
+  export type DENY = typeof EgressMode.DENY;
+  export type UNRECOGNIZED = typeof EgressMode.UNRECOGNIZED;
+}
+
 export interface Locality {
   region: string;
   zone: string;
@@ -74,6 +90,8 @@ export interface Workload {
     | undefined;
   /** The service that telemetry names this workload by, "NAMESPACE/NAME"; "" when it belongs to none. */
   service: string;
+  /** Whether it may call hosts that the mesh does not know; absent: it may. */
+  egress?: EgressMode | undefined;
 }
 
 export interface Workload_LabelsEntry {
@@ -463,6 +481,7 @@ function createBaseWorkload(): Workload {
     policies: [],
     locality: undefined,
     service: "",
+    egress: undefined,
   };
 }
 
@@ -494,6 +513,9 @@ export const Workload: MessageFns<Workload> = {
     }
     if (message.service !== "") {
       writer.uint32(74).string(message.service);
+    }
+    if (message.egress !== undefined) {
+      writer.uint32(360).int32(message.egress);
     }
     return writer;
   },
@@ -584,6 +606,14 @@ export const Workload: MessageFns<Workload> = {
             }
 
             message.service = reader.string();
+            continue;
+          }
+          case 45: {
+            if (tag !== 360) {
+              break;
+            }
+
+            message.egress = reader.int32() as any;
             continue;
           }
         }

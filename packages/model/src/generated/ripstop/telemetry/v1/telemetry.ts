@@ -24,10 +24,35 @@ export interface ProxyReport {
   proxy:
     | ProxyStats
     | undefined;
-  /** What was asked for of limits that several proxies share, since the last report. */
-  limitDemands: LimitDemand[];
-  /** Time that limit_demands are of; 0: this report says nothing about demand. */
-  limitDemandsMs: number;
+  /** What was asked for of limits that several proxies share; absent: this report says nothing about it. */
+  limits?:
+    | LimitDemands
+    | undefined;
+  /** Absent: nothing was called. */
+  egress?: EgressReport | undefined;
+}
+
+/** All demand for shared rate limits at one process since the last report that had any. */
+export interface LimitDemands {
+  demands: LimitDemand[];
+}
+
+/** Hosts outside the mesh, declared by no ExternalService, that were called since the last report. */
+export interface EgressReport {
+  seen: EgressSeen[];
+}
+
+/** Calls of one host outside the mesh. */
+export interface EgressSeen {
+  /** The caller. */
+  workload: string;
+  host: string;
+  port: number;
+  /** "http": requests; "tcp": connections, of which TLS is one kind. */
+  protocol: string;
+  count: number;
+  /** How many of them were refused. */
+  denied: number;
 }
 
 /** How much of a shared rate limit was asked for at one process, for one workload. */
@@ -128,8 +153,13 @@ export interface TapEvent {
 export interface ProxyCommand {
   /** The taps to keep open from now on; replaces what was there. */
   taps: TapRequest[];
-  /** Shares of rate limits that changed. Those that are not named stay as they are. */
-  limitShares: LimitShare[];
+  /** Shares of rate limits; absent: all stay as they are. */
+  limits?: LimitShares | undefined;
+}
+
+/** Shares of rate limits of one process. Those that are not named stay as they are. */
+export interface LimitShares {
+  shares: LimitShare[];
 }
 
 export interface TapRequest {
@@ -144,7 +174,7 @@ export interface TapRequest {
 }
 
 function createBaseProxyReport(): ProxyReport {
-  return { edges: [], taps: [], tapsDropped: 0, proxy: undefined, limitDemands: [], limitDemandsMs: 0 };
+  return { edges: [], taps: [], tapsDropped: 0, proxy: undefined, limits: undefined, egress: undefined };
 }
 
 export const ProxyReport: MessageFns<ProxyReport> = {
@@ -161,11 +191,11 @@ export const ProxyReport: MessageFns<ProxyReport> = {
     if (message.proxy !== undefined) {
       ProxyStats.encode(message.proxy, writer.uint32(34).fork()).join();
     }
-    for (const v of message.limitDemands) {
-      LimitDemand.encode(v!, writer.uint32(242).fork()).join();
+    if (message.limits !== undefined) {
+      LimitDemands.encode(message.limits, writer.uint32(242).fork()).join();
     }
-    if (message.limitDemandsMs !== 0) {
-      writer.uint32(248).uint32(message.limitDemandsMs);
+    if (message.egress !== undefined) {
+      EgressReport.encode(message.egress, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -220,15 +250,208 @@ export const ProxyReport: MessageFns<ProxyReport> = {
               break;
             }
 
-            message.limitDemands.push(LimitDemand.decode(reader, reader.uint32()));
+            message.limits = LimitDemands.decode(reader, reader.uint32());
             continue;
           }
           case 31: {
-            if (tag !== 248) {
+            if (tag !== 250) {
               break;
             }
 
-            message.limitDemandsMs = reader.uint32();
+            message.egress = EgressReport.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitDemands(): LimitDemands {
+  return { demands: [] };
+}
+
+export const LimitDemands: MessageFns<LimitDemands> = {
+  encode(message: LimitDemands, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.demands) {
+      LimitDemand.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitDemands {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitDemands();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.demands.push(LimitDemand.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEgressReport(): EgressReport {
+  return { seen: [] };
+}
+
+export const EgressReport: MessageFns<EgressReport> = {
+  encode(message: EgressReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.seen) {
+      EgressSeen.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EgressReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEgressReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.seen.push(EgressSeen.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEgressSeen(): EgressSeen {
+  return { workload: "", host: "", port: 0, protocol: "", count: 0, denied: 0 };
+}
+
+export const EgressSeen: MessageFns<EgressSeen> = {
+  encode(message: EgressSeen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workload !== "") {
+      writer.uint32(10).string(message.workload);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    if (message.protocol !== "") {
+      writer.uint32(34).string(message.protocol);
+    }
+    if (message.count !== 0) {
+      writer.uint32(40).uint32(message.count);
+    }
+    if (message.denied !== 0) {
+      writer.uint32(48).uint32(message.denied);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EgressSeen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEgressSeen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.protocol = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.denied = reader.uint32();
             continue;
           }
         }
@@ -1059,7 +1282,7 @@ export const TapEvent: MessageFns<TapEvent> = {
 };
 
 function createBaseProxyCommand(): ProxyCommand {
-  return { taps: [], limitShares: [] };
+  return { taps: [], limits: undefined };
 }
 
 export const ProxyCommand: MessageFns<ProxyCommand> = {
@@ -1067,8 +1290,8 @@ export const ProxyCommand: MessageFns<ProxyCommand> = {
     for (const v of message.taps) {
       TapRequest.encode(v!, writer.uint32(10).fork()).join();
     }
-    for (const v of message.limitShares) {
-      LimitShare.encode(v!, writer.uint32(242).fork()).join();
+    if (message.limits !== undefined) {
+      LimitShares.encode(message.limits, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -1099,7 +1322,53 @@ export const ProxyCommand: MessageFns<ProxyCommand> = {
               break;
             }
 
-            message.limitShares.push(LimitShare.decode(reader, reader.uint32()));
+            message.limits = LimitShares.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitShares(): LimitShares {
+  return { shares: [] };
+}
+
+export const LimitShares: MessageFns<LimitShares> = {
+  encode(message: LimitShares, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.shares) {
+      LimitShare.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitShares {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitShares();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.shares.push(LimitShare.decode(reader, reader.uint32()));
             continue;
           }
         }
