@@ -10,6 +10,7 @@ import { describeCommand } from "./commands/describe/index.ts";
 import { diffCommand } from "./commands/diff/index.ts";
 import { egressCommand } from "./commands/egress/index.ts";
 import { faultCommand } from "./commands/fault/index.ts";
+import { gatewayCommand } from "./commands/gateway/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
@@ -60,6 +61,7 @@ export function createProgram(): Command {
   const commands = [
     upCommand(),
     runCommand(),
+    gatewayCommand(),
     applyCommand(),
     getCommand(),
     describeCommand(),

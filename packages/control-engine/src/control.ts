@@ -43,6 +43,7 @@ import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
+import { HostResolver } from "./dns/host-resolver.ts";
 import { EgressLog } from "./egress/egress-log.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
@@ -249,7 +250,14 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => bundles.close());
-  const compiler = new Compiler({
+  const resolver: HostResolver = new HostResolver({
+    clock,
+    onChanged: (host) => compiler.addressesChanged(host),
+    isWanted: (host) => compiler.usesAddresses(host),
+  });
+  undo.push(() => resolver.close());
+  const compiler: Compiler = new Compiler({
+    addressesOf: (host) => resolver.addresses(host),
     store,
     registry,
     policyKinds,

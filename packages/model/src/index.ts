@@ -14,6 +14,7 @@ export type {
   JoinTokenView,
   Diff,
   EgressSeenView,
+  GatewayRegistration,
   Graph,
   HeartbeatResponse,
   HistoryPage,
@@ -81,6 +82,11 @@ export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,
+  gatewayOfRoute,
+  gatewayRouteName,
+  gatewayRoutesType,
+  gatewayRouteType,
+  gatewayType,
   hostBindingName,
   hostBindingType,
   policyType,

@@ -34,6 +34,9 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
     locality: undefined,
     service: serviceOf(workload),
     egress: egressOf(view, namespace),
+    ...(workload.gateway === undefined
+      ? {}
+      : { gateway: { gateways: workload.gateway.names.map((name) => `${namespace}/${name}`) } }),
   };
 }
 

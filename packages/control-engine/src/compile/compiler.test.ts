@@ -129,7 +129,7 @@ describe("Compiler", () => {
       name: "catalog",
       hostnames: ["catalog", "catalog.shop", "catalog.shop.svc", "catalog.shop.svc.cluster.local"],
       addresses: [],
-      ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined }],
+      ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined, backendTls: undefined }],
       resilience: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
@@ -155,7 +155,9 @@ describe("Compiler", () => {
       }),
     );
     const found = bench.get(serviceType, "shop/catalog");
-    assert.deepEqual(found?.ports, [{ port: 7000, name: "", protocol: Protocol.GRPC, proxyProtocol: undefined }]);
+    assert.deepEqual(found?.ports, [
+      { port: 7000, name: "", protocol: Protocol.GRPC, proxyProtocol: undefined, backendTls: undefined },
+    ]);
     assert.deepEqual(found?.addresses, ["10.1.2.3"]);
     assert.deepEqual(bench.get(endpointsType, "shop/catalog")?.endpoints, []);
   });
@@ -410,7 +412,7 @@ describe("Compiler", () => {
     // Of one age the first by name; after that the oldest.
     await attach("also", "a");
     assert.deepEqual(addresses("shop/a"), ["also"]);
-    await clock.advance(5_000);
+    clock.advance(5_000);
     await attach("a-late-one", "a");
     assert.deepEqual(addresses("shop/a"), ["also"]);
     // One that moves is taken from the one and given to the other.
@@ -607,6 +609,7 @@ describe("resource types", () => {
       Telemetry: "default",
     };
     for (const { name, typeUrl } of resourceTypes) {
+      if (name.startsWith("Gateway")) continue; // compiled with the kinds of Gateway
       assert.ok(bench.compiler.get(typeUrl, names[name] ?? "", { proxyId: id, identity: "" }), name);
     }
   });

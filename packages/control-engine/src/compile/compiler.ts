@@ -11,7 +11,6 @@ import {
   routesType,
   serviceType,
   telemetryType,
-  parseWorkerStreamId,
   trustBundleType,
   workloadType,
   type ResourceType,
@@ -23,10 +22,12 @@ import type { Logger } from "@ripstop/telemetry";
 
 import type { Registry } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
+import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
 import { compileRoutes } from "./compile-routes.ts";
 import { compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
+import { maySee } from "./may-see.ts";
 import { World, type WorldView } from "./world.ts";
 
 /** What the compiler compiles from. */
@@ -41,6 +42,8 @@ export interface CompilerOptions {
   bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
   /** Who is refused although a root vouches for it; default nobody. */
   revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
+  /** Addresses of a host outside the mesh, as far as they are known; call `addressesChanged` when they change. */
+  addressesOf?(host: string): readonly string[];
   /** Roots of the federated trust domains, by trust domain. */
   federated?(): FederatedRoots;
   readonly logger?: Logger;
@@ -53,7 +56,8 @@ type FederatedRoots = ReadonlyMap<
 
 type Listener = (typeUrl: string, names: readonly string[], revision: number) => void;
 
-const MAX_NAME = 600;
+/** The longest is that of a GatewayRoute: two namespaces, two names of 253 characters, a kind. */
+const MAX_NAME = 700;
 const BUNDLE = "bundle";
 /** For a change that belongs to no revision, such as an endpoint that came or went. */
 const NO_REVISION = 0;
@@ -95,7 +99,7 @@ export class Compiler implements ResourceSource {
   }
 
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined {
-    if (name.length > MAX_NAME || !maySee(typeUrl, name, subscriber)) return undefined;
+    if (name.length > MAX_NAME || !maySee(this.#options.registry, typeUrl, { name, subscriber })) return undefined;
     const compile = compilers.get(typeUrl);
     if (compile === undefined) return undefined;
     return this.#memo.get(`${typeUrl} ${name}`, (read) => {
@@ -124,6 +128,16 @@ export class Compiler implements ResourceSource {
   /** The roots of trust, or the revocations, changed. */
   bundleChanged(): void {
     this.#apply(new Set([BUNDLE]), NO_REVISION);
+  }
+
+  /** A host outside the mesh has other addresses. */
+  addressesChanged(host: string): void {
+    this.#apply(new Set([`dns:${host}`]), NO_REVISION);
+  }
+
+  /** Whether anything in use was compiled from the addresses of a host. */
+  usesAddresses(host: string): boolean {
+    return this.#memo.has(`dns:${host}`);
   }
 
   /** Stops following store and registry. */
@@ -157,12 +171,16 @@ type Compile = (view: WorldView, name: string, options: CompilerOptions) => Uint
 const compilers = new Map<string, Compile>([
   define(workloadType, (view, name) => compileWorkload(view, name)),
   define(policyType, (view, name, options) => compilePolicy(view, name, options)),
-  define(serviceType, (view, name) =>
-    withService(name, (namespace, service) => compileService(view, namespace, service)),
-  ),
-  define(endpointsType, (view, name) =>
-    withService(name, (namespace, service) => compileEndpoints(view, namespace, service)),
-  ),
+  define(serviceType, (view, name) => {
+    const external = parseExternalServiceName(name);
+    if (external !== undefined) return compileExternalService(view, external);
+    return withService(name, (namespace, service) => compileService(view, namespace, service));
+  }),
+  define(endpointsType, (view, name) => {
+    const external = parseExternalServiceName(name);
+    if (external !== undefined) return compileExternalEndpoints(view, external);
+    return withService(name, (namespace, service) => compileEndpoints(view, namespace, service));
+  }),
   define(hostBindingType, (view, name) => {
     const [clientNamespace = "", host = "", ...more] = name.split("~");
     return more.length > 0 || !isDnsLabel(clientNamespace)
@@ -172,6 +190,8 @@ const compilers = new Map<string, Compile>([
   define(routesType, (view, name) => {
     const [target = "", clientNamespace = "", ...more] = name.split("@");
     if (more.length > 0 || !isDnsLabel(clientNamespace)) return undefined;
+    const external = parseExternalServiceName(target);
+    if (external !== undefined) return compileExternalService(view, external) && { service: target, ports: [] };
     return withService(target, (namespace, service) =>
       compileRoutes(view, { namespace, name: service }, clientNamespace),
     );
@@ -225,9 +245,4 @@ function define<T>(
 function withService<T>(name: string, compile: (namespace: string, service: string) => T): T | undefined {
   const [namespace = "", service = "", ...more] = name.split("/");
   return more.length > 0 || !isDnsLabel(namespace) || !isDnsLabel(service) ? undefined : compile(namespace, service);
-}
-
-/** A workload is for the proxy that hosts it; everything else is for every authenticated proxy. */
-function maySee(typeUrl: string, name: string, subscriber: Subscriber): boolean {
-  return typeUrl !== workloadType.typeUrl || name === parseWorkerStreamId(subscriber.proxyId).proxyId;
 }

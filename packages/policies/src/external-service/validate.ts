@@ -29,11 +29,17 @@ function hostProblems({ hosts }: ExternalServiceSpec): Found[] {
     }
     // "*.com" would take nearly everything: two labels must stand.
     if (host.startsWith("*.") && host.split(".").length < 3) {
-      return [{ path, message: `${host} covers a whole top-level domain`, remedy: 'write for example "*.example.com"' }];
+      return [
+        { path, message: `${host} covers a whole top-level domain`, remedy: 'write for example "*.example.com"' },
+      ];
     }
     if (!host.includes(".")) {
       return [
-        { path, message: `${host} is a name of one label`, remedy: "such names are those of services; write a full name" },
+        {
+          path,
+          message: `${host} is a name of one label`,
+          remedy: "such names are those of services; write a full name",
+        },
       ];
     }
     return [];
@@ -83,7 +89,11 @@ function addressProblems({ resolution, addresses }: ExternalServiceSpec): Found[
   }
   if (resolution === "DNS" && addresses !== undefined) {
     return [
-      { path: "spec.addresses", message: "the addresses come from DNS", remedy: "leave them out, or use resolution Static" },
+      {
+        path: "spec.addresses",
+        message: "the addresses come from DNS",
+        remedy: "leave them out, or use resolution Static",
+      },
     ];
   }
   return (addresses ?? []).flatMap((address, at) =>

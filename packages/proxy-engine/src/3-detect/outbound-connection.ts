@@ -277,6 +277,12 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     }
     this.#firstBytes?.clear();
     this.#serverName = hello.hello?.serverName ?? "";
+    const external = this.#cluster?.config?.external;
+    if (external !== undefined && this.#serverName !== external.host) {
+      const named = this.#serverName === "" ? "no server name" : `the server name ${this.#serverName}`;
+      this.#give(`the TLS hello has ${named}, and the connection is for ${external.host} outside the mesh`);
+      return;
+    }
     // An address says less than a name.
     if (this.#outside && this.#serverName !== "" && isIP(this.#target.host) !== 0) {
       this.#dropTunnel();

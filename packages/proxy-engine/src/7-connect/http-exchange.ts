@@ -162,7 +162,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.refused = refused;
     this.#responseStarted = true;
     this.status = refused.status ?? refused.kind.status;
-    sendRefusal(this.downstream, this.request, refused, this.engine.clock.nowMs());
+    sendRefusal(this.downstream, this.request, this.shown(refused), this.engine.clock.nowMs());
     this.#responseDone();
   }
 
@@ -174,6 +174,11 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.#responseStarted = true;
     this.#finish();
     this.downstream.reset(StreamErrorCode.INTERNAL_ERROR);
+  }
+
+  /** What the caller may know of a refusal. */
+  protected shown(refused: Refusal): Refusal {
+    return refused;
   }
 
   /** Answers an OPTIONS or TRACE that must go no further (RFC 9110 §7.6.2, §9.3.8). True when it did. */
