@@ -7,6 +7,7 @@ import type { Logger } from "@ripstop/telemetry";
 
 import type { Store, Table } from "../store/store.ts";
 import { compileStatus, statusKinds } from "./compile-status.ts";
+import { CompileQueue } from "./compile-queue.ts";
 import type { Compiler } from "./compiler.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 
@@ -32,10 +33,16 @@ export class Conditions {
   readonly #options: ConditionsOptions;
   readonly #memo = new DependencyMemo<object | undefined>(() => undefined);
   readonly #times = new Map<string, ConditionTimes>();
+  readonly #queue: CompileQueue;
   readonly #stop: () => void;
 
   constructor(options: ConditionsOptions) {
     this.#options = options;
+    this.#queue = new CompileQueue(
+      { clock: options.clock, budgetMs: Infinity },
+      (key) => this.#renew(key),
+      () => undefined,
+    );
     for (const [key, times] of options.table.entries()) this.#times.set(key, times);
     for (const kind of statusKinds) for (const one of options.store.list(kind)) this.#follow(resourceKey(one));
     this.#stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
@@ -63,6 +70,7 @@ export class Conditions {
   /** Stops following. */
   close(): void {
     this.#stop();
+    this.#queue.close();
   }
 
   #follow(key: string): object | undefined {
@@ -76,17 +84,28 @@ export class Conditions {
   }
 
   #onAffected(affected: ReadonlySet<string>): void {
-    const { store } = this.#options;
-    for (const { key, after } of this.#memo.invalidate(affected)) {
-      this.#recordTimes(key, after);
-      if (store.get(key) === undefined) this.#memo.delete(key);
-    }
+    const keys = new Set(this.#memo.markStale(affected));
     for (const name of affected) {
       const key = name.slice("resource:".length);
       const [kind = ""] = key.split("/", 1);
-      if (!name.startsWith("resource:") || !statusKinds.includes(kind)) continue;
-      if (store.get(key) !== undefined) this.#follow(key);
+      if (name.startsWith("resource:") && statusKinds.includes(kind)) keys.add(key);
     }
+    this.#queue.add(
+      [...keys].map((key) => ({ key, namespace: "", revision: 0, urgent: false })),
+      0,
+    );
+  }
+
+  #renew(key: string): void {
+    const isThere = this.#options.store.get(key) !== undefined;
+    const renewed = this.#memo.recompute(key);
+    if (renewed === undefined) {
+      if (isThere) this.#follow(key);
+      return;
+    }
+    this.#recordTimes(key, renewed.after);
+    // One that is not ours now is followed on: it may become ours.
+    if (!isThere) this.#memo.delete(key);
   }
 
   #recordTimes(key: string, status: object | undefined): void {

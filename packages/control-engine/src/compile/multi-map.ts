@@ -1,10 +1,10 @@
-// Values in groups, each value under a key of its own in its group.
+// Values in groups: the indices of the compiler.
 
-/** A map of maps that forgets empty groups. */
+/** Values in groups, each value under a key of its own in its group. */
 export class MultiMap<T> {
   readonly #groups = new Map<string, Map<string, T>>();
 
-  /** Sets the value of a key in a group; undefined removes it. */
+  /** Sets the value under a key of a group; undefined takes it out. */
   set(group: string, key: string, value: T | undefined): void {
     const values = this.#groups.get(group);
     if (value === undefined) {
@@ -14,17 +14,17 @@ export class MultiMap<T> {
     else values.set(key, value);
   }
 
+  /** In no order that means anything. */
   get(group: string): readonly T[] {
     return [...(this.#groups.get(group)?.values() ?? [])];
   }
 
   /** In the order of their keys. */
   sorted(group: string): readonly T[] {
-    const values = this.#groups.get(group);
-    if (values === undefined) return [];
-    return [...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+    return [...(this.#groups.get(group) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
   }
 
+  /** Values in a group. */
   count(group: string): number {
     return this.#groups.get(group)?.size ?? 0;
   }

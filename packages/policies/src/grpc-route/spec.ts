@@ -1,6 +1,7 @@
 // GRPCRoute (gateway.networking.k8s.io/v1): the spec as it is after defaults.
 
 import type { HttpBackendRef, HttpRouteFilterSpec, NamedMatch, ParentRef } from "../http-route/spec.ts";
+import type { SessionPersistenceSpec } from "../session-persistence.ts";
 
 /** Attaches rules for gRPC calls to parents. */
 export interface GrpcRouteSpec {
@@ -18,6 +19,7 @@ export interface GrpcRouteRule {
   readonly matches?: readonly GrpcRouteMatch[];
   readonly filters?: readonly HttpRouteFilterSpec[];
   readonly backendRefs?: readonly HttpBackendRef[];
+  readonly sessionPersistence?: SessionPersistenceSpec;
 }
 
 /** All of what is given must match. */

@@ -5,6 +5,7 @@ import type { Resource } from "@ripstop/resources";
 
 import { checkDefaultGateways, checkParents } from "../http-route/validate.ts";
 import { checkFilters, FRAMING_FIELDS, type Found } from "../http-route/validate-filters.ts";
+import { checkSessionPersistence } from "../session-persistence.ts";
 import type { GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec } from "./spec.ts";
 
 /** Every violation of the rules beyond the published ones. */
@@ -21,12 +22,8 @@ function checkRule(rule: GrpcRouteRule, path: string, found: Found[]): void {
   checkFilters(rule.filters ?? [], { path: `${path}.filters`, matches: [] }, found);
   for (const [at, { filters = [] }] of (rule.backendRefs ?? []).entries())
     checkFilters(filters, { path: `${path}.backendRefs[${at}].filters`, matches: [] }, found);
-  if (!("sessionPersistence" in rule)) return;
-  found.push({
-    path: `${path}.sessionPersistence`,
-    message: "sessionPersistence is not supported yet",
-    remedy: "remove it",
-  });
+  if (rule.sessionPersistence !== undefined)
+    found.push(...checkSessionPersistence(rule.sessionPersistence, `${path}.sessionPersistence`));
 }
 
 function checkMatch({ method, headers = [] }: GrpcRouteMatch, path: string, found: Found[]): void {
