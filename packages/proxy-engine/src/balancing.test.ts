@@ -206,7 +206,7 @@ describe("load balancing", () => {
         ...endpoint,
         locality: { region: at === 3 ? "us" : "eu", zone: at === 0 ? "a" : "b" },
       }));
-      const balancing = { locality: { maxRequestsPerEndpoint: 0, targetUtilizationPercent: 0 } };
+      const balancing = { ...ROUND_ROBIN, locality: { maxRequestsPerEndpoint: 0, targetUtilizationPercent: 0 } };
       declare(balancing, placed);
       assert.deepEqual(new Set(await bodies(12, ask)), new Set(["0"]));
       declare(
