@@ -226,7 +226,7 @@ describe("load balancing", () => {
     return withLab({ instances: 2, clock, answer }, async ({ ask, declare }) => {
       declare({ ...ROUND_ROBIN, maxRestMs: 5_000 });
       const first = [await ask(), await ask()].map(({ status }) => status);
-      assert.deepEqual(first.toSorted(), [200, 429]);
+      assert.deepEqual(new Set(first), new Set([200, 429]));
       isBusy = false;
       assert.deepEqual(await bodies(4, ask), ["1", "1", "1", "1"]);
       clock.advance(5_001);
