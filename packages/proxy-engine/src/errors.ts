@@ -247,6 +247,16 @@ export const noSuchSubset: ErrorKind = defineError({
   remedy: "Name another value in the header, start an instance with that label, or set subsets.unknown to Any.",
 });
 
+export const egressDenied: ErrorKind = defineError({
+  code: "RS1085",
+  name: "egress_denied",
+  status: 403,
+  grpcStatus: 7,
+  title: "The host is outside the mesh, and calls to the outside must be declared",
+  cause: "The Namespace of the caller, or ripstop-system for the whole mesh, has the label ripstop.mesh/egress: deny.",
+  remedy: "Declare the host with an ExternalService; `ripstop egress seen` lists what was called.",
+});
+
 export const misdirected: ErrorKind = defineError({
   code: "RS1050",
   name: "misdirected",

@@ -11,6 +11,7 @@ import {
 import { isDnsLabel } from "@ripstop/resources";
 
 import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
+import { externalServiceName } from "./compile-external.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
 import type { ServicePortView, ServiceView } from "./service-view.ts";
@@ -89,8 +90,12 @@ function subsetOf({ labels }: RegisteredWorkload, label: string | undefined): Pi
  */
 export function compileHostBinding(view: WorldView, clientNamespace: string, host: string): HostBinding | undefined {
   const named = parseServiceHost(clientNamespace, host);
-  if (named === undefined || view.service(named.namespace, named.name) === undefined) return undefined;
-  return { name: `${clientNamespace}~${host}`, service: `${named.namespace}/${named.name}` };
+  const name = `${clientNamespace}~${host}`;
+  if (named !== undefined && view.service(named.namespace, named.name) !== undefined)
+    return { name, service: `${named.namespace}/${named.name}` };
+  // Services of the mesh come first: no ExternalService takes their names.
+  const external = view.externalFor(clientNamespace, host);
+  return external === undefined ? undefined : { name, service: externalServiceName(external, host) };
 }
 
 /** Namespace and name of the service that a host name can only mean. */

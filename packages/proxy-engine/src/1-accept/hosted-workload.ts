@@ -20,10 +20,12 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import { newBackendDialer } from "../7-connect/backend-dialer.ts";
 import { Connector, type BackendDialer, type PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
@@ -43,6 +45,8 @@ export interface HostedWorkloadOptions {
   readonly trustDomain: string;
   readonly config: ConfigClient;
   readonly factories: readonly FilterFactory[];
+  /** Processes that serve it together. */
+  readonly workers: number;
   readonly tls: TlsDialer;
   /** Ports that this proxy listens on. */
   readonly ownPorts: ReadonlySet<number>;
@@ -81,6 +85,7 @@ export class HostedWorkload implements OutboundContext {
   readonly view: WorkloadView;
   readonly hosts: HostTable;
   readonly connector: Connector;
+  readonly egress: EgressGuard;
   /** Inbound exchanges under way. */
   readonly exchanges: Set<Recheckable> = new Set();
   /** Live raw connections, inbound and outbound. */
@@ -109,15 +114,20 @@ export class HostedWorkload implements OutboundContext {
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
-    this.connector = this.newConnector();
+    this.egress = new EgressGuard(bootstrap.id, () => this.view.workload);
+    this.connector = this.newConnector((tls) => this.#externalDialer(tls));
     this.hosts = this.newHostTable(this.connector, () => options.onChanged());
-    this.view = new WorkloadView(bootstrap.id, config, factories, {
-      onWorkloadChanged: (workload) => {
-        this.#forgetPools(workload);
-        this.#placed(workload.locality);
-        this.#recheck();
-        options.onPolicies();
-        options.onChanged();
+    this.view = new WorkloadView(bootstrap.id, config, {
+      factories,
+      tools: { clock, metrics: engine.metrics, workers: options.workers, random: () => engine.random() },
+      events: {
+        onWorkloadChanged: (workload) => {
+          this.#forgetPools(workload);
+          this.#placed(workload.locality);
+          this.#recheck();
+          options.onPolicies();
+          options.onChanged();
+        },
       },
     });
     this.#sessionChecks = clock.every(SESSION_CHECK_MS, () => this.#checkSessions());
@@ -128,7 +138,7 @@ export class HostedWorkload implements OutboundContext {
   }
 
   /** Connections under this workload's identity; `backendTls` makes those to backends with certificates of their own. */
-  newConnector(backendTls?: (tls: BackendTls) => BackendDialer): Connector {
+  newConnector(backendTls?: (tls: BackendTls) => BackendDialer | undefined): Connector {
     const { bootstrap, engine, tls, trustDomain } = this.#options;
     return new Connector({
       clock: engine.clock,
@@ -351,6 +361,11 @@ export class HostedWorkload implements OutboundContext {
     this.view.close();
     this.hosts.close();
     this.connector.close();
+  }
+
+  /** Applications leave TLS to hosts outside to their proxy where an ExternalService says so; other TLS is for gateways. */
+  #externalDialer(tls: BackendTls): BackendDialer | undefined {
+    return tls.source.startsWith("ExternalService ") ? newBackendDialer(tls) : undefined;
   }
 
   /** The ports may have changed: pools of addresses that are not served any more end when they are idle. */

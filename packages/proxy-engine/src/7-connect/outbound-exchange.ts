@@ -150,7 +150,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const { path, query } = splitTarget(this.request.path);
     this.#asked = { host: this.#target.host, path, query };
     edge.exchanges.add(this);
-    const refused = edge.judge(this.request, this.#asked);
+    const refused = edge.judge(this.request, this.#asked) ?? edge.admit();
     if (refused !== undefined) {
       this.refuse(refused);
       return;
@@ -321,6 +321,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
         refusal(httpsInClear, `${formatAuthority(host, target.port)} wants TLS, which only its client can begin`),
       );
       return;
+    }
+    if (this.attempts === 0) {
+      const refused = this.#context.egress.check(target, "http");
+      if (refused !== undefined) {
+        this.refuse(refused);
+        return;
+      }
     }
     removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
@@ -601,6 +608,8 @@ export interface EdgeEntry extends BackendSource {
   prepare(request: RequestHead): void;
   /** Why policies refuse the request; undefined when they do not. */
   judge(request: RequestHead, asked: AskedFor): Refusal | undefined;
+  /** Counts the request that `judge` let pass; once, and in the same turn. */
+  admit(): Refusal | undefined;
   /** The routes for a host, or why there are none. */
   rulesFor(host: string): RouteRules | Refusal;
 }

@@ -97,6 +97,14 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
     return denial === undefined ? undefined : denialRefusal(denial);
   }
 
+  /** Counts what `judge` let pass just now, by the rate limits of the gateway's workload. */
+  admit(): Refusal | undefined {
+    const { chain } = this.#context;
+    if (chain?.counts !== true) return undefined;
+    const denial = chain.admit(view);
+    return denial === undefined ? undefined : denialRefusal(denial);
+  }
+
   rulesFor(host: string): RouteRules | Refusal {
     const listener = this.#port.listenerFor(host);
     if (listener === undefined) return refusal(noListener, `no listener on port ${this.#port.port} is for ${host}`);

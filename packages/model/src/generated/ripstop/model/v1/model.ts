@@ -53,6 +53,22 @@ export namespace ProxyProtocol {
   export type UNRECOGNIZED = typeof ProxyProtocol.UNRECOGNIZED;
 }
 
+/** What happens to calls of hosts outside the mesh that no ExternalService declares. */
+export const EgressMode = {
+  ALLOW: 0,
+  /** DENY - They are refused. */
+  DENY: 1,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type EgressMode = typeof EgressMode[keyof typeof EgressMode];
+
+export namespace EgressMode {
+  export type ALLOW = typeof EgressMode.ALLOW;
+  export type DENY = typeof EgressMode.DENY;
+  export type UNRECOGNIZED = typeof EgressMode.UNRECOGNIZED;
+}
+
 export interface Locality {
   region: string;
   zone: string;
@@ -75,7 +91,11 @@ export interface Workload {
   /** The service that telemetry names this workload by, "NAMESPACE/NAME"; "" when it belongs to none. */
   service: string;
   /** Present in a workload that is the placement of Gateways. */
-  gateway?: GatewayPlacement | undefined;
+  gateway?:
+    | GatewayPlacement
+    | undefined;
+  /** Whether it may call hosts that the mesh does not know; absent: it may. */
+  egress?: EgressMode | undefined;
 }
 
 export interface Workload_LabelsEntry {
@@ -135,7 +155,11 @@ export interface Service {
     | Resilience
     | undefined;
   /** How requests are spread over the endpoints; absent: peak EWMA, and the default of each field. */
-  loadBalancing?: LoadBalancing | undefined;
+  loadBalancing?:
+    | LoadBalancing
+    | undefined;
+  /** Present in the service of a host outside the mesh (ExternalService). */
+  external?: ExternalHost | undefined;
 }
 
 /** How requests to a service are spread over its endpoints. */
@@ -332,6 +356,12 @@ export namespace SessionPersistence_Type {
   export type COOKIE = typeof SessionPersistence_Type.COOKIE;
   export type HEADER = typeof SessionPersistence_Type.HEADER;
   export type UNRECOGNIZED = typeof SessionPersistence_Type.UNRECOGNIZED;
+}
+
+/** A host outside the mesh that an ExternalService declares. */
+export interface ExternalHost {
+  /** In lower case. TLS of the callers themselves must name it as its server name. */
+  host: string;
 }
 
 export interface ServicePort {
@@ -868,6 +898,7 @@ function createBaseWorkload(): Workload {
     locality: undefined,
     service: "",
     gateway: undefined,
+    egress: undefined,
   };
 }
 
@@ -902,6 +933,9 @@ export const Workload: MessageFns<Workload> = {
     }
     if (message.gateway !== undefined) {
       GatewayPlacement.encode(message.gateway, writer.uint32(162).fork()).join();
+    }
+    if (message.egress !== undefined) {
+      writer.uint32(360).int32(message.egress);
     }
     return writer;
   },
@@ -1000,6 +1034,14 @@ export const Workload: MessageFns<Workload> = {
             }
 
             message.gateway = GatewayPlacement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 45: {
+            if (tag !== 360) {
+              break;
+            }
+
+            message.egress = reader.int32() as any;
             continue;
           }
         }
@@ -1388,6 +1430,7 @@ function createBaseService(): Service {
     ports: [],
     resilience: undefined,
     loadBalancing: undefined,
+    external: undefined,
   };
 }
 
@@ -1413,6 +1456,9 @@ export const Service: MessageFns<Service> = {
     }
     if (message.loadBalancing !== undefined) {
       LoadBalancing.encode(message.loadBalancing, writer.uint32(242).fork()).join();
+    }
+    if (message.external !== undefined) {
+      ExternalHost.encode(message.external, writer.uint32(362).fork()).join();
     }
     return writer;
   },
@@ -1484,6 +1530,14 @@ export const Service: MessageFns<Service> = {
             }
 
             message.loadBalancing = LoadBalancing.decode(reader, reader.uint32());
+            continue;
+          }
+          case 45: {
+            if (tag !== 362) {
+              break;
+            }
+
+            message.external = ExternalHost.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2570,6 +2624,52 @@ export const SessionPersistence: MessageFns<SessionPersistence> = {
             }
 
             message.scope = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseExternalHost(): ExternalHost {
+  return { host: "" };
+}
+
+export const ExternalHost: MessageFns<ExternalHost> = {
+  encode(message: ExternalHost, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExternalHost {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExternalHost();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
             continue;
           }
         }
