@@ -28,6 +28,8 @@ export type {
   NodeJwtRequest,
   NodeSvidResponse,
   NodeView,
+  ReplicaAddresses,
+  ReplicaView,
   NodeWorkloadRequest,
   RecoveryRequest,
   RegisterRequest,

@@ -167,8 +167,7 @@ export class EtcdSession {
       await client.txn({ compare: [], success: [put(`${keys.replica}${this.id}`, text, this.#lease)], failure: [] });
       this.#announced = text;
     }
-    // Only one that is announced can lead: the others must be able to reach it.
-    if (this.#leader === "" && this.#announced !== "") await this.#stand();
+    if (this.#leader === "") await this.#stand();
   }
 
   async #stand(): Promise<void> {
