@@ -38,7 +38,13 @@ export function anomalies(operations: readonly Operation[]): readonly string[] {
 
 function anomaliesOf(operations: readonly Operation[]): readonly string[] {
   const problems: string[] = [];
-  const initial: Zone = { value: "", low: Number.NEGATIVE_INFINITY, high: Number.NEGATIVE_INFINITY, write: undefined, isRead: false };
+  const initial: Zone = {
+    value: "",
+    low: Number.NEGATIVE_INFINITY,
+    high: Number.NEGATIVE_INFINITY,
+    write: undefined,
+    isRead: false,
+  };
   const zones = new Map<string, Zone>([["", initial]]);
   for (const operation of operations) {
     if (operation.kind !== "write") continue;

@@ -1,17 +1,25 @@
-// `npm run replicas -- [--clients N] [--rounds N]`: takes control planes, etcd and the network away, for the record.
+// `npm run replicas -- [--clients N] [--rounds N] [--faults follower,leader,etcd,network] [--history FILE]`: takes control planes, etcd and the network away, for the record.
 
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { runReplicas, type Fault } from "./run.ts";
 
 const { values } = parseArgs({
-  options: { clients: { type: "string", default: "3" }, rounds: { type: "string", default: "1" } },
+  options: {
+    clients: { type: "string", default: "3" },
+    rounds: { type: "string", default: "1" },
+    faults: { type: "string", default: "follower,leader,etcd,network" },
+    history: { type: "string" },
+  },
 });
 /** An outage that lasts at least as long as the lease of a workload. */
 const LASTS_MS: Readonly<Record<Fault, number>> = { follower: 12_000, leader: 12_000, etcd: 3_000, network: 10_000 };
 const MOVED_WITHIN_MS = 5_000;
 
-const faults = Array.from({ length: Number(values.rounds) }, (): Fault[] => ["follower", "leader", "etcd", "network"]);
+const known = new Set<string>(Object.keys(LASTS_MS));
+const named = values.faults.split(",").filter((fault): fault is Fault => known.has(fault));
+const faults = Array.from({ length: Number(values.rounds) }, () => named);
 const report = await runReplicas({
   faults: faults.flat(),
   clients: Number(values.clients),
@@ -19,6 +27,7 @@ const report = await runReplicas({
   say: (line) => process.stdout.write(`${line}\n`),
 });
 const { recorded } = report;
+if (values.history !== undefined) writeFileSync(values.history, JSON.stringify(recorded.operations));
 const reads = recorded.operations.filter(({ kind }) => kind === "read").length;
 const late = report.faults.filter(({ movedMs }) => movedMs !== undefined && movedMs > MOVED_WITHIN_MS);
 process.stdout.write(

@@ -152,7 +152,6 @@ class ReplicaRun {
   async #endure(fault: Fault, traffic: Traffic): Promise<FaultReport> {
     const failedBefore = traffic.failures.length;
     const lastsMs = this.#options.lastsMs[fault];
-    const begunMs = performance.now();
     let movedMs: number | undefined;
     let rest = this.#replicas;
     if (fault === "etcd") {
@@ -162,6 +161,7 @@ class ReplicaRun {
     } else {
       const victim = await this.#victim(fault);
       rest = this.#replicas.filter((replica) => replica !== victim);
+      const begunMs = performance.now();
       if (fault === "network") victim.setUp(false);
       else await victim.kill();
       await this.#until("the proxies are connected to those that are left", async () => {
@@ -268,7 +268,9 @@ async function missing(replica: Replica, { acknowledged }: Recorded): Promise<re
   const oldest = Math.min(...found.keys());
   return [...acknowledged]
     .filter(([revision, value]) => revision >= oldest && found.get(revision) !== value)
-    .map(([revision, value]) => `${replica.name}: revision ${revision} is ${found.get(revision) ?? "gone"}, not ${value}`);
+    .map(
+      ([revision, value]) => `${replica.name}: revision ${revision} is ${found.get(revision) ?? "gone"}, not ${value}`,
+    );
 }
 
 function pause(ms: number): Promise<void> {

@@ -38,7 +38,10 @@ export class RegisterClients {
   constructor(replicas: readonly Replica[], each: number) {
     for (const replica of replicas)
       for (let index = 0; index < each; index++)
-        this.#running.push(this.#loop(() => this.#write(replica)), this.#loop(() => this.#read(replica)));
+        this.#running.push(
+          this.#loop(() => this.#write(replica)),
+          this.#loop(() => this.#read(replica)),
+        );
   }
 
   async stop(): Promise<void> {

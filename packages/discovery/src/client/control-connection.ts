@@ -42,8 +42,8 @@ interface Credentials {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** With nowhere else to go it is no hurry to notice that a control plane went without a word. */
 const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_000 };
-/** Among several, whoever is cut off is left within four seconds. */
-const AMONG_SEVERAL = { connectMs: 2_000, periodMs: 2_000, timeoutMs: 2_000 };
+/** Among several, whoever is cut off is left within three seconds and a half. */
+const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
 /** Before every other control plane was tried there is no reason to wait long. */
 const NEXT_MS = 100;
 

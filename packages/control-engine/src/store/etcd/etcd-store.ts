@@ -266,6 +266,7 @@ class EtcdStore implements Store {
     const id = randomUUID();
     const entry = await guard(() => this.#prepareEntry(id, revision));
     const request = this.#appendRequest(revision.number, entry);
+    let problem: EtcdError | undefined;
     for (;;) {
       // oxlint-disable no-await-in-loop -- asked again until the answer is certain
       try {
@@ -274,21 +275,25 @@ class EtcdStore implements Store {
           this.#headRevision = revisionOf(done.header);
           this.#apply(revision);
           this.#compactLater();
-        }
-        return done.succeeded;
-      } catch (error) {
-        if (!(error instanceof EtcdError)) throw error;
-        const fate = await this.#fateOf(revision.number, id);
-        if (fate === "ours") {
-          await guard(() => this.#catchUp());
           return true;
         }
-        if (fate === "another's") return false;
-        if (this.#closed || this.#options.clock.monotonicMs() > giveUpAtMs) {
-          throw new RipstopError(etcdUnreachable, error.message);
-        }
-        await sleep(this.#options.clock, this.#backoff.next());
+        // Refused at the first attempt: another one was faster. Later it may have been the first attempt itself, which
+        // the network delivered after all: then it must not be made a second time.
+        if (problem === undefined) return false;
+      } catch (error) {
+        if (!(error instanceof EtcdError)) throw error;
+        problem = error;
       }
+      const fate = await this.#fateOf(revision.number, id);
+      if (fate === "ours") {
+        await guard(() => this.#catchUp());
+        return true;
+      }
+      if (fate === "another's") return false;
+      if (this.#closed || this.#options.clock.monotonicMs() > giveUpAtMs) {
+        throw new RipstopError(etcdUnreachable, problem.message);
+      }
+      await sleep(this.#options.clock, this.#backoff.next());
       // oxlint-enable no-await-in-loop
     }
   }
