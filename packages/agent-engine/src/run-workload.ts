@@ -9,6 +9,7 @@ import {
   identityFiles,
   stateFiles,
   type BootstrapUpstream,
+  type GatewayRegistration,
   type ProxyBootstrap,
   type ProxyPorts,
   type RegisterRequest,
@@ -16,7 +17,7 @@ import {
   type ReplicaAddresses,
   type SvidResponse,
 } from "@ripstop/model";
-import { startApplication, type Application, type ApplicationEnd } from "./application.ts";
+import { proxyAlone, startApplication, type Application, type ApplicationEnd } from "./application.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
 import { ControlApi, describeFailure, type ApiFailure } from "./control-api.ts";
 import { applicationEnvironment } from "./environment.ts";
@@ -79,7 +80,10 @@ export interface RunOptions {
   readonly drainMs: number;
   /** Longest wait for the control plane and the first config. */
   readonly waitTimeoutMs: number;
+  /** The application; empty with `gateway`. */
   readonly command: readonly string[];
+  /** There is no application: the proxy is the placement of these Gateways of the namespace. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** The port of the application. */
@@ -240,7 +244,7 @@ export class WorkloadRun {
       own ?? { httpProxy: 0, upstreams: [] },
     );
     appEnv["SPIFFE_ENDPOINT_SOCKET"] = workloadApi.value.address;
-    this.#application = startApplication(options.command, appEnv);
+    this.#application = options.gateway === undefined ? startApplication(options.command, appEnv) : proxyAlone();
     this.#watchReadiness();
     return { application: this.#application };
   }
@@ -284,7 +288,7 @@ export class WorkloadRun {
   }
 
   #registration(csrPem: string): RegisterRequest {
-    const { service, namespace, serviceAccount, labels, port } = this.#options;
+    const { service, namespace, serviceAccount, labels, port, gateway } = this.#options;
     return {
       service,
       namespace,
@@ -293,6 +297,7 @@ export class WorkloadRun {
       ports: port === undefined ? [] : [{ ...port, applicationAddress: `127.0.0.1:${port.port}` }],
       csrPem,
       pid: process.pid,
+      ...(gateway === undefined ? {} : { gateway }),
       ...(this.#workloadId === "" ? {} : { instance: this.#workloadId.slice(namespace.length + 1) }),
     };
   }
@@ -323,6 +328,7 @@ export class WorkloadRun {
           inboundHost: this.#options.advertiseHost ?? LOOPBACK,
           upstreams: this.#options.upstreams,
           inboundProxyProtocol: this.#options.inboundProxyProtocol ?? false,
+          ...(this.#options.gateway === undefined ? {} : { gateway: this.#options.gateway }),
         },
       ],
       ...(this.#options.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: this.#options.tunnelIdleMs }),
@@ -371,7 +377,9 @@ export class WorkloadRun {
       onListening: (ports) => {
         const inbound = ports.workloads[this.#workloadId]?.inbound;
         const host = this.#options.advertiseHost ?? LOOPBACK;
-        if (inbound !== undefined) void this.#lease?.update({ inboundAddress: formatAddress(host, inbound) });
+        // A gateway has no inbound listener for peers.
+        if (inbound !== undefined && inbound !== 0)
+          void this.#lease?.update({ inboundAddress: formatAddress(host, inbound) });
         this.#listening.open(ports);
       },
       onReady: () => this.#ready.open(),
@@ -466,9 +474,12 @@ export class WorkloadRun {
   async #leave(application: Application, signal: NodeJS.Signals | undefined): Promise<void> {
     const { clock } = this.#dependencies;
     // A job at a terminal decides by itself what Ctrl-C means.
-    if (this.#options.port === undefined && signal === undefined) return;
+    const { port, gateway } = this.#options;
+    if (port === undefined && gateway === undefined && signal === undefined) return;
     this.#probe?.close();
-    if (this.#options.port !== undefined) {
+    if (gateway !== undefined) {
+      await this.#supervisor?.drain(this.#options.drainMs);
+    } else if (port !== undefined) {
       await Promise.race([this.#lease?.update({ ready: false }), sleep(clock, 1_000), application.ended]);
       await Promise.race([sleep(clock, Math.min(LEAVE_GRACE_MS, this.#options.drainMs)), application.ended]);
       await Promise.race([this.#supervisor?.drain(this.#options.drainMs), application.ended]);

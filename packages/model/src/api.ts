@@ -172,6 +172,21 @@ export interface RegisterRequest {
   readonly csrPem: string;
   /** Process id of the supervisor, for the table. */
   readonly pid: number;
+  /**
+   * The workload is the placement of these Gateways of its own namespace. Only under the service account "gateway", or that
+   * of the name of its one Gateway: its proxy gets their private keys.
+   */
+  readonly gateway?: GatewayRegistration;
+}
+
+/** How `ripstop gateway` serves its Gateways. */
+export interface GatewayRegistration {
+  /** Names without namespace; at least one. */
+  readonly names: readonly string[];
+  /** Address that the listeners bind when the Gateway asks for none (spec.addresses). */
+  readonly address: string;
+  /** Added to each listener's port; 0 unless the operator wants unprivileged ports. */
+  readonly portOffset: number;
 }
 
 /** What the new workload needs to know. */
@@ -575,4 +590,21 @@ export interface IdentityAlarm {
   readonly subject: string;
   /** One sentence, with the remedy. */
   readonly message: string;
+}
+
+/** One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares. */
+export interface EgressSeenView {
+  /** "NAMESPACE/NAME" of the calling service. */
+  readonly service: string;
+  readonly host: string;
+  readonly port: number;
+  /** "http": `count` is of requests; "tcp": of connections. */
+  readonly protocol: "http" | "tcp";
+  /** Since the control plane started. */
+  readonly count: number;
+  /** How many of them were refused. */
+  readonly denied: number;
+  /** Unix time. */
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
 }

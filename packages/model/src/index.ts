@@ -13,6 +13,8 @@ export type {
   JoinTokenRequest,
   JoinTokenView,
   Diff,
+  EgressSeenView,
+  GatewayRegistration,
   Graph,
   HeartbeatResponse,
   HistoryPage,
@@ -82,6 +84,11 @@ export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,
+  gatewayOfRoute,
+  gatewayRouteName,
+  gatewayRoutesType,
+  gatewayRouteType,
+  gatewayType,
   hostBindingName,
   hostBindingType,
   policyType,

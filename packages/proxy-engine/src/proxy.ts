@@ -7,6 +7,7 @@ import {
   trustBundleType,
   type telemetry,
   type BootstrapUpstream,
+  type GatewayRegistration,
   type ListenerSide,
   type ProxyBootstrap,
   type ProxyPorts,
@@ -26,6 +27,7 @@ import {
   type Conn,
   type Listener,
   type TlsIdentity,
+  type TlsObserver,
   type VerifyPeer,
 } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
@@ -37,6 +39,7 @@ import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { retire } from "./drain/retire.ts";
+import { HostedGateway } from "./gateway/hosted-gateway.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
 import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
@@ -55,6 +58,8 @@ export interface ProxyOptions {
   readonly bundlePem: string;
   readonly verifyPeer: VerifyPeer;
   readonly filterFactories: readonly FilterFactory[];
+  /** Processes of this proxy, which share what each of them limits by itself; default 1. */
+  readonly workers?: number;
   /** Ports of an earlier run, to be taken again where they are free. */
   readonly ports: ProxyPorts | undefined;
   /**
@@ -80,6 +85,9 @@ export interface ProxyListener {
   readonly socket: ListeningSocket | undefined;
 }
 
+/** A telemetry command. */
+type Command = Pick<telemetry.ProxyCommand, "taps"> & Partial<telemetry.ProxyCommand>;
+
 /** A running proxy. */
 export interface Proxy {
   readonly ports: ProxyPorts;
@@ -97,8 +105,8 @@ export interface Proxy {
   setBundle(text: string): Result<void, RipstopError>;
   /** Uses another identity for new connections of a workload; those that are open stay. */
   setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError>;
-  /** Takes over the taps of a telemetry command. */
-  onCommand(command: telemetry.ProxyCommand): void;
+  /** Takes over the taps of a telemetry command, and the shares of limits that it names. */
+  onCommand(command: Command): void;
   /** Stops taking inbound work and finishes what is under way, for at most `deadlineMs`. Outbound goes on. */
   drain(deadlineMs: number): Promise<void>;
   /** Its listening sockets, to be shared with other processes of this proxy. */
@@ -165,7 +173,14 @@ class RunningProxy implements Proxy {
     const { clock, log, metrics } = options;
     this.#startedMs = clock.monotonicMs();
     const edges = new EdgeTable(metrics);
-    const reporter = new TelemetryReporter({ clock, edges, send: options.sendReport, stats: () => this.#stats() });
+    const reporter = new TelemetryReporter({
+      clock,
+      edges,
+      send: options.sendReport,
+      stats: () => this.#stats(),
+      demands: (elapsedMs) => this.#takeDemands(elapsedMs),
+      egress: () => [...this.workloads.values()].flatMap(({ egress }) => egress.take()),
+    });
     const random = options.random ?? Math.random;
     this.engine = {
       clock,
@@ -220,6 +235,7 @@ class RunningProxy implements Proxy {
           trustDomain: bootstrap.trustDomain,
           config,
           factories: this.#options.filterFactories,
+          workers: this.#options.workers ?? 1,
           tls,
           ownPorts: this.#ownPorts,
           onChanged: () => this.#checkReady(),
@@ -239,6 +255,11 @@ class RunningProxy implements Proxy {
     for (const workload of bootstrap.workloads) {
       const hosted = this.workloads.get(workload.id);
       if (hosted === undefined) continue;
+      if (workload.gateway !== undefined) {
+        this.#hostGateways(hosted, workload.gateway, observer);
+        ports[workload.id] = { inbound: 0, httpProxy: 0, upstreams: [] };
+        continue;
+      }
       const before = this.#options.ports?.workloads[workload.id];
       const inbound = await this.#take(`${workload.id} inbound`, before?.inbound ?? 0, (where) =>
         listenTls({
@@ -300,13 +321,15 @@ class RunningProxy implements Proxy {
     return this.#takeBundle(text, bundleFileSequence(text));
   }
 
-  onCommand(command: telemetry.ProxyCommand): void {
+  onCommand(command: Command): void {
     this.engine.reporter.onCommand(command);
+    if (command.limits !== undefined) this.#takeShares(command.limits.shares);
   }
 
   drain(deadlineMs: number): Promise<void> {
     this.#draining ??= (async () => {
       for (const listener of this.#inbound) listener.close();
+      for (const workload of this.workloads.values()) for (const gateway of workload.gateways) gateway.stopListening();
       await drainInbound([...this.workloads.values()], this.#options.clock, deadlineMs);
     })();
     return this.#draining;
@@ -320,9 +343,11 @@ class RunningProxy implements Proxy {
     this.#retiring ??= (async () => {
       const listeners = [...this.#inbound, ...this.#outbound];
       for (const listener of listeners) listener.close();
+      const gateways = [...this.workloads.values()].flatMap((workload) => workload.gateways);
+      for (const gateway of gateways) gateway.stopListening();
       await retire({
         workloads: [...this.workloads.values()],
-        connections: () => listeners.reduce((sum, listener) => sum + listener.connections, 0),
+        connections: () => [...listeners, ...gateways].reduce((sum, { connections }) => sum + connections, 0),
         clock: this.#options.clock,
         deadlineMs,
       });
@@ -339,6 +364,23 @@ class RunningProxy implements Proxy {
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
     this.engine.reporter.close();
+  }
+
+  /** Gateways open their sockets themselves, when what they need is there. */
+  #hostGateways(hosted: HostedWorkload, placement: GatewayRegistration, observer: TlsObserver): void {
+    for (const name of placement.names) {
+      hosted.gateways.push(
+        new HostedGateway({
+          gateway: `${hosted.namespace}/${name}`,
+          workload: hosted,
+          config: this.#options.config,
+          observer,
+          address: placement.address,
+          portOffset: placement.portOffset,
+          onChanged: () => this.#checkReady(),
+        }),
+      );
+    }
   }
 
   #listenUpstream(
@@ -483,9 +525,26 @@ class RunningProxy implements Proxy {
     this.#options.onReady();
   }
 
+  #takeDemands(elapsedMs: number): telemetry.LimitDemand[] {
+    const demands: telemetry.LimitDemand[] = [];
+    for (const { id, view } of this.workloads.values()) {
+      for (const { limit, key, asked } of view.takeDemands()) {
+        demands.push({ workload: id, limit, key, rate: (asked * 1_000) / elapsedMs });
+      }
+    }
+    return demands;
+  }
+
+  #takeShares(shares: readonly telemetry.LimitShare[]): void {
+    for (const { id, view } of this.workloads.values())
+      view.takeShares(shares.filter(({ workload }) => workload === id));
+  }
+
   #stats(): telemetry.ProxyStats {
     let openConnections = 0;
     for (const listener of [...this.#inbound, ...this.#outbound]) openConnections += listener.connections;
+    for (const { gateways } of this.workloads.values())
+      for (const gateway of gateways) openConnections += gateway.connections;
     return {
       residentBytes: process.memoryUsage.rss(),
       openConnections,

@@ -6,7 +6,7 @@ import type { KindRegistry, KnownKind } from "./kind-registry.ts";
 import type { ResourceLookup } from "./kind.ts";
 import { dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem, labelValueProblem, quote } from "./names.ts";
 import { resourceKey, resourceName, type Metadata, type Resource } from "./resource.ts";
-import { readSource, type SourceDocument, type SourceLimits } from "./source-document.ts";
+import { readSourceSteps, type SourceDocument, type SourceLimits } from "./source-document.ts";
 import type { SourcePosition, Violation } from "./violation.ts";
 
 /** A file as the user gave it. */
@@ -57,20 +57,36 @@ const IGNORED_METADATA = new Set([
  * Validates all files: syntax, schema (defaults filled in), names, each kind's own rules, then references against
  * `current` as it would be with these resources applied. At most 1 000 violations are returned.
  */
-export function validateAll(
+export function validateAll(files: readonly SourceText[], context: ValidateContext): Validated {
+  const steps = validateSteps(files, context);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** What files are validated with. */
+export interface ValidateContext {
+  readonly kinds: KindRegistry;
+  readonly current: ResourceLookup;
+  readonly limits?: Partial<SourceLimits>;
+}
+
+/** As `validateAll`, with a stop after each document: much can be validated in slices. */
+export function* validateSteps(
   files: readonly SourceText[],
-  context: { readonly kinds: KindRegistry; readonly current: ResourceLookup; readonly limits?: Partial<SourceLimits> },
-): Validated {
+  context: ValidateContext,
+): Generator<undefined, Validated> {
   const { kinds, current, limits } = context;
   const violations: Violation[] = [];
   const read: { resource: Resource; known: KnownKind; document: SourceDocument; sound: boolean }[] = [];
   const firstByKey = new Map<string, SourcePosition>();
   for (const { file, text } of files) {
-    const source = readSource(file, text, limits);
+    const source = yield* readSourceSteps(file, text, limits);
     violations.push(...source.violations);
     for (const document of source.documents) {
       const before = violations.length;
-      const found = readResource(document, kinds, violations);
+      const found = readResource(document, { kinds, current }, violations);
       if (found === undefined) continue;
       const key = resourceKey(found.resource);
       const position = document.positionOf([]);
@@ -86,6 +102,7 @@ export function validateAll(
       }
       firstByKey.set(key, first ?? position);
       read.push({ ...found, document, sound: violations.length === before });
+      yield;
     }
   }
   const lookup = overlay(
@@ -94,6 +111,7 @@ export function validateAll(
   );
   for (const { resource, known, document, sound } of read) {
     if (!sound || known.kind.validateReferences === undefined) continue;
+    yield;
     for (const problem of known.kind.validateReferences(resource, lookup)) {
       violations.push({ ...problem, resource: label(resource), source: document.positionOf(parsePath(problem.path)) });
     }
@@ -111,7 +129,7 @@ export function label(resource: Resource): string {
 
 function readResource(
   document: SourceDocument,
-  kinds: KindRegistry,
+  { kinds, current }: { readonly kinds: KindRegistry; readonly current: ResourceLookup },
   violations: Violation[],
 ): { resource: Resource; known: KnownKind } | undefined {
   const { value } = document;
@@ -139,20 +157,42 @@ function readResource(
   const { kind, checker } = known;
   const namespaceText = kind.namespaced ? (typeof namespace === "string" ? namespace : DEFAULT_NAMESPACE) : "";
   if (typeof name === "string") of = `${kind.kind} ${namespaceText === "" ? "" : `${namespaceText}/`}${name}`;
+  const { bodyFields } = kind;
+  const topFields = bodyFields === undefined ? TOP_FIELDS : ["apiVersion", "kind", "metadata", ...bodyFields];
   for (const field of Object.keys(value)) {
-    if (TOP_FIELDS.includes(field)) continue;
-    report([field], `unknown field ${quote(field)}`, meant(field, TOP_FIELDS), true);
+    if (topFields.includes(field)) continue;
+    report([field], `unknown field ${quote(field)}`, meant(field, topFields), true);
   }
   const readMetadata = readMeta(value["metadata"], kind.namespaced, report);
-  const spec: unknown = value["spec"] === undefined || value["spec"] === null ? {} : value["spec"];
+  const spec: unknown = bodyFields === undefined ? (value["spec"] ?? {}) : pick(value, bodyFields);
+  const inDocument = (path: FieldPath): FieldPath => (bodyFields === undefined ? ["spec", ...path] : path);
   const problems = checker.check(spec);
-  for (const problem of problems) report(["spec", ...problem.path], problem.message, problem.remedy, problem.atKey);
+  for (const problem of problems) report(inDocument(problem.path), problem.message, problem.remedy, problem.atKey);
   if (readMetadata === undefined) return undefined;
   const resource: Resource = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: readMetadata, spec };
   if (problems.length === 0) {
-    for (const problem of kind.validate(resource)) report(parsePath(problem.path), problem.message, problem.remedy);
+    const own = kind.validate(resource).map((problem) => ({ ...problem, path: parsePath(problem.path) }));
+    for (const { path, message, remedy } of own) report(path, message, remedy);
+    const old = current.get(kind.kind, readMetadata.namespace, readMetadata.name)?.spec;
+    for (const problem of checker.checkRules(spec, old)) {
+      const path = inDocument(problem.path);
+      // What the kind's own rules said at that place is said in plainer words.
+      if (!own.some((said) => isWithin(said.path, path) || isWithin(path, said.path)))
+        report(path, problem.message, problem.remedy);
+    }
   }
   return { resource, known };
+}
+
+/** Whether `path` is `outer` or below it. */
+function isWithin(path: FieldPath, outer: FieldPath): boolean {
+  return outer.length <= path.length && outer.every((step, index) => path[index] === step);
+}
+
+function pick(value: Readonly<Record<string, unknown>>, fields: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    fields.filter((field) => value[field] !== undefined && value[field] !== null).map((field) => [field, value[field]]),
+  );
 }
 
 type Report = (path: FieldPath, message: string, remedy: string, atKey?: boolean) => void;
@@ -177,7 +217,8 @@ function readKind(
     );
     return undefined;
   }
-  if (apiVersion !== known.kind.apiVersion) {
+  const versions: readonly unknown[] = [known.kind.apiVersion, ...(known.kind.otherVersions ?? [])];
+  if (!versions.includes(apiVersion)) {
     const message =
       apiVersion === undefined
         ? "apiVersion is missing"

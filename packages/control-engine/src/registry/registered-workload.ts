@@ -1,6 +1,6 @@
 // A workload as the registry keeps it.
 
-import type { RegisterRequest } from "@ripstop/model";
+import type { GatewayRegistration, RegisterRequest } from "@ripstop/model";
 
 /** One registered workload. Replaced as a whole when anything of it changes. */
 export interface RegisteredWorkload {
@@ -34,6 +34,8 @@ export interface RegisteredWorkload {
   readonly replica?: string;
   /** What it says of the identity that it uses, for the others of several control planes. */
   readonly inForce?: IdentityInForce;
+  /** Present in the placement of Gateways of its namespace. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** What the registry keeps of an issued SVID. */

@@ -23,7 +23,7 @@ export interface RegistryOptions {
   readonly leaseMs?: number;
   /** A held set of workloads (see mass-expiry.ts) is let go after this long; default 600 000. */
   readonly holdMs?: number;
-  /** Most workloads; default 100 000. */
+  /** Most workloads; default 250 000. */
   readonly maxWorkloads?: number;
   readonly logger?: Logger;
   /** There, when several control planes share the table: each renews the leases of those that it hears of. */
@@ -110,12 +110,23 @@ export class Registry {
     return [...this.#entries.values()].map(({ workload }) => workload).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
+  /** All workloads, in no order: much cheaper than `list` when there are many. */
+  values(): readonly RegisteredWorkload[] {
+    return [...this.#entries.values()].map(({ workload }) => workload);
+  }
+
   /** Who a registration would be: its id and identity, before anything is recorded. */
   name(request: RegisterRequest): Result<{ readonly id: string; readonly spiffeId: string }, Failure> {
     const { namespace, service, instance } = request;
     const spiffeId = workloadSpiffeId(this.#options.trustDomain, namespace, request.serviceAccount ?? service);
+    if (!mayHostGateways(request)) {
+      return err({
+        kind: registrationRefused,
+        message: `the service account ${request.serviceAccount ?? service} may not host Gateways: use "gateway"`,
+      });
+    }
     const known = instance === undefined ? undefined : this.#entries.get(`${namespace}/${instance}`)?.workload;
-    if (known === undefined && this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
+    if (known === undefined && this.#entries.size >= (this.#options.maxWorkloads ?? 250_000)) {
       return err({
         kind: registrationRefused,
         message: `the mesh has ${this.#entries.size} workloads, which is its limit`,
@@ -156,6 +167,7 @@ export class Registry {
       ready: before?.ready ?? false,
       ...(named.ttlMs === undefined ? {} : { svidTtlMs: named.ttlMs }),
       ...(named.node === undefined ? {} : { node: named.node }),
+      ...(request.gateway === undefined ? {} : { gateway: request.gateway }),
       ...svidRecord(named),
     };
     await this.#keep(workload, before);
@@ -350,4 +362,10 @@ function isSame(a: unknown, b: unknown): boolean {
 
 function unknown(id: string): Failure {
   return { kind: noSuchWorkload, message: `no workload ${id} is registered; its lease may have run out` };
+}
+
+/** A gateway's proxy gets private keys, so that an ordinary identity of the namespace is not enough. */
+function mayHostGateways({ gateway, service, serviceAccount = service }: RegisterRequest): boolean {
+  if (gateway === undefined) return true;
+  return serviceAccount === "gateway" || (gateway.names.length === 1 && gateway.names[0] === serviceAccount);
 }

@@ -2,7 +2,15 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
-import { ProxyProtocol, telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
+import {
+  ProxyProtocol,
+  telemetry,
+  type BackendTls,
+  type BootstrapWorkload,
+  type InboundPort,
+  type Locality,
+  type Workload,
+} from "@ripstop/model";
 import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
@@ -12,11 +20,14 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
-import { Connector, type PlainTarget } from "../7-connect/connector.ts";
+import { newBackendDialer } from "../7-connect/backend-dialer.ts";
+import { Connector, type BackendDialer, type PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
+import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
 import type { Edge } from "../telemetry/edge.ts";
 import type { HttpSession } from "./http-sessions.ts";
@@ -34,6 +45,8 @@ export interface HostedWorkloadOptions {
   readonly trustDomain: string;
   readonly config: ConfigClient;
   readonly factories: readonly FilterFactory[];
+  /** Processes that serve it together. */
+  readonly workers: number;
   readonly tls: TlsDialer;
   /** Ports that this proxy listens on. */
   readonly ownPorts: ReadonlySet<number>;
@@ -72,15 +85,19 @@ export class HostedWorkload implements OutboundContext {
   readonly view: WorkloadView;
   readonly hosts: HostTable;
   readonly connector: Connector;
+  readonly egress: EgressGuard;
   /** Inbound exchanges under way. */
   readonly exchanges: Set<Recheckable> = new Set();
   /** Live raw connections, inbound and outbound. */
   readonly tunnels: Set<LiveTunnel> = new Set();
   /** Live HTTP connections of the application. */
   readonly sessions: Set<HttpSession> = new Set();
-  /** Live connections of peers. */
+  /** The Gateways that this workload is the placement of. */
+  readonly gateways: HostedGateway[] = [];
+  /** Live connections of peers, and of clients of its Gateways. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  #locality: Locality | undefined = undefined;
   readonly #sessionChecks: Timer;
   /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
@@ -93,41 +110,24 @@ export class HostedWorkload implements OutboundContext {
 
   constructor(options: HostedWorkloadOptions) {
     this.#options = options;
-    const { bootstrap, engine, config, factories, tls, trustDomain } = options;
+    const { bootstrap, engine, config, factories } = options;
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
-    this.connector = new Connector({
-      clock,
-      flush: engine.flush,
-      tls,
-      workloadId: bootstrap.id,
-      trustDomain,
-      random: () => engine.random(),
-    });
-    this.hosts = new HostTable({
-      namespace: bootstrap.namespace,
-      clock,
-      config,
-      connector: this.connector,
-      random: () => engine.random(),
-      onChanged: () => options.onChanged(),
-      onEjected: ({ service }, endpoint) => {
-        const { name, help } = metricNames.ENDPOINT_EJECTIONS;
-        engine.metrics.counter(name, help, { service }).add(1);
-        engine.log.warn("endpoint ejected after failures in a row", {
-          service,
-          endpoint: endpoint.id,
-          times: endpoint.ejections,
-        });
-      },
-    });
-    this.view = new WorkloadView(bootstrap.id, config, factories, {
-      onWorkloadChanged: (workload) => {
-        this.#forgetPools(workload);
-        this.#recheck();
-        options.onPolicies();
-        options.onChanged();
+    this.egress = new EgressGuard(bootstrap.id, () => this.view.workload);
+    this.connector = this.newConnector((tls) => this.#externalDialer(tls));
+    this.hosts = this.newHostTable(this.connector, () => options.onChanged());
+    this.view = new WorkloadView(bootstrap.id, config, {
+      factories,
+      tools: { clock, metrics: engine.metrics, workers: options.workers, random: () => engine.random() },
+      events: {
+        onWorkloadChanged: (workload) => {
+          this.#forgetPools(workload);
+          this.#placed(workload.locality);
+          this.#recheck();
+          options.onPolicies();
+          options.onChanged();
+        },
       },
     });
     this.#sessionChecks = clock.every(SESSION_CHECK_MS, () => this.#checkSessions());
@@ -137,9 +137,50 @@ export class HostedWorkload implements OutboundContext {
     }
   }
 
+  /** Connections under this workload's identity; `backendTls` makes those to backends with certificates of their own. */
+  newConnector(backendTls?: (tls: BackendTls) => BackendDialer | undefined): Connector {
+    const { bootstrap, engine, tls, trustDomain } = this.#options;
+    return new Connector({
+      clock: engine.clock,
+      flush: engine.flush,
+      tls,
+      workloadId: bootstrap.id,
+      trustDomain,
+      random: () => engine.random(),
+      ...(backendTls === undefined ? {} : { backendTls }),
+    });
+  }
+
+  /** Names and services in use, reached by `connector`. */
+  newHostTable(connector: Connector, onChanged: () => void): HostTable {
+    const { bootstrap, engine, config } = this.#options;
+    return new HostTable({
+      namespace: bootstrap.namespace,
+      clock: engine.clock,
+      config,
+      connector,
+      random: () => engine.random(),
+      locality: () => this.#locality,
+      onChanged,
+      onEjected: ({ service }, endpoint) => {
+        const { name, help } = metricNames.ENDPOINT_EJECTIONS;
+        engine.metrics.counter(name, help, { service }).add(1);
+        engine.log.warn("endpoint ejected after failures in a row", {
+          service,
+          endpoint: endpoint.id,
+          times: endpoint.ejections,
+        });
+      },
+      onChecked: ({ service }, endpoint, problem) => {
+        if (problem === "") engine.log.info("endpoint passes its health checks", { service, endpoint: endpoint.id });
+        else engine.log.warn("endpoint fails its health checks", { service, endpoint: endpoint.id, problem });
+      },
+    });
+  }
+
   /** The workload, its policies and all declared upstreams are known. */
   get ready(): boolean {
-    if (!this.view.ready) return false;
+    if (!this.view.ready || this.gateways.some((gateway) => !gateway.ready)) return false;
     for (const { host } of this.#options.bootstrap.upstreams) {
       if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true) return false;
     }
@@ -150,6 +191,7 @@ export class HostedWorkload implements OutboundContext {
   get missing(): string {
     const { missing } = this.view;
     if (missing !== "") return missing;
+    for (const gateway of this.gateways) if (!gateway.ready) return gateway.missing;
     for (const { host } of this.#options.bootstrap.upstreams) {
       if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true)
         return `the config of upstream ${host} has not arrived`;
@@ -157,8 +199,21 @@ export class HostedWorkload implements OutboundContext {
     return "";
   }
 
+  /** Near and far endpoints are others when the workload is somewhere else. */
+  #placed(locality: Locality | undefined): void {
+    const before = this.#locality;
+    this.#locality = locality;
+    if (before?.zone === locality?.zone && before?.region === locality?.region) return;
+    this.hosts.localityChanged();
+    for (const gateway of this.gateways) gateway.hosts.localityChanged();
+  }
+
   get sourceService(): string {
     return this.view.workload?.service ?? "";
+  }
+
+  get namespace(): string {
+    return this.#options.bootstrap.namespace;
   }
 
   get spiffeId(): string {
@@ -288,6 +343,7 @@ export class HostedWorkload implements OutboundContext {
   /** Closes at once the connections of both directions whose peer is refused now; how many. */
   cutPeers(isRefused: (tls: TlsInfo) => boolean): number {
     let cut = this.connector.cut(isRefused);
+    for (const { connector } of this.gateways) cut += connector.cut(isRefused);
     for (const { conn } of [...this.inboundSessions]) {
       if (conn.tls === undefined || !isRefused(conn.tls)) continue;
       conn.destroy();
@@ -299,11 +355,17 @@ export class HostedWorkload implements OutboundContext {
   /** Ends everything at once. */
   close(): void {
     this.#sessionChecks.clear();
+    for (const gateway of this.gateways) gateway.close();
     for (const tunnel of this.tunnels) tunnel.destroy();
     for (const session of [...this.inboundSessions, ...this.sessions]) session.conn.destroy();
     this.view.close();
     this.hosts.close();
     this.connector.close();
+  }
+
+  /** Applications leave TLS to hosts outside to their proxy where an ExternalService says so; other TLS is for gateways. */
+  #externalDialer(tls: BackendTls): BackendDialer | undefined {
+    return tls.source.startsWith("ExternalService ") ? newBackendDialer(tls) : undefined;
   }
 
   /** The ports may have changed: pools of addresses that are not served any more end when they are idle. */
@@ -335,5 +397,6 @@ export class HostedWorkload implements OutboundContext {
   #recheck(): void {
     for (const exchange of [...this.exchanges]) exchange.recheck();
     for (const tunnel of [...this.tunnels]) tunnel.recheck();
+    for (const gateway of this.gateways) gateway.recheck();
   }
 }

@@ -3,7 +3,7 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { hostBindingName, hostBindingType, type HostBinding } from "@ripstop/model";
+import { hostBindingName, hostBindingType, type HostBinding, type Locality } from "@ripstop/model";
 import { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Connector } from "../7-connect/connector.ts";
@@ -21,10 +21,14 @@ export interface HostTableOptions {
   readonly config: ConfigClient;
   readonly connector: Connector;
   random(): number;
+  /** Where the hosted workload is; absent or undefined when that is not known. */
+  locality?(): Locality | undefined;
   /** Something became ready. */
   onChanged(): void;
   /** Failures in a row ejected an endpoint. */
   onEjected(cluster: Cluster, endpoint: UpstreamEndpoint): void;
+  /** Health checks found an endpoint well ("" as `problem`), or not any more. */
+  onChecked?(cluster: Cluster, endpoint: UpstreamEndpoint, problem: string): void;
 }
 
 const IDLE_MS = 300_000;
@@ -116,7 +120,8 @@ export class HostTable {
     if (entry.waiting.delete(waiter)) this.#waiting--;
   }
 
-  #hold(service: string): Cluster {
+  /** A service without a name of its own in the table; each `hold` needs its `release`. */
+  hold(service: string): Cluster {
     let cluster = this.#clusters.get(service);
     if (cluster === undefined) {
       const { clock, config, connector } = this.#options;
@@ -125,8 +130,10 @@ export class HostTable {
         config,
         connector,
         random: () => this.#options.random(),
+        locality: () => this.#options.locality?.(),
         onClusterChanged: () => this.#advance(),
         onEjected: (ejecting, endpoint) => this.#options.onEjected(ejecting, endpoint),
+        onChecked: (checked, endpoint, problem) => this.#options.onChecked?.(checked, endpoint, problem),
       });
       this.#clusters.set(service, cluster);
     }
@@ -134,11 +141,16 @@ export class HostTable {
     return cluster;
   }
 
-  #release(cluster: Cluster): void {
+  release(cluster: Cluster): void {
     cluster.users--;
     if (cluster.users > 0) return;
     this.#clusters.delete(cluster.service);
     cluster.close();
+  }
+
+  /** The hosted workload knows where it is now. */
+  localityChanged(): void {
+    for (const cluster of this.#clusters.values()) cluster.localityChanged();
   }
 
   close(): void {
@@ -170,8 +182,8 @@ export class HostTable {
     } else if (entry.next?.service !== binding.service) {
       entry.next?.close();
       const source: ClusterSource = {
-        hold: (service) => this.#hold(service),
-        release: (cluster) => this.#release(cluster),
+        hold: (service) => this.hold(service),
+        release: (cluster) => this.release(cluster),
         routesArrived: () => this.#changed(entry),
       };
       entry.next = new Frontend(binding.service, namespace, source, config);

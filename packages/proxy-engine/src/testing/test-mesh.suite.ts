@@ -16,8 +16,12 @@ import {
   workloadType,
   type BootstrapUpstream,
   type BootstrapWorkload,
+  type BackendTls,
   type Endpoint,
+  type GatewayRegistration,
   type HttpRule,
+  type LoadBalancing,
+  type Locality,
   type PolicyRef,
   type ProxyPorts,
   type Resilience,
@@ -69,6 +73,9 @@ export interface TestWorkload {
   readonly random?: () => number;
   readonly inboundProxyProtocol?: boolean;
   readonly tunnelIdleMs?: number;
+  readonly locality?: Locality;
+  /** Makes it the placement of Gateways of its namespace. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** A proxy of the test with what it reported. */
@@ -132,6 +139,7 @@ export class TestMesh {
         inboundHost: "127.0.0.1",
         upstreams: workload.upstreams ?? [],
         inboundProxyProtocol: workload.inboundProxyProtocol ?? false,
+        ...(workload.gateway === undefined ? {} : { gateway: workload.gateway }),
       });
     }
     const reports: telemetry.ProxyReport[] = [];
@@ -193,7 +201,7 @@ export class TestMesh {
         ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       policies: [...(workload.policies ?? [])],
-      locality: undefined,
+      locality: workload.locality,
       service: workload.service ?? "",
     });
   }
@@ -211,8 +219,10 @@ export class TestMesh {
         name: "",
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
         ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
+        ...(port.backendTls === undefined ? {} : { backendTls: port.backendTls }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
+      ...(options.loadBalancing === undefined ? {} : { loadBalancing: { ...NO_BALANCING, ...options.loadBalancing } }),
     });
     this.endpoints(service, options.endpoints ?? []);
     this.routes(service, options.rules);
@@ -249,16 +259,28 @@ const NO_RESILIENCE: Resilience = {
   requestTimeoutMs: 0,
 };
 
+const NO_BALANCING: LoadBalancing = {
+  source: "LoadBalancingPolicy shop/test",
+  algorithm: 0,
+  hashKeys: [],
+  maxLoadPercent: 0,
+  panicPercent: 0,
+  adaptiveWeights: false,
+  maxRestMs: 0,
+};
+
 /** A service of the test. */
 export interface ServiceOptions {
   readonly ports: readonly {
     readonly port: number;
     readonly protocol?: Protocol;
     readonly proxyProtocol?: ProxyProtocol;
+    readonly backendTls?: BackendTls;
   }[];
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
   readonly resilience?: Partial<Resilience>;
+  readonly loadBalancing?: Partial<LoadBalancing>;
 }
 
 /** The endpoint that a started proxy is. */
