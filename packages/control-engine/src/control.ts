@@ -1,5 +1,6 @@
 // The control plane in one piece: wires store, registry, compiler, authority, config stream and API.
 
+import { randomInt } from "node:crypto";
 import { join } from "node:path";
 
 import { err, ok, RipstopError, type Clock, type Result } from "@ripstop/core";
@@ -501,6 +502,7 @@ async function assemble(
       }),
       proxies: () => connectedProxies(discovery),
       move: (proxyId) => discovery.move(proxyId),
+      random: () => randomInt(2 ** 32) / 2 ** 32,
     });
     keeper = started;
     undo.push(() => started.close());

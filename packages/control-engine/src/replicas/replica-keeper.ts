@@ -19,8 +19,8 @@ export interface ReplicaKeeperOptions {
   proxies(): Iterable<string>;
   /** Ends the streams of a proxy, so that it goes to another control plane. */
   move(proxyId: string): void;
-  /** In [0, 1); default Math.random. */
-  random?(): number;
+  /** A source of numbers in [0, 1). */
+  random(): number;
 }
 
 const LOOK_MS = 2_000;
@@ -32,7 +32,6 @@ export class ReplicaKeeper {
   readonly #options: ReplicaKeeperOptions;
   readonly #timer: Timer;
   readonly #stop: () => void;
-  readonly #random: () => number;
   readonly #moving = new Set<Timer>();
   #ids = "";
   #settledMs = 0;
@@ -41,7 +40,6 @@ export class ReplicaKeeper {
 
   constructor(options: ReplicaKeeperOptions) {
     this.#options = options;
-    this.#random = options.random === undefined ? Math.random : options.random.bind(options);
     this.announce();
     this.#onChange();
     this.#timer = options.clock.every(LOOK_MS, () => {
@@ -122,9 +120,9 @@ export class ReplicaKeeper {
     const ids = [...this.#options.proxies()];
     const others = replication.replicas.filter(({ id }) => id !== replication.id).map(({ proxies }) => proxies);
     for (let left = streamsToMove({ own: ids.length, others }); left > 0 && ids.length > 0; left--) {
-      const [proxyId] = ids.splice(Math.floor(this.#random() * ids.length), 1);
+      const [proxyId] = ids.splice(Math.floor(this.#options.random() * ids.length), 1);
       if (proxyId === undefined) return;
-      const timer = clock.after(this.#random() * LOOK_MS * 0.9, () => {
+      const timer = clock.after(this.#options.random() * LOOK_MS * 0.9, () => {
         this.#moving.delete(timer);
         this.#options.move(proxyId);
       });

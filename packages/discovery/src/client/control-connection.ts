@@ -1,5 +1,6 @@
 // The proxy's connection to the control plane: HTTP/2 on TLS 1.3, both ends verified, made again for ever when lost.
 
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
@@ -47,6 +48,11 @@ const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
 /** Before every other control plane was tried there is no reason to wait long. */
 const NEXT_MS = 100;
 
+/** In [0, 1). */
+function randomShare(): number {
+  return randomInt(2 ** 32) / 2 ** 32;
+}
+
 /** Keeps one session up until closed. */
 export class ControlConnection {
   readonly #options: ControlConnectionOptions;
@@ -69,7 +75,7 @@ export class ControlConnection {
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
     const { random } = options;
-    this.#random = random ?? Math.random;
+    this.#random = random ?? randomShare;
     this.setAddresses(options.addresses);
     this.#backoff = new Backoff({ initialMs: 100, maxMs: 10_000, ...(random ? { random } : {}) });
   }
