@@ -13,7 +13,7 @@ describe("three control planes", { skip: needsProgram("etcd", "apt-get install e
 
   before(async () => {
     report = await runReplicas({
-      faults: ["follower", "leader", "etcd", "network"],
+      faults: ["follower", "network", "leader", "etcd"],
       clients: 1,
       // Short outages; those of the network last until the proxies have noticed.
       lastsMs: { follower: 0, leader: 0, etcd: 3_000, network: 0 },
@@ -28,12 +28,12 @@ describe("three control planes", { skip: needsProgram("etcd", "apt-get install e
 
   it("take over the proxies of one that is gone, and bring changes to them", () => {
     const moved = report.faults.filter(({ movedMs }) => movedMs !== undefined).map(({ fault }) => fault);
-    assert.deepEqual(moved.slice(0, 2), ["follower", "leader"]);
+    assert.deepEqual(moved, report.skipped === false ? ["follower", "network", "leader"] : ["follower", "leader"]);
   });
 
   it("go on when the network of one was cut", { skip: needsNetwork() }, () => {
     assert.equal(report.skipped, false);
-    assert.equal(report.faults.at(-1)?.fault, "network");
+    assert.ok(report.faults.some(({ fault, failedRequests }) => fault === "network" && failedRequests === 0));
   });
 
   it("lose no acknowledged write, and serve no stale read as a new one", () => {
