@@ -35,6 +35,8 @@ import {
 import { identityRoutes } from "./api/identity-routes.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { historyRoutes } from "./api/history-routes.ts";
+import { openAccess } from "./api/open-access.ts";
+import type { ResourceLimits } from "./api/resources/resource-ledger.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
@@ -98,6 +100,14 @@ export interface ControlOptions {
   readonly streamAddress?: HostAndPort;
   /** Where the join listener listens; exactly there. Default: loopback, the port of the last start, else a free one. */
   readonly joinAddress?: HostAndPort;
+  /** Serves the API over TLS to callers with a token; absent, it does not. */
+  readonly api?: {
+    readonly address: HostAndPort;
+    /** PEM files of its certificate; absent: the control plane's SVID. */
+    readonly files?: { readonly certificateFile: string; readonly keyFile: string };
+  };
+  /** What one namespace may have; default: generous. */
+  readonly limits?: ResourceLimits;
   /** Lifetime of SVIDs, 10 s … 24 h; default 1 h. */
   readonly svidTtlMs?: number;
   /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
@@ -124,6 +134,8 @@ export interface Control {
   readonly streamAddress: string;
   /** "HOST:PORT" of the join listener. */
   readonly joinAddress: string;
+  /** "HOST:PORT" of the API over TLS; undefined when it is off. */
+  readonly apiAddress: string | undefined;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
   /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
@@ -396,12 +408,25 @@ async function assemble(
   undo.push(authority.onBundleChange(() => joining.value.refreshTls()));
   const joinAddress = joining.value.address;
   const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds]);
+  const access = openAccess({
+    home,
+    store,
+    kinds,
+    clock,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...given({ logger }),
+  });
+  undo.push(() => access.close());
+  const { ledger } = access;
   const routes = [
+    ...access.routes,
     ...joining.value.routes,
-    ...historyRoutes({ store, kinds }),
+    ...historyRoutes({ store, kinds, ledger }),
     ...resourceRoutes({
       store,
       kinds,
+      ledger,
+      clock,
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
@@ -417,7 +442,7 @@ async function assemble(
       beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value }),
     }),
   ];
-  const api = { routes, logger };
+  const api = { routes, logger, audit: access.audit };
   const files = options.dashboardDirectory === undefined ? undefined : new StaticFiles(options.dashboardDirectory);
   const wantedDashboard = options.dashboardPort ?? memory.dashboardPort ?? 0;
   const dashboard = await onPort<ApiListener>({ port: wantedDashboard }, "dashboard", notices, (port) =>
@@ -430,6 +455,18 @@ async function assemble(
   const socket = await listenOnSocket(apiSocket, api);
   if (!socket.ok) return socket;
   undo.push(() => socket.value.close());
+
+  let apiAddress: string | undefined;
+  if (options.api !== undefined) {
+    const { address, files: pem } = options.api;
+    const rootsPem = (): string => authority.bundle().pem;
+    const certificate =
+      pem === undefined ? { source: "svid" as const, own: own.value, rootsPem } : { source: "files" as const, ...pem };
+    const serving = await access.listen(address, certificate, api);
+    if (!serving.ok) return serving;
+    undo.push(() => serving.value.close());
+    apiAddress = serving.value.address;
+  }
 
   const { bundleEndpoint } = options;
   let bundleEndpointUrl: string | undefined;
@@ -475,6 +512,7 @@ async function assemble(
     apiSocket,
     streamAddress,
     joinAddress,
+    apiAddress,
     dashboardUrl,
     trustDomain: trustDomain.value,
     bundleEndpointUrl,

@@ -1,12 +1,19 @@
 // L1: the data-plane model, the wire messages and the bootstrap contract of the proxy process.
 
 export type {
+  AccessRoleName,
+  AccessTokenRequest,
+  AccessTokenView,
   ApiError,
   ApplyRequest,
   ApplyResponse,
+  AuditEntry,
+  AuditPage,
   BundlesView,
   CaCertificateView,
+  CallerView,
   ControlInfo,
+  CreatedAccessTokenView,
   CreatedJoinTokenView,
   JoinEvidence,
   JoinRequest,
@@ -41,6 +48,7 @@ export type {
   SvidRequest,
   SvidResponse,
   TrustBundleView,
+  WatchLine,
   WorkloadStatus,
   WorkloadSvidRequest,
   WorkloadView,

@@ -22,6 +22,8 @@ export interface SchemaProblem {
 export interface SchemaChecker {
   /** Fills defaults into `value` (in place) and returns every problem, at most 100. */
   check(value: unknown): readonly SchemaProblem[];
+  /** What it checks against, as it was given. */
+  readonly schema: JsonSchema;
 }
 
 const MAX_PROBLEMS = 100;
@@ -54,6 +56,7 @@ ajv.addKeyword({ keyword: "x-preserve-unknown-fields", schemaType: "boolean" });
 export function compileSchema(schema: JsonSchema): SchemaChecker {
   const validate: ValidateFunction = ajv.compile(close(schema));
   return {
+    schema,
     check(value) {
       if (validate(value)) return [];
       return problemsOf(validate.errors ?? [], value);

@@ -155,3 +155,21 @@ export const jwtSvidRequest: SchemaChecker = compileSchema({
   required: ["audience"],
   properties: jwtSvidProperties,
 });
+
+/** AccessTokenRequest. */
+export const accessTokenRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["name", "role", "ttlMs"],
+  properties: {
+    name: { type: "string", format: "dns-label", description: "What the token is for." },
+    role: { type: "string", enum: ["viewer", "editor", "admin"] },
+    namespaces: {
+      type: "array",
+      minItems: 1,
+      maxItems: 256,
+      items: dnsLabel,
+      description: "Where the role holds; absent: in the whole mesh.",
+    },
+    ttlMs: { type: "integer", minimum: 60_000, maximum: 31_622_400_000, description: "Lifetime, 1 min to 366 d." },
+  },
+});

@@ -12,7 +12,16 @@ import { resourceKey, type Resource } from "@ripstop/resources";
 import { storeDamaged, storeNewer, storeUnwritable } from "../errors.ts";
 import { planCommit } from "./plan-commit.ts";
 import { ResourceIndex } from "./resource-index.ts";
-import type { Compacted, Conflict, Revision, Store, Table, TableName, Transaction } from "./store.ts";
+import {
+  tableNames,
+  type Compacted,
+  type Conflict,
+  type Revision,
+  type Store,
+  type Table,
+  type TableName,
+  type Transaction,
+} from "./store.ts";
 import { Watchers } from "./watchers.ts";
 
 /** Settings of a LmdbStore. */
@@ -31,17 +40,6 @@ const MAGIC_OFFSET = 24;
 const MAGIC = 0xbeefc0de;
 const PAGE_SIZE_OFFSET = 48;
 const DEFAULT_KEEP_REVISIONS = 1_000;
-const TABLES: readonly TableName[] = [
-  "workloads",
-  "conditions",
-  "absent",
-  "revocations",
-  "identities",
-  "federation",
-  "bundle-numbers",
-  "join-tokens",
-  "nodes",
-];
 
 /** Opens (or makes) the store in a folder. Throws a RipstopError when it is damaged (RS3004) or of a newer version (RS3003). */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
@@ -106,7 +104,7 @@ class LmdbStore implements Store {
     this.#meta = root.openDB({ name: "meta", encoding: "json" });
     this.#resources = root.openDB({ name: "resources", encoding: "json" });
     this.#log = root.openDB({ name: "log", encoding: "json" });
-    for (const name of TABLES) this.#tables.set(name, root.openDB({ name: `table-${name}`, encoding: "json" }));
+    for (const name of tableNames) this.#tables.set(name, root.openDB({ name: `table-${name}`, encoding: "json" }));
     const format = this.#meta.get("format");
     if (format !== undefined && format > FORMAT) {
       void root.close();

@@ -76,13 +76,18 @@ export interface Store {
 }
 
 /** The tables that exist. */
-export type TableName =
-  | "workloads"
-  | "conditions"
-  | "absent"
-  | "revocations"
-  | "identities"
-  | "federation"
-  | "bundle-numbers"
-  | "join-tokens"
-  | "nodes";
+export const tableNames = [
+  "workloads",
+  "conditions",
+  "absent",
+  "revocations",
+  "identities",
+  "federation",
+  "bundle-numbers",
+  "join-tokens",
+  "nodes",
+  "access-tokens",
+] as const;
+
+/** Name of a table. */
+export type TableName = (typeof tableNames)[number];
