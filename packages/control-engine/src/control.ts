@@ -21,8 +21,8 @@ import {
 import { formatBundle } from "@ripstop/identity/jwt";
 import { parseWorkerStreamId, trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { revocationText } from "@ripstop/net";
-import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/policies/control";
-import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
+import { policyKinds, servicePolicyKinds } from "@ripstop/policies/control";
+import { KindRegistry } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -32,6 +32,7 @@ import {
   type MetricRegistry,
 } from "@ripstop/telemetry";
 
+import { allKinds } from "./all-kinds.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { historyRoutes } from "./api/history-routes.ts";
@@ -40,6 +41,7 @@ import type { ResourceLimits } from "./api/resources/resource-ledger.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
+import type { Route } from "./api/router.ts";
 import { StaticFiles } from "./api/static-files.ts";
 import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
@@ -138,6 +140,8 @@ export interface Control {
   readonly apiAddress: string | undefined;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
+  /** The routes of the API. */
+  readonly routes: readonly Pick<Route, "method" | "path">[];
   /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
   readonly bundleEndpointUrl: string | undefined;
   /** Sentences for the user: a port that was taken and what was used instead. */
@@ -407,12 +411,13 @@ async function assemble(
   undo.push(() => joining.value.close());
   undo.push(authority.onBundleChange(() => joining.value.refreshTls()));
   const joinAddress = joining.value.address;
-  const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds]);
+  const kinds = new KindRegistry(allKinds);
   const access = openAccess({
     home,
     store,
     kinds,
     clock,
+    version: options.version,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...given({ logger }),
   });
@@ -515,6 +520,7 @@ async function assemble(
     apiAddress,
     dashboardUrl,
     trustDomain: trustDomain.value,
+    routes,
     bundleEndpointUrl,
     notices,
   });

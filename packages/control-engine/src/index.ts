@@ -1,5 +1,7 @@
 // The control plane: store, registry, compile, distribute, authority, api.
 
+export { allKinds } from "./all-kinds.ts";
+export { openApiDocument } from "./api/openapi.ts";
 export { startControl, type Control, type ControlOptions } from "./control.ts";
 export type { Failure } from "./failure.ts";
 export type { ControlFile } from "./home/home-files.ts";

@@ -6,6 +6,7 @@ import type { Generated } from "./generated.ts";
 import { generateHostile } from "./hostile.ts";
 import { generateHttpRules } from "./http-rules.ts";
 import { generateMetrics } from "./metrics.ts";
+import { generateOpenApi } from "./openapi.ts";
 import { generatePolicies } from "./policies.ts";
 import { generateProtos } from "./protos.ts";
 
@@ -21,4 +22,5 @@ export const generators: Readonly<Record<string, Generator>> = {
   errors: generateErrors,
   metrics: generateMetrics,
   cli: generateCli,
+  openapi: generateOpenApi,
 };

@@ -1,11 +1,13 @@
 // The API's routes for access and for the audit log.
 
 import type { AccessTokenRequest, AuditPage, CallerView, CreatedAccessTokenView } from "@ripstop/model";
+import type { KindRegistry } from "@ripstop/resources";
 
 import { badRequest } from "../errors.ts";
 import type { AccessTokens } from "./access/access-tokens.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
 import { answerJson } from "./http-answer.ts";
+import { openApiDocument } from "./openapi.ts";
 import { readJson } from "./read-body.ts";
 import { accessTokenRequest } from "./request-schemas.ts";
 import type { Route } from "./router.ts";
@@ -16,6 +18,9 @@ export interface AccessRoutesOptions {
   readonly audit: AuditLog;
   /** "HOST:PORT" of the API over TLS; "" when it is off. */
   apiAddress(): string;
+  readonly kinds: KindRegistry;
+  /** Of the program. */
+  readonly version: string;
 }
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -23,8 +28,16 @@ const MAX_AUDIT = 5_000;
 const DEFAULT_AUDIT = 100;
 
 /** Routes for access. */
-export function accessRoutes({ tokens, audit, apiAddress }: AccessRoutesOptions): readonly Route[] {
+export function accessRoutes({ tokens, audit, apiAddress, kinds, version }: AccessRoutesOptions): readonly Route[] {
   return [
+    {
+      method: "GET",
+      path: "/v1/openapi.json",
+      async handler({ response }) {
+        answerJson(response, 200, openApiDocument(kinds.list(), version));
+        return undefined;
+      },
+    },
     {
       method: "GET",
       path: "/v1/access/whoami",

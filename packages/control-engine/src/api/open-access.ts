@@ -26,6 +26,8 @@ export interface AccessOptions {
   readonly store: Store;
   readonly kinds: KindRegistry;
   readonly clock: Clock;
+  /** Of the program. */
+  readonly version: string;
   readonly limits?: ResourceLimits;
   readonly logger?: Logger;
 }
@@ -46,7 +48,7 @@ export interface ApiAccess {
 }
 
 /** Opens the tables and files of access. */
-export function openAccess({ home, store, kinds, clock, limits, logger }: AccessOptions): ApiAccess {
+export function openAccess({ home, store, kinds, clock, version, limits, logger }: AccessOptions): ApiAccess {
   const tokens = new AccessTokens({ clock, table: store.table<AccessTokenRecord>("access-tokens") });
   const log = new AuditLog({ directory: join(home, "audit"), ...(logger === undefined ? {} : { logger }) });
   const ledger = new ResourceLedger(store, kinds, limits);
@@ -55,7 +57,7 @@ export function openAccess({ home, store, kinds, clock, limits, logger }: Access
   return {
     audit: new CallAudit(log, clock),
     ledger,
-    routes: accessRoutes({ tokens, audit: log, apiAddress: () => apiAddress }),
+    routes: accessRoutes({ tokens, audit: log, apiAddress: () => apiAddress, kinds, version }),
     async listen(address, certificate, api) {
       const listener = await listenOnTls({ ...api, address, certificate, door, clock });
       if (listener.ok) apiAddress = listener.value.address;
