@@ -600,17 +600,6 @@ export const ownedByAnother: ErrorKind = defineError({
   remedy: "Use another one, or let its owner give it up",
 });
 
-/** The control plane's own configuration is wrong. */
-export const controlConfigInvalid: ErrorKind = defineError({
-  code: "RS3037",
-  name: "control_config_invalid",
-  status: 400,
-  grpcStatus: 3,
-  title: "The configuration of the control plane is not valid",
-  cause: "A flag, an environment variable or the file has a value that does not fit",
-  remedy: "Correct what is named; `ripstop control --print-config` shows what holds and where it comes from",
-});
-
 /** The certificate of the API listener cannot be used. */
 export const apiCertificateUnusable: ErrorKind = defineError({
   code: "RS3038",

@@ -13,6 +13,7 @@ export {
   type AccessRole,
   type AccessSubjectSpec,
 } from "./kinds/access-binding/index.ts";
+export { controlPlaneConfigKind, type ControlPlaneConfigSpec } from "./kinds/control-plane-config/index.ts";
 export { loginIssuerKind, type LoginIssuerSpec } from "./kinds/login-issuer/index.ts";
 export {
   federatedTrustDomainKind,

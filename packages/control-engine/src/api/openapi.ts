@@ -34,7 +34,8 @@ export function openApiDocument(kinds: readonly Kind[], version: string): JsonSc
     servers: [
       {
         url: "https://{address}",
-        description: "The TLS listener (ripstop control --api-address); the Unix socket of the mesh home has the same routes",
+        description:
+          "The TLS listener (ripstop control --api-address); the Unix socket of the mesh home has the same routes",
         variables: { address: { default: "127.0.0.1:7446" } },
       },
     ],

@@ -65,7 +65,13 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     ["namespace", "labels", "annotations", "uid", "generation", "resourceVersion", "creationTimestamp"],
   ),
   Resource: object(
-    { apiVersion: string, kind: string, metadata: ref("#Metadata"), spec: { type: "object" }, status: { type: "object" } },
+    {
+      apiVersion: string,
+      kind: string,
+      metadata: ref("#Metadata"),
+      spec: { type: "object" },
+      status: { type: "object" },
+    },
     ["status"],
   ),
   ResourceList: object(
