@@ -48,8 +48,10 @@ export {
   DEFAULT_NAMESPACE,
   label,
   validateAll,
+  validateInSlices,
   type ReadResource,
   type SourceText,
   type Validated,
+  type ValidationContext,
 } from "./validate-all.ts";
 export type { SourcePosition, Violation } from "./violation.ts";

@@ -1,7 +1,7 @@
 // Reads YAML and JSON files: several documents a file, the position of every node, and limits that keep a hostile
 // file from costing more than its size.
 
-import { Composer, LineCounter, Parser, isMap, isScalar, isSeq, type Document, type Node, type ParsedNode } from "yaml";
+import { Composer, Lexer, LineCounter, Parser, isMap, isScalar, isSeq, type Document, type Node, type ParsedNode } from "yaml";
 
 import type { FieldPath } from "./field-path.ts";
 import type { SourcePosition, Violation } from "./violation.ts";
@@ -16,6 +16,8 @@ export interface SourceLimits {
   readonly maxDepth: number;
   /** Nodes that aliases may repeat, in one document; default 100. */
   readonly maxAliases: number;
+  /** Maps, lists and scalars of one document; default 20 000. What cannot be read piece by piece is bounded by it. */
+  readonly maxNodes: number;
 }
 
 const DEFAULT_LIMITS: SourceLimits = {
@@ -23,7 +25,11 @@ const DEFAULT_LIMITS: SourceLimits = {
   maxDocuments: 10_000,
   maxDepth: 64,
   maxAliases: 100,
+  maxNodes: 20_000,
 };
+
+/** Lexemes between two steps. */
+const STEP_LEXEMES = 500;
 
 /** One document of a file, as plain data, and where each part of it stands. */
 export interface SourceDocument {
@@ -41,7 +47,20 @@ export interface SourceFile {
 
 /** Reads `text` (YAML 1.2, of which JSON is a part). Documents that cannot be read give violations; empty ones are left out. */
 export function readSource(file: string, text: string, limits: Partial<SourceLimits> = {}): SourceFile {
-  const { maxLength, maxDocuments, maxDepth, maxAliases } = { ...DEFAULT_LIMITS, ...limits };
+  const steps = readSourceSteps(file, text, limits);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `readSource`, in steps of some milliseconds, between which other work can be done. */
+export function* readSourceSteps(
+  file: string,
+  text: string,
+  limits: Partial<SourceLimits> = {},
+): Generator<undefined, SourceFile> {
+  const { maxLength, maxDocuments, maxDepth, maxAliases, maxNodes } = { ...DEFAULT_LIMITS, ...limits };
   const refuse = (message: string, remedy: string, line = 1, column = 1): SourceFile => ({
     documents: [],
     violations: [{ path: "", message, remedy, resource: "", source: { file, line, column } }],
@@ -53,12 +72,18 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
     );
   }
   const lines = new LineCounter();
-  const tokens = [];
-  for (const token of new Parser(lines.addNewLine).parse(text)) {
-    const tooDeep = firstTooDeep(token, maxDepth);
-    if (tooDeep !== undefined) {
-      const { line, col } = lines.linePos(tooDeep);
-      return refuse(`maps and lists are nested more than ${maxDepth} deep`, "make the document flatter", line, col);
+  const tokens: Token[] = [];
+  for (const token of tokenSteps(text, lines)) {
+    if (token === undefined) {
+      yield undefined;
+      continue;
+    }
+    const excess = firstExcess(token, maxDepth, maxNodes);
+    if (excess !== undefined) {
+      const { line, col } = lines.linePos(excess.offset);
+      return excess.of === "depth"
+        ? refuse(`maps and lists are nested more than ${maxDepth} deep`, "make the document flatter", line, col)
+        : refuse(`the document has more than ${maxNodes} entries`, "split it into several resources", line, col);
     }
     tokens.push(token);
   }
@@ -78,8 +103,23 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
     const read = readDocument(file, document, lines, maxAliases);
     violations.push(...read.violations);
     documents.push(...read.documents);
+    yield undefined;
   }
   return { documents, violations };
+}
+
+type Token = ReturnType<Parser["parse"]> extends Generator<infer One> ? One : never;
+
+/** What Parser.parse gives, with undefined where other work may be done. */
+function* tokenSteps(text: string, lines: LineCounter): Generator<Token | undefined> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  let count = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    yield* parser.next(lexeme);
+    if (++count % STEP_LEXEMES === 0) yield undefined;
+  }
+  yield* parser.end();
 }
 
 function readDocument(file: string, document: Document.Parsed, lines: LineCounter, maxAliases: number): SourceFile {
@@ -122,14 +162,21 @@ function isEmpty({ contents }: Document.Parsed): boolean {
   return contents === null || (isScalar(contents) && contents.value === null);
 }
 
-/** Offset of the first node nested deeper than `maxDepth`, found without recursion. */
-function firstTooDeep(token: unknown, maxDepth: number): number | undefined {
+/** Where a document becomes too deep or too large, found without recursion. */
+function firstExcess(
+  token: unknown,
+  maxDepth: number,
+  maxNodes: number,
+): { readonly of: "depth" | "nodes"; readonly offset: number } | undefined {
   const pending: { token: unknown; depth: number }[] = [{ token, depth: 0 }];
+  let nodes = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { token: current, depth } = next;
     if (typeof current !== "object" || current === null) continue;
+    const offset = "offset" in current && typeof current.offset === "number" ? current.offset : 0;
+    if (++nodes > maxNodes) return { of: "nodes", offset };
     if ("items" in current && Array.isArray(current.items)) {
-      if (depth >= maxDepth) return "offset" in current && typeof current.offset === "number" ? current.offset : 0;
+      if (depth >= maxDepth) return { of: "depth", offset };
       for (const item of current.items as readonly { key?: unknown; value?: unknown }[]) {
         pending.push({ token: item.key, depth: depth + 1 }, { token: item.value, depth: depth + 1 });
       }

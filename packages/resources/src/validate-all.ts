@@ -6,7 +6,7 @@ import type { KindRegistry, KnownKind } from "./kind-registry.ts";
 import type { ResourceLookup } from "./kind.ts";
 import { dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem, labelValueProblem, quote } from "./names.ts";
 import { resourceKey, resourceName, type Metadata, type Resource } from "./resource.ts";
-import { readSource, type SourceDocument, type SourceLimits } from "./source-document.ts";
+import { readSourceSteps, type SourceDocument, type SourceLimits } from "./source-document.ts";
 import type { SourcePosition, Violation } from "./violation.ts";
 
 /** A file as the user gave it. */
@@ -31,6 +31,8 @@ export interface Validated {
 export const DEFAULT_NAMESPACE = "default";
 
 const MAX_VIOLATIONS = 1_000;
+/** A step is some hundred lexemes or one document. */
+const STEPS_OF_A_SLICE = 8;
 const TOP_FIELDS = ["apiVersion", "kind", "metadata", "spec", "status"];
 const METADATA_FIELDS = [
   "name",
@@ -53,22 +55,50 @@ const IGNORED_METADATA = new Set([
   "deletionGracePeriodSeconds",
 ]);
 
+/** What validation needs to know. */
+export interface ValidationContext {
+  readonly kinds: KindRegistry;
+  readonly current: ResourceLookup;
+  readonly limits?: Partial<SourceLimits>;
+}
+
 /**
  * Validates all files: syntax, schema (defaults filled in), names, each kind's own rules, then references against
  * `current` as it would be with these resources applied. At most 1 000 violations are returned.
  */
-export function validateAll(
+export function validateAll(files: readonly SourceText[], context: ValidationContext): Validated {
+  const steps = validateSteps(files, context);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `validateAll`; waits for `pause` every few milliseconds of work, so that a large input holds up nobody else. */
+export async function validateInSlices(
   files: readonly SourceText[],
-  context: { readonly kinds: KindRegistry; readonly current: ResourceLookup; readonly limits?: Partial<SourceLimits> },
-): Validated {
+  context: ValidationContext,
+  pause: () => Promise<void>,
+): Promise<Validated> {
+  const steps = validateSteps(files, context);
+  for (let count = 1; ; count++) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    // oxlint-disable-next-line no-await-in-loop -- the pauses are what this is for
+    if (count % STEPS_OF_A_SLICE === 0) await pause();
+  }
+}
+
+function* validateSteps(files: readonly SourceText[], context: ValidationContext): Generator<undefined, Validated> {
   const { kinds, current, limits } = context;
   const violations: Violation[] = [];
   const read: { resource: Resource; known: KnownKind; document: SourceDocument; sound: boolean }[] = [];
   const firstByKey = new Map<string, SourcePosition>();
   for (const { file, text } of files) {
-    const source = readSource(file, text, limits);
+    const source = yield* readSourceSteps(file, text, limits);
     violations.push(...source.violations);
     for (const document of source.documents) {
+      yield undefined;
       const before = violations.length;
       const found = readResource(document, kinds, violations);
       if (found === undefined) continue;
@@ -94,6 +124,7 @@ export function validateAll(
   );
   for (const { resource, known, document, sound } of read) {
     if (!sound || known.kind.validateReferences === undefined) continue;
+    yield undefined;
     for (const problem of known.kind.validateReferences(resource, lookup)) {
       violations.push({ ...problem, resource: label(resource), source: document.positionOf(parsePath(problem.path)) });
     }

@@ -6,7 +6,7 @@ import {
   invalidResources,
   label,
   resourceKey,
-  validateAll,
+  validateInSlices,
   type KindRegistry,
   type Resource,
   type ResourceLookup,
@@ -43,7 +43,7 @@ export interface CommitWish extends ApplyRequest {
 export async function commitResources(wish: CommitWish, target: CommitTarget): Promise<Result<ApplyResponse, Failure>> {
   const { store, ledger } = target;
   const { caller, facts, reason, deletes = [] } = wish;
-  const read = readDocuments(wish.documents, target);
+  const read = await readDocuments(wish.documents, target);
   if (!read.ok) return read;
   const puts = read.value;
   const denied = mayNotChange(puts, deletes, caller);
@@ -111,12 +111,12 @@ export function namespaceOf(key: string): string {
 }
 
 /** What committing these documents would do now. */
-export function planDocuments(
+export async function planDocuments(
   documents: ApplyRequest["documents"],
   target: CommitTarget,
   caller: ApiCaller = owner,
-): Result<Revision, Failure> {
-  const read = readDocuments(documents, target);
+): Promise<Result<Revision, Failure>> {
+  const read = await readDocuments(documents, target);
   if (!read.ok) return read;
   const hidden = read.value.find(({ kind, metadata }) => !maySee(caller, kind, metadata.namespace));
   if (hidden !== undefined) {
@@ -156,15 +156,20 @@ export function lostAgainst({ key, expected, actual }: Conflict): Failure {
   return { kind: conflict, message: `${key} ${now}, not at ${expected === "" ? "none" : expected}` };
 }
 
-function readDocuments(
+/** Lets everybody else have a turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function readDocuments(
   documents: ApplyRequest["documents"],
   { store, kinds }: CommitTarget,
-): Result<readonly Resource[], Failure> {
+): Promise<Result<readonly Resource[], Failure>> {
   const current: ResourceLookup = {
     get: (kind, namespace, name) => store.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`),
     list: (kind) => store.list(kind),
   };
-  const { resources, violations } = validateAll(documents, { kinds, current });
+  const { resources, violations } = await validateInSlices(documents, { kinds, current }, turn);
   if (violations.length === 0) return ok(resources.map(({ resource }) => resource));
   const count = violations.length === 1 ? "1 violation" : `${violations.length} violations`;
   return err({ kind: invalidResources, message: `${count}; nothing was applied`, violations });

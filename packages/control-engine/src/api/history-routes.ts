@@ -63,7 +63,7 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
       async handler({ request, response, caller }) {
         const body = await readJson<ApplyRequest>(request, applyRequest, MAX_APPLY_BYTES);
         if (!body.ok) return body.error;
-        const planned = planDocuments(body.value.documents, options, caller);
+        const planned = await planDocuments(body.value.documents, options, caller);
         if (!planned.ok) return planned.error;
         const diff: Diff = {
           from: store.revision,
