@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { meshHome, parseJoinAddress, type JoinAddress } from "@ripstop/agent-engine";
+import { meshHome, type JoinAddress } from "@ripstop/agent-engine";
 import { startControl, type EtcdSettings } from "@ripstop/control-engine";
 import { holdProcess, parseDurationMs, systemClock } from "@ripstop/core";
 import { createPeerVerification } from "@ripstop/identity";
@@ -87,17 +87,23 @@ function duration<Name extends string>(name: Name, text: string | undefined): { 
   return parsed?.ok === true ? ({ [name]: parsed.value } as { readonly [key in Name]?: number }) : {};
 }
 
-/** An address of the settings, which has been checked. */
+/** "HOST:PORT" of the settings, which has been checked; port 0 is a free one. */
+function listenAddress(text: string): JoinAddress {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ""), port: Number(text.slice(colon + 1)) };
+}
+
+/** An address of the settings. */
 function listening<Name extends string>(
   name: Name,
   text: string | undefined,
 ): { readonly [key in Name]?: JoinAddress } {
-  const address = text === undefined ? undefined : parseJoinAddress(text);
+  const address = text === undefined ? undefined : listenAddress(text);
   return address === undefined ? {} : ({ [name]: address } as { readonly [key in Name]?: JoinAddress });
 }
 
 function apiOf(api: ControlPlaneConfigSpec["api"]): Pick<Parameters<typeof startControl>[0], "api"> {
-  const address = api?.address === undefined ? undefined : parseJoinAddress(api.address);
+  const address = api?.address === undefined ? undefined : listenAddress(api.address);
   if (address === undefined) return {};
   const { certificateFile, keyFile } = api ?? {};
   return {

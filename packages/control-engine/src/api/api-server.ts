@@ -187,9 +187,16 @@ async function admit(
   return { caller, failure: { kind: accessDenied, message } };
 }
 
+/** Most that is read over of a body that is of no use. */
+const MAX_READ_OVER = 64 * 1024 * 1024;
+
+function isShort({ headers }: IncomingMessage): boolean {
+  return Number(headers["content-length"] ?? Infinity) <= MAX_READ_OVER;
+}
+
 function refuse({ request, response }: Exchange, failure: Failure): void {
-  // What was not read of the body is not waited for.
-  if (!request.complete && !response.headersSent) response.setHeader("connection", "close");
+  // The rest of a body is read over, so that its sender gets to the answer; what has no end in sight is cut off.
+  if (!request.complete && !response.headersSent && !isShort(request)) response.setHeader("connection", "close");
   if (failure.kind.status === 401 && !response.headersSent) response.setHeader("www-authenticate", "Bearer");
   answerFailure(response, failure);
 }

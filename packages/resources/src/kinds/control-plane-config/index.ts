@@ -210,6 +210,20 @@ export const controlPlaneConfigKind: Kind<ControlPlaneConfigSpec> = {
         problems.push({ path: `${path}.address`, message: "address is missing", remedy: "say where it listens" });
       }
     }
+    const addresses: (readonly [string, string | undefined])[] = [
+      ["spec.api.address", api.address],
+      ["spec.stream.address", spec.stream?.address],
+      ["spec.join.address", spec.join?.address],
+      ["spec.bundleEndpoint.address", bundleEndpoint.address],
+    ];
+    for (const [path, text = ""] of addresses) {
+      if (Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535) continue;
+      problems.push({
+        path,
+        message: `the port of ${text} is too large`,
+        remedy: "use a port up to 65535; 0 is a free one",
+      });
+    }
     problems.push(...checkDuration("spec.authority.svidTtl", authority.svidTtl, 24 * 3_600_000, "10s to 24h"));
     problems.push(...checkDuration("spec.authority.rootLifetime", authority.rootLifetime, Infinity, "at least 10s"));
     return problems;
