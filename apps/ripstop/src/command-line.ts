@@ -11,6 +11,7 @@ import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
 import { diffCommand } from "./commands/diff/index.ts";
 import { explainCommand } from "./commands/explain/index.ts";
+import { gatewayCommand } from "./commands/gateway/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
@@ -66,6 +67,7 @@ export function createProgram(): Command {
   const commands = [
     upCommand(),
     runCommand(),
+    gatewayCommand(),
     applyCommand(),
     getCommand(),
     describeCommand(),

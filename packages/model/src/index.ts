@@ -20,6 +20,7 @@ export type {
   JoinTokenRequest,
   JoinTokenView,
   Diff,
+  GatewayRegistration,
   Graph,
   HeartbeatResponse,
   HistoryPage,
@@ -88,6 +89,11 @@ export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,
+  gatewayOfRoute,
+  gatewayRouteName,
+  gatewayRoutesType,
+  gatewayRouteType,
+  gatewayType,
   hostBindingName,
   hostBindingType,
   policyType,

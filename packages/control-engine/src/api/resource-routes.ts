@@ -2,7 +2,7 @@
 
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { ApplyRequest, LiveStatus } from "@ripstop/model";
-import { resourceKey, type Resource } from "@ripstop/resources";
+import { resourceKey, shownDocument, type Resource } from "@ripstop/resources";
 
 import { accessDenied, badRequest, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
@@ -30,7 +30,7 @@ const MAX_WAIT_MS = 300_000;
 /** Routes for resources. */
 export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[] {
   const { store, kinds } = options;
-  const watches = new ResourceWatches(options);
+  const watches = new ResourceWatches({ ...options, show: (resource) => shown(resource, options) });
   return [
     {
       method: "POST",
@@ -66,7 +66,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
         if (!page.ok) return page.error;
         const { resources, next } = page.value;
         answerJson(response, 200, {
-          resources: resources.map((resource) => options.withStatus(resource)),
+          resources: resources.map((resource) => shown(resource, options)),
           revision,
           ...(next === undefined ? {} : { continue: next }),
         });
@@ -90,7 +90,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
       async handler({ response, params, caller }) {
         const found = find(params, caller, options);
         if (!found.ok) return found.error;
-        answerJson(response, 200, options.withStatus(found.value));
+        answerJson(response, 200, shown(found.value, options));
         return undefined;
       },
     },
@@ -136,6 +136,11 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
       },
     },
   ];
+}
+
+/** With its status, without secrets. */
+function shown(resource: Resource, { kinds, withStatus }: ResourceRoutesOptions): unknown {
+  return shownDocument(withStatus(resource), kinds.get(resource.kind)?.kind);
 }
 
 function find(

@@ -18,7 +18,8 @@ import type { ResourceQuery } from "./resource-query.ts";
 export interface ResourceWatchesOptions {
   readonly store: Store;
   readonly clock: Clock;
-  withStatus(resource: Resource): Resource;
+  /** A resource as callers see it: with its status, without secrets. */
+  show(resource: Resource): unknown;
 }
 
 /** One watch. */
@@ -76,7 +77,7 @@ export class ResourceWatches {
     if (wish.since === undefined) {
       for (const kind of query.kinds) {
         for (const resource of store.list(kind)) {
-          if (query.fits(resource)) send({ type: "ADDED", revision: since, resource: this.#withStatus(resource) });
+          if (query.fits(resource)) send({ type: "ADDED", revision: since, resource: this.#options.show(resource) });
         }
       }
       send({ type: "BOOKMARK", revision: since });
@@ -113,12 +114,8 @@ export class ResourceWatches {
     const before = change.before !== undefined && query.fits(change.before) ? change.before : undefined;
     const after = change.type === "put" && query.fits(change.resource) ? change.resource : undefined;
     if (after !== undefined) {
-      return { type: before === undefined ? "ADDED" : "MODIFIED", resource: this.#withStatus(after) };
+      return { type: before === undefined ? "ADDED" : "MODIFIED", resource: this.#options.show(after) };
     }
-    return before === undefined ? undefined : { type: "DELETED", resource: before };
-  }
-
-  #withStatus(resource: Resource): Resource {
-    return this.#options.withStatus(resource);
+    return before === undefined ? undefined : { type: "DELETED", resource: this.#options.show(before) };
   }
 }
