@@ -5,6 +5,7 @@ import { accessCommand } from "./commands/access/index.ts";
 import { agentCommand } from "./commands/agent/index.ts";
 import { applyCommand } from "./commands/apply/index.ts";
 import { auditCommand } from "./commands/audit/index.ts";
+import { backupCommand } from "./commands/backup/index.ts";
 import { checkCommand } from "./commands/check/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
@@ -18,6 +19,7 @@ import { identityCommand } from "./commands/identity/index.ts";
 import { loginCommand, logoutCommand } from "./commands/login/index.ts";
 import { nodeCommand } from "./commands/node/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
+import { restoreCommand } from "./commands/restore/index.ts";
 import { rollbackCommand } from "./commands/rollback/index.ts";
 import { runCommand } from "./commands/run/index.ts";
 import { statusCommand } from "./commands/status/index.ts";
@@ -86,6 +88,8 @@ export function createProgram(): Command {
     loginCommand(),
     logoutCommand(),
     auditCommand(),
+    backupCommand(),
+    restoreCommand(),
     checkCommand(),
     controlCommand(),
     proxyCommand(),

@@ -38,6 +38,7 @@ import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-se
 import { historyRoutes } from "./api/history-routes.ts";
 import { openAccess } from "./api/open-access.ts";
 import type { ResourceLimits } from "./api/resources/resource-ledger.ts";
+import { backupRoutes } from "./api/backup-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
@@ -425,6 +426,7 @@ async function assemble(
   const { ledger } = access;
   const routes = [
     ...access.routes,
+    ...backupRoutes({ home, trustDomain: trustDomain.value, store, kinds, ledger, clock, revocations }),
     ...joining.value.routes,
     ...historyRoutes({ store, kinds, ledger }),
     ...resourceRoutes({

@@ -43,6 +43,10 @@
 //   POST   /v1/access/tokens              AccessTokenRequest → CreatedAccessTokenView
 //   GET    /v1/access/tokens              → { tokens: AccessTokenView[] }
 //   DELETE /v1/access/tokens/ID           → AccessTokenView
+//   POST   /v1/backup                     BackupRequest → newline-delimited JSON
+//   POST   /v1/restore?dryRun=            newline-delimited JSON → RestoreResponse
+//   GET    /v1/kinds                      → { kinds: … }
+//   GET    /v1/openapi.json               → OpenAPI 3.1
 //   GET    /v1/audit?refused=&limit=      → AuditPage       (newest first)
 //   GET    /healthz, /metrics
 //
@@ -648,4 +652,21 @@ export interface WatchLine {
   /** Watching again after this revision misses nothing. */
   readonly revision: number;
   readonly resource?: unknown;
+}
+
+/** POST /v1/backup. */
+export interface BackupRequest {
+  /** Takes the keys of the authority along, encrypted with it; on the socket only. */
+  readonly passphrase?: string;
+}
+
+/** POST /v1/restore. */
+export interface RestoreResponse {
+  /** The revision that holds now; 0 for a dry run. */
+  readonly revision: number;
+  /** The revision before. */
+  readonly from: number;
+  /** Revocations of the backup that were not in force any more. */
+  readonly revoked: number;
+  readonly changes: Diff["changes"];
 }

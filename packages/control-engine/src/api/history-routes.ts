@@ -207,7 +207,9 @@ async function rollback(
       dryRun,
       // Valid then need not mean valid now: the documents take the same way as those of a user.
       documents: differences.flatMap(({ key, after }) =>
-        after === undefined ? [] : [{ file: `${key} of revision ${to.value}`, text: JSON.stringify(asWritten(after, kinds)) }],
+        after === undefined
+          ? []
+          : [{ file: `${key} of revision ${to.value}`, text: JSON.stringify(asWritten(after, kinds)) }],
       ),
       deletes: differences.filter(({ after }) => after === undefined).map(({ key }) => key),
       // What somebody changes meanwhile is not overwritten.
@@ -259,7 +261,8 @@ function view(
   };
 }
 
-function diffEntry({ key, before, after }: Difference, kinds: KindRegistry): Diff["changes"][number] {
+/** A difference as the API shows it: without secrets. */
+export function diffEntry({ key, before, after }: Difference, kinds: KindRegistry): Diff["changes"][number] {
   const one = after ?? before;
   return {
     resource: one === undefined ? key : label(one),

@@ -2,6 +2,8 @@
 
 import { compileSchema, type JsonSchema, type SchemaChecker } from "@ripstop/resources";
 
+import { MIN_PASSPHRASE } from "../backup/sealed-keys.ts";
+
 const dnsLabel = { type: "string", format: "dns-label" };
 const address = {
   type: "string",
@@ -190,5 +192,18 @@ export const accessTokenRequest: SchemaChecker = compileSchema({
       description: "Where the role holds; absent: in the whole mesh.",
     },
     ttlMs: { type: "integer", minimum: 60_000, maximum: 31_622_400_000, description: "Lifetime, 1 min to 366 d." },
+  },
+});
+
+/** BackupRequest. */
+export const backupRequest: SchemaChecker = compileSchema({
+  type: "object",
+  properties: {
+    passphrase: {
+      type: "string",
+      minLength: MIN_PASSPHRASE,
+      maxLength: 1024,
+      description: "Takes the keys of the authority along, encrypted with it; on the socket only.",
+    },
   },
 });

@@ -34,6 +34,7 @@ export interface LmdbStoreOptions {
 }
 
 const FORMAT = 1;
+const MAX_DATABASES = 32;
 // LMDB's meta page: a 24-byte page header, the magic number, and the page size in the first database's record.
 const META_BYTES = 160;
 const MAGIC_OFFSET = 24;
@@ -49,7 +50,7 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
   }
   const root: RootDatabase = open({
     path: options.directory,
-    maxDbs: 16,
+    maxDbs: MAX_DATABASES,
     encoding: "json",
     // A transaction's promise is kept when its pages are on the disk, not just visible.
     overlappingSync: false,
@@ -82,6 +83,34 @@ function isDataFile(path: string): boolean {
   } finally {
     closeSync(file);
   }
+}
+
+/** What a store is filled with at once. */
+export interface StoreImport {
+  readonly revision: number;
+  readonly resources: readonly Resource[];
+  readonly log: readonly Revision[];
+  readonly tables: readonly { readonly table: string; readonly key: string; readonly value: unknown }[];
+}
+
+/** Makes a store in an empty folder from what another one held; tables that this version does not know are left out. */
+export async function importLmdb(directory: string, content: StoreImport): Promise<void> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const root: RootDatabase = open({ path: directory, maxDbs: MAX_DATABASES, encoding: "json", overlappingSync: false });
+  const database = (name: string): Database => root.openDB({ name, encoding: "json" });
+  const known = new Map(tableNames.map((name) => [name as string, database(`table-${name}`)]));
+  const [meta, resources, log] = [database("meta"), database("resources"), database("log")];
+  await guard(directory, () =>
+    root.transaction(() => {
+      void meta.put("format", FORMAT);
+      void meta.put("revision", content.revision);
+      for (const resource of content.resources) void resources.put(resourceKey(resource), resource);
+      for (const revision of content.log) void log.put(revision.number, revision);
+      for (const { table, key, value } of content.tables) void known.get(table)?.put(key, value);
+    }),
+  );
+  await root.close();
+  for (const file of ["data.mdb", "lock.mdb"]) chmodSync(join(directory, file), 0o600);
 }
 
 class LmdbStore implements Store {

@@ -140,6 +140,12 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     to: integer,
     changes: list(object({ resource: string, action: changed, before: {}, after: {} }, ["before", "after"])),
   }),
+  RestoreResponse: object({
+    revision: { type: "integer", description: "The revision that holds now; 0 for a dry run." },
+    from: integer,
+    revoked: { type: "integer", description: "Revocations of the backup that were not in force any more." },
+    changes: list(object({ resource: string, action: changed, before: {}, after: {} }, ["before", "after"])),
+  }),
   CallerView: object({
     name: string,
     method: string,
