@@ -1,7 +1,18 @@
 // Reads YAML and JSON files: several documents a file, the position of every node, and limits that keep a hostile
 // file from costing more than its size.
 
-import { Composer, Lexer, LineCounter, Parser, isMap, isScalar, isSeq, type Document, type Node, type ParsedNode } from "yaml";
+import {
+  Composer,
+  Lexer,
+  LineCounter,
+  Parser,
+  isMap,
+  isScalar,
+  isSeq,
+  type Document,
+  type Node,
+  type ParsedNode,
+} from "yaml";
 
 import type { FieldPath } from "./field-path.ts";
 import type { SourcePosition, Violation } from "./violation.ts";
@@ -73,19 +84,19 @@ export function* readSourceSteps(
   }
   const lines = new LineCounter();
   const tokens: Token[] = [];
-  for (const token of tokenSteps(text, lines)) {
+  for (const token of tokenSteps(text, lines, { maxDepth, maxNodes })) {
     if (token === undefined) {
       yield undefined;
       continue;
     }
-    const excess = firstExcess(token, maxDepth, maxNodes);
+    const excess = "of" in token ? token : firstExcess(token, maxDepth, maxNodes);
     if (excess !== undefined) {
       const { line, col } = lines.linePos(excess.offset);
       return excess.of === "depth"
         ? refuse(`maps and lists are nested more than ${maxDepth} deep`, "make the document flatter", line, col)
         : refuse(`the document has more than ${maxNodes} entries`, "split it into several resources", line, col);
     }
-    tokens.push(token);
+    if (!("of" in token)) tokens.push(token);
   }
   const documents: SourceDocument[] = [];
   const violations: Violation[] = [];
@@ -110,12 +121,42 @@ export function* readSourceSteps(
 
 type Token = ReturnType<Parser["parse"]> extends Generator<infer One> ? One : never;
 
-/** What Parser.parse gives, with undefined where other work may be done. */
-function* tokenSteps(text: string, lines: LineCounter): Generator<Token | undefined> {
+/** A document is too deep or has too many entries. */
+interface Excess {
+  readonly of: "depth" | "nodes";
+  readonly offset: number;
+}
+
+/** The lexer announces a scalar by this, and a document by the other. */
+const SCALAR = "\u001f";
+const DOCUMENT = "\u0002";
+/** More than any entry of a real document takes: its indentation, its text, its line break and comments. */
+const LEXEMES_OF_A_NODE = 8;
+
+/**
+ * What Parser.parse gives, with undefined where other work may be done. What is far beyond the limits ends it before the
+ * rest is parsed.
+ */
+function* tokenSteps(
+  text: string,
+  lines: LineCounter,
+  { maxDepth, maxNodes }: Pick<SourceLimits, "maxDepth" | "maxNodes">,
+): Generator<Token | Excess | undefined> {
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
   let count = 0;
+  let offset = 0;
+  let inDocument = 0;
+  let depth = 0;
+  let before = "";
   for (const lexeme of new Lexer().lex(text)) {
+    if (lexeme === DOCUMENT) [inDocument, depth] = [0, 0];
+    if (before !== SCALAR && (lexeme === "[" || lexeme === "{")) depth++;
+    if (before !== SCALAR && (lexeme === "]" || lexeme === "}")) depth--;
+    if (depth > maxDepth) return yield { of: "depth", offset };
+    if (++inDocument > LEXEMES_OF_A_NODE * maxNodes) return yield { of: "nodes", offset };
+    if (lexeme !== SCALAR && lexeme !== DOCUMENT) offset += lexeme.length;
+    before = lexeme;
     yield* parser.next(lexeme);
     if (++count % STEP_LEXEMES === 0) yield undefined;
   }
@@ -163,11 +204,7 @@ function isEmpty({ contents }: Document.Parsed): boolean {
 }
 
 /** Where a document becomes too deep or too large, found without recursion. */
-function firstExcess(
-  token: unknown,
-  maxDepth: number,
-  maxNodes: number,
-): { readonly of: "depth" | "nodes"; readonly offset: number } | undefined {
+function firstExcess(token: unknown, maxDepth: number, maxNodes: number): Excess | undefined {
   const pending: { token: unknown; depth: number }[] = [{ token, depth: 0 }];
   let nodes = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {

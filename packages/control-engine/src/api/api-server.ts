@@ -196,7 +196,8 @@ function isShort({ headers }: IncomingMessage): boolean {
 
 function refuse({ request, response }: Exchange, failure: Failure): void {
   // The rest of a body is read over, so that its sender gets to the answer; what has no end in sight is cut off.
-  if (!request.complete && !response.headersSent && !isShort(request)) response.setHeader("connection", "close");
+  if (!request.complete && isShort(request)) request.resume();
+  else if (!request.complete && !response.headersSent) response.setHeader("connection", "close");
   if (failure.kind.status === 401 && !response.headersSent) response.setHeader("www-authenticate", "Bearer");
   answerFailure(response, failure);
 }
