@@ -150,7 +150,8 @@ function* tokenSteps(
   let depth = 0;
   let before = "";
   for (const lexeme of new Lexer().lex(text)) {
-    if (lexeme === DOCUMENT) [inDocument, depth] = [0, 0];
+    if (lexeme === DOCUMENT || (before !== SCALAR && (lexeme === "---" || lexeme === "...")))
+      [inDocument, depth] = [0, 0];
     if (before !== SCALAR && (lexeme === "[" || lexeme === "{")) depth++;
     if (before !== SCALAR && (lexeme === "]" || lexeme === "}")) depth--;
     if (depth > maxDepth) return yield { of: "depth", offset };
