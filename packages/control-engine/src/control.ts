@@ -428,7 +428,7 @@ async function assemble(
     ...access.routes,
     ...backupRoutes({ home, trustDomain: trustDomain.value, store, kinds, ledger, clock, revocations }),
     ...joining.value.routes,
-    ...historyRoutes({ store, kinds, ledger }),
+    ...historyRoutes({ store, kinds, ledger, clock }),
     ...resourceRoutes({
       store,
       kinds,

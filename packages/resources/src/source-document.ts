@@ -154,8 +154,11 @@ function* tokenSteps(
       [inDocument, depth] = [0, 0];
     if (before !== SCALAR && (lexeme === "[" || lexeme === "{")) depth++;
     if (before !== SCALAR && (lexeme === "]" || lexeme === "}")) depth--;
-    if (depth > maxDepth) return yield { of: "depth", offset };
-    if (++inDocument > LEXEMES_OF_A_NODE * maxNodes) return yield { of: "nodes", offset };
+    const isTooDeep = depth > maxDepth;
+    if (isTooDeep || ++inDocument > LEXEMES_OF_A_NODE * maxNodes) {
+      yield { of: isTooDeep ? "depth" : "nodes", offset };
+      return;
+    }
     if (lexeme !== SCALAR && lexeme !== DOCUMENT) offset += lexeme.length;
     before = lexeme;
     yield* parser.next(lexeme);

@@ -28,7 +28,8 @@ const MAX_AUDIT = 5_000;
 const DEFAULT_AUDIT = 100;
 
 /** Routes for access. */
-export function accessRoutes({ tokens, audit, apiAddress, kinds, version }: AccessRoutesOptions): readonly Route[] {
+export function accessRoutes(options: AccessRoutesOptions): readonly Route[] {
+  const { tokens, audit, kinds, version } = options;
   return [
     {
       method: "GET",
@@ -60,7 +61,10 @@ export function accessRoutes({ tokens, audit, apiAddress, kinds, version }: Acce
         if (!created.ok) return created.error;
         const { id, name, role } = created.value;
         facts.resources = [`token ${name} (${id}): ${role}`];
-        answerJson(response, 200, { ...created.value, apiAddress: apiAddress() } satisfies CreatedAccessTokenView);
+        answerJson(response, 200, {
+          ...created.value,
+          apiAddress: options.apiAddress(),
+        } satisfies CreatedAccessTokenView);
         return undefined;
       },
     },

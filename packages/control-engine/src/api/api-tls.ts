@@ -45,8 +45,11 @@ export async function listenOnTls(options: ApiTlsOptions): Promise<Result<ApiTls
   const router = new Router(options.routes);
   let server: Server;
   try {
-    server = createServer({ ...contextOf(certificate), handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, (request, response) =>
-      serve(router, { request, response, readOnly: false, door, audit }, logger).catch(() => undefined),
+    server = createServer(
+      { ...contextOf(certificate), handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
+      (request, response) => {
+        void serve(router, { request, response, readOnly: false, door, audit }, logger);
+      },
     );
   } catch (error) {
     return err({ kind: apiCertificateUnusable, message: error instanceof Error ? error.message : String(error) });

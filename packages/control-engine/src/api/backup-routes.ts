@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 
-import { err, ok, type Clock, type Result } from "@ripstop/core";
+import { err, ok, type Result } from "@ripstop/core";
 import type { BackupRequest, RestoreResponse } from "@ripstop/model";
 import { label, resourceKey, type Resource } from "@ripstop/resources";
 
@@ -26,7 +26,6 @@ import type { Call, Route } from "./router.ts";
 export interface BackupRoutesOptions extends CommitTarget {
   readonly home: string;
   readonly trustDomain: string;
-  readonly clock: Clock;
   readonly revocations: Revocations;
 }
 

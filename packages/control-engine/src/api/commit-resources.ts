@@ -1,6 +1,6 @@
 // The one way by which resources change: documents are validated together and committed as one revision, or nothing is.
 
-import { err, ok, type Result } from "@ripstop/core";
+import { err, ok, sleep, type Clock, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse } from "@ripstop/model";
 import {
   invalidResources,
@@ -23,6 +23,7 @@ import type { CallFacts } from "./router.ts";
 export interface CommitTarget {
   readonly store: Store;
   readonly kinds: KindRegistry;
+  readonly clock: Clock;
   /** Says why changes may not be made although they are valid: quotas, names of others. */
   readonly ledger?: { check(changes: readonly Change[]): Failure | undefined };
 }
@@ -156,20 +157,15 @@ export function lostAgainst({ key, expected, actual }: Conflict): Failure {
   return { kind: conflict, message: `${key} ${now}, not at ${expected === "" ? "none" : expected}` };
 }
 
-/** Lets everybody else have a turn of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 async function readDocuments(
   documents: ApplyRequest["documents"],
-  { store, kinds }: CommitTarget,
+  { store, kinds, clock }: CommitTarget,
 ): Promise<Result<readonly Resource[], Failure>> {
   const current: ResourceLookup = {
     get: (kind, namespace, name) => store.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`),
     list: (kind) => store.list(kind),
   };
-  const { resources, violations } = await validateInSlices(documents, { kinds, current }, turn);
+  const { resources, violations } = await validateInSlices(documents, { kinds, current }, () => sleep(clock, 0));
   if (violations.length === 0) return ok(resources.map(({ resource }) => resource));
   const count = violations.length === 1 ? "1 violation" : `${violations.length} violations`;
   return err({ kind: invalidResources, message: `${count}; nothing was applied`, violations });

@@ -126,7 +126,7 @@ function typeOf(schema: JsonSchema): string {
 function allowedBy(schema: JsonSchema): string {
   if (Array.isArray(schema["enum"])) return schema["enum"].map(String).join(", ");
   const parts = (["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern"] as const).flatMap(
-    (word) => (schema[word] === undefined ? [] : [`${word} ${String(schema[word])}`]),
+    (word) => (schema[word] === undefined ? [] : [`${word} ${JSON.stringify(schema[word])}`]),
   );
   return parts.join(", ");
 }
