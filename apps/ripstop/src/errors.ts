@@ -112,3 +112,14 @@ export const controlConfigInvalid: ErrorKind = defineError({
   cause: "A flag, an environment variable or the file has a value that does not fit.",
   remedy: "Correct what is named; `ripstop control --print-config` shows what holds and where it comes from.",
 });
+
+/** `ripstop fault stop` without names, or with names and --all. */
+export const faultsNotNamed: ErrorKind = defineError({
+  code: "RS4125",
+  name: "faults_not_named",
+  status: 400,
+  grpcStatus: 3,
+  title: "It is not clear which faults are to be ended",
+  cause: "The command ends the FaultInjections that it names, or all of them.",
+  remedy: "Name them (`ripstop fault list` shows them), or give --all.",
+});

@@ -31,9 +31,10 @@ const PAGE = 500;
 export async function listResources(
   api: ControlApi,
   kind: string,
-  filter: ResourceFilter,
+  namespace: string | undefined,
+  selector?: string,
 ): Promise<Result<readonly Resource[], ApiFailure>> {
-  const query = resourceQuery(kind, filter);
+  const query = resourceQuery(kind, { namespace, selector });
   query.set("limit", String(PAGE));
   const resources: Resource[] = [];
   for (;;) {

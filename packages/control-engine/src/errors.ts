@@ -69,6 +69,51 @@ export const etcdOfAnotherMesh: ErrorKind = defineError({
   remedy: "Start it on that home, or choose a prefix of its own (--etcd-prefix)",
 });
 
+/** The key file of a shared authority. */
+export const authorityKeyUnusable: ErrorKind = defineError({
+  code: "RS3088",
+  name: "authority_key_unusable",
+  status: 500,
+  grpcStatus: 9,
+  title: "The key file of the shared certificate authority cannot be used",
+  cause: "It is missing, can be read by others, does not hold 32 bytes, or is not the one that the mesh was made with",
+  remedy: "Give every replica the same file, mode 0600: `(umask 077; openssl rand -hex 32 > FILE)` makes a new one",
+});
+
+/** Options that replicas cannot have. */
+export const replicaOptionsInvalid: ErrorKind = defineError({
+  code: "RS3089",
+  name: "replica_options_invalid",
+  status: 400,
+  grpcStatus: 3,
+  title: "These options do not go together with several control planes",
+  cause: "--authority-key-file shares the certificate authority in etcd: it needs --etcd, and takes no --external-ca",
+  remedy: "See docs/high-availability.md for the options of a replica",
+});
+
+/** A replica that the shared store does not answer. */
+export const replicaCutOff: ErrorKind = defineError({
+  code: "RS3090",
+  name: "replica_cut_off",
+  status: 503,
+  grpcStatus: 14,
+  title: "This control plane is cut off from the shared store",
+  cause: "etcd does not answer it, so it cannot know what the other control planes have done meanwhile",
+  remedy: "Ask another control plane; `ripstop status` shows them. It goes on by itself when etcd answers again",
+});
+
+/** A read that had to be current. */
+export const readNotCurrent: ErrorKind = defineError({
+  code: "RS3091",
+  name: "read_not_current",
+  status: 503,
+  grpcStatus: 14,
+  title: "The answer might be old, and a current one was asked for",
+  cause: "The control plane could not find out within two seconds whether another one has written meanwhile",
+  remedy:
+    "Ask again or ask another control plane, or leave ?consistency=linearizable out and look at the answer's Ripstop-Consistency header",
+});
+
 /** A revision that the history does not have. */
 export const noSuchRevision: ErrorKind = defineError({
   code: "RS3060",
@@ -620,4 +665,37 @@ export const tooManyWatches: ErrorKind = defineError({
   title: "Too many watches are open",
   cause: "The control plane, or this caller, has as many watches as it may have",
   remedy: "Close one of them; one watch can follow all kinds and namespaces",
+});
+
+/** An event: a namespace has used up its compile budget. */
+export const compileOverBudget: ErrorKind = defineError({
+  code: "RS3080",
+  name: "compile_over_budget",
+  status: 503,
+  grpcStatus: 8,
+  title: "A namespace costs more to compile than its budget",
+  cause: "Its resources changed very often, or one of them is very large; other namespaces go first",
+  remedy: "Make fewer changes, or split the large resource; its changes go on when the window of five seconds ends",
+});
+
+/** An event: a resource could not be compiled. */
+export const compileFailed: ErrorKind = defineError({
+  code: "RS3081",
+  name: "compile_failed",
+  status: 500,
+  grpcStatus: 13,
+  title: "A resource could not be compiled",
+  cause: "A fault of the control plane that this resource brings to light; proxies keep its last good version",
+  remedy: "Take the last change of the resource back (ripstop rollback), and report the fault",
+});
+
+/** An event: a compiled resource is too large to be sent. */
+export const compiledTooLarge: ErrorKind = defineError({
+  code: "RS3082",
+  name: "compiled_too_large",
+  status: 422,
+  grpcStatus: 8,
+  title: "A resource is too large when compiled",
+  cause: "It has more than 4 MiB, which would stall the streams that carry it; proxies keep its last good version",
+  remedy: "Split it: fewer rules in a policy, fewer routes on a service, fewer endpoints in a service",
 });

@@ -52,10 +52,9 @@ export {
   DEFAULT_NAMESPACE,
   label,
   validateAll,
-  validateInSlices,
+  validateSteps,
   type ReadResource,
   type SourceText,
   type Validated,
-  type ValidationContext,
 } from "./validate-all.ts";
 export type { SourcePosition, Violation } from "./violation.ts";

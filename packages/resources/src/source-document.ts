@@ -114,7 +114,7 @@ export function* readSourceSteps(
     const read = readDocument(file, document, lines, maxAliases);
     violations.push(...read.violations);
     documents.push(...read.documents);
-    yield undefined;
+    yield;
   }
   return { documents, violations };
 }

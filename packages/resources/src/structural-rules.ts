@@ -29,7 +29,9 @@ export function parseRule(rule: string): ParseResult {
   if (known !== undefined) return known;
   environment ??= makeEnvironment();
   // Kubernetes escapes fields that are reserved words; this library reads them as they are.
-  const parsed = environment.parse(rule.replaceAll("__namespace__", "namespace").replaceAll(".matches(", ".matchesRe2("));
+  const parsed = environment.parse(
+    rule.replaceAll("__namespace__", "namespace").replaceAll(".matches(", ".matchesRe2("),
+  );
   programs.set(rule, parsed);
   return parsed;
 }
@@ -88,7 +90,12 @@ function checkRule({ rule, message }: Rule, { value, old, path }: Place, problem
   }
   if (holds === true) return;
   const shown = rule.length > MAX_SHOWN ? `${rule.slice(0, MAX_SHOWN)}...` : rule;
-  problems.push({ path, message: `${message}${cause}`, remedy: `change it so that this holds: ${shown}`, atKey: false });
+  problems.push({
+    path,
+    message: `${message}${cause}`,
+    remedy: `change it so that this holds: ${shown}`,
+    atKey: false,
+  });
 }
 
 function checkList(schema: JsonSchema, value: unknown, path: FieldPath, problems: SchemaProblem[]): void {

@@ -31,8 +31,6 @@ export interface Validated {
 export const DEFAULT_NAMESPACE = "default";
 
 const MAX_VIOLATIONS = 1_000;
-/** A step is some hundred lexemes or one document. */
-const STEPS_OF_A_SLICE = 8;
 const TOP_FIELDS = ["apiVersion", "kind", "metadata", "spec", "status"];
 const METADATA_FIELDS = [
   "name",
@@ -55,18 +53,11 @@ const IGNORED_METADATA = new Set([
   "deletionGracePeriodSeconds",
 ]);
 
-/** What validation needs to know. */
-export interface ValidationContext {
-  readonly kinds: KindRegistry;
-  readonly current: ResourceLookup;
-  readonly limits?: Partial<SourceLimits>;
-}
-
 /**
  * Validates all files: syntax, schema (defaults filled in), names, each kind's own rules, then references against
  * `current` as it would be with these resources applied. At most 1 000 violations are returned.
  */
-export function validateAll(files: readonly SourceText[], context: ValidationContext): Validated {
+export function validateAll(files: readonly SourceText[], context: ValidateContext): Validated {
   const steps = validateSteps(files, context);
   for (;;) {
     const step = steps.next();
@@ -74,22 +65,18 @@ export function validateAll(files: readonly SourceText[], context: ValidationCon
   }
 }
 
-/** As `validateAll`; waits for `pause` every few milliseconds of work, so that a large input holds up nobody else. */
-export async function validateInSlices(
-  files: readonly SourceText[],
-  context: ValidationContext,
-  pause: () => Promise<void>,
-): Promise<Validated> {
-  const steps = validateSteps(files, context);
-  for (let count = 1; ; count++) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    // oxlint-disable-next-line no-await-in-loop -- the pauses are what this is for
-    if (count % STEPS_OF_A_SLICE === 0) await pause();
-  }
+/** What files are validated with. */
+export interface ValidateContext {
+  readonly kinds: KindRegistry;
+  readonly current: ResourceLookup;
+  readonly limits?: Partial<SourceLimits>;
 }
 
-function* validateSteps(files: readonly SourceText[], context: ValidationContext): Generator<undefined, Validated> {
+/** As `validateAll`, with a stop after each document: much can be validated in slices. */
+export function* validateSteps(
+  files: readonly SourceText[],
+  context: ValidateContext,
+): Generator<undefined, Validated> {
   const { kinds, current, limits } = context;
   const violations: Violation[] = [];
   const read: { resource: Resource; known: KnownKind; document: SourceDocument; sound: boolean }[] = [];
@@ -116,6 +103,7 @@ function* validateSteps(files: readonly SourceText[], context: ValidationContext
       }
       firstByKey.set(key, first ?? position);
       read.push({ ...found, document, sound: violations.length === before });
+      yield;
     }
   }
   const lookup = overlay(
@@ -124,7 +112,7 @@ function* validateSteps(files: readonly SourceText[], context: ValidationContext
   );
   for (const { resource, known, document, sound } of read) {
     if (!sound || known.kind.validateReferences === undefined) continue;
-    yield undefined;
+    yield;
     for (const problem of known.kind.validateReferences(resource, lookup)) {
       violations.push({ ...problem, resource: label(resource), source: document.positionOf(parsePath(problem.path)) });
     }

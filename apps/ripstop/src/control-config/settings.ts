@@ -31,6 +31,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   "authority.keyKind": "--ca-key",
   "authority.rootLifetime": "--root-lifetime",
   "authority.externalDirectory": "--external-ca",
+  "authority.sharedKeyFile": "--authority-key-file",
+  "replica.host": "--replica-address",
   "bundleEndpoint.address": "--bundle-endpoint",
   "bundleEndpoint.certificateFile": "--bundle-endpoint-cert",
   "bundleEndpoint.keyFile": "--bundle-endpoint-key",

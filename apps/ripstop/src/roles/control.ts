@@ -55,6 +55,8 @@ export async function controlRole(spec: ControlPlaneConfigSpec, options: Control
     keepRevisions: spec.store.keepRevisions,
     limits,
     ...(etcd === undefined ? {} : { etcd }),
+    ...(authority.sharedKeyFile === undefined ? {} : { authorityKeyFile: resolve(authority.sharedKeyFile) }),
+    ...(spec.replica?.host === undefined ? {} : { replicaHost: spec.replica.host }),
     ...bundleEndpointOf(spec.bundleEndpoint),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });

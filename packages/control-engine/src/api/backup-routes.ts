@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { join } from "node:path";
 
-import { err, ok, type Result } from "@ripstop/core";
+import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { BackupRequest, RestoreResponse } from "@ripstop/model";
 import { label, resourceKey, type Resource } from "@ripstop/resources";
 
@@ -25,6 +25,7 @@ import type { Call, Route } from "./router.ts";
 /** What the routes need. */
 export interface BackupRoutesOptions extends CommitTarget {
   readonly home: string;
+  readonly clock: Clock;
   readonly trustDomain: string;
   readonly revocations: Revocations;
 }
@@ -80,9 +81,10 @@ async function takeBackup(
   const keys = passphrase === undefined ? undefined : await sealKeys(join(home, "authority"), passphrase);
   const { revision } = store;
   const resources = kinds.list().flatMap(({ kind }) => [...store.list(kind)]);
-  const tables = tableNames.flatMap((table) =>
-    [...store.table(table).entries()].map(([key, value]) => ({ table, key, value })),
-  );
+  // The shared authority has its keys in a table: keys are in a backup only when they are asked for.
+  const tables = tableNames
+    .filter((table) => table !== "authority")
+    .flatMap((table) => [...store.table(table).entries()].map(([key, value]) => ({ table, key, value })));
   const kept = await store.readLog(0, revision);
   const log = kept.ok ? kept : await store.readLog(kept.error.oldest, revision);
   return {

@@ -1,12 +1,12 @@
 // The one way by which resources change: documents are validated together and committed as one revision, or nothing is.
 
-import { err, ok, sleep, type Clock, type Result } from "@ripstop/core";
+import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse } from "@ripstop/model";
 import {
   invalidResources,
   label,
   resourceKey,
-  validateInSlices,
+  validateSteps,
   type KindRegistry,
   type Resource,
   type ResourceLookup,
@@ -14,6 +14,7 @@ import {
 
 import { accessDenied, conflict, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
+import { inSlices } from "../in-slices.ts";
 import { planCommit } from "../store/plan-commit.ts";
 import type { Change, Conflict, Revision, Store, Transaction } from "../store/store.ts";
 import { maySee, mayChange, owner, type ApiCaller } from "./access/api-caller.ts";
@@ -23,7 +24,8 @@ import type { CallFacts } from "./router.ts";
 export interface CommitTarget {
   readonly store: Store;
   readonly kinds: KindRegistry;
-  readonly clock: Clock;
+  /** Lets many documents be validated in slices; absent, all are at once. */
+  readonly clock?: Clock;
   /** Says why changes may not be made although they are valid: quotas, names of others. */
   readonly ledger?: { check(changes: readonly Change[]): Failure | undefined };
 }
@@ -165,7 +167,7 @@ async function readDocuments(
     get: (kind, namespace, name) => store.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`),
     list: (kind) => store.list(kind),
   };
-  const { resources, violations } = await validateInSlices(documents, { kinds, current }, () => sleep(clock, 0));
+  const { resources, violations } = await inSlices(validateSteps(documents, { kinds, current }), clock);
   if (violations.length === 0) return ok(resources.map(({ resource }) => resource));
   const count = violations.length === 1 ? "1 violation" : `${violations.length} violations`;
   return err({ kind: invalidResources, message: `${count}; nothing was applied`, violations });

@@ -1,6 +1,6 @@
 // The API's routes for resources: apply, list, watch, get, delete, kinds, and how far a revision has come.
 
-import { err, ok, type Result } from "@ripstop/core";
+import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { ApplyRequest, LiveStatus } from "@ripstop/model";
 import { resourceKey, shownDocument, type Resource } from "@ripstop/resources";
 
@@ -17,6 +17,7 @@ import type { Route } from "./router.ts";
 
 /** What the routes need. */
 export interface ResourceRoutesOptions extends CommitTarget {
+  readonly clock: Clock;
   /** Adds the status to the kinds that have one. */
   withStatus(resource: Resource): Resource;
   /** How far a revision has come, after waiting up to `waitMs` for all proxies. */

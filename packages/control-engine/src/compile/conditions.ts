@@ -8,6 +8,7 @@ import type { Logger } from "@ripstop/telemetry";
 
 import type { Store, Table } from "../store/store.ts";
 import { compileRouteStatus } from "./compile-routes.ts";
+import { CompileQueue } from "./compile-queue.ts";
 import type { Compiler } from "./compiler.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 
@@ -21,6 +22,8 @@ export interface ConditionsOptions {
   readonly table: Table<ConditionTimes>;
   readonly clock: Clock;
   readonly logger?: Logger;
+  /** Of several control planes one writes the times, and the others take them over. Default: this one. */
+  leads?(): boolean;
 }
 
 type ParentStatuses = readonly RouteParentStatus[] | undefined;
@@ -30,13 +33,26 @@ export class Conditions {
   readonly #options: ConditionsOptions;
   readonly #memo = new DependencyMemo<ParentStatuses>(() => undefined);
   readonly #times = new Map<string, ConditionTimes>();
+  readonly #queue: CompileQueue;
   readonly #stop: () => void;
 
   constructor(options: ConditionsOptions) {
     this.#options = options;
+    this.#queue = new CompileQueue(
+      { clock: options.clock, budgetMs: Infinity },
+      (key) => this.#renew(key),
+      () => undefined,
+    );
     for (const [key, times] of options.table.entries()) this.#times.set(key, times);
     for (const route of options.store.list("HTTPRoute")) this.#follow(resourceKey(route));
-    this.#stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
+    const stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
+    const unwatch = options.table.watch((key, times) => {
+      if (times !== undefined && options.leads?.() === false) this.#times.set(key, times);
+    });
+    this.#stop = () => {
+      stop();
+      unwatch();
+    };
   }
 
   /** The resource with its status, for those kinds that have one. */
@@ -60,6 +76,7 @@ export class Conditions {
   /** Stops following. */
   close(): void {
     this.#stop();
+    this.#queue.close();
   }
 
   #follow(key: string): ParentStatuses {
@@ -69,21 +86,30 @@ export class Conditions {
   }
 
   #onAffected(affected: ReadonlySet<string>): void {
-    for (const { key, after } of this.#memo.invalidate(affected)) {
-      this.#recordTimes(key, after);
-      if (after === undefined) this.#memo.delete(key);
+    const keys = new Set(this.#memo.markStale(affected));
+    for (const name of affected) if (name.startsWith("resource:HTTPRoute/")) keys.add(name.slice("resource:".length));
+    this.#queue.add(
+      [...keys].map((key) => ({ key, namespace: "", revision: 0, urgent: false })),
+      0,
+    );
+  }
+
+  #renew(key: string): void {
+    const renewed = this.#memo.recompute(key);
+    if (renewed === undefined) {
+      if (this.#options.store.get(key) !== undefined) this.#follow(key);
+      return;
     }
-    for (const name of affected) {
-      const key = name.slice("resource:".length);
-      if (name.startsWith("resource:HTTPRoute/") && this.#options.store.get(key) !== undefined) this.#follow(key);
-    }
+    this.#recordTimes(key, renewed.after);
+    if (renewed.after === undefined) this.#memo.delete(key);
   }
 
   #recordTimes(key: string, status: ParentStatuses): void {
     const { table, clock } = this.#options;
     const before = this.#times.get(key);
+    const leads = this.#options.leads?.() ?? true;
     if (status === undefined) {
-      if (this.#times.delete(key)) this.#inBackground(table.remove(key));
+      if (this.#times.delete(key) && leads) this.#inBackground(table.remove(key));
       return;
     }
     const times: Record<string, { status: string; sinceMs: number }> = {};
@@ -98,7 +124,7 @@ export class Conditions {
     }
     if (!isChanged) return;
     this.#times.set(key, times);
-    this.#inBackground(table.put(key, times));
+    if (leads) this.#inBackground(table.put(key, times));
   }
 
   #inBackground(write: Promise<void>): void {

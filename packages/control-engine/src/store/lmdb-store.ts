@@ -3,6 +3,7 @@
 
 import { chmodSync, closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 
 import { open, type Database, type RootDatabase } from "lmdb";
 
@@ -22,6 +23,7 @@ import {
   type TableName,
   type Transaction,
 } from "./store.ts";
+import { TableWatchers } from "./table-watchers.ts";
 import { Watchers } from "./watchers.ts";
 
 /** Settings of a LmdbStore. */
@@ -122,6 +124,7 @@ class LmdbStore implements Store {
   readonly #tables = new Map<TableName, Database<unknown, string>>();
   readonly #index = new ResourceIndex();
   readonly #watchers = new Watchers();
+  readonly #tableWatchers = new TableWatchers();
   #revision: number;
   /** The oldest revision in the log; one more than `#revision` when the log is empty. */
   #oldest: number;
@@ -183,22 +186,39 @@ class LmdbStore implements Store {
   table<T>(name: TableName): Table<T> {
     const database = this.#tables.get(name) as Database<T, string> | undefined;
     if (database === undefined) throw new Error(`no table ${name}`);
+    const watchers = this.#tableWatchers;
+    const write = (key: string, value: T | undefined): Promise<void> =>
+      guard(this.#options.directory, () => (value === undefined ? database.remove(key) : database.put(key, value)));
+    const change = async (key: string, value: T | undefined): Promise<void> => {
+      await write(key, value);
+      watchers.notify(name, key, value);
+    };
     return {
       get: (key) => database.get(key),
       *entries() {
         for (const { key, value } of database.getRange()) yield [key, value] as const;
       },
-      put: async (key, value) => {
-        await guard(this.#options.directory, () => database.put(key, value));
+      put: change,
+      remove: (key) => change(key, undefined),
+      replace: async (key, before, after) => {
+        let isDone = false;
+        await guard(this.#options.directory, () =>
+          this.#root.transaction(() => {
+            isDone = isDeepStrictEqual(database.get(key), before);
+            if (isDone && after === undefined) void database.remove(key);
+            else if (isDone && after !== undefined) void database.put(key, after);
+          }),
+        );
+        if (isDone) watchers.notify(name, key, after);
+        return isDone;
       },
-      remove: async (key) => {
-        await guard(this.#options.directory, () => database.remove(key));
-      },
+      watch: (listener) => watchers.add(name, listener),
     };
   }
 
   async close(): Promise<void> {
     this.#watchers.clear();
+    this.#tableWatchers.clear();
     await this.#tail;
     await this.#root.close();
   }

@@ -1,6 +1,6 @@
 // The proxy's side of the control plane in one piece: connection, config stream with its cache, telemetry stream.
 
-import type { Clock } from "@ripstop/core";
+import type { Clock, Timer } from "@ripstop/core";
 import type { ResourceType } from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 
@@ -18,7 +18,7 @@ export interface DiscoveryClientOptions {
   readonly streamId?: string;
   /** Another process of this proxy writes the cache file, until `lead`. Default false. */
   readonly follows?: boolean;
-  /** "HOST:PORT", tried in turn. */
+  /** "HOST:PORT" of each control plane. */
   readonly controlAddresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
   readonly controlIdentity: string;
@@ -39,6 +39,8 @@ export interface DiscoveryClient extends ConfigClient {
   readonly hasCache: boolean;
   /** SVID or bundle files were replaced: the next connection uses them; the open one lives on. */
   reloadIdentity(): void;
+  /** The control planes are these now ("HOST:PORT"): for the next connection. */
+  setControlAddresses(addresses: readonly string[]): void;
   /** This process writes the cache file from now on. */
   lead(): void;
   /**
@@ -53,12 +55,16 @@ export function startDiscoveryClient(options: DiscoveryClientOptions): Discovery
   return new Client(options);
 }
 
+/** How often the proxy compares what it has with the control plane. */
+const AUDIT_MS = 30_000;
+
 class Client implements DiscoveryClient {
   readonly telemetry: TelemetryStream;
   readonly hasCache: boolean;
   readonly #connection: ControlConnection;
   readonly #config: ConfigStream;
   readonly #cache: ConfigCache;
+  readonly #audit: Timer;
 
   constructor(options: DiscoveryClientOptions) {
     const { proxyId, clock, logger, metrics, files } = options;
@@ -95,6 +101,7 @@ class Client implements DiscoveryClient {
     this.#connection.use(this.#config);
     this.#connection.use(this.telemetry);
     this.#connection.start();
+    this.#audit = clock.every(AUDIT_MS, () => this.#config.audit());
   }
 
   get connected(): boolean {
@@ -109,6 +116,10 @@ class Client implements DiscoveryClient {
     this.#connection.reload();
   }
 
+  setControlAddresses(addresses: readonly string[]): void {
+    this.#connection.setAddresses(addresses);
+  }
+
   lead(): void {
     this.#cache.lead();
   }
@@ -118,6 +129,7 @@ class Client implements DiscoveryClient {
   }
 
   async close(): Promise<void> {
+    this.#audit.clear();
     this.#connection.close();
     await this.#cache.seal();
   }

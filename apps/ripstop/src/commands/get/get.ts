@@ -44,7 +44,7 @@ export async function get(kind: string, name: string | undefined, options: GetOp
     return watchResources(api, kind, options);
   }
   const namespace = options.allNamespaces ? undefined : options.namespace;
-  const found = await listResources(api, kind, { namespace, selector: options.selector });
+  const found = await listResources(api, kind, namespace, options.selector);
   if (!found.ok) return printFailure(found.error);
   process.stdout.write(await formatOutput(options.output, found.value, () => resourceTable(found.value)));
   return exitCodes.done;

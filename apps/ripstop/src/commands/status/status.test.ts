@@ -1,7 +1,35 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { WorkloadView } from "@ripstop/model";
-import { workloadTable } from "./status.ts";
+import type { ProxyView, WorkloadView } from "@ripstop/model";
+import { replicasText, workloadTable } from "./status.ts";
+
+describe("replicasText", () => {
+  const replica = {
+    id: "a",
+    version: "1",
+    streamAddress: "10.0.0.1:1",
+    joinAddress: "10.0.0.1:2",
+    startedMs: 0,
+    proxies: 7,
+    leader: true,
+    self: false,
+  };
+
+  it("says nothing of a control plane that is alone", () => {
+    assert.equal(replicasText({}), "");
+  });
+
+  it("shows where each is, its proxies, who leads and who answers", () => {
+    const text = replicasText({ replicas: [replica, { ...replica, id: "b", leader: false, self: true }], cutOffMs: 0 });
+    assert.match(text, /^\nCONTROL PLANE/);
+    assert.match(text, /^a +10\.0\.0\.1:1 +10\.0\.0\.1:2 +7 +leads$/m);
+    assert.match(text, /^b .* 7 +answers$/m);
+  });
+
+  it("says first that it may be old", () => {
+    assert.match(replicasText({ replicas: [replica], cutOffMs: 4_200 }), /^this control plane is cut off: .* 4 s/);
+  });
+});
 
 describe("workloadTable", () => {
   const workload: WorkloadView = {
@@ -38,5 +66,19 @@ describe("workloadTable", () => {
   it("tells no traffic from no port", () => {
     assert.match(row({ mutualTls: undefined, requests: 0 }), / no traffic +0$/);
     assert.match(row({ mutualTls: undefined, requests: 0, applicationAddress: "" }), / - +yes +- +0$/);
+  });
+
+  it("tells for each proxy whether its config is live, for how long not, and why it refused some", () => {
+    const stream = { proxyId: "shop/web-1", identity: "", synced: true, pendingMs: 0, rejected: [] };
+    const config = (...proxies: ProxyView[]): string => workloadTable([workload], proxies).split("\n")[1] ?? "";
+    assert.match(config(stream), / synced$/);
+    assert.match(config({ ...stream, synced: false, pendingMs: 1234.4 }), / pending for 1234 ms$/);
+    assert.match(config({ ...stream, rejected: [{ type: "Policy", reason: "no" }] }), / rejected Policy: no$/);
+    assert.match(
+      config(stream, { ...stream, proxyId: "shop/web-1#1", synced: false, pendingMs: 5 }),
+      / pending for 5 ms$/,
+      "one worker is behind",
+    );
+    assert.match(config(), / not connected$/);
   });
 });

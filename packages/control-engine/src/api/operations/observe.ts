@@ -35,6 +35,13 @@ export const observeOperations: Operations = {
     query: { after: number("Only events with a higher number") },
     answer: object,
   },
+  "GET /v1/egress": {
+    id: "listEgress",
+    tag: "observation",
+    summary: "Calls of hosts outside the mesh that no ExternalService declares",
+    access: "viewer",
+    answer: object,
+  },
   "GET /v1/proxies": {
     id: "listProxies",
     tag: "observation",

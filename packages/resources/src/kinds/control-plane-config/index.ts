@@ -31,7 +31,9 @@ export interface ControlPlaneConfigSpec {
     readonly keyKind?: "ec-p256" | "ec-p384" | "rsa-2048";
     readonly rootLifetime?: string;
     readonly externalDirectory?: string;
+    readonly sharedKeyFile?: string;
   };
+  readonly replica?: { readonly host?: string };
   readonly bundleEndpoint?: CertificateFiles & { readonly address?: string };
   readonly limits: { readonly resourcesPerNamespace: number; readonly resourceCharacters: number };
 }
@@ -147,7 +149,20 @@ export const controlPlaneConfigSchema: JsonSchema = {
           format: "duration",
           description: "Lifetime of new root certificates, at least 10s; default 87600h.",
         },
+        sharedKeyFile: file("Key of an authority that several control planes on one etcd share."),
         externalDirectory: file("Signs with an intermediate from elsewhere: tls.crt, tls.key and ca.crt, watched."),
+      },
+    },
+    replica: {
+      type: "object",
+      description: "This control plane as one of several.",
+      properties: {
+        host: {
+          type: "string",
+          minLength: 1,
+          maxLength: 253,
+          description: "Host by which proxies reach this one; default: where it listens.",
+        },
       },
     },
     bundleEndpoint: {
