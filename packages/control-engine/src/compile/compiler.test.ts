@@ -131,6 +131,7 @@ describe("Compiler", () => {
       addresses: [],
       ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined, backendTls: undefined }],
       resilience: undefined,
+      external: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
     assert.deepEqual(endpoint?.targetPorts, { 80: 9000 });
