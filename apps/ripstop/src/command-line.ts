@@ -14,6 +14,7 @@ import { gatewayCommand } from "./commands/gateway/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
+import { mirrorCommand } from "./commands/mirror/index.ts";
 import { nodeCommand } from "./commands/node/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
 import { rollbackCommand } from "./commands/rollback/index.ts";
@@ -73,6 +74,7 @@ export function createProgram(): Command {
     tapCommand(),
     faultCommand(),
     egressCommand(),
+    mirrorCommand(),
     identityCommand(),
     agentCommand(),
     tokenCommand(),

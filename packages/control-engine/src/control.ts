@@ -43,6 +43,7 @@ import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
+import { tellTrouble } from "./compile/tell-trouble.ts";
 import { HostResolver } from "./dns/host-resolver.ts";
 import { EgressLog } from "./egress/egress-log.ts";
 import { EventLog } from "./events/event-log.ts";
@@ -68,6 +69,7 @@ import { RotationKeeper } from "./identity/rotation-keeper.ts";
 import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
 import { onPort, type HostAndPort } from "./on-port.ts";
+import { MirrorLog } from "./mirror/mirror-log.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
@@ -266,6 +268,8 @@ async function assemble(
     bundle: () => authority.bundle(),
     revocations: () => revocations.list(),
     federated: () => federation.bundles(),
+    clock,
+    onTrouble: tellTrouble(events, metrics),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
@@ -281,13 +285,14 @@ async function assemble(
   const collector = new Collector({
     clock,
     workload: (id) => registry.get(id),
-    workloads: () => registry.list(),
+    workloads: () => registry.values(),
     canonicalService: (name) => compiler.world.canonicalService(name),
   });
 
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  const mirrors = new MirrorLog({ workload: (id) => registry.get(id) });
   const egress = new EgressLog({ clock, workload: (id) => registry.get(id) });
   const shares = new ShareKeeper({
     clock,
@@ -312,6 +317,7 @@ async function assemble(
         collector.onReport(proxyId, report, slot);
         shares.onReport(proxyId, slot, report);
         egress.onReport(report);
+        mirrors.onReport(proxyId, report);
       },
       onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
@@ -347,7 +353,7 @@ async function assemble(
   });
   undo.push(() => rotation.close());
   const health = (): IdentityHealth =>
-    identityHealth({ authority, clock, workloads: registry.list(), rotation: rotation.status() });
+    identityHealth({ authority, clock, workloads: registry.values(), rotation: rotation.status() });
   const holding = (): number => rotation.status().holding.length;
   const watch = new IdentityWatch({ clock, events, metrics, health, holding });
   undo.push(() => watch.close());
@@ -425,6 +431,7 @@ async function assemble(
     ...resourceRoutes({
       store,
       kinds,
+      clock,
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
@@ -435,6 +442,7 @@ async function assemble(
     ...observeRoutes({
       collector,
       egress,
+      mirrors,
       metrics,
       events,
       info,
@@ -548,6 +556,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
   const joined = gauge(metricNames.IDENTITY_NODES);
   const computed = counter(metricNames.COMPILED);
   const remembered = gauge(metricNames.COMPILED_RESOURCES);
+  const waiting = gauge(metricNames.COMPILE_WAITING);
   const tapsDropped = counter(metricNames.TAP_EVENTS_DROPPED);
   const edgesDropped = counter(metricNames.GRAPH_EDGES_DROPPED);
   return () => {
@@ -557,6 +566,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
     joined.set(joining.nodes);
     computed.add(compiler.statistics.computed - computed.value);
     remembered.set(compiler.statistics.remembered);
+    waiting.set(compiler.statistics.waiting);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);
     edgesDropped.add(collector.edgesDropped - edgesDropped.value);
     watch.measure();

@@ -15,6 +15,7 @@ export type {
   Diff,
   EgressSeenView,
   GatewayRegistration,
+  MirrorView,
   Graph,
   HeartbeatResponse,
   HistoryPage,

@@ -236,6 +236,17 @@ export const originRefused: ErrorKind = defineError({
   remedy: "Add the origin to allowOrigins of the route's CORS filter, if its pages are to be let in.",
 });
 
+export const noSuchSubset: ErrorKind = defineError({
+  code: "RS1065",
+  name: "no_such_subset",
+  status: 503,
+  grpcStatus: 14,
+  title: "No instance is of the subset that the request asks for",
+  cause:
+    "The LoadBalancingPolicy of the service refuses requests that name a value which no usable instance has as a label.",
+  remedy: "Name another value in the header, start an instance with that label, or set subsets.unknown to Any.",
+});
+
 export const egressDenied: ErrorKind = defineError({
   code: "RS1085",
   name: "egress_denied",

@@ -26,6 +26,14 @@ export const MIRRORED: MetricName = metric(
   "ripstop_mirrored_requests_total",
   "Copies of requests sent to mirrors, by destination and result: a status class, failed, or dropped by the proxy.",
 );
+export const MIRROR_COMPARED: MetricName = metric(
+  "ripstop_mirror_compared_total",
+  "Mirrored requests by service, mirror and result: same, or what differs first: status or body (of a part of them).",
+);
+export const MIRROR_DURATION: MetricName = metric(
+  "ripstop_mirror_duration_ms",
+  "Time to the end of the answer of mirrored requests, in milliseconds, by service, mirror and side: service or mirror.",
+);
 export const DENIALS: MetricName = metric(
   "ripstop_denials_total",
   "Requests and connections refused by a policy, by policy.",
@@ -87,6 +95,14 @@ export const WORKLOADS_HELD: MetricName = metric(
 );
 export const COMPILED: MetricName = metric("ripstop_compiled_total", "Data-plane resources computed.");
 export const COMPILED_RESOURCES: MetricName = metric("ripstop_compiled_resources", "Data-plane resources remembered.");
+export const COMPILE_WAITING: MetricName = metric(
+  "ripstop_compile_waiting",
+  "Data-plane resources that wait to be computed again.",
+);
+export const COMPILE_TROUBLE: MetricName = metric(
+  "ripstop_compile_trouble_total",
+  "Namespaces that went over their compile budget and resources that could not be compiled, by reason.",
+);
 export const TAP_EVENTS_DROPPED: MetricName = metric(
   "ripstop_tap_events_dropped_total",
   "Tap events dropped because a watcher was slow.",
@@ -108,6 +124,14 @@ export const CONFIG_RESOURCES_REFUSED: MetricName = metric(
 export const CONFIG_REMOVALS_SENT: MetricName = metric(
   "ripstop_config_removals_sent_total",
   "Removals sent to proxies.",
+);
+export const CONFIG_PROPAGATION: MetricName = metric(
+  "ripstop_config_propagation_ms",
+  "Time from a change in the control plane to its acknowledgement by one proxy, in milliseconds, by type.",
+);
+export const CONFIG_MENDED: MetricName = metric(
+  "ripstop_config_mended_total",
+  "Resources that a proxy should have had and did not, found by checksum and sent again, by type.",
 );
 export const CONFIG_STREAMS_REFUSED: MetricName = metric(
   "ripstop_config_streams_refused_total",

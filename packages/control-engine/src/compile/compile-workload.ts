@@ -6,6 +6,7 @@ import { EgressMode, ProxyProtocol, type Policy, type Workload } from "@ripstop/
 import { RESERVED_NAMESPACE } from "@ripstop/resources";
 
 import { serviceOf } from "../registry/registered-workload.ts";
+import { localityOf } from "./locality.ts";
 import { protocolOfRegistration } from "./protocols.ts";
 import type { WorldView } from "./world.ts";
 
@@ -31,7 +32,7 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
       ...(proxyProtocol === undefined ? {} : { proxyProtocol: PROXY_PROTOCOLS[proxyProtocol] }),
     })),
     policies: view.policiesGuarding(workload).map((name) => ({ name })),
-    locality: undefined,
+    locality: localityOf(workload),
     service: serviceOf(workload),
     egress: egressOf(view, namespace),
     ...(workload.gateway === undefined

@@ -9,6 +9,8 @@ import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Revision, Store } from "../store/store.ts";
+import { MultiMap } from "./multi-map.ts";
+import { PolicyIndex } from "./policy-index.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
 
 /** Reads that are recorded as dependencies of what is being computed. */
@@ -64,6 +66,9 @@ export class World {
   readonly #addressesOf: (host: string) => readonly string[];
   /** "KIND NS/SERVICE" → policies of that kind that are attached to it. */
   readonly #attached = new MultiMap<Resource>();
+  readonly #policies: PolicyIndex;
+  /** Namespace → workloads. */
+  readonly #byNamespace = new MultiMap<RegisteredWorkload>();
   /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
 
@@ -74,15 +79,16 @@ export class World {
     this.#registry = registry;
     this.#policyKinds = policyKinds;
     this.#servicePolicyKinds = servicePolicyKinds;
+    this.#policies = new PolicyIndex(policyKinds);
     for (const kind of [
       "Service",
       "HTTPRoute",
       "ExternalService",
-      ...servicePolicyKinds.map((policyKind) => policyKind.kind.kind),
+      ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
     }
-    for (const workload of registry.list()) this.#indexWorkload(workload, true);
+    for (const workload of registry.values()) this.#indexWorkload(workload, true);
   }
 
   /**
@@ -117,12 +123,7 @@ export class World {
       },
       policiesGuarding: (workload) => {
         read(`guards:${workload.id}`);
-        const facts = this.#facts(workload);
-        return this.#policyKinds.flatMap((policyKind) =>
-          [...this.#store.list(policyKind.kind.kind)]
-            .filter((policy) => policyKind.appliesTo(policy, facts))
-            .map(resourceKey),
-        );
+        return this.#policies.guarding(this.#facts(workload));
       },
       attachedTo: (namespace, name) => {
         read(`attached:${namespace}/${name}`);
@@ -269,9 +270,28 @@ export class World {
     }
     const policyKind = this.#policyKinds.find(({ kind }) => kind.kind === resource.kind);
     if (policyKind === undefined) return;
-    for (const workload of this.#registry.list()) {
+    for (const workload of this.#mayGuard(policyKind, resource)) {
       if (policyKind.appliesTo(resource, this.#facts(workload))) affected.add(`guards:${workload.id}`);
     }
+  }
+
+  /** The workloads that a policy may guard: few beyond those that it does. */
+  #mayGuard(policyKind: PolicyKind, policy: Resource): readonly RegisteredWorkload[] {
+    const scope = policyKind.scope?.(policy);
+    if (scope === undefined) return this.#registry.values();
+    const { namespace, services, labels } = scope;
+    if (services !== undefined) {
+      const found = new Set<RegisteredWorkload>();
+      for (const name of services) {
+        for (const workload of this.#byService.get(name)) found.add(workload);
+        const declared = this.#store.get(`Service/${name}`);
+        const label = declared === undefined ? undefined : firstLabel(declared as Resource<ServiceSpec>);
+        if (label !== undefined) for (const workload of this.#byLabel.get(label)) found.add(workload);
+      }
+      return [...found];
+    }
+    const [first] = Object.entries(labels ?? {});
+    return first === undefined ? this.#byNamespace.get(namespace) : this.#byLabel.get(labelKey(namespace, ...first));
   }
 
   #indexResource(resource: Resource, add: boolean): void {
@@ -287,6 +307,7 @@ export class World {
       const external = resource as Resource<ExternalServiceSpec>;
       for (const host of external.spec.hosts) this.#external.set(host, key, add ? external : undefined);
     } else {
+      this.#policies.index(resource, add);
       const servicePolicy = this.#servicePolicyKinds.find(({ kind }) => kind.kind === resource.kind);
       for (const target of servicePolicy?.targets(resource) ?? [])
         this.#attached.set(`${resource.kind} ${target}`, key, add ? resource : undefined);
@@ -297,6 +318,7 @@ export class World {
     const value = add ? workload : undefined;
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
+    this.#byNamespace.set(workload.namespace, workload.id, value);
   }
 }
 
@@ -310,33 +332,6 @@ function hostPatterns(host: string): readonly string[] {
 /** The oldest first; sorting is stable, so those of one age stay in the order of their keys. */
 function byAge(a: Resource, b: Resource): number {
   return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
-}
-
-/** Values in groups, each value under a key of its own in its group. */
-class MultiMap<T> {
-  readonly #groups = new Map<string, Map<string, T>>();
-
-  set(group: string, key: string, value: T | undefined): void {
-    const values = this.#groups.get(group);
-    if (value === undefined) {
-      values?.delete(key);
-      if (values?.size === 0) this.#groups.delete(group);
-    } else if (values === undefined) this.#groups.set(group, new Map([[key, value]]));
-    else values.set(key, value);
-  }
-
-  get(group: string): readonly T[] {
-    return [...(this.#groups.get(group)?.values() ?? [])];
-  }
-
-  /** In the order of their keys. */
-  sorted(group: string): readonly T[] {
-    return [...(this.#groups.get(group) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
-  }
-
-  count(group: string): number {
-    return this.#groups.get(group)?.size ?? 0;
-  }
 }
 
 function labelKey(namespace: string, key: string, value: string): string {

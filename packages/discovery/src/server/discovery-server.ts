@@ -102,13 +102,20 @@ class Endpoint implements DiscoveryServer {
   readonly #credentials: LiveCredentials;
   readonly #server: Server;
   readonly #configCalls = new Map<string, ConfigCall>();
+  readonly #budgets = new Map<string, RequestBudget>();
   readonly #telemetryCalls = new Map<string, TelemetrySender>();
   /** Slots of the processes of each proxy that have a stream. The two maps above are by stream id (`workerStreamId`). */
   readonly #slots = new Map<string, Set<number>>();
 
   constructor(options: DiscoveryServerOptions) {
     this.#options = options;
-    this.#distributor = new Distributor(options);
+    this.#distributor = new Distributor({
+      ...options,
+      onMended: (proxyId, type, resources) => {
+        options.logger?.warn("a proxy did not have what it was sent; it is sent again", { proxyId, type, resources });
+        this.#budgets.get(proxyId)?.spend(resources);
+      },
+    });
     this.#credentials = new LiveCredentials(options.tls);
     this.#server = new Server({
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
@@ -238,6 +245,8 @@ class Endpoint implements DiscoveryServer {
         proxyId = request.node?.id ?? "";
         if (!this.#authorize(call, proxyId, peer.id)) return;
         stream = this.#openStream(call, proxyId, peer.id);
+        // What is sent again because of a checksum is paid for as if it had been asked for.
+        this.#budgets.set(proxyId, budget);
       }
       const names = request.resourceNamesSubscribe.length + request.resourceNamesUnsubscribe.length;
       const problem = budget.spend(names) ? stream.onRequest(request) : "too many requests";
@@ -252,6 +261,7 @@ class Endpoint implements DiscoveryServer {
       stream = undefined;
       if (proxyId !== "" && this.#configCalls.get(proxyId) === call) {
         this.#configCalls.delete(proxyId);
+        this.#budgets.delete(proxyId);
         this.#closed(proxyId);
         this.#options.logger?.info("proxy disconnected", { proxyId });
         this.#options.onDisconnected?.(parseWorkerStreamId(proxyId).proxyId);

@@ -1,6 +1,6 @@
 // AuthorizationPolicy to its config: every way to name a caller becomes a SPIFFE id or a prefix of one.
 
-import type { CompileFacts, WorkloadFacts } from "@ripstop/policy-api/control";
+import type { CompileFacts, PolicyScope, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { Resource } from "@ripstop/resources";
 
 import { toCanonicalPath } from "../canonical-path.ts";
@@ -25,6 +25,14 @@ export function appliesToWorkload(policy: Resource<AuthorizationPolicySpec>, wor
     return Object.entries(selector.matchLabels).every(([name, value]) => workload.labels[name] === value);
   }
   return true;
+}
+
+/** Where the workloads of `appliesToWorkload` are. */
+export function scopeOfAuthorization(policy: Resource<AuthorizationPolicySpec>): PolicyScope {
+  const { namespace } = policy.metadata;
+  const { targetRefs, selector } = policy.spec;
+  if (targetRefs !== undefined) return { namespace, services: targetRefs.map(({ name }) => `${namespace}/${name}`) };
+  return selector === undefined ? { namespace } : { namespace, labels: selector.matchLabels };
 }
 
 /** Bytes of the AuthorizationConfig of a valid policy. */

@@ -8,6 +8,7 @@ import {
   type BackendTls,
   type BootstrapWorkload,
   type InboundPort,
+  type Locality,
   type Workload,
 } from "@ripstop/model";
 import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
@@ -96,6 +97,7 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers, and of clients of its Gateways. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  #locality: Locality | undefined = undefined;
   readonly #sessionChecks: Timer;
   /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
@@ -121,6 +123,7 @@ export class HostedWorkload implements OutboundContext {
       events: {
         onWorkloadChanged: (workload) => {
           this.#forgetPools(workload);
+          this.#placed(workload.locality);
           this.#recheck();
           options.onPolicies();
           options.onChanged();
@@ -157,6 +160,7 @@ export class HostedWorkload implements OutboundContext {
       config,
       connector,
       random: () => engine.random(),
+      locality: () => this.#locality,
       onChanged,
       onEjected: ({ service }, endpoint) => {
         const { name, help } = metricNames.ENDPOINT_EJECTIONS;
@@ -166,6 +170,10 @@ export class HostedWorkload implements OutboundContext {
           endpoint: endpoint.id,
           times: endpoint.ejections,
         });
+      },
+      onChecked: ({ service }, endpoint, problem) => {
+        if (problem === "") engine.log.info("endpoint passes its health checks", { service, endpoint: endpoint.id });
+        else engine.log.warn("endpoint fails its health checks", { service, endpoint: endpoint.id, problem });
       },
     });
   }
@@ -189,6 +197,15 @@ export class HostedWorkload implements OutboundContext {
         return `the config of upstream ${host} has not arrived`;
     }
     return "";
+  }
+
+  /** Near and far endpoints are others when the workload is somewhere else. */
+  #placed(locality: Locality | undefined): void {
+    const before = this.#locality;
+    this.#locality = locality;
+    if (before?.zone === locality?.zone && before?.region === locality?.region) return;
+    this.hosts.localityChanged();
+    for (const gateway of this.gateways) gateway.hosts.localityChanged();
   }
 
   get sourceService(): string {

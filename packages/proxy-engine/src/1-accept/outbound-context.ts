@@ -19,6 +19,8 @@ export interface OutboundContext {
   readonly connector: Connector;
   /** Service that the workload belongs to, for telemetry. */
   readonly sourceService: string;
+  /** SPIFFE id of the workload. */
+  readonly spiffeId: string;
   /** Whether the address is one of this proxy's own listeners. */
   isOwnAddress(target: HostPort): boolean;
   /** Finds out what `conn`, a connection of the application to `target`, carries, and serves it. */

@@ -62,7 +62,12 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
     const { engine } = this.#context;
     if (head.method === "CONNECT" && head.protocol === "")
       return new RefusedRequest(engine, stream, head, refusal(noTunnels, noTunnels.title));
-    const exchange = new OutboundExchange(this.#context, stream, head, { end, declared: undefined, edge: this });
+    const exchange = new OutboundExchange(this.#context, stream, head, {
+      end,
+      declared: undefined,
+      clientAddress: this.#peer.address,
+      edge: this,
+    });
     exchange.start();
     return exchange;
   }

@@ -112,6 +112,10 @@ export class HostedGateway implements GatewayContext {
     return this.#options.workload.engine;
   }
 
+  get spiffeId(): string {
+    return this.#options.workload.spiffeId;
+  }
+
   get sourceService(): string {
     return this.#options.workload.sourceService;
   }
