@@ -47,8 +47,8 @@ export function mirroredRequests(
 
 /** Where copies go, and who compares their answers. */
 export interface MirrorSources {
-  find(service: string): Cluster | undefined;
-  watch(service: string): AnswerWatch;
+  readonly find: (service: string) => Cluster | undefined;
+  readonly watch: (service: string) => AnswerWatch;
 }
 
 /** What a copy is sent to. */

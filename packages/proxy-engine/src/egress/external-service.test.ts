@@ -40,7 +40,7 @@ async function withOutside(certificateFor: string, run: (outside: Outside) => Pr
   const { chainPem, keyPem } = await ca.certificate(certificateFor);
   const asked: string[] = [];
   const server = createServer({ cert: chainPem, key: keyPem }, (request, response) => {
-    const { servername = "" } = request.socket as TLSSocket & { servername?: string };
+    const { servername } = request.socket as TLSSocket & { servername: string };
     asked.push(`${servername} ${String(request.headers.host)}`);
     response.end("outside");
   });
