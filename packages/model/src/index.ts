@@ -31,6 +31,8 @@ export type {
   NodeJwtRequest,
   NodeSvidResponse,
   NodeView,
+  ReplicaAddresses,
+  ReplicaView,
   NodeWorkloadRequest,
   RecoveryRequest,
   RegisterRequest,
