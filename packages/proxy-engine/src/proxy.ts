@@ -42,6 +42,7 @@ import { retire } from "./drain/retire.ts";
 import { HostedGateway } from "./gateway/hosted-gateway.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
 import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
+import { MirrorTable } from "./mirror/mirror-table.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -183,10 +184,12 @@ class RunningProxy implements Proxy {
       edges,
       send: options.sendReport,
       stats: () => this.#stats(),
+      mirrors: () => this.engine.mirrors.take(),
       demands: (elapsedMs) => this.#takeDemands(elapsedMs),
       egress: () => [...this.workloads.values()].flatMap(({ egress }) => egress.take()),
     });
     const random = options.random ?? Math.random;
+    const mirrors = new MirrorTable(metrics);
     this.engine = {
       clock,
       log,
@@ -194,6 +197,7 @@ class RunningProxy implements Proxy {
       wheel: new TimerWheel({ clock, tickMs: WHEEL_TICK_MS }),
       flush: new FlushScheduler(),
       edges,
+      mirrors,
       reporter,
       ids: new RandomIds(),
       heads: new HeadPool(),
