@@ -39,7 +39,9 @@ interface Credentials {
   readonly ca: string;
 }
 
+/** Doubled after each attempt in vain: a control plane that all proxies return to at once is slow, not away. */
 const CONNECT_TIMEOUT_MS = 5_000;
+const MAX_CONNECT_TIMEOUT_MS = 40_000;
 const PING_PERIOD_MS = 10_000;
 const PING_TIMEOUT_MS = 5_000;
 
@@ -57,6 +59,7 @@ export class ControlConnection {
   #isClosed = false;
   #lastProblem = "";
   #hasReported = false;
+  #connectTimeoutMs: number = CONNECT_TIMEOUT_MS;
 
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
@@ -77,6 +80,7 @@ export class ControlConnection {
   /** The peer proved to be of use (it answered): the next loss is followed by a quick retry. */
   confirm(): void {
     this.#backoff.reset();
+    this.#connectTimeoutMs = CONNECT_TIMEOUT_MS;
     this.#lastProblem = "";
     this.#hasReported = false;
   }
@@ -142,8 +146,10 @@ export class ControlConnection {
       return;
     }
     this.#socket = socket;
-    this.#deadline = clock.after(CONNECT_TIMEOUT_MS, () => {
-      socket.destroy(new Error(`no connection to ${address} within ${CONNECT_TIMEOUT_MS} ms`));
+    const timeoutMs = this.#connectTimeoutMs;
+    this.#deadline = clock.after(timeoutMs, () => {
+      this.#connectTimeoutMs = Math.min(2 * timeoutMs, MAX_CONNECT_TIMEOUT_MS);
+      socket.destroy(new Error(`no connection to ${address} within ${timeoutMs} ms`));
     });
     socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
@@ -187,8 +193,11 @@ export class ControlConnection {
     this.#ping = clock.after(PING_PERIOD_MS, () => {
       if (session.over) return;
       this.#ping = clock.after(PING_TIMEOUT_MS, () => {
-        this.#report("the control plane does not answer");
-        session.destroy();
+        // If it was this process that stood still, the answer lies in the socket: it is read in this turn.
+        this.#ping = clock.after(0, () => {
+          this.#report("the control plane does not answer");
+          session.destroy();
+        });
       });
       session.ping();
     });
