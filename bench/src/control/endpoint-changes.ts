@@ -50,9 +50,13 @@ export class EndpointChanges {
     }
   }
 
-  /** Services with a subscriber, without the one that all use. */
+  /**
+   * Services with a subscriber, without the one that all use. At most a quarter of the mesh: the others send no
+   * heartbeats, and are kept only while they are more than half of all (a mass expiry).
+   */
   get services(): readonly number[] {
-    return [...this.#subscribers.keys()].filter((service) => service !== 0).sort((a, b) => a - b);
+    const all = [...this.#subscribers.keys()].filter((service) => service !== 0).sort((x, y) => x - y);
+    return all.slice(0, Math.max(1, Math.floor(this.#shape.services / 4)));
   }
 
   subscribers(service: number): number {

@@ -18,7 +18,7 @@ import {
   type RegisterRequest,
   type ResourceType,
 } from "@ripstop/model";
-import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
+import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/policies/control";
 import type { ServicePolicyKind } from "@ripstop/policy-api/control";
 import { coreKinds, KindRegistry, resourceKey, validateAll, type Kind, type Resource } from "@ripstop/resources";
 import { SeededRandom, StoppedClock } from "@ripstop/testkit";
@@ -505,6 +505,35 @@ describe("Compiler", () => {
     const versions = ["v1", "v2"];
     const rules = [{ from: [{ serviceAccounts: ["a"] }] }];
     const instances = ["i1", "i2", "i3", "i4"];
+    const attachedTo = (name: string, namespace: string): object => ({
+      name,
+      namespace,
+      labels: { on: pick(services) },
+    });
+    const attached: ServicePolicyKind = {
+      name: "attached",
+      kind: { ...authorizationKind(), kind: "Attached" },
+      targets: ({ metadata: { namespace, labels } }) => [`${namespace}/${labels["on"]}`],
+      apply: ({ metadata }, compiled) => ({
+        ...compiled,
+        addresses: [...compiled.addresses, `${metadata.name} ${metadata.generation}`],
+      }),
+    };
+    let bundleNow = bundle;
+    let federated = new Map<string, { x509Authorities: readonly Uint8Array[]; sequence: number }>();
+    const compilerOf = (clock?: StoppedClock): Compiler =>
+      new Compiler({
+        store: bench.store,
+        registry: bench.registry,
+        policyKinds,
+        servicePolicyKinds: [...servicePolicyKinds, attached],
+        trustDomain: "mesh.local",
+        bundle: () => bundleNow,
+        federated: () => federated,
+        ...(clock === undefined ? {} : { clock }),
+      });
+    // As a control plane runs it, with its queue.
+    const incremental = compilerOf(bench.clock);
     const edits: (() => Promise<unknown>)[] = [
       () =>
         bench.apply(
@@ -556,6 +585,37 @@ describe("Compiler", () => {
           inboundAddress: pick(["", "10.0.0.1:1"]),
           ready: pick([true, false]),
         }),
+      // Of a kind that is attached to Services, known to the compilers of this test alone.
+      () => {
+        const name = pick(["t1", "t2"]);
+        const put = { ...policy(name, { action: "ALLOW", rules }), metadata: attachedTo(name, pick(namespaces)) };
+        const puts = read(put).map((resource) => ({ ...resource, kind: "Attached" }));
+        return bench.store.commit({ author: "", reason: "", puts, deletes: [] });
+      },
+      () => bench.delete(`Attached/${pick(namespaces)}/${pick(["t1", "t2"])}`),
+      // Several in one revision.
+      () =>
+        bench.store.commit({
+          author: "",
+          reason: "",
+          puts: read(
+            service(pick(services), { selector: { app: pick(services) }, ports: [{ port: 80 }] }, pick(namespaces)),
+            policy(pick(["p1", "p2"]), { action: "DENY", rules }, pick(namespaces)),
+          ),
+          deletes: [
+            `HTTPRoute/${pick(namespaces)}/${pick(["r1", "r2"])}`,
+            `Service/${pick(namespaces)}/${pick(services)}`,
+          ],
+        }),
+      async () => {
+        bundleNow = { der: [new Uint8Array([pick([1, 2, 3])])], sequence: pick([1, 2]) };
+        incremental.bundleChanged();
+      },
+      async () => {
+        const roots = { x509Authorities: [new Uint8Array([1])], sequence: pick([1, 2]) };
+        federated = new Map(pick([true, false]) ? [["b.example", roots]] : []);
+        incremental.bundleChanged();
+      },
     ];
     const universe: { typeUrl: string; name: string; proxyId: string }[] = [];
     const add = (type: ResourceType<unknown>, name: string, proxyId = ""): void =>
@@ -572,6 +632,7 @@ describe("Compiler", () => {
       for (const instance of instances) add(workloadType, `${namespace}/${instance}`, `${namespace}/${instance}`);
       for (const name of ["p1", "p2"]) add(policyType, `AuthorizationPolicy/${namespace}/${name}`);
     }
+    for (const trustDomain of ["mesh.local", "b.example"]) add(trustBundleType, trustDomain);
     const versionsNow = (compiler: Compiler): Map<string, string> =>
       new Map(
         universe.map(({ typeUrl, name, proxyId }) => [
@@ -580,14 +641,14 @@ describe("Compiler", () => {
         ]),
       );
     const reported = new Set<string>();
-    bench.compiler.watch((typeUrl, names) => names.forEach((name) => reported.add(`${typeUrl} ${name}`)));
-    let before = versionsNow(bench.compiler);
+    incremental.watch((typeUrl, names) => names.forEach((name) => reported.add(`${typeUrl} ${name}`)));
+    let before = versionsNow(incremental);
     for (let edit = 0; edit < EDITS; edit++) {
       // A registration is two changes (it comes, then listens): what changes forth and back is reported too.
       reported.clear();
       await pick(edits)();
-      const now = versionsNow(bench.compiler);
-      const scratch = bench.fresh();
+      const now = versionsNow(incremental);
+      const scratch = compilerOf();
       assert.deepEqual(now, versionsNow(scratch), `edit ${edit}`);
       scratch.close();
       for (const [key, version] of now)
