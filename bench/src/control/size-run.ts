@@ -63,7 +63,7 @@ export interface Reconnect {
   readonly resumed: number;
 }
 
-const SYNC_LIMIT_MS = 180_000;
+const SYNC_LIMIT_MS = 300_000;
 const DOCUMENTS_PER_REQUEST = 2_500;
 
 /** Runs everything on a seeded home. */
