@@ -276,6 +276,21 @@ describe("Compiler", () => {
     }
   });
 
+  it("binds a virtual address to the Service that has it, of several the oldest", async () => {
+    const bind = (): string | undefined => bench.get(hostBindingType, "web~10.96.0.1")?.service;
+    assert.equal(bind(), undefined);
+    const spec = { ports: [{ port: 80 }], clusterIP: "10.96.0.1" };
+    await bench.apply(service("a", spec));
+    assert.equal(bind(), "shop/a");
+    bench.clock.advance(5_000);
+    await bench.apply(service("a", spec, "another"));
+    assert.equal(bind(), "shop/a", "a later one takes nothing over");
+    await bench.apply(service("a", { ...spec, clusterIP: "10.96.0.2" }));
+    assert.equal(bind(), "another/a");
+    await bench.delete("Service/another/a");
+    assert.equal(bind(), undefined);
+  });
+
   it("gives clients of a namespace its own routes in place of the producer's", async () => {
     await bench.apply(
       service("catalog", { ports: [{ port: 80 }] }),
@@ -505,6 +520,7 @@ describe("Compiler", () => {
     const versions = ["v1", "v2"];
     const rules = [{ from: [{ serviceAccounts: ["a"] }] }];
     const instances = ["i1", "i2", "i3", "i4"];
+    const addresses = ["10.96.0.1", "10.96.0.2"];
     const attachedTo = (name: string, namespace: string): object => ({
       name,
       namespace,
@@ -542,6 +558,7 @@ describe("Compiler", () => {
             {
               selector: pick([{}, { app: pick(services) }, { app: pick(services), version: pick(versions) }]),
               ports: [{ port: pick([80, 81]), targetPort: pick([80, 8080]) }],
+              ...pick([{}, { clusterIP: pick(addresses) }]),
             },
             pick(namespaces),
           ),
@@ -632,6 +649,7 @@ describe("Compiler", () => {
       for (const instance of instances) add(workloadType, `${namespace}/${instance}`, `${namespace}/${instance}`);
       for (const name of ["p1", "p2"]) add(policyType, `AuthorizationPolicy/${namespace}/${name}`);
     }
+    for (const address of addresses) add(hostBindingType, `web~${address}`);
     for (const trustDomain of ["mesh.local", "b.example"]) add(trustBundleType, trustDomain);
     const versionsNow = (compiler: Compiler): Map<string, string> =>
       new Map(
