@@ -44,6 +44,8 @@ import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-route
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { tellTrouble } from "./compile/tell-trouble.ts";
+import { HostResolver } from "./dns/host-resolver.ts";
+import { EgressLog } from "./egress/egress-log.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
@@ -64,6 +66,7 @@ import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workload
 import { identityHealth } from "./identity/identity-health.ts";
 import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
+import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
 import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
@@ -248,7 +251,14 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => bundles.close());
-  const compiler = new Compiler({
+  const resolver: HostResolver = new HostResolver({
+    clock,
+    onChanged: (host) => compiler.addressesChanged(host),
+    isWanted: (host) => compiler.usesAddresses(host),
+  });
+  undo.push(() => resolver.close());
+  const compiler: Compiler = new Compiler({
+    addressesOf: (host) => resolver.addresses(host),
     store,
     registry,
     policyKinds,
@@ -281,6 +291,14 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  const egress = new EgressLog({ clock, workload: (id) => registry.get(id) });
+  const shares = new ShareKeeper({
+    clock,
+    namespaceOf: (workloadId) => registry.get(workloadId)?.namespace,
+    send: (proxyId, slot, limits) =>
+      void endpoint.server?.send(proxyId, { ...collector.taps.command(), limits: { shares: limits } }, slot),
+  });
+  undo.push(() => shares.close());
   const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
   const wantedStream = options.streamAddress ?? { port: options.streamPort ?? memory.streamPort ?? 0 };
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
@@ -293,7 +311,12 @@ async function assemble(
       metrics,
       host: options.streamAddress?.host ?? LOOPBACK,
       port,
-      onReport: (proxyId, report, slot) => collector.onReport(proxyId, report, slot),
+      onReport(proxyId, report, slot) {
+        collector.onReport(proxyId, report, slot);
+        shares.onReport(proxyId, slot, report);
+        egress.onReport(report);
+      },
+      onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
       ...given({ logger }),
     });
@@ -415,6 +438,7 @@ async function assemble(
     ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
+      egress,
       metrics,
       events,
       info,

@@ -11,6 +11,8 @@ export interface WorkloadFacts {
   readonly labels: Readonly<Record<string, string>>;
   /** "NAMESPACE/NAME" of every Service that selects it. */
   readonly services: readonly string[];
+  /** Labels of its Namespace resource; absent without one. */
+  readonly namespaceLabels?: Readonly<Record<string, string>>;
 }
 
 /** What a policy folder exports to the control plane (`index.ts`). */

@@ -30,6 +30,14 @@ export const DENIALS: MetricName = metric(
   "ripstop_denials_total",
   "Requests and connections refused by a policy, by policy.",
 );
+export const LIMITED: MetricName = metric(
+  "ripstop_rate_limited_total",
+  "Requests over a rate limit, by policy, rule and mode: enforce refuses them, shadow lets them pass.",
+);
+export const FAULTS: MetricName = metric(
+  "ripstop_faults_total",
+  "Requests that a FaultInjection disturbed, by policy and kind of fault.",
+);
 export const TCP_BYTES: MetricName = metric("ripstop_tcp_bytes_total", "Bytes of raw TCP connections, by direction.");
 
 // Connections (proxy).

@@ -135,6 +135,7 @@ describe("Compiler", () => {
       addresses: [],
       ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined, backendTls: undefined }],
       resilience: undefined,
+      loadBalancing: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
     assert.deepEqual(endpoint?.targetPorts, { 80: 9000 });
@@ -396,6 +397,39 @@ describe("Compiler", () => {
     federated.delete("b.example");
     compiler.bundleChanged();
     assert.deepEqual(changed.sort(), ["b.example", "mesh.local"]);
+    compiler.close();
+  });
+
+  it("tells places, weights and subsets of instances by their labels", async () => {
+    const { store, registry } = bench;
+    const options = { store, registry, policyKinds: [], trustDomain: "mesh.local", bundle: () => bundle };
+    const compiler = new Compiler({ ...options, servicePolicyKinds });
+    const place = { "topology.kubernetes.io/region": "eu", "topology.kubernetes.io/zone": "eu-a" };
+    await bench.register("a", { labels: { ...place, track: "canary", "ripstop.mesh/weight": "7" } });
+    await bench.register("b", { labels: { track: "stable", "ripstop.mesh/weight": "many" } });
+    const endpoints = (): unknown => {
+      const found = compiler.get(endpointsType.typeUrl, "shop/catalog", { proxyId: "nobody", identity: "" });
+      assert.ok(found);
+      return endpointsType
+        .decode(found.bytes)
+        .endpoints.map(({ id, weight, locality, subset }) => ({ id, weight, locality, subset }));
+    };
+    const locality = { region: "eu", zone: "eu-a" };
+    assert.deepEqual(endpoints(), [
+      { id: "shop/a", weight: 7, locality, subset: undefined },
+      { id: "shop/b", weight: 1, locality: undefined, subset: undefined },
+    ]);
+    await bench.apply({
+      apiVersion: "ripstop.mesh/v1alpha1",
+      kind: "LoadBalancingPolicy",
+      metadata: { name: "p", namespace: "shop" },
+      spec: { targetRefs: [{ kind: "Service", name: "catalog" }], subsets: { label: "track", header: "x-track" } },
+    });
+    assert.deepEqual(endpoints(), [
+      { id: "shop/a", weight: 7, locality, subset: "canary" },
+      { id: "shop/b", weight: 1, locality: undefined, subset: "stable" },
+    ]);
+    assert.deepEqual(bench.get(workloadType, "shop/a", "shop/a")?.locality, locality);
     compiler.close();
   });
 

@@ -24,6 +24,7 @@ import type { Logger } from "@ripstop/telemetry";
 import type { Registry } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
 import { CompileQueue, type CompileTask } from "./compile-queue.ts";
+import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
 import { compileRoutes } from "./compile-routes.ts";
 import { compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
@@ -43,6 +44,8 @@ export interface CompilerOptions {
   bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
   /** Who is refused although a root vouches for it; default nobody. */
   revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
+  /** Addresses of a host outside the mesh, as far as they are known; call `addressesChanged` when they change. */
+  addressesOf?(host: string): readonly string[];
   /** Roots of the federated trust domains, by trust domain. */
   federated?(): FederatedRoots;
   readonly logger?: Logger;
@@ -51,7 +54,7 @@ export interface CompilerOptions {
   /** Milliseconds that compiling for one namespace may take in five seconds before it waits; default 500. */
   readonly budgetMs?: number;
   /** What an operator should know of a namespace whose resources cost too much or cannot be compiled. */
-  onTrouble?(trouble: CompileTrouble): void;
+  readonly onTrouble?: (trouble: CompileTrouble) => void;
 }
 
 /** A namespace over its budget, or a resource that could not be compiled (its last good version stays). */
@@ -165,6 +168,16 @@ export class Compiler implements ResourceSource {
     this.#apply(new Set([BUNDLE]), NO_REVISION);
   }
 
+  /** A host outside the mesh has other addresses. */
+  addressesChanged(host: string): void {
+    this.#apply(new Set([`dns:${host}`]), NO_REVISION);
+  }
+
+  /** Whether anything in use was compiled from the addresses of a host. */
+  usesAddresses(host: string): boolean {
+    return this.#memo.has(`dns:${host}`);
+  }
+
   /** Stops following store and registry. */
   close(): void {
     for (const stop of this.#stops.splice(0)) stop();
@@ -240,12 +253,16 @@ type Compile = (view: WorldView, name: string, options: CompilerOptions) => Uint
 const compilers = new Map<string, Compile>([
   define(workloadType, (view, name) => compileWorkload(view, name)),
   define(policyType, (view, name, options) => compilePolicy(view, name, options)),
-  define(serviceType, (view, name) =>
-    withService(name, (namespace, service) => compileService(view, namespace, service)),
-  ),
-  define(endpointsType, (view, name) =>
-    withService(name, (namespace, service) => compileEndpoints(view, namespace, service)),
-  ),
+  define(serviceType, (view, name) => {
+    const external = parseExternalServiceName(name);
+    if (external !== undefined) return compileExternalService(view, external);
+    return withService(name, (namespace, service) => compileService(view, namespace, service));
+  }),
+  define(endpointsType, (view, name) => {
+    const external = parseExternalServiceName(name);
+    if (external !== undefined) return compileExternalEndpoints(view, external);
+    return withService(name, (namespace, service) => compileEndpoints(view, namespace, service));
+  }),
   define(hostBindingType, (view, name) => {
     const [clientNamespace = "", host = "", ...more] = name.split("~");
     return more.length > 0 || !isDnsLabel(clientNamespace)
@@ -255,6 +272,8 @@ const compilers = new Map<string, Compile>([
   define(routesType, (view, name) => {
     const [target = "", clientNamespace = "", ...more] = name.split("@");
     if (more.length > 0 || !isDnsLabel(clientNamespace)) return undefined;
+    const external = parseExternalServiceName(target);
+    if (external !== undefined) return compileExternalService(view, external) && { service: target, ports: [] };
     return withService(target, (namespace, service) =>
       compileRoutes(view, { namespace, name: service }, clientNamespace),
     );

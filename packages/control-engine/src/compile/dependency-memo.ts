@@ -88,6 +88,11 @@ export class DependencyMemo<T> {
     return recomputed;
   }
 
+  /** Whether any value was computed from `dependency`. */
+  has(dependency: string): boolean {
+    return this.#dependents.has(dependency);
+  }
+
   /** Forgets a key. */
   delete(key: string): void {
     const entry = this.#entries.get(key);

@@ -2,6 +2,7 @@
 // can be turned into the names of the reads that it affects.
 
 import type { PolicyKind, ServicePolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
+import type { ExternalServiceSpec } from "@ripstop/policies/external-service";
 import type { HttpRouteSpec } from "@ripstop/policies/http-route";
 import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources";
 
@@ -26,6 +27,10 @@ export interface WorldView {
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
   /** The policy of each kind that is attached to a service and wins there (GEP-713), in the order of kinds. */
   attachedTo(namespace: string, name: string): readonly AttachedPolicy[];
+  /** The ExternalService that is for a host when callers of a namespace name it. */
+  externalFor(clientNamespace: string, host: string): Resource<ExternalServiceSpec> | undefined;
+  /** Addresses of a host outside, as far as they are known. */
+  addressesOf(host: string): readonly string[];
   /** A resource by its key. */
   resource(key: string): Resource | undefined;
 }
@@ -42,6 +47,8 @@ export interface KnownPolicies {
   readonly policyKinds: readonly PolicyKind[];
   /** Those that are attached to services; default none. */
   readonly servicePolicyKinds?: readonly ServicePolicyKind[];
+  /** Addresses of a host outside, as far as they are known; default: none are. */
+  addressesOf?(host: string): readonly string[];
 }
 
 /** Indices over store and registry. */
@@ -58,6 +65,9 @@ export class World {
   /** Virtual address → Services that declare it. */
   readonly #byAddress = new MultiMap<Resource<ServiceSpec>>();
   readonly #servicePolicyKinds: readonly ServicePolicyKind[];
+  /** Host, or "*.DOMAIN" → ExternalServices that have it. */
+  readonly #external = new MultiMap<Resource<ExternalServiceSpec>>();
+  readonly #addressesOf: (host: string) => readonly string[];
   /** "KIND NS/SERVICE" → policies of that kind that are attached to it. */
   readonly #attached = new MultiMap<Resource>();
   readonly #policies: PolicyIndex;
@@ -66,7 +76,9 @@ export class World {
   /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
 
-  constructor(store: Store, registry: Registry, { policyKinds, servicePolicyKinds = [] }: KnownPolicies) {
+  constructor(store: Store, registry: Registry, known: KnownPolicies) {
+    const { policyKinds, servicePolicyKinds = [] } = known;
+    this.#addressesOf = (host) => known.addressesOf?.(host) ?? [];
     this.#store = store;
     this.#registry = registry;
     this.#policyKinds = policyKinds;
@@ -75,6 +87,7 @@ export class World {
     for (const kind of [
       "Service",
       "HTTPRoute",
+      "ExternalService",
       ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
@@ -128,6 +141,15 @@ export class World {
           return policy === undefined ? [] : [{ policyKind, policy }];
         });
       },
+      externalFor: (clientNamespace, host) => {
+        const names = hostPatterns(host);
+        for (const name of names) read(`external:${name}`);
+        return this.#externalFor(clientNamespace, names);
+      },
+      addressesOf: (host) => {
+        read(`dns:${host}`);
+        return this.#addressesOf(host);
+      },
       resource: (key) => {
         read(`resource:${key}`);
         return this.#store.get(key);
@@ -174,6 +196,17 @@ export class World {
     return affected;
   }
 
+  /** The most exact name decides, then the own namespace, then age, then the key. */
+  #externalFor(clientNamespace: string, names: readonly string[]): Resource<ExternalServiceSpec> | undefined {
+    for (const name of names) {
+      const found = this.#external.sorted(name).toSorted(byAge);
+      const own = found.find(({ metadata }) => metadata.namespace === clientNamespace);
+      const usable = own ?? found.find(({ spec }) => spec.visibility === "Mesh");
+      if (usable !== undefined) return usable;
+    }
+    return undefined;
+  }
+
   #service(namespace: string, name: string): ServiceView | undefined {
     const declared = this.#store.get(`Service/${namespace}/${name}`);
     if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
@@ -196,7 +229,8 @@ export class World {
   #facts(workload: RegisteredWorkload): WorkloadFacts {
     const { id, namespace, serviceAccount, labels } = workload;
     const services = this.#servicesSelecting(workload);
-    return { id, namespace, serviceAccount, labels, services };
+    const namespaceLabels = this.#store.get(`Namespace/${namespace}`)?.metadata.labels ?? {};
+    return { id, namespace, serviceAccount, labels, services, namespaceLabels };
   }
 
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
@@ -224,6 +258,15 @@ export class World {
       const selected = label === undefined ? [] : this.#byLabel.get(label);
       for (const { id, labels } of selected) if (selects(selector, labels)) affected.add(`guards:${id}`);
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
+      return;
+    }
+    if (resource.kind === "ExternalService") {
+      for (const host of (resource as Resource<ExternalServiceSpec>).spec.hosts) affected.add(`external:${host}`);
+      return;
+    }
+    if (resource.kind === "Namespace") {
+      // Its labels may switch policies on and off.
+      for (const { id, namespace: of } of this.#registry.list()) if (of === name) affected.add(`guards:${id}`);
       return;
     }
     if (resource.kind === "HTTPRoute") {
@@ -272,6 +315,9 @@ export class World {
     } else if (resource.kind === "HTTPRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
+    } else if (resource.kind === "ExternalService") {
+      const external = resource as Resource<ExternalServiceSpec>;
+      for (const host of external.spec.hosts) this.#external.set(host, key, add ? external : undefined);
     } else {
       this.#policies.index(resource, add);
       const servicePolicy = this.#servicePolicyKinds.find(({ kind }) => kind.kind === resource.kind);
@@ -286,6 +332,13 @@ export class World {
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
     this.#byNamespace.set(workload.namespace, workload.id, value);
   }
+}
+
+/** A host, and the wildcards above it, the most exact first. */
+function hostPatterns(host: string): readonly string[] {
+  const patterns = [host];
+  for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) patterns.push(`*${host.slice(dot)}`);
+  return patterns;
 }
 
 /** The oldest first; sorting is stable, so those of one age stay in the order of their keys. */

@@ -44,6 +44,8 @@ export interface DiscoveryServerOptions {
   onReport?(proxyId: string, report: telemetry.ProxyReport, slot: number): void;
   /** A proxy's telemetry stream opened: the time to `send` what it should know. */
   onTelemetryOpen?(proxyId: string): void;
+  /** The telemetry stream of a worker ended, and no newer one took its place. */
+  onTelemetryClosed?(proxyId: string, slot: number): void;
   onConnected?(proxyId: string): void;
   onDisconnected?(proxyId: string): void;
 }
@@ -55,8 +57,11 @@ export interface DiscoveryServer {
   readonly port: number;
   /** Replaces certificates and roots for new connections. */
   setTls(tls: ServerTls): void;
-  /** Sends a command on a proxy's telemetry stream; while the proxy is slow the newest replaces the one before. False when it has none open. */
-  send(proxyId: string, command: telemetry.ProxyCommand): boolean;
+  /**
+   * Sends a command on a proxy's telemetry stream, with `slot` to that worker alone; while the proxy is slow the newest
+   * replaces the one before. False when it has none open.
+   */
+  send(proxyId: string, command: telemetry.ProxyCommand, slot?: number): boolean;
   /** How far a revision has come on the connected proxies. */
   live(revision: number): LiveStatus;
   /** As `live`, after waiting up to `waitMs` for all answers. */
@@ -155,9 +160,9 @@ class Endpoint implements DiscoveryServer {
     this.#credentials.replace(tls);
   }
 
-  send(proxyId: string, command: telemetry.ProxyCommand): boolean {
+  send(proxyId: string, command: telemetry.ProxyCommand, slot?: number): boolean {
     let sent = false;
-    for (const streamId of this.#streamIds(proxyId)) {
+    for (const streamId of slot === undefined ? this.#streamIds(proxyId) : [workerStreamId(proxyId, slot)]) {
       const sender = this.#telemetryCalls.get(streamId);
       sender?.send(command);
       sent ||= sender !== undefined;
@@ -302,6 +307,8 @@ class Endpoint implements DiscoveryServer {
       if (this.#telemetryCalls.get(proxyId) !== sender) return;
       this.#telemetryCalls.delete(proxyId);
       this.#closed(proxyId);
+      const closed = parseWorkerStreamId(proxyId);
+      this.#options.onTelemetryClosed?.(closed.proxyId, closed.slot);
     };
     call.on("end", () => {
       ended();

@@ -49,7 +49,8 @@ export function compileAuthorization(policy: Resource<AuthorizationPolicySpec>, 
   return AuthorizationConfig.encode(config).finish();
 }
 
-function compileFrom(from: AuthorizationFrom, namespace: string, trustDomain: string): From {
+/** Config of a valid entry of `from`. */
+export function compileFrom(from: AuthorizationFrom, namespace: string, trustDomain: string): From {
   const root = `spiffe://${trustDomain}/ns/`;
   return {
     principals: [...(from.principals ?? [])],
@@ -62,7 +63,8 @@ function compileFrom(from: AuthorizationFrom, namespace: string, trustDomain: st
   };
 }
 
-function compileTo(to: AuthorizationTo): To {
+/** Config of a valid entry of `to`. */
+export function compileTo(to: AuthorizationTo): To {
   return {
     methods: [...(to.methods ?? [])],
     paths: (to.paths ?? []).map((path) => (path === "*" ? "/*" : toCanonicalPath(path))),

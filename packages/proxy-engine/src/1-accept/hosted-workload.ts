@@ -8,6 +8,7 @@ import {
   type BackendTls,
   type BootstrapWorkload,
   type InboundPort,
+  type Locality,
   type Workload,
 } from "@ripstop/model";
 import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
@@ -19,10 +20,12 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import { newBackendDialer } from "../7-connect/backend-dialer.ts";
 import { Connector, type BackendDialer, type PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
@@ -42,6 +45,8 @@ export interface HostedWorkloadOptions {
   readonly trustDomain: string;
   readonly config: ConfigClient;
   readonly factories: readonly FilterFactory[];
+  /** Processes that serve it together. */
+  readonly workers: number;
   readonly tls: TlsDialer;
   /** Ports that this proxy listens on. */
   readonly ownPorts: ReadonlySet<number>;
@@ -80,6 +85,7 @@ export class HostedWorkload implements OutboundContext {
   readonly view: WorkloadView;
   readonly hosts: HostTable;
   readonly connector: Connector;
+  readonly egress: EgressGuard;
   /** Inbound exchanges under way. */
   readonly exchanges: Set<Recheckable> = new Set();
   /** Live raw connections, inbound and outbound. */
@@ -91,6 +97,7 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers, and of clients of its Gateways. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  #locality: Locality | undefined = undefined;
   readonly #sessionChecks: Timer;
   /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
@@ -107,14 +114,20 @@ export class HostedWorkload implements OutboundContext {
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
-    this.connector = this.newConnector();
+    this.egress = new EgressGuard(bootstrap.id, () => this.view.workload);
+    this.connector = this.newConnector((tls) => this.#externalDialer(tls));
     this.hosts = this.newHostTable(this.connector, () => options.onChanged());
-    this.view = new WorkloadView(bootstrap.id, config, factories, {
-      onWorkloadChanged: (workload) => {
-        this.#forgetPools(workload);
-        this.#recheck();
-        options.onPolicies();
-        options.onChanged();
+    this.view = new WorkloadView(bootstrap.id, config, {
+      factories,
+      tools: { clock, metrics: engine.metrics, workers: options.workers, random: () => engine.random() },
+      events: {
+        onWorkloadChanged: (workload) => {
+          this.#forgetPools(workload);
+          this.#placed(workload.locality);
+          this.#recheck();
+          options.onPolicies();
+          options.onChanged();
+        },
       },
     });
     this.#sessionChecks = clock.every(SESSION_CHECK_MS, () => this.#checkSessions());
@@ -125,7 +138,7 @@ export class HostedWorkload implements OutboundContext {
   }
 
   /** Connections under this workload's identity; `backendTls` makes those to backends with certificates of their own. */
-  newConnector(backendTls?: (tls: BackendTls) => BackendDialer): Connector {
+  newConnector(backendTls?: (tls: BackendTls) => BackendDialer | undefined): Connector {
     const { bootstrap, engine, tls, trustDomain } = this.#options;
     return new Connector({
       clock: engine.clock,
@@ -147,6 +160,7 @@ export class HostedWorkload implements OutboundContext {
       config,
       connector,
       random: () => engine.random(),
+      locality: () => this.#locality,
       onChanged,
       onEjected: ({ service }, endpoint) => {
         const { name, help } = metricNames.ENDPOINT_EJECTIONS;
@@ -156,6 +170,10 @@ export class HostedWorkload implements OutboundContext {
           endpoint: endpoint.id,
           times: endpoint.ejections,
         });
+      },
+      onChecked: ({ service }, endpoint, problem) => {
+        if (problem === "") engine.log.info("endpoint passes its health checks", { service, endpoint: endpoint.id });
+        else engine.log.warn("endpoint fails its health checks", { service, endpoint: endpoint.id, problem });
       },
     });
   }
@@ -179,6 +197,15 @@ export class HostedWorkload implements OutboundContext {
         return `the config of upstream ${host} has not arrived`;
     }
     return "";
+  }
+
+  /** Near and far endpoints are others when the workload is somewhere else. */
+  #placed(locality: Locality | undefined): void {
+    const before = this.#locality;
+    this.#locality = locality;
+    if (before?.zone === locality?.zone && before?.region === locality?.region) return;
+    this.hosts.localityChanged();
+    for (const gateway of this.gateways) gateway.hosts.localityChanged();
   }
 
   get sourceService(): string {
@@ -334,6 +361,11 @@ export class HostedWorkload implements OutboundContext {
     this.view.close();
     this.hosts.close();
     this.connector.close();
+  }
+
+  /** Applications leave TLS to hosts outside to their proxy where an ExternalService says so; other TLS is for gateways. */
+  #externalDialer(tls: BackendTls): BackendDialer | undefined {
+    return tls.source.startsWith("ExternalService ") ? newBackendDialer(tls) : undefined;
   }
 
   /** The ports may have changed: pools of addresses that are not served any more end when they are idle. */

@@ -32,18 +32,25 @@ export class OutboundAcceptor implements RequestAcceptor {
   readonly #context: OutboundContext;
   /** "" for the application beside the proxy. */
   readonly #clientAddress: string;
+  /** Of the connection. */
+  readonly #address: string;
   readonly #declared: DeclaredTarget | undefined;
 
   /** `client` is where the requests come from. */
   constructor(context: OutboundContext, declared: HostPort | undefined, client: Conn) {
     this.#context = context;
+    this.#address = client.remoteAddress;
     this.#clientAddress = client.proxied === true ? client.remoteAddress : "";
     this.#declared = declared === undefined ? undefined : declaredTarget(declared);
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
     if (this.#clientAddress !== "") tellClient(head.headers, this.#clientAddress);
-    const exchange = new OutboundExchange(this.#context, stream, head, { end, declared: this.#declared });
+    const exchange = new OutboundExchange(this.#context, stream, head, {
+      end,
+      declared: this.#declared,
+      clientAddress: this.#address,
+    });
     exchange.start();
     return exchange;
   }

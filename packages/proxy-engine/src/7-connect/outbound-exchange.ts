@@ -1,6 +1,6 @@
 // A request of the hosted application to some service: route, balance, connect, retry.
 
-import { ResponseHead, StreamErrorCode, type RequestHead, type ServerStream } from "@ripstop/http";
+import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream } from "@ripstop/http";
 import { Protocol } from "@ripstop/model";
 import { chooseBackend, splitTarget, type CompiledRule, type RouteRequest } from "@ripstop/routing";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
@@ -9,7 +9,9 @@ import type { Frontend } from "../4-route/frontend.ts";
 import { AppliedFilters, type MirrorCopy } from "../5-filter/applied-filters.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-duties.ts";
+import { Affinity } from "../6-balance/affinity.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
+import { backendOfSession } from "../6-balance/session-backend.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
   configNotReceived,
@@ -20,6 +22,7 @@ import {
   missingHost,
   noHealthyEndpoint,
   noRouteMatched,
+  noSuchSubset,
   proxyLoop,
   tooManyWaiting,
   tooManyExchanges,
@@ -61,6 +64,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #protocol: Protocol = Protocol.UNSPECIFIED;
   #endpoint: UpstreamEndpoint | undefined = undefined;
   #endpointCharged = false;
+  readonly #clientAddress: string;
+  /** Undefined when neither the rule nor the service has sessions, hash keys or subsets. */
+  #affinity: Affinity | undefined = undefined;
   #tried: UpstreamEndpoint[] | undefined = undefined;
   #retries = 0;
   #usedFreeRetry = false;
@@ -82,6 +88,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     super(context.engine, downstream, head, options.end);
     this.#context = context;
     this.#declared = options.declared;
+    this.#clientAddress = options.clientAddress;
     this.#edgeEntry = options.edge;
   }
 
@@ -143,7 +150,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const { path, query } = splitTarget(this.request.path);
     this.#asked = { host: this.#target.host, path, query };
     edge.exchanges.add(this);
-    const refused = edge.judge(this.request, this.#asked);
+    const refused = edge.judge(this.request, this.#asked) ?? edge.admit();
     if (refused !== undefined) {
       this.refuse(refused);
       return;
@@ -202,7 +209,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     this.#rule = rule;
-    const backend = rule.backends[chooseBackend(rule, this.engine.random())];
+    const ofSession =
+      rule.sessionPersistence === undefined
+        ? -1
+        : backendOfSession(rule, headers, { backends, nowMs: this.engine.clock.nowMs() });
+    const backend = rule.backends[ofSession >= 0 ? ofSession : chooseBackend(rule, this.engine.random())];
     const own = backend?.filters;
     if (rule.filters !== undefined || own !== undefined) {
       this.#filters = new AppliedFilters(rule.filters, backend?.invalid === "" ? own : undefined);
@@ -229,6 +240,12 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
     if (this.#isGrpc) this.#readGrpcTimeout();
     this.#scheduleDeadline();
+    const persistence = this.#rule?.sessionPersistence;
+    if (cluster.keyed || persistence !== undefined) {
+      const caller = { address: this.#clientAddress, identity: this.#context.spiffeId };
+      const nowMs = this.engine.clock.nowMs();
+      this.#affinity = new Affinity(this.request, { cluster, persistence, caller, nowMs });
+    }
     if (this.#filters === undefined) {
       this.#balance(cluster);
       return;
@@ -255,8 +272,17 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   #balance(cluster: Cluster): void {
-    const endpoint = cluster.endpoints.pick(this.nowMs, this.#tried ?? NOTHING_TRIED);
+    const tried = this.#tried ?? NOTHING_TRIED;
+    const endpoint =
+      this.#affinity === undefined ? cluster.endpoints.pick(this.nowMs, tried) : this.#affinity.pick(this.nowMs, tried);
     if (endpoint === undefined) {
+      const subset = this.#affinity?.subset ?? "";
+      if (subset !== "" && cluster.endpoints.usable.length > 0) {
+        this.refuse(
+          refusal(noSuchSubset, `no instance of ${cluster.service} is of the subset "${subset.slice(0, 64)}"`),
+        );
+        return;
+      }
       const count = cluster.endpoints.all.length;
       const why = count === 0 ? "no instance is registered" : `none of its ${count} instances is ready`;
       this.refuse(refusal(noHealthyEndpoint, `${cluster.service} cannot answer: ${why}`));
@@ -296,6 +322,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       );
       return;
     }
+    if (this.attempts === 0) {
+      const refused = this.#context.egress.check(target, "http");
+      if (refused !== undefined) {
+        this.refuse(refused);
+        return;
+      }
+    }
     removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
   }
@@ -313,18 +346,27 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const attempt = this.attempt;
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
     const now = this.engine.clock.monotonicMs();
-    this.#endpoint.recordLatency(now - attempt.startedMs, now);
-    const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
-    if (unavailable || isRetryableStatus(head.status)) this.#cluster.recordFailure(this.#endpoint);
+    this.#cluster.noteResponse(this.#endpoint, head.status, head.headers);
+    this.#affinity?.editResponse(head.headers, this.#endpoint);
+    const failed = isRetryableStatus(head.status) || (this.#isGrpc && head.headers.get("grpc-status") === "14");
+    this.#endpoint.recordLatency(now - attempt.startedMs, now, failed);
+    if (failed) this.#cluster.recordFailure(this.#endpoint);
     else this.#cluster.recordSuccess(this.#endpoint, now);
+  }
+
+  /** gRPC reports load in trailers. */
+  override attemptTrailers(attempt: Attempt, trailers: HeaderList): void {
+    if (this.#endpoint !== undefined) this.#cluster?.noteResponse(this.#endpoint, 0, trailers);
+    super.attemptTrailers(attempt, trailers);
   }
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
     const unavailable = this.#isGrpc && isGrpcUnavailable(head.headers, end);
     if (!unavailable && !this.#isRetryable(head.status)) return false;
     if (!this.#mayRetry()) return false;
-    if (this.#endpoint !== undefined && (unavailable || isRetryableStatus(head.status))) {
-      this.#cluster?.recordFailure(this.#endpoint);
+    if (this.#endpoint !== undefined) {
+      this.#cluster?.noteResponse(this.#endpoint, head.status, head.headers);
+      if (unavailable || isRetryableStatus(head.status)) this.#cluster?.recordFailure(this.#endpoint);
     }
     this.#retry();
     return true;
@@ -339,11 +381,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#again();
       return;
     }
-    if (this.#endpoint !== undefined && !failure.overloaded) {
-      this.#cluster?.recordFailure(this.#endpoint);
-    }
     // A connection that could not be made is no load on the service: such a retry is not a matter of the budget.
     const unconnected = failure.notSent && attempt.stream === undefined && !failure.overloaded;
+    if (this.#endpoint !== undefined && !failure.overloaded) {
+      this.#cluster?.recordFailure(this.#endpoint, unconnected);
+    }
     const repeatable = (failure.notSent || isIdempotent(this.request.method)) && !failure.overloaded;
     if (unconnected ? this.#hasRetries : repeatable && this.#mayRetry()) {
       this.#retry();
@@ -526,6 +568,8 @@ export interface ExchangeStart {
   /** The request has no body. */
   readonly end: boolean;
   readonly declared: DeclaredTarget | undefined;
+  /** Address of the client, as its connection shows it. */
+  readonly clientAddress: string;
   /** Set for requests that came in by a gateway. */
   readonly edge?: EdgeEntry;
 }
@@ -564,6 +608,8 @@ export interface EdgeEntry extends BackendSource {
   prepare(request: RequestHead): void;
   /** Why policies refuse the request; undefined when they do not. */
   judge(request: RequestHead, asked: AskedFor): Refusal | undefined;
+  /** Counts the request that `judge` let pass; once, and in the same turn. */
+  admit(): Refusal | undefined;
   /** The routes for a host, or why there are none. */
   rulesFor(host: string): RouteRules | Refusal;
 }

@@ -62,7 +62,12 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
     const { engine } = this.#context;
     if (head.method === "CONNECT" && head.protocol === "")
       return new RefusedRequest(engine, stream, head, refusal(noTunnels, noTunnels.title));
-    const exchange = new OutboundExchange(this.#context, stream, head, { end, declared: undefined, edge: this });
+    const exchange = new OutboundExchange(this.#context, stream, head, {
+      end,
+      declared: undefined,
+      clientAddress: this.#peer.address,
+      edge: this,
+    });
     exchange.start();
     return exchange;
   }
@@ -89,6 +94,14 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
     view.query = query;
     view.headers = request.headers;
     const denial = chain.judge(view);
+    return denial === undefined ? undefined : denialRefusal(denial);
+  }
+
+  /** Counts what `judge` let pass just now, by the rate limits of the gateway's workload. */
+  admit(): Refusal | undefined {
+    const { chain } = this.#context;
+    if (chain?.counts !== true) return undefined;
+    const denial = chain.admit(view);
     return denial === undefined ? undefined : denialRefusal(denial);
   }
 
