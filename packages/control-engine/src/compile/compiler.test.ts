@@ -135,6 +135,7 @@ describe("Compiler", () => {
       addresses: [],
       ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined, backendTls: undefined }],
       resilience: undefined,
+      external: undefined,
       loadBalancing: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
@@ -644,6 +645,25 @@ describe("Compiler", () => {
         return bench.store.commit({ author: "", reason: "", puts, deletes: [] });
       },
       () => bench.delete(`Attached/${pick(namespaces)}/${pick(["t1", "t2"])}`),
+      () =>
+        bench.apply({
+          ...policy(
+            pick(["f1", "f2"]),
+            {
+              expires: "2026-01-01T12:00:00Z",
+              ...pick([{}, { targetRefs: [{ group: "", kind: "Service", name: pick(services) }] }]),
+              rules: [{ abort: { httpStatus: pick([500, 503]) } }],
+            },
+            pick(namespaces),
+          ),
+          kind: "FaultInjection",
+        }),
+      () => bench.delete(`FaultInjection/${pick(namespaces)}/${pick(["f1", "f2"])}`),
+      () => {
+        const labels = { "ripstop.mesh/faults": pick(["deny", "allow"]) };
+        return bench.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: pick(namespaces), labels } });
+      },
+      () => bench.delete(`Namespace/${pick(namespaces)}`),
       // Several in one revision.
       () =>
         bench.store.commit({
@@ -682,6 +702,7 @@ describe("Compiler", () => {
       }
       for (const instance of instances) add(workloadType, `${namespace}/${instance}`, `${namespace}/${instance}`);
       for (const name of ["p1", "p2"]) add(policyType, `AuthorizationPolicy/${namespace}/${name}`);
+      for (const name of ["f1", "f2"]) add(policyType, `FaultInjection/${namespace}/${name}`);
     }
     for (const address of addresses) add(hostBindingType, `web~${address}`);
     for (const trustDomain of ["mesh.local", "b.example"]) add(trustBundleType, trustDomain);

@@ -266,7 +266,7 @@ export class World {
     }
     if (resource.kind === "Namespace") {
       // Its labels may switch policies on and off.
-      for (const { id, namespace: of } of this.#registry.list()) if (of === name) affected.add(`guards:${id}`);
+      for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
       return;
     }
     if (resource.kind === "HTTPRoute") {

@@ -43,7 +43,9 @@ interface Credentials {
 const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_CONNECT_TIMEOUT_MS = 40_000;
 const PING_PERIOD_MS = 10_000;
+/** Doubled each time that it was not enough, until an answer comes in time: sessions must not die of a slow server. */
 const PING_TIMEOUT_MS = 5_000;
+const MAX_PING_TIMEOUT_MS = 40_000;
 
 /** Keeps one session up until closed. */
 export class ControlConnection {
@@ -60,6 +62,8 @@ export class ControlConnection {
   #lastProblem = "";
   #hasReported = false;
   #connectTimeoutMs: number = CONNECT_TIMEOUT_MS;
+  #pingTimeoutMs: number = PING_TIMEOUT_MS;
+  #pingedMs = 0;
 
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
@@ -169,6 +173,7 @@ export class ControlConnection {
       onError: (message) => this.#report(message),
       onPong: () => {
         this.#ping?.clear();
+        if (this.#options.clock.monotonicMs() - this.#pingedMs < PING_TIMEOUT_MS) this.#pingTimeoutMs = PING_TIMEOUT_MS;
         if (this.#session === session) this.#schedulePing(session);
       },
     });
@@ -192,9 +197,11 @@ export class ControlConnection {
     const { clock } = this.#options;
     this.#ping = clock.after(PING_PERIOD_MS, () => {
       if (session.over) return;
-      this.#ping = clock.after(PING_TIMEOUT_MS, () => {
+      this.#pingedMs = clock.monotonicMs();
+      this.#ping = clock.after(this.#pingTimeoutMs, () => {
         // If it was this process that stood still, the answer lies in the socket: it is read in this turn.
         this.#ping = clock.after(0, () => {
+          this.#pingTimeoutMs = Math.min(2 * this.#pingTimeoutMs, MAX_PING_TIMEOUT_MS);
           this.#report("the control plane does not answer");
           session.destroy();
         });
