@@ -40,6 +40,7 @@ interface Credentials {
   readonly ca: string;
 }
 
+/** Doubled after each attempt in vain: a control plane that all proxies return to at once is slow, not away. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** With nowhere else to go it is no hurry to notice that a control plane went without a word. */
 const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_000 };
@@ -52,6 +53,8 @@ const NEXT_MS = 100;
 function randomShare(): number {
   return randomInt(2 ** 32) / 2 ** 32;
 }
+/** Most that patience grows to, a doubling each time that it was not enough: sessions must not die of a slow server. */
+const MAX_PATIENCE_FACTOR = 8;
 
 /** Keeps one session up until closed. */
 export class ControlConnection {
@@ -71,6 +74,9 @@ export class ControlConnection {
   #isClosed = false;
   #lastProblem = "";
   #hasReported = false;
+  #connectFactor = 1;
+  #pingFactor = 1;
+  #pingedMs = 0;
 
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
@@ -103,6 +109,7 @@ export class ControlConnection {
   confirm(): void {
     this.#backoff.reset();
     this.#failures = 0;
+    this.#connectFactor = 1;
     this.#lastProblem = "";
     this.#hasReported = false;
   }
@@ -170,8 +177,10 @@ export class ControlConnection {
       return;
     }
     this.#socket = socket;
-    this.#deadline = clock.after(connectMs, () => {
-      socket.destroy(new Error(`no connection to ${address} within ${connectMs} ms`));
+    const timeoutMs = connectMs * this.#connectFactor;
+    this.#deadline = clock.after(timeoutMs, () => {
+      this.#connectFactor = Math.min(2 * this.#connectFactor, MAX_PATIENCE_FACTOR);
+      socket.destroy(new Error(`no connection to ${address} within ${timeoutMs} ms`));
     });
     socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
@@ -191,6 +200,7 @@ export class ControlConnection {
       onError: (message) => this.#report(message),
       onPong: () => {
         this.#ping?.clear();
+        if (this.#options.clock.monotonicMs() - this.#pingedMs < this.#patience.timeoutMs) this.#pingFactor = 1;
         if (this.#session === session) this.#schedulePing(session);
       },
     });
@@ -215,9 +225,14 @@ export class ControlConnection {
     const { periodMs, timeoutMs } = this.#patience;
     this.#ping = clock.after(periodMs, () => {
       if (session.over) return;
-      this.#ping = clock.after(timeoutMs, () => {
-        this.#report("the control plane does not answer");
-        session.destroy();
+      this.#pingedMs = clock.monotonicMs();
+      this.#ping = clock.after(timeoutMs * this.#pingFactor, () => {
+        // If it was this process that stood still, the answer lies in the socket: it is read in this turn.
+        this.#ping = clock.after(0, () => {
+          this.#pingFactor = Math.min(2 * this.#pingFactor, MAX_PATIENCE_FACTOR);
+          this.#report("the control plane does not answer");
+          session.destroy();
+        });
       });
       session.ping();
     });
