@@ -137,7 +137,6 @@ describe("Compiler", () => {
       resilience: undefined,
       external: undefined,
       loadBalancing: undefined,
-      external: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
     assert.deepEqual(endpoint?.targetPorts, { 80: 9000 });

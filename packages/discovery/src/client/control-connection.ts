@@ -40,7 +40,6 @@ interface Credentials {
   readonly ca: string;
 }
 
-/** Doubled after each attempt in vain: a control plane that all proxies return to at once is slow, not away. */
 const CONNECT_TIMEOUT_MS = 5_000;
 /** With nowhere else to go it is no hurry to notice that a control plane went without a word. */
 const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_000 };
@@ -48,13 +47,13 @@ const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_00
 const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
 /** Before every other control plane was tried there is no reason to wait long. */
 const NEXT_MS = 100;
+/** Times and times again what it was, doubled each time that it was not enough: a control plane that all return to is slow, not away. */
+const MAX_PATIENCE_FACTOR = 8;
 
 /** In [0, 1). */
 function randomShare(): number {
   return randomInt(2 ** 32) / 2 ** 32;
 }
-/** Most that patience grows to, a doubling each time that it was not enough: sessions must not die of a slow server. */
-const MAX_PATIENCE_FACTOR = 8;
 
 /** Keeps one session up until closed. */
 export class ControlConnection {
