@@ -74,6 +74,11 @@ export interface ProxyOptions {
   readonly version: string;
   /** Called once, when the first complete config is in force. */
   readonly onReady: () => void;
+  /**
+   * A listening socket of a Gateway was opened, or (undefined) is not wanted any more. Not called for sockets that were taken
+   * over, nor when the proxy ends: they are another process's then.
+   */
+  readonly onGatewaySocket?: (key: string, socket: ListeningSocket | undefined) => void;
   /** Numbers in [0, 1); default Math.random. */
   readonly random?: () => number;
 }
@@ -381,6 +386,8 @@ class RunningProxy implements Proxy {
           observer,
           address: placement.address,
           portOffset: placement.portOffset,
+          sockets: this.#options.sockets ?? new Map<string, ListeningSocket>(),
+          onSocket: (key, socket) => this.#options.onGatewaySocket?.(key, socket),
           onChanged: () => this.#checkReady(),
         }),
       );
