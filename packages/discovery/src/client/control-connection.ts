@@ -1,5 +1,6 @@
 // The proxy's connection to the control plane: HTTP/2 on TLS 1.3, both ends verified, made again for ever when lost.
 
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
@@ -12,7 +13,7 @@ import { ControlSession } from "./control-session.ts";
 
 /** Where the control plane is and who both ends are. */
 export interface ControlConnectionOptions {
-  /** "HOST:PORT", tried in turn. */
+  /** "HOST:PORT" of each control plane; tried in an order of this proxy's own, so that proxies spread over them. */
   readonly addresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
   readonly controlIdentity: string;
@@ -39,20 +40,34 @@ interface Credentials {
   readonly ca: string;
 }
 
-/** Doubled after each attempt in vain: a control plane that all proxies return to at once is slow, not away. */
 const CONNECT_TIMEOUT_MS = 5_000;
-const MAX_CONNECT_TIMEOUT_MS = 40_000;
-const PING_PERIOD_MS = 10_000;
-/** Doubled each time that it was not enough, until an answer comes in time: sessions must not die of a slow server. */
-const PING_TIMEOUT_MS = 5_000;
-const MAX_PING_TIMEOUT_MS = 40_000;
+/** With nowhere else to go it is no hurry to notice that a control plane went without a word. */
+const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_000 };
+/** Among several, whoever is cut off is left within three seconds and a half. */
+const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
+/** Before every other control plane was tried there is no reason to wait long. */
+const NEXT_MS = 100;
+
+/** In [0, 1). */
+function randomShare(): number {
+  return randomInt(2 ** 32) / 2 ** 32;
+}
+/**
+ * Each limit is doubled when it was not enough, up to this, and back when an answer comes in time: a control plane that all
+ * proxies return to at once is slow, not away, and sessions cut for it make it slower.
+ */
+const MAX_LIMIT_MS = 40_000;
 
 /** Keeps one session up until closed. */
 export class ControlConnection {
   readonly #options: ControlConnectionOptions;
   readonly #users: SessionUser[] = [];
   readonly #backoff: Backoff;
-  #next = 0;
+  readonly #random: () => number;
+  /** The addresses in this proxy's own order; the first is the one to try next. */
+  #addresses: string[] = [];
+  /** Connections that were lost or never made, in a row. */
+  #failures = 0;
   #socket: TLSSocket | undefined;
   #session: ControlSession | undefined;
   #retry: Timer | undefined;
@@ -61,19 +76,30 @@ export class ControlConnection {
   #isClosed = false;
   #lastProblem = "";
   #hasReported = false;
-  #connectTimeoutMs: number = CONNECT_TIMEOUT_MS;
-  #pingTimeoutMs: number = PING_TIMEOUT_MS;
+  #connectFactor = 1;
+  #pingFactor = 1;
   #pingedMs = 0;
 
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
     const { random } = options;
+    this.#random = random ?? randomShare;
+    this.setAddresses(options.addresses);
     this.#backoff = new Backoff({ initialMs: 100, maxMs: 10_000, ...(random ? { random } : {}) });
   }
 
   /** Adds a user; before `start`. */
   use(user: SessionUser): void {
     this.#users.push(user);
+  }
+
+  /** The control planes are these now. An open connection lives on, also to one that is not among them. */
+  setAddresses(addresses: readonly string[]): void {
+    const wanted = new Set(addresses);
+    const order = this.#addresses.filter((address) => wanted.has(address));
+    for (const address of order) wanted.delete(address);
+    for (const address of wanted) order.splice(Math.floor(this.#random() * (order.length + 1)), 0, address);
+    this.#addresses = order;
   }
 
   /** Connects, now and whenever the connection is lost. */
@@ -84,7 +110,8 @@ export class ControlConnection {
   /** The peer proved to be of use (it answered): the next loss is followed by a quick retry. */
   confirm(): void {
     this.#backoff.reset();
-    this.#connectTimeoutMs = CONNECT_TIMEOUT_MS;
+    this.#connectFactor = 1;
+    this.#failures = 0;
     this.#lastProblem = "";
     this.#hasReported = false;
   }
@@ -124,8 +151,10 @@ export class ControlConnection {
 
   #connect(): void {
     this.#hasReported = false;
-    const { addresses, clock } = this.#options;
-    const address = addresses[this.#next++ % Math.max(1, addresses.length)] ?? "";
+    const { clock } = this.#options;
+    const address = this.#addresses.shift() ?? "";
+    if (address !== "") this.#addresses.push(address);
+    const { connectMs } = this.#patience;
     const colon = address.lastIndexOf(":");
     const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
     const credentials = this.#load();
@@ -150,10 +179,10 @@ export class ControlConnection {
       return;
     }
     this.#socket = socket;
-    const timeoutMs = this.#connectTimeoutMs;
-    this.#deadline = clock.after(timeoutMs, () => {
-      this.#connectTimeoutMs = Math.min(2 * timeoutMs, MAX_CONNECT_TIMEOUT_MS);
-      socket.destroy(new Error(`no connection to ${address} within ${timeoutMs} ms`));
+    const limitMs = Math.min(connectMs * this.#connectFactor, MAX_LIMIT_MS);
+    this.#deadline = clock.after(limitMs, () => {
+      if (limitMs < MAX_LIMIT_MS) this.#connectFactor *= 2;
+      socket.destroy(new Error(`no connection to ${address} within ${limitMs} ms`));
     });
     socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
@@ -173,7 +202,7 @@ export class ControlConnection {
       onError: (message) => this.#report(message),
       onPong: () => {
         this.#ping?.clear();
-        if (this.#options.clock.monotonicMs() - this.#pingedMs < PING_TIMEOUT_MS) this.#pingTimeoutMs = PING_TIMEOUT_MS;
+        if (this.#options.clock.monotonicMs() - this.#pingedMs < this.#patience.timeoutMs) this.#pingFactor = 1;
         if (this.#session === session) this.#schedulePing(session);
       },
     });
@@ -195,13 +224,15 @@ export class ControlConnection {
 
   #schedulePing(session: ControlSession): void {
     const { clock } = this.#options;
-    this.#ping = clock.after(PING_PERIOD_MS, () => {
+    const { periodMs, timeoutMs } = this.#patience;
+    this.#ping = clock.after(periodMs, () => {
       if (session.over) return;
       this.#pingedMs = clock.monotonicMs();
-      this.#ping = clock.after(this.#pingTimeoutMs, () => {
+      const limitMs = Math.min(timeoutMs * this.#pingFactor, MAX_LIMIT_MS);
+      this.#ping = clock.after(limitMs, () => {
         // If it was this process that stood still, the answer lies in the socket: it is read in this turn.
         this.#ping = clock.after(0, () => {
-          this.#pingTimeoutMs = Math.min(2 * this.#pingTimeoutMs, MAX_PING_TIMEOUT_MS);
+          if (limitMs < MAX_LIMIT_MS) this.#pingFactor *= 2;
           this.#report("the control plane does not answer");
           session.destroy();
         });
@@ -227,8 +258,14 @@ export class ControlConnection {
     for (const user of this.#users) user.onSessionLost();
   }
 
+  get #patience(): typeof ALONE {
+    return this.#addresses.length > 1 ? AMONG_SEVERAL : ALONE;
+  }
+
   #retryLater(): void {
-    this.#retry = this.#options.clock.after(this.#backoff.next(), () => {
+    const isNext = ++this.#failures < this.#addresses.length;
+    const delayMs = isNext ? this.#random() * NEXT_MS : this.#backoff.next();
+    this.#retry = this.#options.clock.after(delayMs, () => {
       this.#retry = undefined;
       this.#connect();
     });
