@@ -21,6 +21,8 @@ export interface ConditionsOptions {
   readonly table: Table<ConditionTimes>;
   readonly clock: Clock;
   readonly logger?: Logger;
+  /** Of several control planes one writes the times, and the others take them over. Default: this one. */
+  leads?(): boolean;
 }
 
 interface Condition {
@@ -45,7 +47,14 @@ export class Conditions {
     );
     for (const [key, times] of options.table.entries()) this.#times.set(key, times);
     for (const kind of statusKinds) for (const one of options.store.list(kind)) this.#follow(resourceKey(one));
-    this.#stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
+    const stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
+    const unwatch = options.table.watch((key, times) => {
+      if (times !== undefined && options.leads?.() === false) this.#times.set(key, times);
+    });
+    this.#stop = () => {
+      stop();
+      unwatch();
+    };
   }
 
   /** How often a status was computed. */
@@ -111,8 +120,9 @@ export class Conditions {
   #recordTimes(key: string, status: object | undefined): void {
     const { table, clock } = this.#options;
     const before = this.#times.get(key);
+    const leads = this.#options.leads?.() ?? true;
     if (status === undefined) {
-      if (this.#times.delete(key)) this.#inBackground(table.remove(key));
+      if (this.#times.delete(key) && leads) this.#inBackground(table.remove(key));
       return;
     }
     const times: Record<string, { status: string; sinceMs: number }> = {};
@@ -128,7 +138,7 @@ export class Conditions {
       names.every((name) => times[name] === before[name]);
     if (isSame) return;
     this.#times.set(key, times);
-    this.#inBackground(table.put(key, times));
+    if (leads) this.#inBackground(table.put(key, times));
   }
 
   #inBackground(write: Promise<void>): void {
