@@ -14,7 +14,7 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
   const workload = view.workload(id);
   if (workload === undefined) return undefined;
   const { namespace, serviceAccount, spiffeId, labels, ports } = workload;
-  return {
+  const compiled: Workload = {
     id,
     namespace,
     serviceAccount,
@@ -32,6 +32,15 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
     locality: undefined,
     service: serviceOf(workload),
   };
+  // Of several services that say something the first counts: it is applied last.
+  return view
+    .servicesOf(workload)
+    .toReversed()
+    .flatMap((service) => {
+      const [serviceNamespace = "", name = ""] = service.split("/");
+      return view.attachedTo(serviceNamespace, name);
+    })
+    .reduce((result, { policyKind, policy }) => policyKind.applyToWorkload?.(policy, result) ?? result, compiled);
 }
 
 /** The policy with that key ("KIND/NAMESPACE/NAME"). */

@@ -20,6 +20,8 @@ export interface WorldView {
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
+  /** "NAMESPACE/NAME" of every service that selects a workload, in order. */
+  servicesOf(workload: RegisteredWorkload): readonly string[];
   /** The policy of each kind that is attached to a service and wins there (GEP-713), in the order of kinds. */
   attachedTo(namespace: string, name: string): readonly AttachedPolicy[];
   /** A resource by its key. */
@@ -106,6 +108,10 @@ export class World {
             .filter((policy) => policyKind.appliesTo(policy, facts))
             .map(resourceKey),
         );
+      },
+      servicesOf: (workload) => {
+        read(`guards:${workload.id}`);
+        return this.#servicesSelecting(workload);
       },
       attachedTo: (namespace, name) => {
         read(`attached:${namespace}/${name}`);
