@@ -107,9 +107,9 @@ export class Mesh {
     return this.program(process.execPath, [executable, ...args], { RIPSTOP_HOME: this.home, NO_COLOR: "1", ...env });
   }
 
-  /** Starts any program, to be ended with the mesh. */
+  /** Starts any program, to be ended with the mesh; without the options of the test's own Node, as users start it. */
   program(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-    const running = start(command, args, { env: { ...process.env, ...env } });
+    const running = start(command, args, { env: { ...process.env, NODE_OPTIONS: "", ...env } });
     this.#running.add(running);
     void running.ended.then(() => this.#running.delete(running));
     return running;

@@ -21,7 +21,7 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
 
   before(async () => {
     shop = start(process.execPath, [executable, "up", "--shop", "--home", mesh.home], {
-      env: { ...process.env, NO_COLOR: "1" },
+      env: { ...process.env, NO_COLOR: "1", NODE_OPTIONS: "" },
     });
     await mesh.until("all of the shop is ready", async () => {
       try {

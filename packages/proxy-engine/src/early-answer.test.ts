@@ -59,8 +59,12 @@ async function withClient(
     client = opened;
     const upload = (text: string): Promise<void> =>
       new Promise((resolve, reject) => {
-        opened.socket.once("close", () => reject(new Error("closed in the middle of the upload")));
-        opened.socket.write(text, "latin1", () => resolve());
+        const closed = (): void => reject(new Error("closed in the middle of the upload"));
+        opened.socket.once("close", closed);
+        opened.socket.write(text, "latin1", () => {
+          opened.socket.off("close", closed);
+          resolve();
+        });
       });
     await run(opened, upload);
   } finally {

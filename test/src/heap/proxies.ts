@@ -12,7 +12,7 @@ import { probePath, type ProbeAnswer } from "./probe.ts";
 export function probeEnvironment(folder: string): NodeJS.ProcessEnv {
   mkdirSync(folder, { recursive: true });
   const probe = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), "probe.js")).href;
-  return { RIPSTOP_PROBE_FOLDER: folder, NODE_OPTIONS: `${process.env["NODE_OPTIONS"] ?? ""} --import=${probe}` };
+  return { RIPSTOP_PROBE_FOLDER: folder, NODE_OPTIONS: `--import=${probe}` };
 }
 
 /** Waits until the proxies of `count` workloads, and no others, can be looked at. */

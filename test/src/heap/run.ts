@@ -37,6 +37,8 @@ export interface HeapSample extends ProbeAnswer {
   readonly proxy: string;
   /** Open file descriptors, without the connections kept for the next request. */
   readonly files: number;
+  /** Those connections, of pools and of peers: they come and go as the pools will. */
+  readonly kept: number;
 }
 
 /** The trend of one proxy between its first counted look and its last. Bytes and counts, as the best straight line has it. */
@@ -164,10 +166,10 @@ async function look(mesh: Mesh, probes: string, requests: number): Promise<reado
   const leftovers = await settle(mesh);
   const samples: HeapSample[] = [];
   for (const row of await workloads(mesh)) {
-    const files = leftovers.find(({ workload }) => workload === row.id)?.files ?? 0;
+    const { files = 0, pooled = 0, peers = 0 } = leftovers.find(({ workload }) => workload === row.id) ?? {};
     const answer = await lookInto(probes, row.proxyPid);
     const proxy = row.id.replace(/^[^/]*\//, "").replace(/-[^-]*$/, "");
-    samples.push({ ...answer, requests, proxy, files });
+    samples.push({ ...answer, requests, proxy, files, kept: pooled + peers });
   }
   return samples.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
 }
@@ -220,8 +222,8 @@ export function trendLine({ proxy, heapGrowth, residentGrowth, handleGrowth, fil
   return `${proxy}: heap ${megabytes(heapGrowth)} MB, resident ${megabytes(residentGrowth)} MB, ${counts}`;
 }
 
-function handlesOf({ resources }: ProbeAnswer): number {
-  return Object.values(resources).reduce((sum, count) => sum + count, 0);
+function handlesOf({ resources, kept }: HeapSample): number {
+  return Object.values(resources).reduce((sum, count) => sum + count, -kept);
 }
 
 function megabytes(bytes: number): string {

@@ -410,7 +410,7 @@ describe("Compiler", () => {
     // Of one age the first by name; after that the oldest.
     await attach("also", "a");
     assert.deepEqual(addresses("shop/a"), ["also"]);
-    await clock.advance(5_000);
+    clock.advance(5_000);
     await attach("a-late-one", "a");
     assert.deepEqual(addresses("shop/a"), ["also"]);
     // One that moves is taken from the one and given to the other.
