@@ -6,6 +6,8 @@ export interface GradientOptions {
   /** ≥ 1. */
   readonly minLimit: number;
   readonly maxLimit: number;
+  /** Where a new limiter begins; default 20. */
+  readonly initialLimit?: number;
 }
 
 /** A window of samples is closed after this time and this many samples. */
@@ -22,6 +24,8 @@ const LONG_SHARE = 0.02;
 /** Windows until the long-term latency is known well enough to be one. */
 const WARM_UP = 10;
 const LOWEST_GRADIENT = 0.5;
+/** Neither closed to a burst at the start nor open to everything. */
+const INITIAL_LIMIT = 20;
 
 /** One limit with what is under way within it. */
 export class GradientLimiter {
@@ -38,8 +42,7 @@ export class GradientLimiter {
 
   constructor(options: GradientOptions) {
     this.options = options;
-    // Begins in the middle: neither closed to a burst at the start nor open to everything.
-    this.#limit = Math.max(options.minLimit, Math.min(options.maxLimit, Math.max(20, options.minLimit)));
+    this.#limit = Math.max(options.minLimit, Math.min(options.maxLimit, options.initialLimit ?? INITIAL_LIMIT));
   }
 
   /** Requests that may be under way now. */

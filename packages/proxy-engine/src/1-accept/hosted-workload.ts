@@ -2,7 +2,14 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
-import { ProxyProtocol, telemetry, type BootstrapWorkload, type InboundPort, type Workload } from "@ripstop/model";
+import {
+  ProxyProtocol,
+  telemetry,
+  type BootstrapWorkload,
+  type InboundPort,
+  type LoadShedding,
+  type Workload,
+} from "@ripstop/model";
 import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames } from "@ripstop/telemetry";
@@ -11,6 +18,7 @@ import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
+import { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { Connector, type PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
@@ -74,6 +82,10 @@ export class HostedWorkload implements OutboundContext {
   readonly connector: Connector;
   /** Inbound exchanges under way. */
   readonly exchanges: Set<Recheckable> = new Set();
+  /** When inbound requests with a deadline end (monotonic ms), by their x-request-id. */
+  readonly deadlines: Map<string, number> = new Map();
+  /** Refuses what is too much; undefined when nothing is. */
+  shedder: LoadShedder | undefined = undefined;
   /** Live raw connections, inbound and outbound. */
   readonly tunnels: Set<LiveTunnel> = new Set();
   /** Live HTTP connections of the application. */
@@ -125,6 +137,7 @@ export class HostedWorkload implements OutboundContext {
     this.view = new WorkloadView(bootstrap.id, config, factories, {
       onWorkloadChanged: (workload) => {
         this.#forgetPools(workload);
+        this.#useShedding(workload.shedding);
         this.#recheck();
         options.onPolicies();
         options.onChanged();
@@ -324,6 +337,12 @@ export class HostedWorkload implements OutboundContext {
       this.#clientPools.delete(key);
       pool.retire();
     }
+  }
+
+  #useShedding(config: LoadShedding | undefined): void {
+    if (config === undefined || config.maxRequests === 0) this.shedder = undefined;
+    else if (this.shedder === undefined) this.shedder = new LoadShedder(config);
+    else this.shedder.config = config;
   }
 
   #checkSessions(): void {

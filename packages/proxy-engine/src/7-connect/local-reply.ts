@@ -15,6 +15,12 @@ export interface Refusal {
   readonly policy: string;
   /** The deciding clause; "" when there is none. */
   readonly clause: string;
+  /** HTTP status in place of that of `kind`. */
+  readonly status?: number;
+  /** gRPC status in place of that of `kind`. */
+  readonly grpcStatus?: number;
+  /** Further header fields of the answer. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
 }
 
 /** A refusal that no policy decided. */
@@ -58,16 +64,17 @@ export function sendRefusal(stream: ServerStream, request: RequestHead, refused:
   const head = new ResponseHead();
   head.headers.append("date", httpDate(nowMs));
   head.headers.append(ERROR_HEADER, kind.code);
+  for (const [name, value] of refused.headers ?? []) head.headers.append(name, value);
   if (requestId !== "") head.headers.append("x-request-id", requestId);
   if (isGrpc(request)) {
     head.status = 200;
     head.headers.append("content-type", "application/grpc");
-    head.headers.append("grpc-status", String(kind.grpcStatus));
+    head.headers.append("grpc-status", String(refused.grpcStatus ?? kind.grpcStatus));
     head.headers.append("grpc-message", encodeGrpcMessage(`${kind.code} ${message}`));
     stream.sendResponse(head, true);
     return 200;
   }
-  head.status = kind.status;
+  head.status = refused.status ?? kind.status;
   let body: string;
   if (prefersText(request.headers.get("accept"))) {
     head.headers.append("content-type", "text/plain; charset=utf-8");
