@@ -8,6 +8,7 @@ import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
 import { diffCommand } from "./commands/diff/index.ts";
+import { gatewayCommand } from "./commands/gateway/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
@@ -58,6 +59,7 @@ export function createProgram(): Command {
   const commands = [
     upCommand(),
     runCommand(),
+    gatewayCommand(),
     applyCommand(),
     getCommand(),
     describeCommand(),

@@ -52,6 +52,15 @@ export function startApplication(command: readonly string[], env: NodeJS.Process
   };
 }
 
+/** Stands in the place of an application where there is none (a gateway): ends at its first signal. */
+export function proxyAlone(): Application {
+  let end = (_end: ApplicationEnd): void => undefined;
+  const ended = new Promise<ApplicationEnd>((resolve) => {
+    end = resolve;
+  });
+  return { ended, signal: () => end({ exitCode: 0, error: undefined }) };
+}
+
 /** The code that a shell gives for this end. */
 export function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
   if (signal !== null) return 128 + (constants.signals[signal] ?? 0);

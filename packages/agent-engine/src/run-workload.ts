@@ -9,13 +9,14 @@ import {
   identityFiles,
   stateFiles,
   type BootstrapUpstream,
+  type GatewayRegistration,
   type ProxyBootstrap,
   type ProxyPorts,
   type RegisterRequest,
   type RegisterResponse,
   type SvidResponse,
 } from "@ripstop/model";
-import { startApplication, type Application, type ApplicationEnd } from "./application.ts";
+import { proxyAlone, startApplication, type Application, type ApplicationEnd } from "./application.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
 import { ControlApi, describeFailure, type ApiFailure } from "./control-api.ts";
 import { applicationEnvironment } from "./environment.ts";
@@ -77,7 +78,10 @@ export interface RunOptions {
   readonly drainMs: number;
   /** Longest wait for the control plane and the first config. */
   readonly waitTimeoutMs: number;
+  /** The application; empty with `gateway`. */
   readonly command: readonly string[];
+  /** There is no application: the proxy is the placement of these Gateways of the namespace. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** The port of the application. */
@@ -235,7 +239,7 @@ export class WorkloadRun {
       own ?? { httpProxy: 0, upstreams: [] },
     );
     appEnv["SPIFFE_ENDPOINT_SOCKET"] = workloadApi.value.address;
-    this.#application = startApplication(options.command, appEnv);
+    this.#application = options.gateway === undefined ? startApplication(options.command, appEnv) : proxyAlone();
     this.#watchReadiness();
     return { application: this.#application };
   }
@@ -279,7 +283,7 @@ export class WorkloadRun {
   }
 
   #registration(csrPem: string): RegisterRequest {
-    const { service, namespace, serviceAccount, labels, port } = this.#options;
+    const { service, namespace, serviceAccount, labels, port, gateway } = this.#options;
     return {
       service,
       namespace,
@@ -288,6 +292,7 @@ export class WorkloadRun {
       ports: port === undefined ? [] : [{ ...port, applicationAddress: `127.0.0.1:${port.port}` }],
       csrPem,
       pid: process.pid,
+      ...(gateway === undefined ? {} : { gateway }),
       ...(this.#workloadId === "" ? {} : { instance: this.#workloadId.slice(namespace.length + 1) }),
     };
   }
@@ -307,6 +312,7 @@ export class WorkloadRun {
           inboundHost: this.#options.advertiseHost ?? LOOPBACK,
           upstreams: this.#options.upstreams,
           inboundProxyProtocol: this.#options.inboundProxyProtocol ?? false,
+          ...(this.#options.gateway === undefined ? {} : { gateway: this.#options.gateway }),
         },
       ],
       ...(this.#options.tunnelIdleMs === undefined ? {} : { tunnelIdleMs: this.#options.tunnelIdleMs }),
@@ -355,7 +361,9 @@ export class WorkloadRun {
       onListening: (ports) => {
         const inbound = ports.workloads[this.#workloadId]?.inbound;
         const host = this.#options.advertiseHost ?? LOOPBACK;
-        if (inbound !== undefined) void this.#lease?.update({ inboundAddress: formatAddress(host, inbound) });
+        // A gateway has no inbound listener for peers.
+        if (inbound !== undefined && inbound !== 0)
+          void this.#lease?.update({ inboundAddress: formatAddress(host, inbound) });
         this.#listening.open(ports);
       },
       onReady: () => this.#ready.open(),
@@ -449,9 +457,12 @@ export class WorkloadRun {
   async #leave(application: Application, signal: NodeJS.Signals | undefined): Promise<void> {
     const { clock } = this.#dependencies;
     // A job at a terminal decides by itself what Ctrl-C means.
-    if (this.#options.port === undefined && signal === undefined) return;
+    const { port, gateway } = this.#options;
+    if (port === undefined && gateway === undefined && signal === undefined) return;
     this.#probe?.close();
-    if (this.#options.port !== undefined) {
+    if (gateway !== undefined) {
+      await this.#supervisor?.drain(this.#options.drainMs);
+    } else if (port !== undefined) {
       await Promise.race([this.#lease?.update({ ready: false }), sleep(clock, 1_000), application.ended]);
       await Promise.race([sleep(clock, Math.min(LEAVE_GRACE_MS, this.#options.drainMs)), application.ended]);
       await Promise.race([this.#supervisor?.drain(this.#options.drainMs), application.ended]);

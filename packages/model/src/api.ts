@@ -172,6 +172,21 @@ export interface RegisterRequest {
   readonly csrPem: string;
   /** Process id of the supervisor, for the table. */
   readonly pid: number;
+  /**
+   * The workload is the placement of these Gateways of its own namespace. Only under the service account "gateway", or that
+   * of the name of its one Gateway: its proxy gets their private keys.
+   */
+  readonly gateway?: GatewayRegistration;
+}
+
+/** How `ripstop gateway` serves its Gateways. */
+export interface GatewayRegistration {
+  /** Names without namespace; at least one. */
+  readonly names: readonly string[];
+  /** Address that the listeners bind when the Gateway asks for none (spec.addresses). */
+  readonly address: string;
+  /** Added to each listener's port; 0 unless the operator wants unprivileged ports. */
+  readonly portOffset: number;
 }
 
 /** What the new workload needs to know. */

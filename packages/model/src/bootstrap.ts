@@ -1,6 +1,8 @@
 // The contract between the host side (`ripstop run`, the agent) and the proxy process that it supervises:
 // the files in the proxy's state directory, and the messages on the process's IPC channel.
 
+import type { GatewayRegistration } from "./api.ts";
+
 /** Names of files in the state directory (mode 0700; every file 0600, replaced atomically by rename). */
 export const stateFiles = {
   /** ProxyBootstrap as JSON, written by the supervisor before the proxy starts. */
@@ -64,6 +66,8 @@ export interface BootstrapWorkload {
   readonly upstreams: readonly BootstrapUpstream[];
   /** Connections of peers begin with a PROXY protocol header, put there by a load balancer in front; default false. */
   readonly inboundProxyProtocol?: boolean;
+  /** The workload is the placement of these Gateways: no application is beside it, so that it has no other listeners. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** One declared upstream: a loopback port that leads to a service. */

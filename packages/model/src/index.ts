@@ -13,6 +13,7 @@ export type {
   JoinTokenRequest,
   JoinTokenView,
   Diff,
+  GatewayRegistration,
   Graph,
   HeartbeatResponse,
   HistoryPage,
@@ -80,6 +81,11 @@ export * as etcd from "./generated/etcd/etcd.ts";
 export * as telemetry from "./generated/ripstop/telemetry/v1/telemetry.ts";
 export {
   endpointsType,
+  gatewayOfRoute,
+  gatewayRouteName,
+  gatewayRoutesType,
+  gatewayRouteType,
+  gatewayType,
   hostBindingName,
   hostBindingType,
   policyType,

@@ -2,6 +2,9 @@
 
 import {
   Endpoints,
+  Gateway,
+  GatewayRoute,
+  GatewayRoutes,
   HostBinding,
   Policy,
   Routes,
@@ -41,6 +44,9 @@ export const hostBindingType: ResourceType<HostBinding> = define("HostBinding", 
 export const serviceType: ResourceType<Service> = define("Service", Service);
 export const endpointsType: ResourceType<Endpoints> = define("Endpoints", Endpoints);
 export const routesType: ResourceType<Routes> = define("Routes", Routes);
+export const gatewayType: ResourceType<Gateway> = define("Gateway", Gateway);
+export const gatewayRoutesType: ResourceType<GatewayRoutes> = define("GatewayRoutes", GatewayRoutes);
+export const gatewayRouteType: ResourceType<GatewayRoute> = define("GatewayRoute", GatewayRoute);
 export const trustBundleType: ResourceType<TrustBundle> = define("TrustBundle", TrustBundle);
 export const telemetryType: ResourceType<Telemetry> = define("Telemetry", Telemetry);
 
@@ -53,6 +59,9 @@ export const resourceTypes: readonly ResourceType<unknown>[] = [
   serviceType,
   endpointsType,
   routesType,
+  gatewayRouteType,
+  gatewayRoutesType,
+  gatewayType,
   telemetryType,
 ] as readonly ResourceType<unknown>[];
 
@@ -64,4 +73,14 @@ export function routesName(service: string, clientNamespace: string): string {
 /** "CLIENT-NAMESPACE~HOST", the name of a HostBinding. */
 export function hostBindingName(clientNamespace: string, host: string): string {
   return `${clientNamespace}~${host}`;
+}
+
+/** "GATEWAY-NAMESPACE/GATEWAY/KIND/NAMESPACE/NAME", the name of a GatewayRoute; `gateway` and `route` are "NAMESPACE/NAME". */
+export function gatewayRouteName(gateway: string, kind: string, route: string): string {
+  return `${gateway}/${kind}/${route}`;
+}
+
+/** "NAMESPACE/NAME" of the gateway that a GatewayRoute is for. */
+export function gatewayOfRoute(name: string): string {
+  return name.split("/", 2).join("/");
 }

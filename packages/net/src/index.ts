@@ -12,6 +12,9 @@ export type { Connecting, Tier, TierName } from "./tiers/tier.ts";
 export { currentTier, useTier } from "./current-tier.ts";
 export { selectTier, type SelectTierOptions } from "./select-tier.ts";
 export { ClientHelloReader, MAX_HELLO_RECORD_BYTES, type ClientHello, type HelloState } from "./tls/client-hello.ts";
+export { BackendTlsDialer, type BackendDial, type BackendName, type BackendTlsRules } from "./tls/backend-tls.ts";
+export { listenEdge, type EdgeChoice, type EdgeListenOptions } from "./tls/edge-listener.ts";
+export { EdgeTerminator, type EdgeCertificate, type EdgeTerminatorOptions } from "./tls/edge-terminator.ts";
 export { IdentityTable, type TlsIdentity } from "./tls/identity-table.ts";
 export {
   callerLabel,

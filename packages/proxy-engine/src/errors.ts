@@ -236,6 +236,59 @@ export const originRefused: ErrorKind = defineError({
   remedy: "Add the origin to allowOrigins of the route's CORS filter, if its pages are to be let in.",
 });
 
+export const misdirected: ErrorKind = defineError({
+  code: "RS1050",
+  name: "misdirected",
+  status: 421,
+  grpcStatus: 5,
+  title: "The connection is for another host",
+  cause:
+    "The request names a host of another listener than the server name of its TLS connection chose (RFC 9110 15.5.20).",
+  remedy: "Nothing as a rule: clients open a connection of its own for the host. If not, do not share the certificate.",
+});
+
+export const noListener: ErrorKind = defineError({
+  code: "RS1051",
+  name: "no_listener",
+  status: 404,
+  grpcStatus: 12,
+  title: "The gateway does not serve this host",
+  cause: "No listener of the Gateway on this port has a hostname that fits the request's host.",
+  remedy: "Add a listener for the host, or remove the hostname of one that is for all.",
+});
+
+export const noTunnels: ErrorKind = defineError({
+  code: "RS1052",
+  name: "no_tunnels",
+  status: 405,
+  grpcStatus: 12,
+  title: "The gateway is no forward proxy",
+  cause: "The client sent CONNECT to a listener of a Gateway.",
+  remedy: "Ask for the service itself; for a way out of the mesh use an egress resource.",
+});
+
+export const gatewayPortClosed: ErrorKind = defineError({
+  code: "RS1053",
+  name: "gateway_port_closed",
+  status: 500,
+  grpcStatus: 13,
+  title: "A listener of a Gateway could not be opened; it is tried again until it can",
+  cause:
+    "The address is not one of this machine, the port is taken, or it is below 1024 and the process may not open it.",
+  remedy:
+    "For ports below 1024: run with --port-offset (8000 makes 80 into 8080), or allow it: setcap cap_net_bind_service=+ep on node, or sysctl net.ipv4.ip_unprivileged_port_start=80.",
+});
+
+export const gatewayListenerUnusable: ErrorKind = defineError({
+  code: "RS1054",
+  name: "gateway_listener_unusable",
+  status: 500,
+  grpcStatus: 13,
+  title: "A listener of a Gateway cannot be used; it refuses its clients",
+  cause: "A certificate, key or root of it cannot be read, or its port is used by a listener of another kind.",
+  remedy: "Look at the listener's conditions (ripstop describe Gateway NAME) and at its Secrets.",
+});
+
 export const tryTimedOut: ErrorKind = defineError({
   code: "RS1070",
   name: "try_timed_out",

@@ -249,10 +249,11 @@ describe("failing instances", () => {
 describe("time-outs", () => {
   it("of a route answer 504 and cancel the request at the service", () =>
     withMesh(async (mesh, keep) => {
+      let received = 0;
       let cancelled = 0;
       const app = keep(
-        await httpApp((request, response) => {
-          request.on("close", () => undefined);
+        await httpApp((_request, response) => {
+          received++;
           response.on("close", () => cancelled++);
         }),
       );
@@ -266,19 +267,28 @@ describe("time-outs", () => {
         rules: [rule([["shop/backend", 80, 1]], { requestTimeoutMs: 60 })],
       });
       const web = await mesh.start({ id: "shop/web-1" });
-      const answer = await fetchVia(web.ports.httpProxy, "http://catalog/", { method: "POST", body: "x" });
-      assert.equal(answer.status, 504);
-      assert.match(answer.body, /RS1005.*within 60 ms/);
-      await eventually(() => cancelled === 1);
+      // The first may run out of time while connections are still being made: the service never hears of it then.
+      while (received === 0) {
+        const answer = await fetchVia(web.ports.httpProxy, "http://catalog/", { method: "POST", body: "x" });
+        assert.equal(answer.status, 504);
+        assert.match(answer.body, /RS1005.*within 60 ms/);
+      }
+      await eventually(() => cancelled === received);
     }));
 });
 
 describe("the deadline of a gRPC client", () => {
   it("is answered DEADLINE_EXCEEDED, cancels the call at the service and does not count against it", () =>
     withMesh(async (mesh, keep) => {
+      let received = 0;
       let cancelled = 0;
       const app = keep(
-        await http2App((server) => server.on("stream", (stream) => stream.on("close", () => cancelled++))),
+        await http2App((server) =>
+          server.on("stream", (stream) => {
+            received++;
+            stream.on("close", () => cancelled++);
+          }),
+        ),
       );
       const only = await instance(mesh, "shop/orders-1", app);
       mesh.service("shop/orders", {
@@ -288,7 +298,8 @@ describe("the deadline of a gRPC client", () => {
       });
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "orders", port: 80 }] });
       const session = http2Client(web.ports.upstreams[0] ?? 0);
-      for (let call = 1; call <= 2; call++) {
+      // A call may run out of time while connections are still being made: the service never hears of it then.
+      while (received < 2) {
         const stream = session.request({
           ":method": "POST",
           ":path": "/Orders/Get",
@@ -301,9 +312,9 @@ describe("the deadline of a gRPC client", () => {
           stream.end();
         });
         assert.equal(headers["grpc-status"], "4");
-        assert.equal(headers["x-ripstop-error"], "RS1005");
-        await eventually(() => cancelled === call);
+        assert.match(String(headers["x-ripstop-error"]), /^RS10(05|78)$/);
       }
+      await eventually(() => cancelled === received);
       session.close();
     }));
 });

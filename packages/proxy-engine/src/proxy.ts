@@ -7,6 +7,7 @@ import {
   trustBundleType,
   type telemetry,
   type BootstrapUpstream,
+  type GatewayRegistration,
   type ListenerSide,
   type ProxyBootstrap,
   type ProxyPorts,
@@ -26,6 +27,7 @@ import {
   type Conn,
   type Listener,
   type TlsIdentity,
+  type TlsObserver,
   type VerifyPeer,
 } from "@ripstop/net";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
@@ -37,6 +39,7 @@ import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { retire } from "./drain/retire.ts";
+import { HostedGateway } from "./gateway/hosted-gateway.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
 import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
@@ -239,6 +242,11 @@ class RunningProxy implements Proxy {
     for (const workload of bootstrap.workloads) {
       const hosted = this.workloads.get(workload.id);
       if (hosted === undefined) continue;
+      if (workload.gateway !== undefined) {
+        this.#hostGateways(hosted, workload.gateway, observer);
+        ports[workload.id] = { inbound: 0, httpProxy: 0, upstreams: [] };
+        continue;
+      }
       const before = this.#options.ports?.workloads[workload.id];
       const inbound = await this.#take(`${workload.id} inbound`, before?.inbound ?? 0, (where) =>
         listenTls({
@@ -307,6 +315,7 @@ class RunningProxy implements Proxy {
   drain(deadlineMs: number): Promise<void> {
     this.#draining ??= (async () => {
       for (const listener of this.#inbound) listener.close();
+      for (const workload of this.workloads.values()) for (const gateway of workload.gateways) gateway.stopListening();
       await drainInbound([...this.workloads.values()], this.#options.clock, deadlineMs);
     })();
     return this.#draining;
@@ -320,9 +329,11 @@ class RunningProxy implements Proxy {
     this.#retiring ??= (async () => {
       const listeners = [...this.#inbound, ...this.#outbound];
       for (const listener of listeners) listener.close();
+      const gateways = [...this.workloads.values()].flatMap((workload) => workload.gateways);
+      for (const gateway of gateways) gateway.stopListening();
       await retire({
         workloads: [...this.workloads.values()],
-        connections: () => listeners.reduce((sum, listener) => sum + listener.connections, 0),
+        connections: () => [...listeners, ...gateways].reduce((sum, { connections }) => sum + connections, 0),
         clock: this.#options.clock,
         deadlineMs,
       });
@@ -339,6 +350,23 @@ class RunningProxy implements Proxy {
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
     this.engine.reporter.close();
+  }
+
+  /** Gateways open their sockets themselves, when what they need is there. */
+  #hostGateways(hosted: HostedWorkload, placement: GatewayRegistration, observer: TlsObserver): void {
+    for (const name of placement.names) {
+      hosted.gateways.push(
+        new HostedGateway({
+          gateway: `${hosted.namespace}/${name}`,
+          workload: hosted,
+          config: this.#options.config,
+          observer,
+          address: placement.address,
+          portOffset: placement.portOffset,
+          onChanged: () => this.#checkReady(),
+        }),
+      );
+    }
   }
 
   #listenUpstream(
@@ -486,6 +514,8 @@ class RunningProxy implements Proxy {
   #stats(): telemetry.ProxyStats {
     let openConnections = 0;
     for (const listener of [...this.#inbound, ...this.#outbound]) openConnections += listener.connections;
+    for (const { gateways } of this.workloads.values())
+      for (const gateway of gateways) openConnections += gateway.connections;
     return {
       residentBytes: process.memoryUsage.rss(),
       openConnections,

@@ -1,5 +1,6 @@
 // L2: resource kinds, schema kit, violations.
 
+export { bodyOf, redacted, shownDocument } from "./as-document.ts";
 export { closest } from "./closest.ts";
 export { coreKinds } from "./core-kinds.ts";
 export { invalidResources } from "./errors.ts";
@@ -12,6 +13,8 @@ export {
   type BundleEndpointSpec,
   type FederatedTrustDomainSpec,
 } from "./kinds/federated-trust-domain/index.ts";
+export { configMapKind, type ConfigMapSpec } from "./kinds/config-map/index.ts";
+export { secretKind, secretValue, type SecretSpec } from "./kinds/secret/index.ts";
 export { namespaceKind, type NamespaceSpec } from "./kinds/namespace/index.ts";
 export { serviceKind, type ServicePortSpec, type ServiceSpec } from "./kinds/service/index.ts";
 export { meshKinds } from "./mesh-kinds.ts";
@@ -35,6 +38,7 @@ export {
 } from "./names.ts";
 export { resourceKey, resourceName, type Metadata, type Resource } from "./resource.ts";
 export { compileSchema, type SchemaChecker, type SchemaProblem } from "./schema.ts";
+export { brokenRules } from "./structural-rules.ts";
 export { readSource, type SourceDocument, type SourceFile, type SourceLimits } from "./source-document.ts";
 export {
   DEFAULT_NAMESPACE,

@@ -17,6 +17,12 @@ export interface Kind<Spec = unknown> {
   readonly namespaced: boolean;
   /** Schema of `spec` (or of the whole body but metadata, for kinds without spec such as Secret). */
   readonly schema: JsonSchema;
+  /** Fields at the top of the document that make up the spec, for kinds that have no field `spec` ("data" of a Secret). */
+  readonly bodyFields?: readonly string[];
+  /** Further versions that documents may be written in; they mean the same. */
+  readonly otherVersions?: readonly string[];
+  /** The spec as it may be shown to people: without secrets. Absent when all of it may be shown. */
+  redact?(spec: Spec): Spec;
   /** Rules beyond the schema, on a resource that already fits the schema and has its defaults. `resource` and `source` are filled in by the caller. */
   validate(resource: Resource<Spec>): Pick<Violation, "path" | "message" | "remedy">[];
   /** Rules that need other resources: references and conflicts. Absent when there are none. */

@@ -8,6 +8,7 @@ import { closest } from "./closest.ts";
 import { formatPath, isRecord, pathOfPointer, type FieldPath } from "./field-path.ts";
 import type { JsonSchema } from "./kind.ts";
 import { isDnsLabel, isDnsSubdomain, quote } from "./names.ts";
+import { brokenRules } from "./structural-rules.ts";
 
 /** One thing that does not fit a schema. */
 export interface SchemaProblem {
@@ -22,6 +23,11 @@ export interface SchemaProblem {
 export interface SchemaChecker {
   /** Fills defaults into `value` (in place) and returns every problem, at most 100. */
   check(value: unknown): readonly SchemaProblem[];
+  /**
+   * The rules of Kubernetes' structural schemas (CEL, list keys) that `value` breaks, at most 100. `value` passed `check`;
+   * `old` is what it replaces, if anything.
+   */
+  checkRules(value: unknown, old?: unknown): readonly SchemaProblem[];
 }
 
 const MAX_PROBLEMS = 100;
@@ -45,6 +51,10 @@ const ajv = new Ajv({
 ajv.addKeyword({ keyword: "x-remedy", schemaType: "string" });
 // An object that takes any field.
 ajv.addKeyword({ keyword: "x-preserve-unknown-fields", schemaType: "boolean" });
+// Checked by structural-rules.ts.
+ajv.addKeyword({ keyword: "x-kubernetes-validations", schemaType: "array" });
+ajv.addKeyword({ keyword: "x-kubernetes-list-type", schemaType: "string" });
+ajv.addKeyword({ keyword: "x-kubernetes-list-map-keys", schemaType: "array" });
 
 /**
  * Compiles a schema. Every object with `properties` refuses unknown fields unless it says otherwise
@@ -58,6 +68,7 @@ export function compileSchema(schema: JsonSchema): SchemaChecker {
       if (validate(value)) return [];
       return problemsOf(validate.errors ?? [], value);
     },
+    checkRules: (value, old) => brokenRules(schema, value, old),
   };
 }
 

@@ -70,7 +70,7 @@ export function validateAll(
     violations.push(...source.violations);
     for (const document of source.documents) {
       const before = violations.length;
-      const found = readResource(document, kinds, violations);
+      const found = readResource(document, { kinds, current }, violations);
       if (found === undefined) continue;
       const key = resourceKey(found.resource);
       const position = document.positionOf([]);
@@ -111,7 +111,7 @@ export function label(resource: Resource): string {
 
 function readResource(
   document: SourceDocument,
-  kinds: KindRegistry,
+  { kinds, current }: { readonly kinds: KindRegistry; readonly current: ResourceLookup },
   violations: Violation[],
 ): { resource: Resource; known: KnownKind } | undefined {
   const { value } = document;
@@ -139,20 +139,42 @@ function readResource(
   const { kind, checker } = known;
   const namespaceText = kind.namespaced ? (typeof namespace === "string" ? namespace : DEFAULT_NAMESPACE) : "";
   if (typeof name === "string") of = `${kind.kind} ${namespaceText === "" ? "" : `${namespaceText}/`}${name}`;
+  const { bodyFields } = kind;
+  const topFields = bodyFields === undefined ? TOP_FIELDS : ["apiVersion", "kind", "metadata", ...bodyFields];
   for (const field of Object.keys(value)) {
-    if (TOP_FIELDS.includes(field)) continue;
-    report([field], `unknown field ${quote(field)}`, meant(field, TOP_FIELDS), true);
+    if (topFields.includes(field)) continue;
+    report([field], `unknown field ${quote(field)}`, meant(field, topFields), true);
   }
   const readMetadata = readMeta(value["metadata"], kind.namespaced, report);
-  const spec: unknown = value["spec"] === undefined || value["spec"] === null ? {} : value["spec"];
+  const spec: unknown = bodyFields === undefined ? (value["spec"] ?? {}) : pick(value, bodyFields);
+  const inDocument = (path: FieldPath): FieldPath => (bodyFields === undefined ? ["spec", ...path] : path);
   const problems = checker.check(spec);
-  for (const problem of problems) report(["spec", ...problem.path], problem.message, problem.remedy, problem.atKey);
+  for (const problem of problems) report(inDocument(problem.path), problem.message, problem.remedy, problem.atKey);
   if (readMetadata === undefined) return undefined;
   const resource: Resource = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: readMetadata, spec };
   if (problems.length === 0) {
-    for (const problem of kind.validate(resource)) report(parsePath(problem.path), problem.message, problem.remedy);
+    const own = kind.validate(resource).map((problem) => ({ ...problem, path: parsePath(problem.path) }));
+    for (const { path, message, remedy } of own) report(path, message, remedy);
+    const old = current.get(kind.kind, readMetadata.namespace, readMetadata.name)?.spec;
+    for (const problem of checker.checkRules(spec, old)) {
+      const path = inDocument(problem.path);
+      // What the kind's own rules said at that place is said in plainer words.
+      if (!own.some((said) => isWithin(said.path, path) || isWithin(path, said.path)))
+        report(path, problem.message, problem.remedy);
+    }
   }
   return { resource, known };
+}
+
+/** Whether `path` is `outer` or below it. */
+function isWithin(path: FieldPath, outer: FieldPath): boolean {
+  return outer.length <= path.length && outer.every((step, index) => path[index] === step);
+}
+
+function pick(value: Readonly<Record<string, unknown>>, fields: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    fields.filter((field) => value[field] !== undefined && value[field] !== null).map((field) => [field, value[field]]),
+  );
 }
 
 type Report = (path: FieldPath, message: string, remedy: string, atKey?: boolean) => void;
@@ -177,7 +199,8 @@ function readKind(
     );
     return undefined;
   }
-  if (apiVersion !== known.kind.apiVersion) {
+  const versions: readonly unknown[] = [known.kind.apiVersion, ...(known.kind.otherVersions ?? [])];
+  if (!versions.includes(apiVersion)) {
     const message =
       apiVersion === undefined
         ? "apiVersion is missing"

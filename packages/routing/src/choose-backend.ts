@@ -6,7 +6,7 @@ import type { CompiledRule } from "./port-matcher.ts";
  * The position in `rule.backends` of the backend that gets the request, or -1 when there is none with a weight above 0.
  * `random` is in [0, 1). Backends with an invalid reference keep their share (Gateway API HTTPBackendRef: they answer 500).
  */
-export function chooseBackend(rule: CompiledRule, random: number): number {
+export function chooseBackend(rule: Pick<CompiledRule, "backends" | "totalWeight">, random: number): number {
   if (rule.totalWeight === 0) return -1;
   const backends = rule.backends;
   let point = random * rule.totalWeight;

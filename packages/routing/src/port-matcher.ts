@@ -4,6 +4,7 @@ import { compileTextPattern, type HeaderList, type TextPattern } from "@ripstop/
 import { PathMatch_Type, type Backend, type HttpRule, type RetryPolicy, type ValueMatch } from "@ripstop/model";
 import { queryValue } from "./query.ts";
 import { compileRouteFilters, type RouteFilters } from "./route-filters.ts";
+import { RouteIndex, type IndexedRule, type PathKind } from "./route-index.ts";
 
 /** What a rule can look at. */
 export interface RouteRequest {
@@ -47,16 +48,24 @@ export interface CompiledRule {
   matches(request: RouteRequest): boolean;
 }
 
+/** Below so many rules, looking at one after the other costs less than an index. */
+const INDEXED_FROM = 16;
+
 /** The rules of one port, in order of precedence. */
 export class PortMatcher {
   readonly rules: readonly CompiledRule[];
+  readonly #index: RouteIndex<OrderedRule> | undefined;
 
-  constructor(rules: readonly CompiledRule[]) {
+  constructor(rules: readonly IndexedRule[]) {
     this.rules = rules;
+    if (rules.length < INDEXED_FROM) return;
+    this.#index = new RouteIndex((a, b) => a.order - b.order);
+    for (const [order, rule] of rules.entries()) this.#index.add({ rule, order }, rule.hostnames);
   }
 
   /** The first rule that matches, or undefined (a 404). */
   match(request: RouteRequest): CompiledRule | undefined {
+    if (this.#index !== undefined) return this.#index.match(request)?.rule;
     const rules = this.rules;
     for (let at = 0; at < rules.length; at++) {
       const rule = rules[at];
@@ -66,17 +75,22 @@ export class PortMatcher {
   }
 }
 
+interface OrderedRule {
+  readonly rule: IndexedRule;
+  readonly order: number;
+}
+
+/** Compiles one rule. */
+export function compileRule(rule: HttpRule): IndexedRule {
+  return new Rule(rule);
+}
+
 /** Compiles rules that are in order of precedence already. */
 export function compilePortRoutes(rules: readonly HttpRule[]): PortMatcher {
   return new PortMatcher(rules.map((rule) => new Rule(rule)));
 }
 
-const ANY = 0;
-const EXACT = 1;
-const PREFIX = 2;
-const REGEX = 3;
-
-class Rule implements CompiledRule {
+class Rule implements IndexedRule {
   readonly source: string;
   readonly backends: readonly CompiledBackend[];
   readonly totalWeight: number;
@@ -84,12 +98,14 @@ class Rule implements CompiledRule {
   readonly retry: RetryPolicy | undefined;
   readonly requestTimeoutMs: number;
   readonly backendTimeoutMs: number;
+  readonly hostnames: readonly string[];
+  readonly pathKind: PathKind;
+  /** Exact path or prefix, the latter without a slash at its end. */
+  readonly path: string;
   readonly #exactHosts: readonly string[];
   /** ".example.com" for "*.example.com". */
   readonly #hostSuffixes: readonly string[];
   readonly #anyHost: boolean;
-  readonly #pathKind: number;
-  readonly #path: string;
   readonly #pathPattern: TextPattern | undefined;
   readonly #method: string;
   readonly #headers: readonly ValueMatcher[];
@@ -105,6 +121,7 @@ class Rule implements CompiledRule {
     this.requestTimeoutMs = rule.requestTimeoutMs;
     this.backendTimeoutMs = rule.backendTimeoutMs;
     const hosts = rule.hostnames.map((name) => name.toLowerCase());
+    this.hostnames = hosts;
     this.#anyHost = hosts.length === 0;
     this.#exactHosts = hosts.filter((name) => !name.startsWith("*."));
     this.#hostSuffixes = hosts.filter((name) => name.startsWith("*.")).map((name) => name.slice(1));
@@ -112,15 +129,15 @@ class Rule implements CompiledRule {
     const value = rule.path?.value ?? "/";
     this.#pathPattern = type === PathMatch_Type.REGEX ? compileTextPattern(value) : undefined;
     if (type === PathMatch_Type.EXACT) {
-      this.#pathKind = EXACT;
-      this.#path = value;
+      this.pathKind = "exact";
+      this.path = value;
     } else if (type === PathMatch_Type.REGEX) {
-      this.#pathKind = REGEX;
-      this.#path = value;
+      this.pathKind = "regex";
+      this.path = value;
     } else {
       // A trailing slash of a prefix is ignored; "/" matches everything.
-      this.#path = value.endsWith("/") ? value.slice(0, -1) : value;
-      this.#pathKind = this.#path === "" ? ANY : PREFIX;
+      this.path = value.endsWith("/") ? value.slice(0, -1) : value;
+      this.pathKind = this.path === "" ? "any" : "prefix";
     }
     this.#method = rule.method;
     this.#headers = firstOfEachName(rule.headers, (name) => name.toLowerCase());
@@ -137,16 +154,16 @@ class Rule implements CompiledRule {
   }
 
   #matchesPath(path: string): boolean {
-    switch (this.#pathKind) {
-      case ANY:
+    switch (this.pathKind) {
+      case "any":
         return true;
-      case EXACT:
-        return path === this.#path;
-      case PREFIX: {
-        const prefix = this.#path;
+      case "exact":
+        return path === this.path;
+      case "prefix": {
+        const prefix = this.path;
         return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
       }
-      default:
+      case "regex":
         return this.#pathPattern?.matches(path) === true;
     }
   }
@@ -158,7 +175,8 @@ class Rule implements CompiledRule {
   }
 }
 
-function compileBackend(backend: Backend, prefix: string): CompiledBackend {
+/** Makes a backend ready; `prefix` is the path prefix of the match that it belongs to. */
+export function compileBackend(backend: Backend, prefix: string): CompiledBackend {
   const { service, port, weight, invalid } = backend;
   return { service, port, weight, invalid, filters: compileRouteFilters(backend.filters, prefix) };
 }

@@ -1,7 +1,7 @@
 // All routes of one service, by port.
 
 import type { Routes } from "@ripstop/model";
-import { compilePortRoutes, type PortMatcher } from "./port-matcher.ts";
+import { compilePortRoutes, type CompiledBackend, type PortMatcher } from "./port-matcher.ts";
 import type { RouteFilters } from "./route-filters.ts";
 
 /** The compiled routes of one service. */
@@ -22,16 +22,20 @@ export class RoutesMatcher {
   /** Every service that a rule names as a backend or to mirror to: "NAMESPACE/NAME", each once. */
   backendServices(): ReadonlySet<string> {
     const found = new Set<string>();
-    for (const matcher of this.#ports.values()) {
-      for (const rule of matcher.rules) {
-        addMirrors(rule.filters, found);
-        for (const backend of rule.backends) {
-          if (backend.service !== "") found.add(backend.service);
-          addMirrors(backend.filters, found);
-        }
-      }
-    }
+    for (const matcher of this.#ports.values()) for (const rule of matcher.rules) addServices(rule, found);
     return found;
+  }
+}
+
+/** Adds every service that a rule names as a backend or to mirror to. */
+export function addServices(
+  rule: { readonly backends: readonly CompiledBackend[]; readonly filters?: RouteFilters | undefined },
+  found: Set<string>,
+): void {
+  addMirrors(rule.filters, found);
+  for (const backend of rule.backends) {
+    if (backend.service !== "") found.add(backend.service);
+    addMirrors(backend.filters, found);
   }
 }
 

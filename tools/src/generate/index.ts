@@ -3,6 +3,7 @@
 import { generateCli } from "./cli.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateGatewaySchemas } from "./gateway-schemas.ts";
 import { generateHostile } from "./hostile.ts";
 import { generateHttpRules } from "./http-rules.ts";
 import { generateMetrics } from "./metrics.ts";
@@ -15,6 +16,7 @@ export type Generator = () => Generated | Promise<Generated>;
 /** All of them by name. */
 export const generators: Readonly<Record<string, Generator>> = {
   protos: generateProtos,
+  "gateway-schemas": generateGatewaySchemas,
   policies: generatePolicies,
   "http-rules": generateHttpRules,
   hostile: generateHostile,

@@ -2,7 +2,7 @@
 
 import { err, ok, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, Diff, HistoryPage, RevisionView, RollbackRequest } from "@ripstop/model";
-import { label, resourceKey, type KindRegistry, type Resource } from "@ripstop/resources";
+import { bodyOf, label, redacted, resourceKey, type KindRegistry, type Resource } from "@ripstop/resources";
 
 import { badRequest, noSuchResource, noSuchRevision } from "../errors.ts";
 import type { Failure } from "../failure.ts";
@@ -50,7 +50,7 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
         if (!to.ok) return to.error;
         const between = await differenceBetween(from.value, to.value, store);
         if (!between.ok) return between.error;
-        const diff: Diff = { from: from.value, to: to.value, changes: between.value.map(diffEntry) };
+        const diff: Diff = { from: from.value, to: to.value, changes: between.value.map((one) => diffEntry(one, options.kinds)) };
         answerJson(response, 200, diff);
         return undefined;
       },
@@ -66,7 +66,7 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
         const diff: Diff = {
           from: store.revision,
           to: 0,
-          changes: planned.value.changes.map((change) => diffEntry(differenceOf(change))),
+          changes: planned.value.changes.map((change) => diffEntry(differenceOf(change), options.kinds)),
         };
         answerJson(response, 200, diff);
         return undefined;
@@ -113,7 +113,7 @@ async function historyPage(
       if (revisions.length === limit) break;
       before = revision.number;
       const changes = revision.changes.filter((change) => filter.value(keyOf(change)));
-      if (changes.length > 0) revisions.push(view(revision, changes));
+      if (changes.length > 0) revisions.push(view(revision, changes, kinds));
     }
     if (read.value.length === 0) break;
   }
@@ -193,7 +193,7 @@ async function rollback(
       dryRun,
       // Valid then need not mean valid now: the documents take the same way as those of a user.
       documents: differences.flatMap(({ key, after }) =>
-        after === undefined ? [] : [{ file: `${key} of revision ${to.value}`, text: JSON.stringify(asWritten(after)) }],
+        after === undefined ? [] : [{ file: `${key} of revision ${to.value}`, text: JSON.stringify(asWritten(after, kinds)) }],
       ),
       deletes: differences.filter(({ after }) => after === undefined).map(({ key }) => key),
       // What somebody changes meanwhile is not overwritten.
@@ -204,14 +204,20 @@ async function rollback(
 }
 
 /** A resource as its author wrote it, without the store's own metadata. */
-function asWritten({ apiVersion, kind, metadata, spec }: Resource): unknown {
+function asWritten(resource: Resource, kinds: KindRegistry): unknown {
+  const { apiVersion, kind, metadata } = resource;
   const { name, namespace, labels, annotations } = metadata;
   return {
     apiVersion,
     kind,
     metadata: { name, ...(namespace === "" ? {} : { namespace }), labels, annotations },
-    spec,
+    ...bodyOf(resource, kinds.get(kind)?.kind),
   };
+}
+
+/** As its author wrote it, without secrets. */
+function asShown(resource: Resource, kinds: KindRegistry): unknown {
+  return asWritten(redacted(resource, kinds.get(resource.kind)?.kind), kinds);
 }
 
 function keyOf(change: Change): string {
@@ -222,25 +228,29 @@ function differenceOf(change: Change): Difference {
   return { key: keyOf(change), before: change.before, after: change.type === "put" ? change.resource : undefined };
 }
 
-function view({ number, author, reason, timeMs }: Revision, changes: readonly Change[]): RevisionView {
+function view(
+  { number, author, reason, timeMs }: Revision,
+  changes: readonly Change[],
+  kinds: KindRegistry,
+): RevisionView {
   return {
     number,
     author,
     reason,
     timeMs,
     changes: changes.map((change) => {
-      const { resource, action } = diffEntry(differenceOf(change));
+      const { resource, action } = diffEntry(differenceOf(change), kinds);
       return { resource, action };
     }),
   };
 }
 
-function diffEntry({ key, before, after }: Difference): Diff["changes"][number] {
+function diffEntry({ key, before, after }: Difference, kinds: KindRegistry): Diff["changes"][number] {
   const one = after ?? before;
   return {
     resource: one === undefined ? key : label(one),
     action: before === undefined ? "created" : after === undefined ? "deleted" : "configured",
-    ...(before === undefined ? {} : { before: asWritten(before) }),
-    ...(after === undefined ? {} : { after: asWritten(after) }),
+    ...(before === undefined ? {} : { before: asShown(before, kinds) }),
+    ...(after === undefined ? {} : { after: asShown(after, kinds) }),
   };
 }

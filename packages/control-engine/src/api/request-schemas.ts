@@ -92,6 +92,25 @@ export const registerRequestSchema: JsonSchema = {
     },
     csrPem: csrPemSchema,
     pid: { type: "integer", minimum: 0, default: 0 },
+    gateway: {
+      type: "object",
+      required: ["names", "address", "portOffset"],
+      properties: {
+        names: {
+          type: "array",
+          minItems: 1,
+          maxItems: 64,
+          items: {
+            type: "string",
+            maxLength: 253,
+            pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+            "x-remedy": "write the name of a Gateway",
+          },
+        },
+        address: { type: "string", maxLength: 64, pattern: "^[0-9A-Fa-f:.]+$", "x-remedy": "write an IP address" },
+        portOffset: { type: "integer", minimum: 0, maximum: 65535 },
+      },
+    },
   },
 };
 

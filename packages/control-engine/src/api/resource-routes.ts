@@ -2,7 +2,7 @@
 
 import { err, ok, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, LiveStatus } from "@ripstop/model";
-import { label, resourceKey, type KindRegistry, type Resource } from "@ripstop/resources";
+import { label, resourceKey, shownDocument, type KindRegistry, type Resource } from "@ripstop/resources";
 
 import { badRequest, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
@@ -53,7 +53,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
         const resources = wanted
           .flatMap(({ kind }) => [...store.list(kind)])
           .filter(({ metadata }) => namespace === null || namespace === "" || metadata.namespace === namespace)
-          .map((resource) => options.withStatus(resource));
+          .map((resource) => shown(resource, options));
         answerJson(response, 200, { resources });
         return undefined;
       },
@@ -64,7 +64,7 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
       async handler({ response, params }) {
         const found = find(params, options);
         if (!found.ok) return found.error;
-        answerJson(response, 200, options.withStatus(found.value));
+        answerJson(response, 200, shown(found.value, options));
         return undefined;
       },
     },
@@ -104,6 +104,11 @@ export function resourceRoutes(options: ResourceRoutesOptions): readonly Route[]
       },
     },
   ];
+}
+
+/** With its status, without secrets. */
+function shown(resource: Resource, { kinds, withStatus }: ResourceRoutesOptions): unknown {
+  return shownDocument(withStatus(resource), kinds.get(resource.kind)?.kind);
 }
 
 function find(

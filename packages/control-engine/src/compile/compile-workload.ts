@@ -31,6 +31,9 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
     policies: view.policiesGuarding(workload).map((name) => ({ name })),
     locality: undefined,
     service: serviceOf(workload),
+    ...(workload.gateway === undefined
+      ? {}
+      : { gateway: { gateways: workload.gateway.names.map((name) => `${namespace}/${name}`) } }),
   };
   // Of several services that say something the first counts: it is applied last.
   return view

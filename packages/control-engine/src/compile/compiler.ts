@@ -11,7 +11,6 @@ import {
   routesType,
   serviceType,
   telemetryType,
-  parseWorkerStreamId,
   trustBundleType,
   workloadType,
   type ResourceType,
@@ -27,6 +26,7 @@ import { compileRoutes } from "./compile-routes.ts";
 import { compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
+import { maySee } from "./may-see.ts";
 import { World, type WorldView } from "./world.ts";
 
 /** What the compiler compiles from. */
@@ -53,7 +53,8 @@ type FederatedRoots = ReadonlyMap<
 
 type Listener = (typeUrl: string, names: readonly string[], revision: number) => void;
 
-const MAX_NAME = 600;
+/** The longest is that of a GatewayRoute: two namespaces, two names of 253 characters, a kind. */
+const MAX_NAME = 700;
 const BUNDLE = "bundle";
 /** For a change that belongs to no revision, such as an endpoint that came or went. */
 const NO_REVISION = 0;
@@ -95,7 +96,7 @@ export class Compiler implements ResourceSource {
   }
 
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined {
-    if (name.length > MAX_NAME || !maySee(typeUrl, name, subscriber)) return undefined;
+    if (name.length > MAX_NAME || !maySee(this.#options.registry, typeUrl, { name, subscriber })) return undefined;
     const compile = compilers.get(typeUrl);
     if (compile === undefined) return undefined;
     return this.#memo.get(`${typeUrl} ${name}`, (read) => {
@@ -225,9 +226,4 @@ function define<T>(
 function withService<T>(name: string, compile: (namespace: string, service: string) => T): T | undefined {
   const [namespace = "", service = "", ...more] = name.split("/");
   return more.length > 0 || !isDnsLabel(namespace) || !isDnsLabel(service) ? undefined : compile(namespace, service);
-}
-
-/** A workload is for the proxy that hosts it; everything else is for every authenticated proxy. */
-function maySee(typeUrl: string, name: string, subscriber: Subscriber): boolean {
-  return typeUrl !== workloadType.typeUrl || name === parseWorkerStreamId(subscriber.proxyId).proxyId;
 }

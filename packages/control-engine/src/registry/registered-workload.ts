@@ -1,6 +1,6 @@
 // A workload as the registry keeps it.
 
-import type { RegisterRequest } from "@ripstop/model";
+import type { GatewayRegistration, RegisterRequest } from "@ripstop/model";
 
 /** One registered workload. Replaced as a whole when anything of it changes. */
 export interface RegisteredWorkload {
@@ -30,6 +30,8 @@ export interface RegisteredWorkload {
   readonly svidIssuedMs?: number;
   readonly svidSerialNumber?: string;
   readonly rootSha256?: string;
+  /** Present in the placement of Gateways of its namespace. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** What the registry keeps of an issued SVID. */

@@ -105,6 +105,12 @@ export class Registry {
   name(request: RegisterRequest): Result<{ readonly id: string; readonly spiffeId: string }, Failure> {
     const { namespace, service, instance } = request;
     const spiffeId = workloadSpiffeId(this.#options.trustDomain, namespace, request.serviceAccount ?? service);
+    if (!mayHostGateways(request)) {
+      return err({
+        kind: registrationRefused,
+        message: `the service account ${request.serviceAccount ?? service} may not host Gateways: use "gateway"`,
+      });
+    }
     const known = instance === undefined ? undefined : this.#entries.get(`${namespace}/${instance}`)?.workload;
     if (known === undefined && this.#entries.size >= (this.#options.maxWorkloads ?? 100_000)) {
       return err({
@@ -147,6 +153,7 @@ export class Registry {
       ready: before?.ready ?? false,
       ...(named.ttlMs === undefined ? {} : { svidTtlMs: named.ttlMs }),
       ...(named.node === undefined ? {} : { node: named.node }),
+      ...(request.gateway === undefined ? {} : { gateway: request.gateway }),
       ...svidRecord(named),
     };
     await this.#keep(workload, before);
@@ -264,4 +271,10 @@ function svidRecord({ svidNotAfterMs, svidIssuedMs, svidSerialNumber, rootSha256
 
 function unknown(id: string): Failure {
   return { kind: noSuchWorkload, message: `no workload ${id} is registered; its lease may have run out` };
+}
+
+/** A gateway's proxy gets private keys, so that an ordinary identity of the namespace is not enough. */
+function mayHostGateways({ gateway, service, serviceAccount = service }: RegisterRequest): boolean {
+  if (gateway === undefined) return true;
+  return serviceAccount === "gateway" || (gateway.names.length === 1 && gateway.names[0] === serviceAccount);
 }

@@ -5,6 +5,7 @@ import type { ConfigClient } from "@ripstop/discovery/client";
 import {
   ProxyProtocol,
   telemetry,
+  type BackendTls,
   type BootstrapWorkload,
   type InboundPort,
   type LoadShedding,
@@ -20,11 +21,12 @@ import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
-import { Connector, type PlainTarget } from "../7-connect/connector.ts";
+import { Connector, type BackendDialer, type PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import type { Engine } from "../engine.ts";
+import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
 import type { Edge } from "../telemetry/edge.ts";
 import type { HttpSession } from "./http-sessions.ts";
@@ -90,7 +92,9 @@ export class HostedWorkload implements OutboundContext {
   readonly tunnels: Set<LiveTunnel> = new Set();
   /** Live HTTP connections of the application. */
   readonly sessions: Set<HttpSession> = new Set();
-  /** Live connections of peers. */
+  /** The Gateways that this workload is the placement of. */
+  readonly gateways: HostedGateway[] = [];
+  /** Live connections of peers, and of clients of its Gateways. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
   readonly #sessionChecks: Timer;
@@ -105,35 +109,12 @@ export class HostedWorkload implements OutboundContext {
 
   constructor(options: HostedWorkloadOptions) {
     this.#options = options;
-    const { bootstrap, engine, config, factories, tls, trustDomain } = options;
+    const { bootstrap, engine, config, factories } = options;
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
-    this.connector = new Connector({
-      clock,
-      flush: engine.flush,
-      tls,
-      workloadId: bootstrap.id,
-      trustDomain,
-      random: () => engine.random(),
-    });
-    this.hosts = new HostTable({
-      namespace: bootstrap.namespace,
-      clock,
-      config,
-      connector: this.connector,
-      random: () => engine.random(),
-      onChanged: () => options.onChanged(),
-      onEjected: ({ service }, endpoint) => {
-        const { name, help } = metricNames.ENDPOINT_EJECTIONS;
-        engine.metrics.counter(name, help, { service }).add(1);
-        engine.log.warn("endpoint ejected after failures in a row", {
-          service,
-          endpoint: endpoint.id,
-          times: endpoint.ejections,
-        });
-      },
-    });
+    this.connector = this.newConnector();
+    this.hosts = this.newHostTable(this.connector, () => options.onChanged());
     this.view = new WorkloadView(bootstrap.id, config, factories, {
       onWorkloadChanged: (workload) => {
         this.#forgetPools(workload);
@@ -150,9 +131,45 @@ export class HostedWorkload implements OutboundContext {
     }
   }
 
+  /** Connections under this workload's identity; `backendTls` makes those to backends with certificates of their own. */
+  newConnector(backendTls?: (tls: BackendTls) => BackendDialer): Connector {
+    const { bootstrap, engine, tls, trustDomain } = this.#options;
+    return new Connector({
+      clock: engine.clock,
+      flush: engine.flush,
+      tls,
+      workloadId: bootstrap.id,
+      trustDomain,
+      random: () => engine.random(),
+      ...(backendTls === undefined ? {} : { backendTls }),
+    });
+  }
+
+  /** Names and services in use, reached by `connector`. */
+  newHostTable(connector: Connector, onChanged: () => void): HostTable {
+    const { bootstrap, engine, config } = this.#options;
+    return new HostTable({
+      namespace: bootstrap.namespace,
+      clock: engine.clock,
+      config,
+      connector,
+      random: () => engine.random(),
+      onChanged,
+      onEjected: ({ service }, endpoint) => {
+        const { name, help } = metricNames.ENDPOINT_EJECTIONS;
+        engine.metrics.counter(name, help, { service }).add(1);
+        engine.log.warn("endpoint ejected after failures in a row", {
+          service,
+          endpoint: endpoint.id,
+          times: endpoint.ejections,
+        });
+      },
+    });
+  }
+
   /** The workload, its policies and all declared upstreams are known. */
   get ready(): boolean {
-    if (!this.view.ready) return false;
+    if (!this.view.ready || this.gateways.some((gateway) => !gateway.ready)) return false;
     for (const { host } of this.#options.bootstrap.upstreams) {
       if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true) return false;
     }
@@ -163,6 +180,7 @@ export class HostedWorkload implements OutboundContext {
   get missing(): string {
     const { missing } = this.view;
     if (missing !== "") return missing;
+    for (const gateway of this.gateways) if (!gateway.ready) return gateway.missing;
     for (const { host } of this.#options.bootstrap.upstreams) {
       if (this.hosts.hosts.get(host.toLowerCase())?.ready !== true)
         return `the config of upstream ${host} has not arrived`;
@@ -172,6 +190,10 @@ export class HostedWorkload implements OutboundContext {
 
   get sourceService(): string {
     return this.view.workload?.service ?? "";
+  }
+
+  get namespace(): string {
+    return this.#options.bootstrap.namespace;
   }
 
   get spiffeId(): string {
@@ -301,6 +323,7 @@ export class HostedWorkload implements OutboundContext {
   /** Closes at once the connections of both directions whose peer is refused now; how many. */
   cutPeers(isRefused: (tls: TlsInfo) => boolean): number {
     let cut = this.connector.cut(isRefused);
+    for (const { connector } of this.gateways) cut += connector.cut(isRefused);
     for (const { conn } of [...this.inboundSessions]) {
       if (conn.tls === undefined || !isRefused(conn.tls)) continue;
       conn.destroy();
@@ -312,6 +335,7 @@ export class HostedWorkload implements OutboundContext {
   /** Ends everything at once. */
   close(): void {
     this.#sessionChecks.clear();
+    for (const gateway of this.gateways) gateway.close();
     for (const tunnel of this.tunnels) tunnel.destroy();
     for (const session of [...this.inboundSessions, ...this.sessions]) session.conn.destroy();
     this.view.close();
@@ -354,5 +378,6 @@ export class HostedWorkload implements OutboundContext {
   #recheck(): void {
     for (const exchange of [...this.exchanges]) exchange.recheck();
     for (const tunnel of [...this.tunnels]) tunnel.recheck();
+    for (const gateway of this.gateways) gateway.recheck();
   }
 }

@@ -116,7 +116,8 @@ export class HostTable {
     if (entry.waiting.delete(waiter)) this.#waiting--;
   }
 
-  #hold(service: string): Cluster {
+  /** A service without a name of its own in the table; each `hold` needs its `release`. */
+  hold(service: string): Cluster {
     let cluster = this.#clusters.get(service);
     if (cluster === undefined) {
       const { clock, config, connector } = this.#options;
@@ -134,7 +135,7 @@ export class HostTable {
     return cluster;
   }
 
-  #release(cluster: Cluster): void {
+  release(cluster: Cluster): void {
     cluster.users--;
     if (cluster.users > 0) return;
     this.#clusters.delete(cluster.service);
@@ -170,8 +171,8 @@ export class HostTable {
     } else if (entry.next?.service !== binding.service) {
       entry.next?.close();
       const source: ClusterSource = {
-        hold: (service) => this.#hold(service),
-        release: (cluster) => this.#release(cluster),
+        hold: (service) => this.hold(service),
+        release: (cluster) => this.release(cluster),
         routesArrived: () => this.#changed(entry),
       };
       entry.next = new Frontend(binding.service, namespace, source, config);

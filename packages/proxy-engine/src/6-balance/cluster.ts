@@ -82,8 +82,10 @@ function connectionKey(endpoint: Endpoint): string {
 }
 
 /** What its ports want at the start of connections, to be compared. */
-function proxyProtocols(service: Service | undefined): string {
-  return (service?.ports ?? []).map(({ port, proxyProtocol = 0 }) => `${port} ${proxyProtocol}`).join();
+function plainStarts(service: Service | undefined): string {
+  return (service?.ports ?? [])
+    .map(({ port, proxyProtocol = 0, backendTls }) => `${port} ${proxyProtocol} ${JSON.stringify(backendTls)}`)
+    .join();
 }
 
 /** One service with its endpoints. */
@@ -181,6 +183,11 @@ export class Cluster {
     return declared.length === 1 ? declared[0] : undefined;
   }
 
+  /** New connections to plain endpoints are made in another way from now on. */
+  renewPlain(): void {
+    for (const endpoint of this.#byKey.values()) if (!endpoint.mutualTls) endpoint.renewPools();
+  }
+
   /** Gives up the subscriptions; connections end when they are idle. */
   close(): void {
     if (this.#closed) return;
@@ -192,12 +199,12 @@ export class Cluster {
   }
 
   #onService(service: Service | undefined): void {
-    const headersChanged = proxyProtocols(service) !== proxyProtocols(this.config);
+    const startsChanged = plainStarts(service) !== plainStarts(this.config);
     this.config = service;
     this.#serviceKnown = true;
     this.settings = clusterSettings(service);
     this.#outliers.options = outlierOptions(service);
-    if (headersChanged) for (const endpoint of this.#byKey.values()) if (!endpoint.mutualTls) endpoint.renewPools();
+    if (startsChanged) this.renewPlain();
     this.#useResilience(resilienceSettings(service?.resilience));
     this.#owner.onClusterChanged(this);
   }
@@ -219,6 +226,10 @@ export class Cluster {
           proxyProtocol: ({ targetPorts }, port) =>
             this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.proxyProtocol ??
             ProxyProtocol.NONE,
+          backendTls: ({ targetPorts }, port) => {
+            const tls = this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.backendTls;
+            return tls === undefined ? undefined : this.#owner.connector.backendDialer(tls);
+          },
         });
         known.limiter = this.#newLimiter(true);
         this.#byKey.set(key, known);

@@ -2,7 +2,7 @@
 
 import { EndpointState, type GradientLimiter } from "@ripstop/balance";
 import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ripstop/model";
-import type { ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
+import type { BackendDialer, ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool, PoolLimits } from "../7-connect/http-pool.ts";
 import type { Edge } from "../telemetry/edge.ts";
@@ -15,6 +15,8 @@ export interface EndpointConnecting {
   readonly limits?: PoolLimits;
   /** The header that a plain endpoint wants on a port of it. */
   proxyProtocol(endpoint: Endpoint, port: number): ProxyProtocol;
+  /** The TLS that a plain endpoint wants on a port of it; undefined for none. */
+  backendTls(endpoint: Endpoint, port: number): BackendDialer | undefined;
 }
 
 /** An endpoint, its pools by workload port, and the telemetry slots bound to it. */
@@ -104,7 +106,17 @@ export class UpstreamEndpoint extends EndpointState {
   /** HTTP connections are shared by clients, so that a header can only say that this proxy speaks for itself. */
   #plainTarget(port: number): PlainTarget {
     const header = proxyHeader(this.#connecting.proxyProtocol(this.model, port), undefined);
-    return header === undefined ? this.plainAddress(port) : { ...this.plainAddress(port), header };
+    return {
+      ...this.plainAddress(port),
+      ...this.tlsOf(port),
+      ...(header === undefined ? {} : { header }),
+    };
+  }
+
+  /** The TLS that it wants on a port, as a part of a target. */
+  tlsOf(port: number): { readonly tls?: BackendDialer } {
+    const tls = this.#connecting.backendTls(this.model, port);
+    return tls === undefined ? {} : { tls };
   }
 
   /** Connections are to be made in another way from now on. */

@@ -5,6 +5,7 @@ import {
   closeCause,
   dial,
   meshServerName,
+  type BackendDial,
   type Connecting,
   type DialEvents,
   type FlushScheduler,
@@ -12,7 +13,7 @@ import {
   type TlsInfo,
 } from "@ripstop/net";
 import { parseSpiffeId } from "@ripstop/identity";
-import type { Endpoint } from "@ripstop/model";
+import type { BackendTls, Endpoint } from "@ripstop/model";
 import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import {
   CONNECT_TIMEOUT_MS,
@@ -37,12 +38,21 @@ export interface ConnectorOptions {
   readonly trustDomain: string;
   /** Numbers in [0, 1). */
   readonly random: () => number;
+  /** Makes TLS to backends outside the mesh; only at gateways. */
+  readonly backendTls?: (tls: BackendTls) => BackendDialer;
 }
 
 /** Where a plain connection goes. */
 export interface PlainTarget extends HostPort {
   /** PROXY protocol header to begin it with. */
   readonly header?: Buffer;
+  /** TLS that the destination wants; absent: none. */
+  readonly tls?: BackendDialer;
+}
+
+/** Makes TLS connections to backends outside the mesh. */
+export interface BackendDialer {
+  dial(options: BackendDial, events: DialEvents): Connecting;
 }
 
 /** Gives the time in which a connection must come about, as it is set now. */
@@ -120,7 +130,7 @@ export class Connector {
       get timeoutMs(): number {
         return connectTimeout();
       },
-      dial: (events: DialEvents): Connecting => this.dialPlain(target, connectTimeout(), events),
+      dial: (events: DialEvents): Connecting => this.#dialHttp(target, connectTimeout(), { http2, events }),
     };
     if (http2)
       return this.#keep(
@@ -151,9 +161,25 @@ export class Connector {
     return new TunnelDial(tunnels, target, events, (onTimeout) => this.#options.clock.after(timeoutMs, onTimeout));
   }
 
-  /** A plain connection. */
+  #dialHttp(
+    target: PlainTarget,
+    timeoutMs: number,
+    { http2, events }: { readonly http2: boolean; readonly events: DialEvents },
+  ): Connecting {
+    if (target.tls === undefined) return this.dialPlain(target, timeoutMs, events);
+    const alpn = http2 ? "h2" : "http/1.1";
+    return target.tls.dial({ ...target, timeoutMs, clock: this.#options.clock, alpn }, events);
+  }
+
+  /** How TLS to a backend is made; undefined when the caller does not make any (only gateways do). */
+  backendDialer(tls: BackendTls): BackendDialer | undefined {
+    return this.#options.backendTls?.(tls);
+  }
+
+  /** A connection to a plain destination, or one with TLS of its own, for raw bytes. */
   dialPlain(target: PlainTarget, timeoutMs: number, events: DialEvents): Connecting {
-    const { host, port, header } = target;
+    const { host, port, header, tls } = target;
+    if (tls !== undefined) return tls.dial({ ...target, timeoutMs, clock: this.#options.clock, alpn: "" }, events);
     const options = { host, port, timeoutMs, clock: this.#options.clock };
     if (header === undefined) return dial(options, events);
     return dial(options, {
@@ -198,7 +224,8 @@ export class Connector {
   }
 }
 
-function failLater(events: DialEvents, message: string): Connecting {
+/** Fails in a later turn. */
+export function failLater(events: DialEvents, message: string): Connecting {
   let cancelled = false;
   queueMicrotask(() => {
     if (!cancelled) events.onFailed(closeCause("RIPSTOP_CONFIG", message));

@@ -162,8 +162,13 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.refused = refused;
     this.#responseStarted = true;
     this.status = refused.status ?? refused.kind.status;
-    sendRefusal(this.downstream, this.request, refused, this.engine.clock.nowMs());
+    sendRefusal(this.downstream, this.request, this.shown(refused), this.engine.clock.nowMs());
     this.#responseDone();
+  }
+
+  /** What the caller may know of a refusal. */
+  protected shown(refused: Refusal): Refusal {
+    return refused;
   }
 
   /** Answers an OPTIONS or TRACE that must go no further (RFC 9110 §7.6.2, §9.3.8). True when it did. */

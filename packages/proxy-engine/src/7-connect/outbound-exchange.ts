@@ -4,7 +4,7 @@ import type { CircuitBreaker, GradientLimiter } from "@ripstop/balance";
 import type { ErrorKind } from "@ripstop/core";
 import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream } from "@ripstop/http";
 import { Protocol } from "@ripstop/model";
-import { chooseBackend, splitTarget, type CompiledRule } from "@ripstop/routing";
+import { chooseBackend, splitTarget, type CompiledRule, type RouteRequest } from "@ripstop/routing";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Frontend } from "../4-route/frontend.ts";
@@ -112,16 +112,23 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #idleMark = 0;
   #idleLooks = 0;
 
+  /** The gateway that the request came in by; undefined for those of the application. */
+  readonly #edgeEntry: EdgeEntry | undefined;
+  /** What is judged again when policies change, as the client sent it. */
+  #asked: AskedFor | undefined = undefined;
+
   constructor(context: OutboundContext, downstream: ServerStream, head: RequestHead, options: ExchangeStart) {
     super(context.engine, downstream, head, options.end);
     this.#context = context;
     this.#declared = options.declared;
+    this.#edgeEntry = options.edge;
   }
 
   /** Runs the stages. */
   start(): void {
     const request = this.request;
     const target = canonicalTarget(request.path);
+    this.#edgeEntry?.prepare(request);
     applyOutboundDuties(request, this.#context.sourceService, this.engine.ids);
     if (this.engine.live.exchanges > MAX_EXCHANGES) {
       this.refuse(refusal(tooManyExchanges, `${MAX_EXCHANGES} requests are under way`));
@@ -148,6 +155,10 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (this.answeredAsLast()) return;
     if (request.scheme === "") request.scheme = "http";
     this.#isGrpc = isGrpc(request);
+    if (this.#edgeEntry !== undefined) {
+      this.#enter(this.#edgeEntry);
+      return;
+    }
     const host = this.#context.hosts.lookup(this.#target.host, this.startedMs);
     if (host === undefined) {
       this.refuse(refusal(tooManyWaiting, "too many host names are in use"));
@@ -164,6 +175,34 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     this.#waiting = true;
     this.#time("config", this.startedMs + CONFIG_WAIT_MS);
+  }
+
+  /** A request from outside: judged first, then routed by what is attached to the listener. */
+  #enter(edge: EdgeEntry): void {
+    const { path, query } = splitTarget(this.request.path);
+    this.#asked = { host: this.#target.host, path, query };
+    edge.exchanges.add(this);
+    const refused = edge.judge(this.request, this.#asked);
+    if (refused !== undefined) {
+      this.refuse(refused);
+      return;
+    }
+    const rules = edge.rulesFor(this.#target.host);
+    if ("kind" in rules) this.refuse(rules);
+    else this.#follow(rules, edge, edge.port);
+  }
+
+  /** Judges again after policies changed, and ends what is refused now. Only what came in by a gateway is judged here. */
+  recheck(): void {
+    if (this.finished || this.#edgeEntry === undefined || this.#asked === undefined) return;
+    const refused = this.#edgeEntry.judge(this.request, this.#asked);
+    if (refused !== undefined) this.abort(refused);
+  }
+
+  protected override shown(refused: Refusal): Refusal {
+    if (this.#edgeEntry === undefined) return refused;
+    // Who calls from outside learns what went wrong, but neither addresses nor names of policies.
+    return { ...refused, message: refused.kind.title, policy: "", clause: "" };
   }
 
   onHostReady(host: HostEntry): void {
@@ -185,40 +224,46 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#refusePort(frontend);
       return;
     }
-    let clusterName = frontend.service;
     this.#servicePort = port.port;
     this.#protocol = port.protocol;
     const matcher = frontend.matcher?.forPort(port.port);
-    if (matcher !== undefined) {
-      const { path, query } = splitTarget(this.request.path);
-      const { method, headers } = this.request;
-      const rule = matcher.match({ host: this.#target.host, method, path, query, headers });
-      if (rule === undefined) {
-        this.refuse(refusal(noRouteMatched, `no route of ${frontend.service} matches ${method} ${path}`));
-        return;
-      }
-      this.#rule = rule;
-      const backend = rule.backends[chooseBackend(rule, this.engine.random())];
-      const own = backend?.filters;
-      if (rule.filters !== undefined || own !== undefined) {
-        this.#filters = new AppliedFilters(rule.filters, backend?.invalid === "" ? own : undefined);
-        if (this.#answered(this.#filters, port.port)) return;
-      }
-      if (backend === undefined || backend.service === "") {
-        const why = backend === undefined ? "the rule has no backends" : backend.invalid;
-        this.refuse(refusal(invalidBackend, `${rule.source}: ${why}`));
-        return;
-      }
-      clusterName = backend.service;
-      this.#servicePort = backend.port === 0 ? port.port : backend.port;
-    }
-    const cluster = frontend.backend(clusterName);
-    if (cluster === undefined) {
-      this.refuse(refusal(configNotReceived, `the config of ${clusterName} has not arrived`));
+    if (matcher === undefined) this.#send(frontend.cluster, frontend);
+    else this.#follow(matcher, frontend, port.port);
+  }
+
+  /** Goes where the rule that matches says; `port` is the one that the request came in on. */
+  #follow(rules: RouteRules, backends: BackendSource, port: number): void {
+    const { path, query } = splitTarget(this.request.path);
+    const { method, headers } = this.request;
+    const rule = rules.match({ host: this.#target.host, method, path, query, headers });
+    if (rule === undefined) {
+      this.refuse(refusal(noRouteMatched, `no route of ${backends.service} matches ${method} ${path}`));
       return;
     }
+    this.#rule = rule;
+    const backend = rule.backends[chooseBackend(rule, this.engine.random())];
+    const own = backend?.filters;
+    if (rule.filters !== undefined || own !== undefined) {
+      this.#filters = new AppliedFilters(rule.filters, backend?.invalid === "" ? own : undefined);
+      if (this.#answered(this.#filters, port)) return;
+    }
+    if (backend === undefined || backend.service === "") {
+      const why = backend === undefined ? "the rule has no backends" : backend.invalid;
+      this.refuse(refusal(invalidBackend, `${rule.source}: ${why}`));
+      return;
+    }
+    this.#servicePort = backend.port === 0 ? port : backend.port;
+    const cluster = backends.backend(backend.service);
+    if (cluster === undefined) {
+      this.refuse(refusal(configNotReceived, `the config of ${backend.service} has not arrived`));
+      return;
+    }
+    this.#protocol = cluster.port(this.#servicePort)?.protocol ?? this.#protocol;
+    this.#send(cluster, backends);
+  }
+
+  #send(cluster: Cluster, backends: BackendSource): void {
     this.#cluster = cluster;
-    if (matcher !== undefined) this.#protocol = cluster.port(this.#servicePort)?.protocol ?? this.#protocol;
     if (cluster.guarded && !this.#admit(cluster)) return;
     cluster.budget.recordRequest();
     if (!this.#limitTime(cluster)) return;
@@ -228,7 +273,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     const copies = this.#filters.editRequest(this.request, this.engine.random);
     this.#balance(cluster);
-    if (copies.length > 0) this.#mirror(copies, frontend);
+    if (copies.length > 0) this.#mirror(copies, backends);
   }
 
   /** Counts the request in, or refuses it when too much is under way to the service. */
@@ -293,9 +338,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   /** Sends the copies; the request itself is on its way already. */
-  #mirror(copies: readonly MirrorCopy[], frontend: Frontend): void {
+  #mirror(copies: readonly MirrorCopy[], backends: BackendSource): void {
     const whole = this.replayable && !this.finished;
-    const mirrors = mirroredRequests(this.engine, copies, (service) => (whole ? frontend.backend(service) : undefined));
+    const mirrors = mirroredRequests(this.engine, copies, (service) => (whole ? backends.backend(service) : undefined));
     if (mirrors.length > 0) this.mirrorTo(mirrors);
   }
 
@@ -804,6 +849,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   protected override record(): void {
+    this.#edgeEntry?.exchanges.delete(this);
     this.#timer?.cancel();
     if (this.#hedge !== undefined) this.#dropHedge();
     if (this.#breaker !== undefined) {
@@ -838,7 +884,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #edge(): Edge {
     return this.#context.edge(
       this.#endpoint,
-      this.#host?.frontend?.service ?? this.#target.host,
+      this.#edgeEntry?.service ?? this.#host?.frontend?.service ?? this.#target.host,
       this.#isGrpc ? "grpc" : "http",
     );
   }
@@ -856,6 +902,46 @@ export interface ExchangeStart {
   /** The request has no body. */
   readonly end: boolean;
   readonly declared: DeclaredTarget | undefined;
+  /** Set for requests that came in by a gateway. */
+  readonly edge?: EdgeEntry;
+}
+
+/** Rules in force: those of a service's port, or of a gateway's listener. */
+export interface RouteRules {
+  match(request: RouteRequest): CompiledRule | undefined;
+}
+
+/** Gives the clusters of the backends that rules name. */
+export interface BackendSource {
+  /** The service, or the gateway: "NAMESPACE/NAME". */
+  readonly service: string;
+  backend(service: string): Cluster | undefined;
+}
+
+/** What the client asked for, before routes changed it. */
+export interface AskedFor {
+  readonly host: string;
+  readonly path: string;
+  readonly query: string;
+}
+
+/** An exchange that can be judged again. */
+export interface Rejudged {
+  recheck(): void;
+}
+
+/** The way in of requests from outside the mesh. */
+export interface EdgeEntry extends BackendSource {
+  /** The listener's port, as the Gateway names it. */
+  readonly port: number;
+  /** Exchanges under way, to be judged again. */
+  readonly exchanges: Set<Rejudged>;
+  /** Replaces what only the edge may say. */
+  prepare(request: RequestHead): void;
+  /** Why policies refuse the request; undefined when they do not. */
+  judge(request: RequestHead, asked: AskedFor): Refusal | undefined;
+  /** The routes for a host, or why there are none. */
+  rulesFor(host: string): RouteRules | Refusal;
 }
 
 /** A declared upstream. */

@@ -89,7 +89,8 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
         destination:
           client.proxied === true ? { address: client.localAddress, port: client.localPort } : { address: host, port },
       });
-      const address = header === undefined ? { host, port } : { host, port, header };
+      const tls = endpoint.tlsOf(port);
+      const address = header === undefined ? { host, port, ...tls } : { host, port, ...tls, header };
       this.#dialing = this.#context.connector.dialPlain(address, cluster.settings.connectTimeoutMs, this);
     }
   }

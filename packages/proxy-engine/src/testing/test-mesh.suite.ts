@@ -16,7 +16,9 @@ import {
   workloadType,
   type BootstrapUpstream,
   type BootstrapWorkload,
+  type BackendTls,
   type Endpoint,
+  type GatewayRegistration,
   type HttpRule,
   type PolicyRef,
   type ProxyPorts,
@@ -69,6 +71,8 @@ export interface TestWorkload {
   readonly random?: () => number;
   readonly inboundProxyProtocol?: boolean;
   readonly tunnelIdleMs?: number;
+  /** Makes it the placement of Gateways of its namespace. */
+  readonly gateway?: GatewayRegistration;
 }
 
 /** A proxy of the test with what it reported. */
@@ -132,6 +136,7 @@ export class TestMesh {
         inboundHost: "127.0.0.1",
         upstreams: workload.upstreams ?? [],
         inboundProxyProtocol: workload.inboundProxyProtocol ?? false,
+        ...(workload.gateway === undefined ? {} : { gateway: workload.gateway }),
       });
     }
     const reports: telemetry.ProxyReport[] = [];
@@ -211,6 +216,7 @@ export class TestMesh {
         name: "",
         protocol: port.protocol ?? Protocol.UNSPECIFIED,
         ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
+        ...(port.backendTls === undefined ? {} : { backendTls: port.backendTls }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
     });
@@ -255,6 +261,7 @@ export interface ServiceOptions {
     readonly port: number;
     readonly protocol?: Protocol;
     readonly proxyProtocol?: ProxyProtocol;
+    readonly backendTls?: BackendTls;
   }[];
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];

@@ -74,6 +74,10 @@ export interface Workload {
     | undefined;
   /** The service that telemetry names this workload by, "NAMESPACE/NAME"; "" when it belongs to none. */
   service: string;
+  /** Present in a workload that is the placement of Gateways. */
+  gateway?:
+    | GatewayPlacement
+    | undefined;
   /** What is refused when it has too much to do; absent: nothing. */
   shedding?: LoadShedding | undefined;
 }
@@ -81,6 +85,12 @@ export interface Workload {
 export interface Workload_LabelsEntry {
   key: string;
   value: string;
+}
+
+/** Its proxy may subscribe to the Gateway, GatewayRoutes and GatewayRoute resources of these, and of no others. */
+export interface GatewayPlacement {
+  /** "NAMESPACE/NAME", all of the workload's own namespace. */
+  gateways: string[];
 }
 
 export interface InboundPort {
@@ -133,7 +143,47 @@ export interface ServicePort {
   name: string;
   protocol: Protocol;
   /** Endpoints with REACH_PLAIN want this header at the start of each connection. */
-  proxyProtocol?: ProxyProtocol | undefined;
+  proxyProtocol?:
+    | ProxyProtocol
+    | undefined;
+  /**
+   * Gateways speak TLS to endpoints with REACH_PLAIN (Gateway API BackendTLSPolicy); absent: plain bytes. Endpoints with
+   * REACH_MESH have mutual TLS anyway.
+   */
+  backendTls?: BackendTls | undefined;
+}
+
+/**
+ * How a gateway proves to itself that it speaks with the right backend (Gateway API BackendTLSPolicy). Never falls back to
+ * plain bytes.
+ */
+export interface BackendTls {
+  /** Server name of the handshake, and the name that the certificate must carry when `subject_alt_names` is empty. */
+  hostname: string;
+  /** PEM certificates of the authorities to believe; "" means those that the system believes. */
+  rootsPem: string;
+  /** When not empty, the certificate must carry one of these, and `hostname` is the server name only. */
+  subjectAltNames: SubjectAltName[];
+  /** Why no connection can be made (no valid CA), in plain words; "" when it can: requests get 502, connections are closed. */
+  invalid: string;
+  /** Which resource it came from: "BackendTLSPolicy NAMESPACE/NAME". */
+  source: string;
+}
+
+export interface SubjectAltName {
+  type: SubjectAltName_Type;
+  /** A host name, "*.example.com" included, or a URI, compared as it is. */
+  value: string;
+}
+
+export const SubjectAltName_Type = { DNS: 0, URI: 1, UNRECOGNIZED: -1 } as const;
+
+export type SubjectAltName_Type = typeof SubjectAltName_Type[keyof typeof SubjectAltName_Type];
+
+export namespace SubjectAltName_Type {
+  export type DNS = typeof SubjectAltName_Type.DNS;
+  export type URI = typeof SubjectAltName_Type.URI;
+  export type UNRECOGNIZED = typeof SubjectAltName_Type.UNRECOGNIZED;
 }
 
 /** Settings of balancing, retries and ejection; zero means the default that the comment names. */
@@ -409,7 +459,23 @@ export interface HttpRule {
   requestTimeoutMs: number;
   backendTimeoutMs: number;
   /** In place of the defaults of the service; absent when the route says nothing. */
-  retry?: RetryPolicy | undefined;
+  retry?:
+    | RetryPolicy
+    | undefined;
+  /**
+   * In a GatewayRoute: its place among the matches of all routes with the same host name. Absent in Routes, whose order
+   * decides.
+   */
+  precedence?: MatchPrecedence | undefined;
+}
+
+/** What decides between matches of several routes: compared number by number, the greater first; a missing one is 0. */
+export interface MatchPrecedence {
+  /**
+   * HTTPRoute: kind of path match (exact 2, regular expression 1, prefix 0), length of the path, has a method (1 or 0), number
+   * of headers, number of query parameters. GRPCRoute: length of the service, of the method, number of headers.
+   */
+  ranks: number[];
 }
 
 /** What is tried again (GEP-1731). Retries stay within the retry budget of the service. */
@@ -534,6 +600,143 @@ export interface Backend {
   filters: HttpRouteFilter[];
 }
 
+/**
+ * One Gateway: where it listens, with the certificates and keys that it shows. Resource name: "NAMESPACE/NAME". Only a proxy
+ * whose workload hosts it may subscribe. Which routes are attached stands in GatewayRoutes, so that keys are sent only when
+ * the Gateway or a Secret changes.
+ */
+export interface Gateway {
+  /** "NAMESPACE/NAME". */
+  name: string;
+  /**
+   * The usable listeners, in order of precedence: the Gateway's own, then those of its ListenerSets. Those that are not
+   * accepted or not programmed (conflicted, without a valid certificate) are left out.
+   */
+  listeners: GatewayListener[];
+  /** IP addresses that the Gateway asks for (spec.addresses); empty: where the operator of the proxy put it. */
+  addresses: string[];
+  /** What guards requests that come in by this gateway, in the order of evaluation. */
+  policies: PolicyRef[];
+  /** Shown to backends that ask for a certificate (spec.tls.backend.clientCertificateRef); absent: none. */
+  backendClientCertificate?: KeyPair | undefined;
+}
+
+/** One listener. Several may share a port; then host names (server names, for TLS) decide between them. */
+export interface GatewayListener {
+  /** Unique in the Gateway: the listener's name, or "NAMESPACE/LISTENERSET/NAME" for one of a ListenerSet. */
+  name: string;
+  port: number;
+  kind: GatewayListener_Kind;
+  /** Lower case; "" means all; "*.example.com" is a suffix match over any number of labels. */
+  hostname: string;
+  /** With HTTPS and TLS_TERMINATE at least one. The one that fits the server name best is shown, else the first. */
+  certificates: KeyPair[];
+  /** Absent: clients are not asked for a certificate. */
+  clientValidation?: ClientValidation | undefined;
+}
+
+export const GatewayListener_Kind = {
+  UNSPECIFIED: 0,
+  HTTP: 1,
+  HTTPS: 2,
+  /** TLS_TERMINATE - TLS is ended here, what is inside goes to the backends of TLSRoutes or TCPRoutes as it is. */
+  TLS_TERMINATE: 3,
+  /** TLS_PASSTHROUGH - The bytes go on as they are; the server name decides. */
+  TLS_PASSTHROUGH: 4,
+  TCP: 5,
+  /** UDP - Named only; carries no traffic yet. */
+  UDP: 6,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type GatewayListener_Kind = typeof GatewayListener_Kind[keyof typeof GatewayListener_Kind];
+
+export namespace GatewayListener_Kind {
+  export type UNSPECIFIED = typeof GatewayListener_Kind.UNSPECIFIED;
+  export type HTTP = typeof GatewayListener_Kind.HTTP;
+  export type HTTPS = typeof GatewayListener_Kind.HTTPS;
+  export type TLS_TERMINATE = typeof GatewayListener_Kind.TLS_TERMINATE;
+  export type TLS_PASSTHROUGH = typeof GatewayListener_Kind.TLS_PASSTHROUGH;
+  export type TCP = typeof GatewayListener_Kind.TCP;
+  export type UDP = typeof GatewayListener_Kind.UDP;
+  export type UNRECOGNIZED = typeof GatewayListener_Kind.UNRECOGNIZED;
+}
+
+/** A certificate with its key. */
+export interface KeyPair {
+  /** PEM, leaf first. */
+  chainPem: string;
+  /** PEM, PKCS #8, PKCS #1 or SEC 1, not encrypted. Never logged. */
+  keyPem: string;
+}
+
+/** Which clients may finish a TLS handshake (Gateway API FrontendTLSValidation). */
+export interface ClientValidation {
+  /** PEM certificates of the authorities. */
+  rootsPem: string;
+  mode: ClientValidation_Mode;
+}
+
+export const ClientValidation_Mode = {
+  /** ALLOW_VALID_ONLY - Clients without a certificate of one of the roots are refused. */
+  ALLOW_VALID_ONLY: 0,
+  /** ALLOW_INSECURE_FALLBACK - Clients are asked, and come in whatever they show. */
+  ALLOW_INSECURE_FALLBACK: 1,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type ClientValidation_Mode = typeof ClientValidation_Mode[keyof typeof ClientValidation_Mode];
+
+export namespace ClientValidation_Mode {
+  export type ALLOW_VALID_ONLY = typeof ClientValidation_Mode.ALLOW_VALID_ONLY;
+  export type ALLOW_INSECURE_FALLBACK = typeof ClientValidation_Mode.ALLOW_INSECURE_FALLBACK;
+  export type UNRECOGNIZED = typeof ClientValidation_Mode.UNRECOGNIZED;
+}
+
+/** The routes that are attached to a Gateway. Resource name: "NAMESPACE/NAME" of the Gateway; present for each that exists. */
+export interface GatewayRoutes {
+  gateway: string;
+  /** Names of GatewayRoute resources, sorted. */
+  routes: string[];
+}
+
+/**
+ * One route as one Gateway sees it, a resource of its own so that its change sends nothing else. Resource name:
+ * "GATEWAY-NAMESPACE/GATEWAY/KIND/NAMESPACE/NAME", for example "infra/edge/HTTPRoute/shop/catalog".
+ */
+export interface GatewayRoute {
+  name: string;
+  /** metadata.creationTimestamp (RFC 3339): of equal matches that of the older route wins, then "NAMESPACE/NAME". */
+  created: string;
+  attachments: RouteAttachment[];
+  /**
+   * Of HTTPRoutes and GRPCRoutes: one for each match of each rule, in the order of the rules and of their matches.
+   * `hostnames` is empty: those of the attachments hold.
+   */
+  http: HttpRule[];
+  /** Of TLSRoutes, TCPRoutes and UDPRoutes. */
+  streams: StreamRule[];
+}
+
+/** A listener that a route is attached to. */
+export interface RouteAttachment {
+  /** GatewayListener.name. */
+  listener: string;
+  /**
+   * Host names of the route within the listener's, in lower case: the narrower one of each pair that intersects. Empty: all
+   * that the listener takes.
+   */
+  hostnames: string[];
+}
+
+/** Where whole connections go. */
+export interface StreamRule {
+  /** "TCPRoute NAMESPACE/NAME rule 0". */
+  source: string;
+  /** By weight; the share of an invalid one, and of a rule without any, is closed. */
+  backends: Backend[];
+}
+
 /** The roots that a trust domain's SVIDs are checked against. Resource name: the trust domain. */
 export interface TrustBundle {
   trustDomain: string;
@@ -633,6 +836,7 @@ function createBaseWorkload(): Workload {
     policies: [],
     locality: undefined,
     service: "",
+    gateway: undefined,
     shedding: undefined,
   };
 }
@@ -665,6 +869,9 @@ export const Workload: MessageFns<Workload> = {
     }
     if (message.service !== "") {
       writer.uint32(74).string(message.service);
+    }
+    if (message.gateway !== undefined) {
+      GatewayPlacement.encode(message.gateway, writer.uint32(162).fork()).join();
     }
     if (message.shedding !== undefined) {
       LoadShedding.encode(message.shedding, writer.uint32(322).fork()).join();
@@ -760,6 +967,14 @@ export const Workload: MessageFns<Workload> = {
             message.service = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.gateway = GatewayPlacement.decode(reader, reader.uint32());
+            continue;
+          }
           case 40: {
             if (tag !== 322) {
               break;
@@ -823,6 +1038,52 @@ export const Workload_LabelsEntry: MessageFns<Workload_LabelsEntry> = {
             }
 
             message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGatewayPlacement(): GatewayPlacement {
+  return { gateways: [] };
+}
+
+export const GatewayPlacement: MessageFns<GatewayPlacement> = {
+  encode(message: GatewayPlacement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.gateways) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GatewayPlacement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGatewayPlacement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.gateways.push(reader.string());
             continue;
           }
         }
@@ -1201,7 +1462,7 @@ export const Service: MessageFns<Service> = {
 };
 
 function createBaseServicePort(): ServicePort {
-  return { port: 0, name: "", protocol: 0, proxyProtocol: undefined };
+  return { port: 0, name: "", protocol: 0, proxyProtocol: undefined, backendTls: undefined };
 }
 
 export const ServicePort: MessageFns<ServicePort> = {
@@ -1217,6 +1478,9 @@ export const ServicePort: MessageFns<ServicePort> = {
     }
     if (message.proxyProtocol !== undefined) {
       writer.uint32(32).int32(message.proxyProtocol);
+    }
+    if (message.backendTls !== undefined) {
+      BackendTls.encode(message.backendTls, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -1264,6 +1528,161 @@ export const ServicePort: MessageFns<ServicePort> = {
             }
 
             message.proxyProtocol = reader.int32() as any;
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.backendTls = BackendTls.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBackendTls(): BackendTls {
+  return { hostname: "", rootsPem: "", subjectAltNames: [], invalid: "", source: "" };
+}
+
+export const BackendTls: MessageFns<BackendTls> = {
+  encode(message: BackendTls, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hostname !== "") {
+      writer.uint32(10).string(message.hostname);
+    }
+    if (message.rootsPem !== "") {
+      writer.uint32(18).string(message.rootsPem);
+    }
+    for (const v of message.subjectAltNames) {
+      SubjectAltName.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.invalid !== "") {
+      writer.uint32(34).string(message.invalid);
+    }
+    if (message.source !== "") {
+      writer.uint32(42).string(message.source);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackendTls {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackendTls();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rootsPem = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.subjectAltNames.push(SubjectAltName.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.invalid = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSubjectAltName(): SubjectAltName {
+  return { type: 0, value: "" };
+}
+
+export const SubjectAltName: MessageFns<SubjectAltName> = {
+  encode(message: SubjectAltName, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== 0) {
+      writer.uint32(8).int32(message.type);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubjectAltName {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubjectAltName();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.type = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
             continue;
           }
         }
@@ -2462,6 +2881,7 @@ function createBaseHttpRule(): HttpRule {
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,
     retry: undefined,
+    precedence: undefined,
   };
 }
 
@@ -2499,6 +2919,9 @@ export const HttpRule: MessageFns<HttpRule> = {
     }
     if (message.retry !== undefined) {
       RetryPolicy.encode(message.retry, writer.uint32(90).fork()).join();
+    }
+    if (message.precedence !== undefined) {
+      MatchPrecedence.encode(message.precedence, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -2603,6 +3026,74 @@ export const HttpRule: MessageFns<HttpRule> = {
 
             message.retry = RetryPolicy.decode(reader, reader.uint32());
             continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.precedence = MatchPrecedence.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMatchPrecedence(): MatchPrecedence {
+  return { ranks: [] };
+}
+
+export const MatchPrecedence: MessageFns<MatchPrecedence> = {
+  encode(message: MatchPrecedence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ranks.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.ranks) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MatchPrecedence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMatchPrecedence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.ranks.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ranks.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -3520,6 +4011,572 @@ export const Backend: MessageFns<Backend> = {
             }
 
             message.filters.push(HttpRouteFilter.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGateway(): Gateway {
+  return { name: "", listeners: [], addresses: [], policies: [], backendClientCertificate: undefined };
+}
+
+export const Gateway: MessageFns<Gateway> = {
+  encode(message: Gateway, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.listeners) {
+      GatewayListener.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.addresses) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.policies) {
+      PolicyRef.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.backendClientCertificate !== undefined) {
+      KeyPair.encode(message.backendClientCertificate, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Gateway {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGateway();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.listeners.push(GatewayListener.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.policies.push(PolicyRef.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.backendClientCertificate = KeyPair.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGatewayListener(): GatewayListener {
+  return { name: "", port: 0, kind: 0, hostname: "", certificates: [], clientValidation: undefined };
+}
+
+export const GatewayListener: MessageFns<GatewayListener> = {
+  encode(message: GatewayListener, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.port !== 0) {
+      writer.uint32(16).uint32(message.port);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(24).int32(message.kind);
+    }
+    if (message.hostname !== "") {
+      writer.uint32(34).string(message.hostname);
+    }
+    for (const v of message.certificates) {
+      KeyPair.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.clientValidation !== undefined) {
+      ClientValidation.encode(message.clientValidation, writer.uint32(50).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GatewayListener {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGatewayListener();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.hostname = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.certificates.push(KeyPair.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.clientValidation = ClientValidation.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseKeyPair(): KeyPair {
+  return { chainPem: "", keyPem: "" };
+}
+
+export const KeyPair: MessageFns<KeyPair> = {
+  encode(message: KeyPair, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.chainPem !== "") {
+      writer.uint32(10).string(message.chainPem);
+    }
+    if (message.keyPem !== "") {
+      writer.uint32(18).string(message.keyPem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyPair {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyPair();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.chainPem = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyPem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseClientValidation(): ClientValidation {
+  return { rootsPem: "", mode: 0 };
+}
+
+export const ClientValidation: MessageFns<ClientValidation> = {
+  encode(message: ClientValidation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rootsPem !== "") {
+      writer.uint32(10).string(message.rootsPem);
+    }
+    if (message.mode !== 0) {
+      writer.uint32(16).int32(message.mode);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClientValidation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClientValidation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rootsPem = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGatewayRoutes(): GatewayRoutes {
+  return { gateway: "", routes: [] };
+}
+
+export const GatewayRoutes: MessageFns<GatewayRoutes> = {
+  encode(message: GatewayRoutes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.gateway !== "") {
+      writer.uint32(10).string(message.gateway);
+    }
+    for (const v of message.routes) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GatewayRoutes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGatewayRoutes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.gateway = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.routes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGatewayRoute(): GatewayRoute {
+  return { name: "", created: "", attachments: [], http: [], streams: [] };
+}
+
+export const GatewayRoute: MessageFns<GatewayRoute> = {
+  encode(message: GatewayRoute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.created !== "") {
+      writer.uint32(18).string(message.created);
+    }
+    for (const v of message.attachments) {
+      RouteAttachment.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.http) {
+      HttpRule.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.streams) {
+      StreamRule.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GatewayRoute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGatewayRoute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.created = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.attachments.push(RouteAttachment.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.http.push(HttpRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.streams.push(StreamRule.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRouteAttachment(): RouteAttachment {
+  return { listener: "", hostnames: [] };
+}
+
+export const RouteAttachment: MessageFns<RouteAttachment> = {
+  encode(message: RouteAttachment, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.listener !== "") {
+      writer.uint32(10).string(message.listener);
+    }
+    for (const v of message.hostnames) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteAttachment {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteAttachment();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.listener = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hostnames.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStreamRule(): StreamRule {
+  return { source: "", backends: [] };
+}
+
+export const StreamRule: MessageFns<StreamRule> = {
+  encode(message: StreamRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    for (const v of message.backends) {
+      Backend.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.backends.push(Backend.decode(reader, reader.uint32()));
             continue;
           }
         }

@@ -1,0 +1,403 @@
+// One Gateway that this proxy is the placement of: its config, its listening sockets, the ways of its connections.
+
+import { RipstopError, type Timer } from "@ripstop/core";
+import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
+import {
+  gatewayType,
+  GatewayListener_Kind,
+  SubjectAltName_Type,
+  type BackendTls,
+  type Gateway,
+  type GatewayListener,
+  type KeyPair,
+} from "@ripstop/model";
+import {
+  ADDRESS_FORBIDDEN,
+  BackendTlsDialer,
+  listen,
+  listenEdge,
+  type ClientHello,
+  type Conn,
+  type EdgeChoice,
+  type Listener,
+  type TlsObserver,
+} from "@ripstop/net";
+import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
+import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
+import { HostTable } from "../4-route/host-table.ts";
+import type { PolicyChain } from "../5-filter/policy-chain.ts";
+import type { Cluster } from "../6-balance/cluster.ts";
+import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import { failLater, type BackendDialer, type Connector } from "../7-connect/connector.ts";
+import type { HttpPool } from "../7-connect/http-pool.ts";
+import type { Rejudged } from "../7-connect/outbound-exchange.ts";
+import type { Engine } from "../engine.ts";
+import { gatewayListenerUnusable, gatewayPortClosed } from "../errors.ts";
+import { MAX_LISTENER_CONNECTIONS } from "../settings.ts";
+import type { Edge } from "../telemetry/edge.ts";
+import { EdgeHttp, EdgeHttpStart, serveEdgeTls } from "./edge-http.ts";
+import { EdgePort, familyOf } from "./edge-port.ts";
+import { EdgeStream } from "./edge-stream.ts";
+import type { GatewayContext } from "./gateway-context.ts";
+import { RouteTable } from "./route-table.ts";
+
+/** What a Gateway's placement needs. */
+export interface HostedGatewayOptions {
+  /** "NAMESPACE/NAME". */
+  readonly gateway: string;
+  readonly workload: HostedWorkload;
+  readonly config: ConfigClient;
+  readonly observer: TlsObserver;
+  /** Where to listen when the Gateway asks for no address. */
+  readonly address: string;
+  readonly portOffset: number;
+  /** Something changed: look whether everything is there. */
+  onChanged(): void;
+}
+
+/** A socket of a Gateway. */
+interface OpenSocket {
+  readonly key: string;
+  readonly host: string;
+  readonly edge: EdgePort;
+  /** Undefined while it is being opened, and until it can be. */
+  listener: Listener | undefined;
+  wanted: boolean;
+  retry: Timer | undefined;
+  /** The last failure was said; the same one is not said again. */
+  said: string;
+}
+
+const RETRY_MS = 2_000;
+const MAX_PORT = 65_535;
+
+/** One Gateway. */
+export class HostedGateway implements GatewayContext {
+  /** Nothing inbound is handled by an application here. */
+  readonly deadlines: ReadonlyMap<string, number> = new Map();
+  readonly gateway: string;
+  readonly hosts: HostTable;
+  readonly connector: Connector;
+  readonly exchanges: Set<Rejudged> = new Set();
+  readonly #options: HostedGatewayOptions;
+  readonly #routes: RouteTable;
+  readonly #subscription: Subscription;
+  readonly #ports = new Map<number, EdgePort>();
+  readonly #sockets = new Map<string, OpenSocket>();
+  /** Those of them that still have connections, and maybe more. */
+  #closedListeners: readonly Listener[] = [];
+  readonly #dialers = new Map<string, BackendDialer>();
+  #received: Gateway | undefined = undefined;
+  #known = false;
+  #wasComplete = false;
+  #backendCertificate: KeyPair | undefined = undefined;
+  #constructed = false;
+  #draining = false;
+  #closed = false;
+
+  constructor(options: HostedGatewayOptions) {
+    this.#options = options;
+    const { gateway, workload, config } = options;
+    this.gateway = gateway;
+    this.connector = workload.newConnector((tls) => this.#backendDialer(tls));
+    this.hosts = workload.newHostTable(this.connector, () => this.#advance());
+    this.#routes = new RouteTable(gateway, { config, hosts: this.hosts, onChanged: () => this.#advance() });
+    this.#subscription = config.watch(gatewayType, gateway, {
+      onResource: (resource) => this.#onGateway(resource),
+      onRemoved: () => this.#onGateway(undefined),
+    });
+    this.#constructed = true;
+    this.#advance();
+  }
+
+  get engine(): Engine {
+    return this.#options.workload.engine;
+  }
+
+  get sourceService(): string {
+    return this.#options.workload.sourceService;
+  }
+
+  get sessions(): HostedWorkload["inboundSessions"] {
+    return this.#options.workload.inboundSessions;
+  }
+
+  get tunnels(): HostedWorkload["tunnels"] {
+    return this.#options.workload.tunnels;
+  }
+
+  get chain(): PolicyChain | undefined {
+    return this.#options.workload.view.chain;
+  }
+
+  /** The Gateway and all of its routes are in force, or it is known not to exist. */
+  get ready(): boolean {
+    return this.#wasComplete;
+  }
+
+  /** What readiness waits for, in plain words; "" when it waits for nothing. */
+  get missing(): string {
+    if (this.#wasComplete) return "";
+    return this.#known
+      ? `routes of Gateway ${this.gateway}, or what they lead to, have not arrived`
+      : `Gateway ${this.gateway} has not arrived`;
+  }
+
+  /** Number of attached routes. */
+  get routes(): number {
+    return this.#routes.size;
+  }
+
+  /** Addresses that it listens on now, "HOST:PORT". */
+  get addresses(): readonly string[] {
+    return [...this.#sockets.values()].flatMap(({ listener }) => (listener === undefined ? [] : [listener.address]));
+  }
+
+  /** Live connections that its sockets accepted, those that are closed by now included. */
+  get connections(): number {
+    let count = 0;
+    for (const { listener } of this.#sockets.values()) count += listener?.connections ?? 0;
+    for (const { connections } of this.#closedListeners) count += connections;
+    return count;
+  }
+
+  isOwnAddress(target: HostPort): boolean {
+    return this.#options.workload.isOwnAddress(target);
+  }
+
+  serveConnection(conn: Conn, _target: HostPort): void {
+    conn.destroy();
+  }
+
+  egressPool(target: HostPort): HttpPool {
+    return this.#options.workload.egressPool(target);
+  }
+
+  edge(endpoint: UpstreamEndpoint | undefined, fallback: string, protocol: string): Edge {
+    return this.#options.workload.edge(endpoint, fallback, protocol);
+  }
+
+  cluster(service: string): Cluster | undefined {
+    return this.#routes.cluster(service);
+  }
+
+  /** Policies changed: what is live and refused now is ended. */
+  recheck(): void {
+    for (const exchange of [...this.exchanges]) exchange.recheck();
+  }
+
+  /** Closes the sockets; what is open goes on. */
+  stopListening(): void {
+    this.#draining = true;
+    for (const socket of [...this.#sockets.values()]) this.#closeSocket(socket);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.stopListening();
+    this.#subscription.cancel();
+    this.#routes.close();
+    this.hosts.close();
+    this.connector.close();
+  }
+
+  #onGateway(gateway: Gateway | undefined): void {
+    if (!this.#known || (gateway === undefined) !== (this.#received === undefined)) {
+      if (gateway === undefined)
+        this.engine.log.warn("the Gateway does not exist (yet); nothing is listened on for it", {
+          gateway: this.gateway,
+        });
+    }
+    this.#known = true;
+    this.#received = gateway;
+    if (JSON.stringify(gateway?.backendClientCertificate) !== JSON.stringify(this.#backendCertificate)) {
+      this.#backendCertificate = gateway?.backendClientCertificate;
+      this.#dialers.clear();
+      for (const cluster of this.hosts.clusters.values()) cluster.renewPlain();
+    }
+    this.#advance();
+    if (this.#wasComplete) this.#listen();
+  }
+
+  #advance(): void {
+    // The subscriptions of the constructor answer before it returns.
+    if (this.#closed || !this.#constructed) return;
+    this.#routes.advance();
+    if (!this.#wasComplete && this.#known && this.#routes.complete) {
+      this.#wasComplete = true;
+      this.#listen();
+    }
+    this.#options.onChanged();
+  }
+
+  /** Opens and closes sockets as the Gateway says now. */
+  #listen(): void {
+    if (this.#draining) return;
+    const byPort = new Map<number, GatewayListener[]>();
+    for (const listener of this.#received?.listeners ?? []) {
+      const family = familyOf(listener.kind);
+      if (family === undefined) continue;
+      const group = byPort.get(listener.port);
+      const first = group?.[0];
+      if (group === undefined || first === undefined) byPort.set(listener.port, [listener]);
+      else if (familyOf(first.kind) === family) group.push(listener);
+      else
+        this.#unusable(listener.name, `port ${listener.port} is of listener ${first.name}, which is of another kind`);
+    }
+    for (const [port, edge] of this.#ports) {
+      const first = byPort.get(port)?.[0];
+      if (first !== undefined && familyOf(first.kind) === edge.family) continue;
+      this.#ports.delete(port);
+      edge.update(
+        [],
+        (name) => this.#routes.forListener(name),
+        () => undefined,
+      );
+      for (const socket of [...this.#sockets.values()]) if (socket.edge === edge) this.#closeSocket(socket);
+    }
+    const addresses = this.#received?.addresses ?? [];
+    const hosts = addresses.length === 0 ? [this.#options.address] : addresses;
+    for (const [port, listeners] of byPort) {
+      const family = familyOf(listeners[0]?.kind ?? GatewayListener_Kind.UNSPECIFIED);
+      if (family === undefined) continue;
+      let edge = this.#ports.get(port);
+      if (edge === undefined) this.#ports.set(port, (edge = new EdgePort(port, family)));
+      edge.update(
+        listeners,
+        (name) => this.#routes.forListener(name),
+        (name, error) => this.#unusable(name, error.message),
+      );
+      const keys = new Set(hosts.map((host) => formatAuthority(host, port)));
+      for (const socket of [...this.#sockets.values()])
+        if (socket.edge === edge && !keys.has(socket.key)) this.#closeSocket(socket);
+      for (const host of hosts) this.#openSocket(host, edge);
+    }
+  }
+
+  #unusable(listener: string, cause: string): void {
+    const { code, title, remedy } = gatewayListenerUnusable;
+    this.engine.log.error(title, { code, gateway: this.gateway, listener, cause, remedy });
+  }
+
+  #openSocket(host: string, edge: EdgePort): void {
+    const key = formatAuthority(host, edge.port);
+    if (this.#sockets.has(key)) return;
+    const socket: OpenSocket = { key, host, edge, listener: undefined, wanted: true, retry: undefined, said: "" };
+    this.#sockets.set(key, socket);
+    void this.#tryOpen(socket);
+  }
+
+  async #tryOpen(socket: OpenSocket): Promise<void> {
+    const { host, edge } = socket;
+    const port = edge.port + this.#options.portOffset;
+    const { clock, log } = this.engine;
+    const { observer } = this.#options;
+    const maxConnections = MAX_LISTENER_CONNECTIONS;
+    const opened =
+      port > MAX_PORT
+        ? undefined
+        : edge.family === "tls"
+          ? await listenEdge({
+              host,
+              port,
+              clock,
+              observer,
+              maxConnections,
+              choose: (hello) => this.#choose(edge, hello),
+            })
+          : await listen({ host, port, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
+    if (opened?.ok === true) {
+      if (!socket.wanted) {
+        opened.value.close();
+        return;
+      }
+      socket.listener = opened.value;
+      log.info("gateway listening", { gateway: this.gateway, address: opened.value.address, port: edge.port });
+      this.#options.onChanged();
+      return;
+    }
+    if (!socket.wanted) return;
+    const cause =
+      opened === undefined ? `port ${edge.port} plus the offset is above ${MAX_PORT}` : opened.error.message;
+    if (socket.said !== cause) {
+      socket.said = cause;
+      const { code, title, remedy } = gatewayPortClosed;
+      const forbidden = opened !== undefined && opened.error.kind === ADDRESS_FORBIDDEN;
+      log.error(title, {
+        code,
+        gateway: this.gateway,
+        address: formatAuthority(host, port),
+        cause,
+        remedy: forbidden || opened === undefined ? remedy : opened.error.kind.remedy,
+      });
+    }
+    socket.retry = clock.after(RETRY_MS, () => void this.#tryOpen(socket));
+  }
+
+  #closeSocket(socket: OpenSocket): void {
+    socket.wanted = false;
+    socket.retry?.clear();
+    const { listener } = socket;
+    if (listener !== undefined) {
+      listener.close();
+      this.#closedListeners = [...this.#closedListeners.filter(({ connections }) => connections > 0), listener];
+    }
+    socket.listener = undefined;
+    this.#sockets.delete(socket.key);
+  }
+
+  #acceptPlain(edge: EdgePort, conn: Conn): void {
+    if (edge.family === "http") {
+      new EdgeHttpStart(this, conn, new EdgeHttp(this, edge, { conn }));
+      return;
+    }
+    const [listener] = edge.listeners;
+    new EdgeStream(this, conn, { rule: listener?.routes.stream(""), port: edge.port, serverName: "" });
+  }
+
+  /** By the server name of the client's hello. */
+  #choose(edge: EdgePort, { serverName }: ClientHello): EdgeChoice | undefined {
+    const listener = edge.listenerFor(serverName);
+    if (listener === undefined) return undefined;
+    const { config, routes, terminator } = listener;
+    const stream = (conn: Conn): void => {
+      new EdgeStream(this, conn, { rule: routes.stream(serverName), port: edge.port, serverName });
+    };
+    if (config.kind === GatewayListener_Kind.TLS_PASSTHROUGH) return { terminator: undefined, onConn: stream };
+    if (terminator === undefined) return undefined;
+    if (config.kind === GatewayListener_Kind.TLS_TERMINATE) return { terminator, onConn: stream };
+    return {
+      terminator,
+      onConn: (conn) => {
+        serveEdgeTls(this, conn, new EdgeHttp(this, edge, { conn, chosen: config.name }));
+      },
+    };
+  }
+
+  #backendDialer(tls: BackendTls): BackendDialer {
+    const key = JSON.stringify(tls);
+    let dialer = this.#dialers.get(key);
+    if (dialer === undefined) this.#dialers.set(key, (dialer = this.#newDialer(tls)));
+    return dialer;
+  }
+
+  #newDialer(tls: BackendTls): BackendDialer {
+    const { hostname, rootsPem, subjectAltNames, invalid, source } = tls;
+    if (invalid !== "") return { dial: (_options, events) => failLater(events, `${source}: ${invalid}`) };
+    try {
+      return new BackendTlsDialer({
+        hostname,
+        rootsPem,
+        names: subjectAltNames.map(({ type, value }) => ({
+          type: type === SubjectAltName_Type.URI ? "uri" : "dns",
+          value,
+        })),
+        ...(this.#backendCertificate === undefined ? {} : { certificate: this.#backendCertificate }),
+      });
+    } catch (error) {
+      const cause = error instanceof RipstopError || error instanceof Error ? error.message : String(error);
+      return { dial: (_options, events) => failLater(events, `${source}: ${cause}`) };
+    }
+  }
+}
