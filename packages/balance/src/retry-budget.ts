@@ -9,6 +9,8 @@ export interface RetryBudgetOptions {
 }
 
 const HORIZON_SECONDS = 10;
+/** A twentieth of what requests earn pays for what the bucket holds in reserve: a burst is then within the share too. */
+const EARNED = 0.95;
 
 /** A token bucket filled by requests, and by time as far as they do not fill it. */
 export class RetryBudget {
@@ -21,7 +23,7 @@ export class RetryBudget {
   #filledAtMs: number;
 
   constructor(options: RetryBudgetOptions, nowMs: number) {
-    this.#share = options.share;
+    this.#share = options.share * EARNED;
     this.#minPerSecond = options.minPerSecond;
     // Enough for a burst after quiet time; what requests earn is kept for no longer than the horizon at a high rate.
     this.#cap = Math.max(options.minPerSecond * HORIZON_SECONDS, 100 * options.share);

@@ -44,7 +44,8 @@ try {
   const off = await runStorm(mesh, "budget-off", { ...common, budgetPercent: 1000 });
   print("Budget of 20 %", budget);
   print("Budget off", off);
-  const isHeld = amplification(budget) <= 1.2;
+  const failing = phaseOf(budget, "failing");
+  const isHeld = amplification(budget) <= 1.2 && failing.arrived <= failing.asked * 1.2;
   const isWell = phaseOf(budget, "at the end").failed === 0;
   const isStorm = amplification(off) > 1.4;
   process.stdout.write(
