@@ -520,7 +520,7 @@ describe("the deadline of a caller", () => {
         const left = request.headers["x-request-timeout-ms"];
         // The application passes its request id on, and nothing of the deadline.
         const asked = fetchVia(catalog?.ports.httpProxy ?? 0, "http://stock/", { headers: { "x-request-id": id } });
-        void asked.then(({ body }) => response.end(`${left} ${body}`));
+        void asked.then(({ body }) => response.end(`${String(left)} ${body}`));
       });
       bench.apps.push(app, stock);
       const ports = [{ port: 8080, applicationPort: app.port }];
