@@ -8,6 +8,8 @@ import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
 import { diffCommand } from "./commands/diff/index.ts";
+import { egressCommand } from "./commands/egress/index.ts";
+import { faultCommand } from "./commands/fault/index.ts";
 import { gatewayCommand } from "./commands/gateway/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
@@ -69,6 +71,8 @@ export function createProgram(): Command {
     rollbackCommand(),
     statusCommand(),
     tapCommand(),
+    faultCommand(),
+    egressCommand(),
     identityCommand(),
     agentCommand(),
     tokenCommand(),

@@ -57,3 +57,14 @@ export const fileUnwritable: ErrorKind = defineError({
   cause: "It is there already, or this user may not write in its folder, or the disk is full.",
   remedy: "Choose another folder with --out, or replace the files with --force.",
 });
+
+/** `ripstop fault stop` without names, or with names and --all. */
+export const faultsNotNamed: ErrorKind = defineError({
+  code: "RS4125",
+  name: "faults_not_named",
+  status: 400,
+  grpcStatus: 3,
+  title: "It is not clear which faults are to be ended",
+  cause: "The command ends the FaultInjections that it names, or all of them.",
+  remedy: "Name them (`ripstop fault list` shows them), or give --all.",
+});

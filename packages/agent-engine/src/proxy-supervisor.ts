@@ -177,6 +177,7 @@ export class ProxySupervisor {
       "--state-dir",
       this.#stateDirectory,
       ...(slot === 0 ? [] : ["--slot", String(slot)]),
+      ...(this.#workers === 1 ? [] : ["--processes", String(this.#workers)]),
       ...(takesOver ? ["--take-over"] : []),
       ...(this.#lead === undefined ? [] : ["--follow"]),
     ];

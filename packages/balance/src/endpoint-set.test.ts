@@ -15,8 +15,9 @@ const OPTIONS = { afterFailures: 3, baseMs: 1000, maxMs: 8000, maxShare: 0.5 };
 
 function setOf(members: readonly EndpointState[]): EndpointSet<EndpointState> {
   const set = new EndpointSet<EndpointState>({
-    picker: new RoundRobinPicker(),
+    picker: () => new RoundRobinPicker(),
     outliers: new OutlierDetector(OPTIONS),
+    random: seededRandom(1),
   });
   set.replace(members, 0);
   return set;
@@ -24,6 +25,12 @@ function setOf(members: readonly EndpointState[]): EndpointSet<EndpointState> {
 
 function fail(set: EndpointSet<EndpointState>, endpoint: EndpointState, nowMs: number): void {
   for (let count = 0; count < OPTIONS.afterFailures; count++) set.recordFailure(endpoint, nowMs);
+}
+
+/** The ejection is over: the next request is a probe, which succeeds. */
+function takeBack(set: EndpointSet<EndpointState>, endpoint: EndpointState, nowMs: number): void {
+  assert.equal(set.pick(nowMs, []), endpoint);
+  set.recordSuccess(endpoint, nowMs);
 }
 
 describe("a set of endpoints", () => {
@@ -39,18 +46,36 @@ describe("a set of endpoints", () => {
     fail(set, a, 0);
     assert.deepEqual(set.usable, [b]);
     assert.equal(set.pick(999, []), b);
-    set.pick(1000, []);
+    takeBack(set, a, 1000);
     assert.deepEqual(set.usable, [a, b]);
     fail(set, a, 1000);
     set.pick(2999, []);
     assert.deepEqual(set.usable, [b]);
-    set.pick(3000, []);
+    takeBack(set, a, 3000);
     assert.deepEqual(set.usable, [a, b]);
     for (const round of [3000, 7000, 15_000, 23_000]) {
       fail(set, a, round);
       assert.ok(a.ejectedUntilMs - round <= OPTIONS.maxMs);
-      set.pick(a.ejectedUntilMs, []);
+      takeBack(set, a, a.ejectedUntilMs);
     }
+  });
+
+  it("sends one request to an endpoint that returns, and ejects it again when that fails", () => {
+    const [a, b] = endpoints(1, 1);
+    assert.ok(a && b);
+    const set = setOf([a, b]);
+    fail(set, a, 0);
+    assert.equal(set.pick(1000, []), a);
+    assert.deepEqual(
+      [1, 2, 3].map(() => set.pick(1001, [])),
+      [b, b, b],
+    );
+    assert.equal(set.recordFailure(a, 1002), true);
+    assert.equal(a.ejectedUntilMs, 3002);
+    // A probe that nobody heard of again does not keep it out for ever.
+    assert.equal(set.pick(3002, []), a);
+    assert.equal(set.pick(8001, []), b);
+    assert.equal(set.pick(8002, []), a);
   });
 
   it("ejects no more than half, and never the only one", () => {
@@ -83,8 +108,9 @@ describe("a set of endpoints", () => {
       fc.property(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 1000 }), (count, seed) => {
         const members = endpoints(...Array.from({ length: count }, () => 1));
         const set = new EndpointSet<EndpointState>({
-          picker: new WeightedPicker(seededRandom(seed)),
+          picker: () => new WeightedPicker(seededRandom(seed)),
           outliers: new OutlierDetector(OPTIONS),
+          random: seededRandom(seed),
         });
         set.replace(members, 0);
         const tried: EndpointState[] = [];

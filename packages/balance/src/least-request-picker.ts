@@ -2,21 +2,26 @@
 
 import type { EndpointState } from "./endpoint-state.ts";
 import type { Picker, RandomSource } from "./picker.ts";
-import { pickOfTwo } from "./two-choices.ts";
+import { TwoChoices } from "./two-choices.ts";
 
 function hasLess(a: EndpointState, b: EndpointState): boolean {
-  return (a.inflight + 1) * b.weight < (b.inflight + 1) * a.weight;
+  return a.inflight * b.effectiveWeight < b.inflight * a.effectiveWeight;
 }
 
 /** Power of two choices over requests under way. */
 export class LeastRequestPicker implements Picker {
-  readonly #random: RandomSource;
+  readonly wantsHash = false;
+  readonly #choices: TwoChoices;
 
   constructor(random: RandomSource) {
-    this.#random = random;
+    this.#choices = new TwoChoices(random);
   }
 
-  pick<E extends EndpointState>(usable: readonly E[], _nowMs: number): E | undefined {
-    return pickOfTwo(usable, this.#random, hasLess);
+  pick<E extends EndpointState>(usable: readonly E[]): E | undefined {
+    return this.#choices.pick(usable, hasLess);
+  }
+
+  weightsChanged(): void {
+    this.#choices.forget();
   }
 }

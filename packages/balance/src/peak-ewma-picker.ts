@@ -2,20 +2,25 @@
 
 import type { EndpointState } from "./endpoint-state.ts";
 import type { Picker, RandomSource } from "./picker.ts";
-import { pickOfTwo } from "./two-choices.ts";
+import { TwoChoices } from "./two-choices.ts";
 
 /** Power of two choices over expected cost. */
 export class PeakEwmaPicker implements Picker {
-  readonly #random: RandomSource;
+  readonly wantsHash = false;
+  readonly #choices: TwoChoices;
   #nowMs = 0;
   readonly #isCheaper = (a: EndpointState, b: EndpointState): boolean => a.cost(this.#nowMs) < b.cost(this.#nowMs);
 
   constructor(random: RandomSource) {
-    this.#random = random;
+    this.#choices = new TwoChoices(random);
   }
 
   pick<E extends EndpointState>(usable: readonly E[], nowMs: number): E | undefined {
     this.#nowMs = nowMs;
-    return pickOfTwo(usable, this.#random, this.#isCheaper);
+    return this.#choices.pick(usable, this.#isCheaper);
+  }
+
+  weightsChanged(): void {
+    this.#choices.forget();
   }
 }

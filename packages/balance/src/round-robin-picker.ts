@@ -5,12 +5,14 @@ import type { Picker } from "./picker.ts";
 
 /** Each in turn, by weight. */
 export class RoundRobinPicker implements Picker {
-  pick<E extends EndpointState>(usable: readonly E[], _nowMs: number): E | undefined {
+  readonly wantsHash = false;
+
+  pick<E extends EndpointState>(usable: readonly E[]): E | undefined {
     let total = 0;
     let best: E | undefined;
     for (const endpoint of usable) {
-      total += endpoint.weight;
-      endpoint.credit += endpoint.weight;
+      total += endpoint.effectiveWeight;
+      endpoint.credit += endpoint.effectiveWeight;
       if (best === undefined || endpoint.credit > best.credit) best = endpoint;
     }
     if (best !== undefined) best.credit -= total;

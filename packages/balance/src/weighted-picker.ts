@@ -2,23 +2,22 @@
 
 import type { EndpointState } from "./endpoint-state.ts";
 import type { Picker, RandomSource } from "./picker.ts";
+import { WeightedDraw } from "./weighted-draw.ts";
 
 /** Picks each endpoint with the probability of its share of all weights. */
 export class WeightedPicker implements Picker {
-  readonly #random: RandomSource;
+  readonly wantsHash = false;
+  readonly #draw: WeightedDraw;
 
   constructor(random: RandomSource) {
-    this.#random = random;
+    this.#draw = new WeightedDraw(random);
   }
 
-  pick<E extends EndpointState>(usable: readonly E[], _nowMs: number): E | undefined {
-    let total = 0;
-    for (const endpoint of usable) total += endpoint.weight;
-    let point = this.#random() * total;
-    for (const endpoint of usable) {
-      if (point < endpoint.weight) return endpoint;
-      point -= endpoint.weight;
-    }
-    return usable[usable.length - 1];
+  pick<E extends EndpointState>(usable: readonly E[]): E | undefined {
+    return usable[this.#draw.draw(usable)];
+  }
+
+  weightsChanged(): void {
+    this.#draw.forget();
   }
 }

@@ -43,6 +43,9 @@ import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
 import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
+import { tellTrouble } from "./compile/tell-trouble.ts";
+import { HostResolver } from "./dns/host-resolver.ts";
+import { EgressLog } from "./egress/egress-log.ts";
 import { EventLog } from "./events/event-log.ts";
 import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
 import type { Failure } from "./failure.ts";
@@ -63,6 +66,7 @@ import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workload
 import { identityHealth } from "./identity/identity-health.ts";
 import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
+import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
 import { onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
@@ -247,7 +251,14 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => bundles.close());
-  const compiler = new Compiler({
+  const resolver: HostResolver = new HostResolver({
+    clock,
+    onChanged: (host) => compiler.addressesChanged(host),
+    isWanted: (host) => compiler.usesAddresses(host),
+  });
+  undo.push(() => resolver.close());
+  const compiler: Compiler = new Compiler({
+    addressesOf: (host) => resolver.addresses(host),
     store,
     registry,
     policyKinds,
@@ -256,6 +267,8 @@ async function assemble(
     bundle: () => authority.bundle(),
     revocations: () => revocations.list(),
     federated: () => federation.bundles(),
+    clock,
+    onTrouble: tellTrouble(events, metrics),
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
@@ -271,13 +284,21 @@ async function assemble(
   const collector = new Collector({
     clock,
     workload: (id) => registry.get(id),
-    workloads: () => registry.list(),
+    workloads: () => registry.values(),
     canonicalService: (name) => compiler.world.canonicalService(name),
   });
 
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  const egress = new EgressLog({ clock, workload: (id) => registry.get(id) });
+  const shares = new ShareKeeper({
+    clock,
+    namespaceOf: (workloadId) => registry.get(workloadId)?.namespace,
+    send: (proxyId, slot, limits) =>
+      void endpoint.server?.send(proxyId, { ...collector.taps.command(), limits: { shares: limits } }, slot),
+  });
+  undo.push(() => shares.close());
   const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
   const wantedStream = options.streamAddress ?? { port: options.streamPort ?? memory.streamPort ?? 0 };
   const stream = await onPort(wantedStream, "config stream", notices, async (port) => {
@@ -290,7 +311,12 @@ async function assemble(
       metrics,
       host: options.streamAddress?.host ?? LOOPBACK,
       port,
-      onReport: (proxyId, report, slot) => collector.onReport(proxyId, report, slot),
+      onReport(proxyId, report, slot) {
+        collector.onReport(proxyId, report, slot);
+        shares.onReport(proxyId, slot, report);
+        egress.onReport(report);
+      },
+      onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
       ...given({ logger }),
     });
@@ -324,7 +350,7 @@ async function assemble(
   });
   undo.push(() => rotation.close());
   const health = (): IdentityHealth =>
-    identityHealth({ authority, clock, workloads: registry.list(), rotation: rotation.status() });
+    identityHealth({ authority, clock, workloads: registry.values(), rotation: rotation.status() });
   const holding = (): number => rotation.status().holding.length;
   const watch = new IdentityWatch({ clock, events, metrics, health, holding });
   undo.push(() => watch.close());
@@ -402,6 +428,7 @@ async function assemble(
     ...resourceRoutes({
       store,
       kinds,
+      clock,
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
@@ -411,6 +438,7 @@ async function assemble(
     ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
+      egress,
       metrics,
       events,
       info,
@@ -524,6 +552,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
   const joined = gauge(metricNames.IDENTITY_NODES);
   const computed = counter(metricNames.COMPILED);
   const remembered = gauge(metricNames.COMPILED_RESOURCES);
+  const waiting = gauge(metricNames.COMPILE_WAITING);
   const tapsDropped = counter(metricNames.TAP_EVENTS_DROPPED);
   const edgesDropped = counter(metricNames.GRAPH_EDGES_DROPPED);
   return () => {
@@ -533,6 +562,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
     joined.set(joining.nodes);
     computed.add(compiler.statistics.computed - computed.value);
     remembered.set(compiler.statistics.remembered);
+    waiting.set(compiler.statistics.waiting);
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);
     edgesDropped.add(collector.edgesDropped - edgesDropped.value);
     watch.measure();

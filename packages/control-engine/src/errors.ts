@@ -467,3 +467,36 @@ export const jwtRefused: ErrorKind = defineError({
   cause: "No audience was named, or the lifetime is out of range, or the keys that sign cannot be used",
   remedy: "Name the one service that the token is for, and a lifetime from 10 s to 24 h",
 });
+
+/** An event: a namespace has used up its compile budget. */
+export const compileOverBudget: ErrorKind = defineError({
+  code: "RS3080",
+  name: "compile_over_budget",
+  status: 503,
+  grpcStatus: 8,
+  title: "A namespace costs more to compile than its budget",
+  cause: "Its resources changed very often, or one of them is very large; other namespaces go first",
+  remedy: "Make fewer changes, or split the large resource; its changes go on when the window of five seconds ends",
+});
+
+/** An event: a resource could not be compiled. */
+export const compileFailed: ErrorKind = defineError({
+  code: "RS3081",
+  name: "compile_failed",
+  status: 500,
+  grpcStatus: 13,
+  title: "A resource could not be compiled",
+  cause: "A fault of the control plane that this resource brings to light; proxies keep its last good version",
+  remedy: "Take the last change of the resource back (ripstop rollback), and report the fault",
+});
+
+/** An event: a compiled resource is too large to be sent. */
+export const compiledTooLarge: ErrorKind = defineError({
+  code: "RS3082",
+  name: "compiled_too_large",
+  status: 422,
+  grpcStatus: 8,
+  title: "A resource is too large when compiled",
+  cause: "It has more than 4 MiB, which would stall the streams that carry it; proxies keep its last good version",
+  remedy: "Split it: fewer rules in a policy, fewer routes on a service, fewer endpoints in a service",
+});

@@ -139,6 +139,12 @@ export class FakeSource implements ResourceSource {
 
   /** Sets or removes a resource; says that the change belongs to `revision` (0 = none). */
   change<T>(type: ResourceType<T>, name: string, resource: T | undefined, revision: number): void {
+    this.changeUntold(type, name, resource);
+    for (const watcher of this.#watchers) watcher(type.typeUrl, [name], revision);
+  }
+
+  /** Sets or removes a resource and tells nobody, as a fault would. */
+  changeUntold<T>(type: ResourceType<T>, name: string, resource: T | undefined): void {
     const key = `${type.typeUrl} ${name}`;
     if (resource === undefined) {
       this.#resources.delete(key);
@@ -147,7 +153,6 @@ export class FakeSource implements ResourceSource {
       const version = createHash("sha256").update(bytes).digest("hex").slice(0, 16);
       this.#resources.set(key, { name, version, bytes });
     }
-    for (const watcher of this.#watchers) watcher(type.typeUrl, [name], revision);
   }
 }
 

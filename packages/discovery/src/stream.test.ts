@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-import { systemClock } from "@ripstop/core";
+import { systemClock, type Clock } from "@ripstop/core";
 import { endpointsType, policyType, serviceType, telemetry, telemetryType, type Policy } from "@ripstop/model";
 import { StoppedClock, TestAuthority } from "@ripstop/testkit";
 
@@ -42,6 +42,35 @@ describe("the config stream", { timeout: 30_000 }, () => {
     await mesh.changes.until(() => view.history.length === 3);
     assert.equal(view.current, undefined);
     assert.equal(mesh.serverMetrics.total(RESENT), 2);
+  });
+
+  it("mends an update that the control plane forgot to send, at the next look", async () => {
+    mesh.source.put(policyType, "a", policy("one"));
+    mesh.source.put(policyType, "bad", policy("bad"));
+    const server = await mesh.server();
+    const looks: (() => void)[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      every(periodMs, run) {
+        if (periodMs === 30_000) looks.push(run);
+        return { clear: () => undefined };
+      },
+    };
+    const client = await mesh.client("web", server.address, { clock });
+    const look = (): void => looks.forEach((run) => run());
+    const view = new View<Policy>(mesh.changes);
+    const refusing = new View<Policy>(mesh.changes);
+    refusing.refuse = () => "refused";
+    client.watch(policyType, "a", view);
+    client.watch(policyType, "bad", refusing);
+    client.watch(policyType, "nobody", new View<Policy>(mesh.changes));
+    await mesh.changes.until(() => textOf(view) === "one");
+    await mesh.changes.until(() => server.proxies()[0]?.synced === true || poke(mesh));
+    look();
+    mesh.source.changeUntold(policyType, "a", policy("two"));
+    look();
+    await mesh.changes.until(() => textOf(view) === "two");
+    assert.equal(mesh.serverMetrics.total("ripstop_config_mended_total"), 1, "what was refused is not sent again");
   });
 
   it("says at once that a name does not exist", async () => {

@@ -562,3 +562,20 @@ export interface IdentityAlarm {
   /** One sentence, with the remedy. */
   readonly message: string;
 }
+
+/** One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares. */
+export interface EgressSeenView {
+  /** "NAMESPACE/NAME" of the calling service. */
+  readonly service: string;
+  readonly host: string;
+  readonly port: number;
+  /** "http": `count` is of requests; "tcp": of connections. */
+  readonly protocol: "http" | "tcp";
+  /** Since the control plane started. */
+  readonly count: number;
+  /** How many of them were refused. */
+  readonly denied: number;
+  /** Unix time. */
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+}

@@ -8,6 +8,8 @@ export interface ProxyView {
   readonly identity: string;
   /** It has acknowledged everything. */
   readonly synced: boolean;
+  /** How long it has not acknowledged something, in milliseconds; 0 when synced. */
+  readonly pendingMs: number;
   /** Types whose last response it refused, with its reasons. */
   readonly rejected: readonly { readonly type: string; readonly reason: string }[];
 }

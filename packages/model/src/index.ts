@@ -13,6 +13,7 @@ export type {
   JoinTokenRequest,
   JoinTokenView,
   Diff,
+  EgressSeenView,
   GatewayRegistration,
   Graph,
   HeartbeatResponse,

@@ -5,8 +5,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { it } from "node:test";
 
 import { HeaderList } from "@ripstop/http";
-import type { PeerInfo, RequestInfo } from "@ripstop/policy-api/proxy";
+import type { FilterState, FilterTools, PeerInfo, RequestInfo } from "@ripstop/policy-api/proxy";
 import { KindRegistry, validateAll, type Kind, type Resource, type ResourceLookup } from "@ripstop/resources";
+import { createMetricRegistry } from "@ripstop/telemetry";
+import { StoppedClock } from "@ripstop/testkit";
 
 const nothing: ResourceLookup = { get: () => undefined, list: () => [] };
 
@@ -85,4 +87,29 @@ export function goldenTests(testdata: URL, produce: (text: string) => unknown): 
       assert.equal(got, readFileSync(golden, "utf8"));
     });
   }
+}
+
+/** Tools for a filter, with what the test looks at. */
+export interface TestTools extends FilterTools {
+  readonly clock: StoppedClock;
+  /** What filters keep. */
+  readonly states: ReadonlyMap<string, FilterState>;
+}
+
+/** Tools for a filter: a stopped clock, state that is kept, and random numbers that are 0 unless given. */
+export function filterTools(options: Partial<Omit<TestTools, "states">> = {}): TestTools {
+  const states = new Map<string, FilterState>();
+  return {
+    clock: new StoppedClock(),
+    metrics: createMetricRegistry(),
+    workers: 1,
+    random: () => 0,
+    keep<T extends FilterState>(name: string, make: () => T): T {
+      const kept = states.get(name) ?? make();
+      states.set(name, kept);
+      return kept as T;
+    },
+    ...options,
+    states,
+  };
 }

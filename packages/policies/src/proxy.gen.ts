@@ -3,6 +3,8 @@
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 
 import { filterFactory as authorization } from "./authorization/filter.ts";
+import { filterFactory as fault } from "./fault/filter.ts";
+import { filterFactory as rateLimit } from "./rate-limit/filter.ts";
 
 /** The filter of every policy. */
-export const filterFactories: readonly FilterFactory[] = [authorization];
+export const filterFactories: readonly FilterFactory[] = [authorization, fault, rateLimit];

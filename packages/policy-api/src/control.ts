@@ -11,6 +11,8 @@ export interface WorkloadFacts {
   readonly labels: Readonly<Record<string, string>>;
   /** "NAMESPACE/NAME" of every Service that selects it. */
   readonly services: readonly string[];
+  /** Labels of its Namespace resource; absent without one. */
+  readonly namespaceLabels?: Readonly<Record<string, string>>;
 }
 
 /** What a policy folder exports to the control plane (`index.ts`). */
@@ -20,8 +22,21 @@ export interface PolicyKind<Spec = unknown> {
   readonly kind: Kind<Spec>;
   /** Whether this policy guards that workload. */
   appliesTo(policy: Resource<Spec>, workload: WorkloadFacts): boolean;
+  /**
+   * Where the workloads are that this policy can guard, so that it is not asked of every workload of the mesh: every
+   * workload for which `appliesTo` says yes must be in there. Absent, or undefined: anywhere.
+   */
+  scope?(policy: Resource<Spec>): PolicyScope | undefined;
   /** Bytes of the policy's own config.proto; the policy is valid already. */
   compile(policy: Resource<Spec>, facts: CompileFacts): Uint8Array;
+}
+
+/** Where a policy applies: the workloads of some Services, else those of a namespace with all of some labels. */
+export interface PolicyScope {
+  readonly namespace: string;
+  /** "NAMESPACE/NAME" of Services that select the workloads. */
+  readonly services?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** What compile may know beside the policy itself. */

@@ -1,7 +1,8 @@
 // The proxy side of a policy: a filter made from compiled config. Loads no control-side code.
 
-import type { ErrorKind } from "@ripstop/core";
+import type { Clock, ErrorKind } from "@ripstop/core";
 import type { HeaderList } from "@ripstop/http";
+import type { MetricRegistry } from "@ripstop/telemetry";
 
 /** Who is at the other end, as far as the handshake proved it. */
 export interface PeerInfo {
@@ -41,6 +42,30 @@ export interface Denial {
   readonly message: string;
   /** The same for the operator (log, tap, admin), with what the clause wants. Never sent to the caller. */
   readonly detail?: string;
+  /** HTTP status in place of that of `kind`. */
+  readonly status?: number;
+  /** gRPC status in place of that of `kind`. */
+  readonly grpcStatus?: number;
+  /** Further header fields of the answer: names in lower case, and values. */
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+}
+
+/** What a fault does to one request on purpose; what is absent is left alone. */
+export interface Disturbance {
+  /** "NAMESPACE/NAME" of the policy. */
+  readonly policy: string;
+  /** The clause that matched: "spec.rules[0]". */
+  readonly clause: string;
+  /** Wait before the request goes on. 0: none. */
+  readonly delayMs: number;
+  /** Answers in place of the application. */
+  readonly abort: Denial | undefined;
+  /** The connection breaks off before any answer. */
+  readonly reset: boolean;
+  /** Most bytes of the response body in a second. 0: as fast as it comes. */
+  readonly bytesPerSecond: number;
+  /** The response breaks off after so many bytes of its body. -1: it does not. */
+  readonly cutAfterBytes: number;
 }
 
 /** A request that passed and that a policy wants on record. */
@@ -57,6 +82,54 @@ export interface Filter {
   onRequest(request: RequestInfo): Denial | undefined;
   /** The first policy that wants this request, which passed, on record. Absent when no policy ever does. */
   audit?(request: RequestInfo): AuditRecord | undefined;
+  /**
+   * For policies that count: asked once for each HTTP request that every `onRequest` let pass, and not again when
+   * policies change while it is under way. Undefined lets the request pass. Absent when the policy does not count.
+   */
+  admit?(request: RequestInfo): Denial | undefined;
+  /** What to do to an HTTP request that was admitted. Undefined: nothing. Absent when the policy never disturbs. */
+  disturb?(request: RequestInfo): Disturbance | undefined;
+}
+
+/** How much of a limit that several proxies share was asked for at this one. */
+export interface LimitDemand {
+  /** "NAMESPACE/NAME/RULE". */
+  readonly limit: string;
+  /** Digest of the values that the limit counts by; "" when it counts all requests together. */
+  readonly key: string;
+  /** Requests since the last call, as a part of what the whole limit lets through in a second. */
+  readonly asked: number;
+}
+
+/** What this proxy may let through of a limit that several share. */
+export interface LimitShare {
+  readonly limit: string;
+  readonly key: string;
+  /** Part of the limit, 0 ... 1. */
+  readonly share: number;
+}
+
+/** What a filter remembers. It outlives the filter for as long as a filter of the workload keeps it under its name. */
+export interface FilterState {
+  /** Of a limit that is shared: what was asked for since the last call. At most some hundred entries. */
+  takeDemands?(): readonly LimitDemand[];
+  /** Of a limit that is shared: what the control plane hands out. Other limits' shares are ignored. */
+  takeShares?(shares: readonly LimitShare[]): void;
+}
+
+/** What filters may use beside their config. */
+export interface FilterTools {
+  readonly clock: Clock;
+  readonly metrics: MetricRegistry;
+  /** Processes that serve this workload together, from 1. */
+  readonly workers: number;
+  /** A number in [0, 1). */
+  random(): number;
+  /**
+   * The state that an earlier filter of the workload kept under `name`, else a new one. Put into the name what the state
+   * depends on, and the policy's kind and name first.
+   */
+  keep<T extends FilterState>(name: string, make: () => T): T;
 }
 
 /** One compiled policy as received. */
@@ -76,5 +149,5 @@ export interface FilterFactory {
    * Makes one filter out of all policies of this kind that guard a workload (so that DENY can go before ALLOW across
    * policies). Throws on config it cannot read: the update is then refused and the last good one stays.
    */
-  create(configs: readonly PolicyConfig[]): Filter;
+  create(configs: readonly PolicyConfig[], tools: FilterTools): Filter;
 }

@@ -236,6 +236,27 @@ export const originRefused: ErrorKind = defineError({
   remedy: "Add the origin to allowOrigins of the route's CORS filter, if its pages are to be let in.",
 });
 
+export const noSuchSubset: ErrorKind = defineError({
+  code: "RS1065",
+  name: "no_such_subset",
+  status: 503,
+  grpcStatus: 14,
+  title: "No instance is of the subset that the request asks for",
+  cause:
+    "The LoadBalancingPolicy of the service refuses requests that name a value which no usable instance has as a label.",
+  remedy: "Name another value in the header, start an instance with that label, or set subsets.unknown to Any.",
+});
+
+export const egressDenied: ErrorKind = defineError({
+  code: "RS1085",
+  name: "egress_denied",
+  status: 403,
+  grpcStatus: 7,
+  title: "The host is outside the mesh, and calls to the outside must be declared",
+  cause: "The Namespace of the caller, or ripstop-system for the whole mesh, has the label ripstop.mesh/egress: deny.",
+  remedy: "Declare the host with an ExternalService; `ripstop egress seen` lists what was called.",
+});
+
 export const misdirected: ErrorKind = defineError({
   code: "RS1050",
   name: "misdirected",

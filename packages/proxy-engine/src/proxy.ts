@@ -58,6 +58,8 @@ export interface ProxyOptions {
   readonly bundlePem: string;
   readonly verifyPeer: VerifyPeer;
   readonly filterFactories: readonly FilterFactory[];
+  /** Processes of this proxy, which share what each of them limits by itself; default 1. */
+  readonly workers?: number;
   /** Ports of an earlier run, to be taken again where they are free. */
   readonly ports: ProxyPorts | undefined;
   /**
@@ -83,6 +85,9 @@ export interface ProxyListener {
   readonly socket: ListeningSocket | undefined;
 }
 
+/** A telemetry command. */
+type Command = Pick<telemetry.ProxyCommand, "taps"> & Partial<telemetry.ProxyCommand>;
+
 /** A running proxy. */
 export interface Proxy {
   readonly ports: ProxyPorts;
@@ -100,8 +105,8 @@ export interface Proxy {
   setBundle(text: string): Result<void, RipstopError>;
   /** Uses another identity for new connections of a workload; those that are open stay. */
   setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError>;
-  /** Takes over the taps of a telemetry command. */
-  onCommand(command: telemetry.ProxyCommand): void;
+  /** Takes over the taps of a telemetry command, and the shares of limits that it names. */
+  onCommand(command: Command): void;
   /** Stops taking inbound work and finishes what is under way, for at most `deadlineMs`. Outbound goes on. */
   drain(deadlineMs: number): Promise<void>;
   /** Its listening sockets, to be shared with other processes of this proxy. */
@@ -168,7 +173,14 @@ class RunningProxy implements Proxy {
     const { clock, log, metrics } = options;
     this.#startedMs = clock.monotonicMs();
     const edges = new EdgeTable(metrics);
-    const reporter = new TelemetryReporter({ clock, edges, send: options.sendReport, stats: () => this.#stats() });
+    const reporter = new TelemetryReporter({
+      clock,
+      edges,
+      send: options.sendReport,
+      stats: () => this.#stats(),
+      demands: (elapsedMs) => this.#takeDemands(elapsedMs),
+      egress: () => [...this.workloads.values()].flatMap(({ egress }) => egress.take()),
+    });
     const random = options.random ?? Math.random;
     this.engine = {
       clock,
@@ -223,6 +235,7 @@ class RunningProxy implements Proxy {
           trustDomain: bootstrap.trustDomain,
           config,
           factories: this.#options.filterFactories,
+          workers: this.#options.workers ?? 1,
           tls,
           ownPorts: this.#ownPorts,
           onChanged: () => this.#checkReady(),
@@ -308,8 +321,9 @@ class RunningProxy implements Proxy {
     return this.#takeBundle(text, bundleFileSequence(text));
   }
 
-  onCommand(command: telemetry.ProxyCommand): void {
+  onCommand(command: Command): void {
     this.engine.reporter.onCommand(command);
+    if (command.limits !== undefined) this.#takeShares(command.limits.shares);
   }
 
   drain(deadlineMs: number): Promise<void> {
@@ -509,6 +523,21 @@ class RunningProxy implements Proxy {
     if (!this.#opened) return;
     this.#ready = true;
     this.#options.onReady();
+  }
+
+  #takeDemands(elapsedMs: number): telemetry.LimitDemand[] {
+    const demands: telemetry.LimitDemand[] = [];
+    for (const { id, view } of this.workloads.values()) {
+      for (const { limit, key, asked } of view.takeDemands()) {
+        demands.push({ workload: id, limit, key, rate: (asked * 1_000) / elapsedMs });
+      }
+    }
+    return demands;
+  }
+
+  #takeShares(shares: readonly telemetry.LimitShare[]): void {
+    for (const { id, view } of this.workloads.values())
+      view.takeShares(shares.filter(({ workload }) => workload === id));
   }
 
   #stats(): telemetry.ProxyStats {

@@ -44,6 +44,7 @@ export {
   DEFAULT_NAMESPACE,
   label,
   validateAll,
+  validateSteps,
   type ReadResource,
   type SourceText,
   type Validated,

@@ -41,6 +41,19 @@ export interface SourceFile {
 
 /** Reads `text` (YAML 1.2, of which JSON is a part). Documents that cannot be read give violations; empty ones are left out. */
 export function readSource(file: string, text: string, limits: Partial<SourceLimits> = {}): SourceFile {
+  const steps = readSourceSteps(file, text, limits);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `readSource`, with a stop after each document: a large file can be read in slices. */
+export function* readSourceSteps(
+  file: string,
+  text: string,
+  limits: Partial<SourceLimits> = {},
+): Generator<undefined, SourceFile> {
   const { maxLength, maxDocuments, maxDepth, maxAliases } = { ...DEFAULT_LIMITS, ...limits };
   const refuse = (message: string, remedy: string, line = 1, column = 1): SourceFile => ({
     documents: [],
@@ -61,6 +74,7 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
       return refuse(`maps and lists are nested more than ${maxDepth} deep`, "make the document flatter", line, col);
     }
     tokens.push(token);
+    yield;
   }
   const documents: SourceDocument[] = [];
   const violations: Violation[] = [];
@@ -78,6 +92,7 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
     const read = readDocument(file, document, lines, maxAliases);
     violations.push(...read.violations);
     documents.push(...read.documents);
+    yield;
   }
   return { documents, violations };
 }

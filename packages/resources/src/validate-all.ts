@@ -6,7 +6,7 @@ import type { KindRegistry, KnownKind } from "./kind-registry.ts";
 import type { ResourceLookup } from "./kind.ts";
 import { dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem, labelValueProblem, quote } from "./names.ts";
 import { resourceKey, resourceName, type Metadata, type Resource } from "./resource.ts";
-import { readSource, type SourceDocument, type SourceLimits } from "./source-document.ts";
+import { readSourceSteps, type SourceDocument, type SourceLimits } from "./source-document.ts";
 import type { SourcePosition, Violation } from "./violation.ts";
 
 /** A file as the user gave it. */
@@ -57,16 +57,32 @@ const IGNORED_METADATA = new Set([
  * Validates all files: syntax, schema (defaults filled in), names, each kind's own rules, then references against
  * `current` as it would be with these resources applied. At most 1 000 violations are returned.
  */
-export function validateAll(
+export function validateAll(files: readonly SourceText[], context: ValidateContext): Validated {
+  const steps = validateSteps(files, context);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** What files are validated with. */
+export interface ValidateContext {
+  readonly kinds: KindRegistry;
+  readonly current: ResourceLookup;
+  readonly limits?: Partial<SourceLimits>;
+}
+
+/** As `validateAll`, with a stop after each document: much can be validated in slices. */
+export function* validateSteps(
   files: readonly SourceText[],
-  context: { readonly kinds: KindRegistry; readonly current: ResourceLookup; readonly limits?: Partial<SourceLimits> },
-): Validated {
+  context: ValidateContext,
+): Generator<undefined, Validated> {
   const { kinds, current, limits } = context;
   const violations: Violation[] = [];
   const read: { resource: Resource; known: KnownKind; document: SourceDocument; sound: boolean }[] = [];
   const firstByKey = new Map<string, SourcePosition>();
   for (const { file, text } of files) {
-    const source = readSource(file, text, limits);
+    const source = yield* readSourceSteps(file, text, limits);
     violations.push(...source.violations);
     for (const document of source.documents) {
       const before = violations.length;
@@ -86,6 +102,7 @@ export function validateAll(
       }
       firstByKey.set(key, first ?? position);
       read.push({ ...found, document, sound: violations.length === before });
+      yield;
     }
   }
   const lookup = overlay(
@@ -94,6 +111,7 @@ export function validateAll(
   );
   for (const { resource, known, document, sound } of read) {
     if (!sound || known.kind.validateReferences === undefined) continue;
+    yield;
     for (const problem of known.kind.validateReferences(resource, lookup)) {
       violations.push({ ...problem, resource: label(resource), source: document.positionOf(parsePath(problem.path)) });
     }

@@ -27,4 +27,4 @@ export type { Redirect, RedirectedRequest } from "./redirect.ts";
 export { takesMirror, type Rewrite, type RouteFilters } from "./route-filters.ts";
 export { compileRoutes, RoutesMatcher } from "./routes-matcher.ts";
 export { RouteIndex, type EntryOrder, type IndexedRule, type IndexEntry, type PathKind } from "./route-index.ts";
-export { splitTarget, type SplitTarget } from "./query.ts";
+export { queryValue, splitTarget, type SplitTarget } from "./query.ts";

@@ -1,7 +1,14 @@
 // Matching a request against the ordered rules of one port (Gateway API HTTPRouteRule): the first that matches decides.
 
 import { compileTextPattern, type HeaderList, type TextPattern } from "@ripstop/http";
-import { PathMatch_Type, type Backend, type HttpRule, type RetryPolicy, type ValueMatch } from "@ripstop/model";
+import {
+  PathMatch_Type,
+  type Backend,
+  type HttpRule,
+  type RetryPolicy,
+  type SessionPersistence,
+  type ValueMatch,
+} from "@ripstop/model";
 import { queryValue } from "./query.ts";
 import { compileRouteFilters, type RouteFilters } from "./route-filters.ts";
 import { RouteIndex, type IndexedRule, type PathKind } from "./route-index.ts";
@@ -41,6 +48,8 @@ export interface CompiledRule {
   readonly filters: RouteFilters | undefined;
   /** In place of the service's defaults; undefined when the route says nothing. */
   readonly retry: RetryPolicy | undefined;
+  /** In place of that of the service; undefined when the route says nothing. */
+  readonly sessionPersistence: SessionPersistence | undefined;
   /** 0 = none. */
   readonly requestTimeoutMs: number;
   /** Time for one attempt; 0 = none. */
@@ -96,6 +105,7 @@ class Rule implements IndexedRule {
   readonly totalWeight: number;
   readonly filters: RouteFilters | undefined;
   readonly retry: RetryPolicy | undefined;
+  readonly sessionPersistence: SessionPersistence | undefined;
   readonly requestTimeoutMs: number;
   readonly backendTimeoutMs: number;
   readonly hostnames: readonly string[];
@@ -118,6 +128,7 @@ class Rule implements IndexedRule {
     this.totalWeight = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
     this.filters = compileRouteFilters(rule.filters, prefix);
     this.retry = rule.retry;
+    this.sessionPersistence = rule.sessionPersistence;
     this.requestTimeoutMs = rule.requestTimeoutMs;
     this.backendTimeoutMs = rule.backendTimeoutMs;
     const hosts = rule.hostnames.map((name) => name.toLowerCase());

@@ -42,6 +42,14 @@ export const DENIALS: MetricName = metric(
   "ripstop_denials_total",
   "Requests and connections refused by a policy, by policy.",
 );
+export const LIMITED: MetricName = metric(
+  "ripstop_rate_limited_total",
+  "Requests over a rate limit, by policy, rule and mode: enforce refuses them, shadow lets them pass.",
+);
+export const FAULTS: MetricName = metric(
+  "ripstop_faults_total",
+  "Requests that a FaultInjection disturbed, by policy and kind of fault.",
+);
 export const TCP_BYTES: MetricName = metric("ripstop_tcp_bytes_total", "Bytes of raw TCP connections, by direction.");
 
 // Connections (proxy).
@@ -91,6 +99,14 @@ export const WORKLOADS_HELD: MetricName = metric(
 );
 export const COMPILED: MetricName = metric("ripstop_compiled_total", "Data-plane resources computed.");
 export const COMPILED_RESOURCES: MetricName = metric("ripstop_compiled_resources", "Data-plane resources remembered.");
+export const COMPILE_WAITING: MetricName = metric(
+  "ripstop_compile_waiting",
+  "Data-plane resources that wait to be computed again.",
+);
+export const COMPILE_TROUBLE: MetricName = metric(
+  "ripstop_compile_trouble_total",
+  "Namespaces that went over their compile budget and resources that could not be compiled, by reason.",
+);
 export const TAP_EVENTS_DROPPED: MetricName = metric(
   "ripstop_tap_events_dropped_total",
   "Tap events dropped because a watcher was slow.",
@@ -112,6 +128,14 @@ export const CONFIG_RESOURCES_REFUSED: MetricName = metric(
 export const CONFIG_REMOVALS_SENT: MetricName = metric(
   "ripstop_config_removals_sent_total",
   "Removals sent to proxies.",
+);
+export const CONFIG_PROPAGATION: MetricName = metric(
+  "ripstop_config_propagation_ms",
+  "Time from a change in the control plane to its acknowledgement by one proxy, in milliseconds, by type.",
+);
+export const CONFIG_MENDED: MetricName = metric(
+  "ripstop_config_mended_total",
+  "Resources that a proxy should have had and did not, found by checksum and sent again, by type.",
 );
 export const CONFIG_STREAMS_REFUSED: MetricName = metric(
   "ripstop_config_streams_refused_total",

@@ -29,7 +29,7 @@ const SAY_WHAT_IS_MISSING_MS = 3_000;
 
 /**
  * Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. Its
- * supervisor adds "--slot N" (which of the proxy's processes this is), "--take-over" (listening sockets come on the
+ * supervisor adds "--slot N" (which of the proxy's processes this is), "--processes N" (how many there are), "--take-over" (listening sockets come on the
  * channel), "--follow" (another process writes the state directory, until "lead").
  */
 export async function proxyRole(argv: readonly string[]): Promise<void> {
@@ -91,6 +91,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     bundlePem,
     verifyPeer,
     filterFactories,
+    workers: Number(optionOf(argv, "--processes") ?? 1),
     ports,
     ...(sockets === undefined ? {} : { sockets }),
     sendReport(report) {

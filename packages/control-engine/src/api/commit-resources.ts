@@ -1,19 +1,22 @@
 // The one way by which resources change: documents are validated together and committed as one revision, or nothing is.
 
-import { err, ok, type Result } from "@ripstop/core";
+import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse } from "@ripstop/model";
 import {
   invalidResources,
   label,
   resourceKey,
   validateAll,
+  validateSteps,
   type KindRegistry,
   type Resource,
   type ResourceLookup,
+  type Validated,
 } from "@ripstop/resources";
 
 import { conflict, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
+import { inSlices } from "../in-slices.ts";
 import { planCommit } from "../store/plan-commit.ts";
 import type { Conflict, Revision, Store, Transaction } from "../store/store.ts";
 
@@ -21,6 +24,8 @@ import type { Conflict, Revision, Store, Transaction } from "../store/store.ts";
 export interface CommitTarget {
   readonly store: Store;
   readonly kinds: KindRegistry;
+  /** Lets many documents be validated in slices; absent, all are at once. */
+  readonly clock?: Clock;
 }
 
 /** What to change. */
@@ -34,9 +39,9 @@ export interface CommitWish extends ApplyRequest {
 /** Validates all documents and commits them as one revision, or nothing. */
 export async function commitResources(
   wish: CommitWish,
-  { store, kinds }: CommitTarget,
+  { store, kinds, clock }: CommitTarget,
 ): Promise<Result<ApplyResponse, Failure>> {
-  const read = readDocuments(wish.documents, { store, kinds });
+  const read = await readInSlices(wish.documents, { store, kinds, ...(clock === undefined ? {} : { clock }) });
   if (!read.ok) return read;
   const puts = read.value;
   const { author, reason, deletes = [] } = wish;
@@ -109,11 +114,24 @@ function readDocuments(
   documents: ApplyRequest["documents"],
   { store, kinds }: CommitTarget,
 ): Result<readonly Resource[], Failure> {
-  const current: ResourceLookup = {
+  return readResult(validateAll(documents, { kinds, current: lookupIn(store) }));
+}
+
+async function readInSlices(
+  documents: ApplyRequest["documents"],
+  { store, kinds, clock }: CommitTarget,
+): Promise<Result<readonly Resource[], Failure>> {
+  return readResult(await inSlices(validateSteps(documents, { kinds, current: lookupIn(store) }), clock));
+}
+
+function lookupIn(store: Store): ResourceLookup {
+  return {
     get: (kind, namespace, name) => store.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`),
     list: (kind) => store.list(kind),
   };
-  const { resources, violations } = validateAll(documents, { kinds, current });
+}
+
+function readResult({ resources, violations }: Validated): Result<readonly Resource[], Failure> {
   if (violations.length === 0) return ok(resources.map(({ resource }) => resource));
   const count = violations.length === 1 ? "1 violation" : `${violations.length} violations`;
   return err({ kind: invalidResources, message: `${count}; nothing was applied`, violations });

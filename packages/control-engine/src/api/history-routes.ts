@@ -50,7 +50,11 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
         if (!to.ok) return to.error;
         const between = await differenceBetween(from.value, to.value, store);
         if (!between.ok) return between.error;
-        const diff: Diff = { from: from.value, to: to.value, changes: between.value.map((one) => diffEntry(one, options.kinds)) };
+        const diff: Diff = {
+          from: from.value,
+          to: to.value,
+          changes: between.value.map((one) => diffEntry(one, options.kinds)),
+        };
         answerJson(response, 200, diff);
         return undefined;
       },
@@ -193,7 +197,9 @@ async function rollback(
       dryRun,
       // Valid then need not mean valid now: the documents take the same way as those of a user.
       documents: differences.flatMap(({ key, after }) =>
-        after === undefined ? [] : [{ file: `${key} of revision ${to.value}`, text: JSON.stringify(asWritten(after, kinds)) }],
+        after === undefined
+          ? []
+          : [{ file: `${key} of revision ${to.value}`, text: JSON.stringify(asWritten(after, kinds)) }],
       ),
       deletes: differences.filter(({ after }) => after === undefined).map(({ key }) => key),
       // What somebody changes meanwhile is not overwritten.

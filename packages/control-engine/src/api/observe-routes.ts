@@ -4,6 +4,7 @@ import type { ControlInfo, telemetry } from "@ripstop/model";
 import type { MetricRegistry } from "@ripstop/telemetry";
 
 import { badRequest, tooManyTaps } from "../errors.ts";
+import type { EgressLog } from "../egress/egress-log.ts";
 import type { EventLog } from "../events/event-log.ts";
 import type { Collector } from "../telemetry/collector.ts";
 import { answer, answerJson, beginStream } from "./http-answer.ts";
@@ -12,6 +13,7 @@ import type { Route } from "./router.ts";
 /** What the routes need. */
 export interface ObserveRoutesOptions {
   readonly collector: Collector;
+  readonly egress: EgressLog;
   readonly metrics: MetricRegistry;
   readonly events: EventLog;
   info(): ControlInfo;
@@ -28,6 +30,14 @@ export function observeRoutes(options: ObserveRoutesOptions): readonly Route[] {
       path: "/v1/graph",
       async handler({ response }) {
         answerJson(response, 200, collector.graph());
+        return undefined;
+      },
+    },
+    {
+      method: "GET",
+      path: "/v1/egress",
+      async handler({ response }) {
+        answerJson(response, 200, { seen: options.egress.list() });
         return undefined;
       },
     },

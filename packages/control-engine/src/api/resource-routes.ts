@@ -1,6 +1,6 @@
 // The API's routes for resources: apply, get, delete, and how far a revision has come.
 
-import { err, ok, type Result } from "@ripstop/core";
+import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { ApplyRequest, ApplyResponse, LiveStatus } from "@ripstop/model";
 import { label, resourceKey, shownDocument, type KindRegistry, type Resource } from "@ripstop/resources";
 
@@ -17,6 +17,8 @@ import type { Route } from "./router.ts";
 export interface ResourceRoutesOptions {
   readonly store: Store;
   readonly kinds: KindRegistry;
+  /** Lets a large apply be validated in slices. */
+  readonly clock?: Clock;
   /** Adds the status to the kinds that have one. */
   withStatus(resource: Resource): Resource;
   /** How far a revision has come, after waiting up to `waitMs` for all proxies. */

@@ -11,7 +11,9 @@ import {
 import { isDnsLabel } from "@ripstop/resources";
 
 import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
+import { externalServiceName } from "./compile-external.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
+import { localityOf } from "./locality.ts";
 import type { ServicePortView, ServiceView } from "./service-view.ts";
 import type { WorldView } from "./world.ts";
 
@@ -30,9 +32,16 @@ export function compileService(view: WorldView, namespace: string, name: string)
     ports: service.ports.map((port) => ({ port: port.port, name: port.name, protocol: portProtocol(port, members) })),
     resilience: undefined,
   };
+  return attachedPolicies(view, compiled);
+}
+
+const NO_SERVICE = { hostnames: [], addresses: [], ports: [], resilience: undefined };
+
+/** The Service with what the policies attached to it say. */
+function attachedPolicies(view: WorldView, service: Service): Service {
   return view
-    .attachedTo(namespace, name)
-    .reduce((result, { policyKind, policy }) => policyKind.apply(policy, result), compiled);
+    .attachedTo(service.namespace, service.name)
+    .reduce((result, { policyKind, policy }) => policyKind.apply(policy, result), service);
 }
 
 /** The instances of a service; empty when none is registered, undefined when there is no such service. */
@@ -40,6 +49,7 @@ export function compileEndpoints(view: WorldView, namespace: string, name: strin
   const service = view.service(namespace, name);
   if (service === undefined) return undefined;
   const endpoints: Endpoint[] = [];
+  const subsetLabel = attachedPolicies(view, { ...NO_SERVICE, namespace, name }).loadBalancing?.subset?.label;
   for (const workload of view.members(service, true)) {
     const targetPorts = targetPortsOf(service, workload);
     if (workload.inboundAddress === "" || targetPorts === undefined) continue;
@@ -48,14 +58,30 @@ export function compileEndpoints(view: WorldView, namespace: string, name: strin
       reach: Endpoint_Reach.MESH,
       address: workload.inboundAddress,
       spiffeId: workload.spiffeId,
-      weight: 1,
+      weight: weightOf(workload),
       healthy: workload.ready,
-      locality: undefined,
+      locality: localityOf(workload),
       targetPorts,
       version: workload.labels["version"] ?? "",
+      ...subsetOf(workload, subsetLabel),
     });
   }
   return { service: `${namespace}/${name}`, endpoints };
+}
+
+/** Label that says an instance's relative share of requests, 0 ... 1 000 000. */
+const WEIGHT_LABEL = "ripstop.mesh/weight";
+const MAX_WEIGHT = 1_000_000;
+
+/** 1 without the label, or when it says no such number. */
+function weightOf({ labels }: RegisteredWorkload): number {
+  const text = labels[WEIGHT_LABEL] ?? "";
+  return /^[0-9]{1,7}$/.test(text) ? Math.min(MAX_WEIGHT, Number(text)) : 1;
+}
+
+function subsetOf({ labels }: RegisteredWorkload, label: string | undefined): Pick<Endpoint, "subset"> {
+  const value = label === undefined || !Object.hasOwn(labels, label) ? undefined : labels[label];
+  return value === undefined ? {} : { subset: value };
 }
 
 /**
@@ -64,8 +90,12 @@ export function compileEndpoints(view: WorldView, namespace: string, name: strin
  */
 export function compileHostBinding(view: WorldView, clientNamespace: string, host: string): HostBinding | undefined {
   const named = parseServiceHost(clientNamespace, host);
-  if (named === undefined || view.service(named.namespace, named.name) === undefined) return undefined;
-  return { name: `${clientNamespace}~${host}`, service: `${named.namespace}/${named.name}` };
+  const name = `${clientNamespace}~${host}`;
+  if (named !== undefined && view.service(named.namespace, named.name) !== undefined)
+    return { name, service: `${named.namespace}/${named.name}` };
+  // Services of the mesh come first: no ExternalService takes their names.
+  const external = view.externalFor(clientNamespace, host);
+  return external === undefined ? undefined : { name, service: externalServiceName(external, host) };
 }
 
 /** Namespace and name of the service that a host name can only mean. */

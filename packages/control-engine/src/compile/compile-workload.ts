@@ -1,9 +1,12 @@
 // Workload and Policy of the data-plane model.
 
 import type { PolicyKind } from "@ripstop/policy-api/control";
-import { ProxyProtocol, type Policy, type Workload } from "@ripstop/model";
+import { EgressMode, ProxyProtocol, type Policy, type Workload } from "@ripstop/model";
+
+import { RESERVED_NAMESPACE } from "@ripstop/resources";
 
 import { serviceOf } from "../registry/registered-workload.ts";
+import { localityOf } from "./locality.ts";
 import { protocolOfRegistration } from "./protocols.ts";
 import type { WorldView } from "./world.ts";
 
@@ -29,8 +32,9 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
       ...(proxyProtocol === undefined ? {} : { proxyProtocol: PROXY_PROTOCOLS[proxyProtocol] }),
     })),
     policies: view.policiesGuarding(workload).map((name) => ({ name })),
-    locality: undefined,
+    locality: localityOf(workload),
     service: serviceOf(workload),
+    egress: egressOf(view, namespace),
     ...(workload.gateway === undefined
       ? {}
       : { gateway: { gateways: workload.gateway.names.map((name) => `${namespace}/${name}`) } }),
@@ -44,6 +48,19 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
       return view.attachedTo(serviceNamespace, name);
     })
     .reduce((result, { policyKind, policy }) => policyKind.applyToWorkload?.(policy, result) ?? result, compiled);
+}
+
+/** Label of a Namespace: "deny" lets its workloads call declared hosts only, "allow" any. */
+const EGRESS_LABEL = "ripstop.mesh/egress";
+
+/** As the workload's namespace says, else as the reserved one says for the whole mesh. */
+function egressOf(view: WorldView, namespace: string): EgressMode {
+  for (const name of [namespace, RESERVED_NAMESPACE]) {
+    const mode = view.resource(`Namespace/${name}`)?.metadata.labels[EGRESS_LABEL];
+    // Another word than "allow" is a slip of somebody who wants it closed.
+    if (mode !== undefined) return mode === "allow" ? EgressMode.ALLOW : EgressMode.DENY;
+  }
+  return EgressMode.ALLOW;
 }
 
 /** The policy with that key ("KIND/NAMESPACE/NAME"). */

@@ -28,6 +28,10 @@ import { Registry } from "../registry/registry.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { Compiler } from "./compiler.ts";
 
+/** `RIPSTOP_EDITS=5000 RIPSTOP_SEED=7` makes the long run of the random edits (`npm run edits`). */
+const EDITS = Number(process.env["RIPSTOP_EDITS"] ?? "400");
+const SEED = Number(process.env["RIPSTOP_SEED"] ?? "2026");
+
 const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
 
 /** Resources as an apply makes them. */
@@ -131,6 +135,7 @@ describe("Compiler", () => {
       addresses: [],
       ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined, backendTls: undefined }],
       resilience: undefined,
+      loadBalancing: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
     assert.deepEqual(endpoint?.targetPorts, { 80: 9000 });
@@ -420,6 +425,39 @@ describe("Compiler", () => {
     compiler.close();
   });
 
+  it("tells places, weights and subsets of instances by their labels", async () => {
+    const { store, registry } = bench;
+    const options = { store, registry, policyKinds: [], trustDomain: "mesh.local", bundle: () => bundle };
+    const compiler = new Compiler({ ...options, servicePolicyKinds });
+    const place = { "topology.kubernetes.io/region": "eu", "topology.kubernetes.io/zone": "eu-a" };
+    await bench.register("a", { labels: { ...place, track: "canary", "ripstop.mesh/weight": "7" } });
+    await bench.register("b", { labels: { track: "stable", "ripstop.mesh/weight": "many" } });
+    const endpoints = (): unknown => {
+      const found = compiler.get(endpointsType.typeUrl, "shop/catalog", { proxyId: "nobody", identity: "" });
+      assert.ok(found);
+      return endpointsType
+        .decode(found.bytes)
+        .endpoints.map(({ id, weight, locality, subset }) => ({ id, weight, locality, subset }));
+    };
+    const locality = { region: "eu", zone: "eu-a" };
+    assert.deepEqual(endpoints(), [
+      { id: "shop/a", weight: 7, locality, subset: undefined },
+      { id: "shop/b", weight: 1, locality: undefined, subset: undefined },
+    ]);
+    await bench.apply({
+      apiVersion: "ripstop.mesh/v1alpha1",
+      kind: "LoadBalancingPolicy",
+      metadata: { name: "p", namespace: "shop" },
+      spec: { targetRefs: [{ kind: "Service", name: "catalog" }], subsets: { label: "track", header: "x-track" } },
+    });
+    assert.deepEqual(endpoints(), [
+      { id: "shop/a", weight: 7, locality, subset: "canary" },
+      { id: "shop/b", weight: 1, locality: undefined, subset: "stable" },
+    ]);
+    assert.deepEqual(bench.get(workloadType, "shop/a", "shop/a")?.locality, locality);
+    compiler.close();
+  });
+
   it("fills in what the oldest policy of each kind that is attached to a service says", async () => {
     const servicePolicy: ServicePolicyKind = {
       name: "attempts",
@@ -533,8 +571,8 @@ describe("Compiler", () => {
     assert.ok(bench.get(serviceType, "shop/catalog"));
   });
 
-  it("equals a compile from scratch after each of 1,000 random edits, and reports exactly what changed", async () => {
-    const random = new SeededRandom(20_26);
+  it(`equals a compile from scratch after each of ${EDITS} random edits, and reports exactly what changed`, async () => {
+    const random = new SeededRandom(SEED);
     const pick = <T>(values: readonly T[]): T => random.pick(values);
     const namespaces = ["shop", "web"];
     const services = ["a", "b", "c"];
@@ -618,7 +656,7 @@ describe("Compiler", () => {
     const reported = new Set<string>();
     bench.compiler.watch((typeUrl, names) => names.forEach((name) => reported.add(`${typeUrl} ${name}`)));
     let before = versionsNow(bench.compiler);
-    for (let edit = 0; edit < 1_000; edit++) {
+    for (let edit = 0; edit < EDITS; edit++) {
       // A registration is two changes (it comes, then listens): what changes forth and back is reported too.
       reported.clear();
       await pick(edits)();
@@ -630,6 +668,62 @@ describe("Compiler", () => {
         if (version !== before.get(key)) assert.ok(reported.has(key), `edit ${edit}: ${key} not reported`);
       before = now;
     }
+  });
+});
+
+describe("a namespace with a bad resource", () => {
+  it("waits and keeps its last good config, and the others go on", async () => {
+    const bench = new Bench();
+    const [real] = policyKinds.filter(({ name }) => name === "authorization");
+    assert.ok(real);
+    const costly = {
+      ...real,
+      // A compile that takes long, as one of a huge resource would.
+      compile: (...[resource, facts]: Parameters<typeof real.compile>) => {
+        if (resource.metadata.namespace === "bad") bench.clock.advance(400);
+        if (resource.metadata.name === "broken") throw new Error("broken");
+        return real.compile(resource, facts);
+      },
+    };
+    const trouble: string[] = [];
+    const { store, registry, clock } = bench;
+    const compiler = new Compiler({
+      store,
+      registry,
+      clock,
+      policyKinds: [costly],
+      trustDomain: "mesh.local",
+      bundle: () => bundle,
+      onTrouble: ({ kind, namespace }) => void trouble.push(`${kind} ${namespace}`),
+    });
+    const rules = (account: string): object => ({
+      action: "ALLOW",
+      rules: [{ from: [{ serviceAccounts: [account] }] }],
+    });
+    const version = (namespace: string, name = "p"): string =>
+      compiler.get(policyType.typeUrl, `AuthorizationPolicy/${namespace}/${name}`, { proxyId: "x", identity: "" })
+        ?.version ?? "";
+    await bench.apply(policy("p", rules("a"), "bad"), policy("p", rules("a"), "good"));
+    version("bad");
+    version("good");
+    const changed: string[] = [];
+    compiler.watch((_typeUrl, names) => void changed.push(...names));
+    for (const account of ["b", "c", "d"]) {
+      await bench.apply(policy("p", rules(account), "bad"));
+      changed.length = 0;
+      await bench.apply(policy("p", rules(account), "good"));
+      assert.ok(changed.includes("AuthorizationPolicy/good/p"), account);
+    }
+    assert.deepEqual(trouble, ["over-budget bad"]);
+    assert.equal(compiler.statistics.waiting, 1);
+    assert.equal(compiler.revision, store.revision, "nobody else waits for it");
+    changed.length = 0;
+    clock.advance(10_000);
+    assert.deepEqual(changed, ["AuthorizationPolicy/bad/p"]);
+    await bench.apply(policy("broken", rules("a"), "good"));
+    assert.equal(version("good", "broken"), "");
+    assert.deepEqual(trouble.slice(1), ["failed good"]);
+    compiler.close();
   });
 });
 

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 
+import type { Clock } from "@ripstop/core";
 import type { ResourceSource, Subscriber, VersionedResource } from "@ripstop/discovery/server";
 import {
   endpointsType,
@@ -22,6 +23,8 @@ import type { Logger } from "@ripstop/telemetry";
 
 import type { Registry } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
+import { CompileQueue, type CompileTask } from "./compile-queue.ts";
+import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
 import { compileRoutes } from "./compile-routes.ts";
 import { compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
@@ -41,9 +44,25 @@ export interface CompilerOptions {
   bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
   /** Who is refused although a root vouches for it; default nobody. */
   revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
+  /** Addresses of a host outside the mesh, as far as they are known; call `addressesChanged` when they change. */
+  addressesOf?(host: string): readonly string[];
   /** Roots of the federated trust domains, by trust domain. */
   federated?(): FederatedRoots;
   readonly logger?: Logger;
+  /** Lets large changes be compiled in slices, and each namespace within its budget; absent, all is done at once. */
+  readonly clock?: Clock;
+  /** Milliseconds that compiling for one namespace may take in five seconds before it waits; default 500. */
+  readonly budgetMs?: number;
+  /** What an operator should know of a namespace whose resources cost too much or cannot be compiled. */
+  onTrouble?(trouble: CompileTrouble): void;
+}
+
+/** A namespace over its budget, or a resource that could not be compiled (its last good version stays). */
+export interface CompileTrouble {
+  readonly kind: "over-budget" | "failed" | "too-large";
+  /** Namespace whose resources it is; "" when it is nobody's. */
+  readonly namespace: string;
+  readonly message: string;
 }
 
 type FederatedRoots = ReadonlyMap<
@@ -55,6 +74,10 @@ type Listener = (typeUrl: string, names: readonly string[], revision: number) =>
 
 /** The longest is that of a GatewayRoute: two namespaces, two names of 253 characters, a kind. */
 const MAX_NAME = 700;
+/** Bytes of one compiled resource; a larger one would stall the streams that carry it. */
+const MAX_RESOURCE_BYTES = 4 * 1024 * 1024;
+/** Endpoints that one change may touch and still go before everything else. */
+const MAX_URGENT = 64;
 const BUNDLE = "bundle";
 /** For a change that belongs to no revision, such as an endpoint that came or went. */
 const NO_REVISION = 0;
@@ -67,19 +90,36 @@ export class Compiler implements ResourceSource {
   readonly #listeners = new Set<Listener>();
   readonly #afterChange = new Set<(affected: ReadonlySet<string>) => void>();
   readonly #stops: (() => void)[] = [];
+  readonly #queue: CompileQueue;
+  /** Changed in this turn and not told yet: revision → type URL → names. */
+  #changed = new Map<number, Map<string, string[]>>();
   #revision: number;
 
   constructor(options: CompilerOptions) {
     this.#options = options;
-    const { store, registry, logger } = options;
+    const { store, registry, logger, clock, budgetMs, onTrouble } = options;
     this.world = new World(store, registry, options);
     this.#memo = new DependencyMemo((key, error) => {
       logger?.error("a resource could not be compiled; its last good version stays", { key, error: String(error) });
+      const kind = error instanceof TooLarge ? "too-large" : "failed";
+      const message = error instanceof Error ? error.message : String(error);
+      onTrouble?.({ kind, namespace: ownerOf(key), message: `${nameOf(key)}: ${message}` });
       return undefined;
     });
+    this.#queue = new CompileQueue(
+      {
+        ...(clock === undefined ? {} : { clock }),
+        ...(budgetMs === undefined ? {} : { budgetMs }),
+        onOverBudget: (namespace, spentMs) => {
+          const message = `compiling for it took ${Math.round(spentMs)} ms of its budget; its further changes wait for the next window`;
+          onTrouble?.({ kind: "over-budget", namespace, message });
+        },
+      },
+      (key, revision) => this.#recompute(key, revision),
+      (revision) => this.#tell(revision),
+    );
     this.#revision = store.revision;
     const watching = store.watch(store.revision, (revision) => {
-      this.#revision = revision.number;
       this.#apply(this.world.onRevision(revision), revision.number);
     });
     if (watching.ok) this.#stops.push(watching.value);
@@ -90,9 +130,9 @@ export class Compiler implements ResourceSource {
     return this.#revision;
   }
 
-  /** How many resources were computed so far, and how many are remembered. */
-  get statistics(): { readonly computed: number; readonly remembered: number } {
-    return { computed: this.#memo.computed, remembered: this.#memo.size };
+  /** How many resources were computed so far, how many are remembered, and how many wait to be computed again. */
+  get statistics(): { readonly computed: number; readonly remembered: number; readonly waiting: number } {
+    return { computed: this.#memo.computed, remembered: this.#memo.size, waiting: this.#queue.size };
   }
 
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined {
@@ -103,6 +143,7 @@ export class Compiler implements ResourceSource {
       if (typeUrl === trustBundleType.typeUrl) read(BUNDLE);
       const bytes = compile(this.world.view(read), name, this.#options);
       if (bytes === undefined) return undefined;
+      if (bytes.length > MAX_RESOURCE_BYTES) throw new TooLarge(bytes.length);
       return { name, version: createHash("sha256").update(bytes).digest("base64url").slice(0, 22), bytes };
     });
   }
@@ -127,30 +168,84 @@ export class Compiler implements ResourceSource {
     this.#apply(new Set([BUNDLE]), NO_REVISION);
   }
 
+  /** A host outside the mesh has other addresses. */
+  addressesChanged(host: string): void {
+    this.#apply(new Set([`dns:${host}`]), NO_REVISION);
+  }
+
+  /** Whether anything in use was compiled from the addresses of a host. */
+  usesAddresses(host: string): boolean {
+    return this.#memo.has(`dns:${host}`);
+  }
+
   /** Stops following store and registry. */
   close(): void {
     for (const stop of this.#stops.splice(0)) stop();
+    this.#queue.close();
     this.#listeners.clear();
     this.#afterChange.clear();
   }
 
   #apply(affected: ReadonlySet<string>, revision: number): void {
-    const changed = new Map<string, string[]>();
-    for (const { key, before, after } of this.#memo.invalidate(affected)) {
-      if (before?.version === after?.version) continue;
-      const space = key.indexOf(" ");
-      const typeUrl = key.slice(0, space);
-      const names = changed.get(typeUrl);
-      if (names === undefined) changed.set(typeUrl, [key.slice(space + 1)]);
-      else names.push(key.slice(space + 1));
+    const keys = this.#memo.markStale(affected);
+    const tasks: CompileTask[] = [];
+    for (const key of keys) {
+      const urgent = revision === NO_REVISION && keys.size <= MAX_URGENT && key.startsWith(ENDPOINTS_KEY);
+      tasks.push({ key, namespace: ownerOf(key), revision, urgent });
     }
-    for (const { typeUrl } of resourceTypes) {
-      const names = changed.get(typeUrl);
-      if (names === undefined) continue;
-      for (const listener of [...this.#listeners]) listener(typeUrl, names, revision);
-    }
+    this.#queue.add(tasks, revision);
     for (const listener of [...this.#afterChange]) listener(affected);
   }
+
+  #recompute(key: string, revision: number): void {
+    const one = this.#memo.recompute(key);
+    if (one === undefined || one.before?.version === one.after?.version) return;
+    let byType = this.#changed.get(revision);
+    if (byType === undefined) this.#changed.set(revision, (byType = new Map<string, string[]>()));
+    const space = key.indexOf(" ");
+    const typeUrl = key.slice(0, space);
+    const names = byType.get(typeUrl);
+    if (names === undefined) byType.set(typeUrl, [key.slice(space + 1)]);
+    else names.push(key.slice(space + 1));
+  }
+
+  /** Reports what changed in this turn, when the revision is in force of which nothing waits any more. */
+  #tell(complete: number): void {
+    this.#revision = Math.max(this.#revision, complete);
+    const changed = this.#changed;
+    this.#changed = new Map();
+    for (const [revision, byType] of changed) {
+      for (const { typeUrl } of resourceTypes) {
+        const names = byType.get(typeUrl);
+        if (names === undefined) continue;
+        for (const listener of [...this.#listeners]) listener(typeUrl, names, revision);
+      }
+    }
+  }
+}
+
+class TooLarge extends Error {
+  constructor(bytes: number) {
+    super(`it has ${bytes} bytes when compiled; the most is ${MAX_RESOURCE_BYTES}`);
+  }
+}
+
+const ENDPOINTS_KEY = `${endpointsType.typeUrl} `;
+
+/** The resource's name in a key. */
+function nameOf(key: string): string {
+  return key.slice(key.indexOf(" ") + 1);
+}
+
+/** The namespace that pays for computing a key; "" for what belongs to the mesh. */
+function ownerOf(key: string): string {
+  const space = key.indexOf(" ");
+  const name = key.slice(space + 1);
+  const [first = "", second = "", ...more] = name.split("/");
+  if (key.slice(0, space) === policyType.typeUrl) return more.length > 0 ? second : "";
+  const tilde = name.indexOf("~");
+  if (tilde >= 0) return name.slice(0, tilde);
+  return second === "" ? "" : first;
 }
 
 type Compile = (view: WorldView, name: string, options: CompilerOptions) => Uint8Array | undefined;
@@ -158,12 +253,16 @@ type Compile = (view: WorldView, name: string, options: CompilerOptions) => Uint
 const compilers = new Map<string, Compile>([
   define(workloadType, (view, name) => compileWorkload(view, name)),
   define(policyType, (view, name, options) => compilePolicy(view, name, options)),
-  define(serviceType, (view, name) =>
-    withService(name, (namespace, service) => compileService(view, namespace, service)),
-  ),
-  define(endpointsType, (view, name) =>
-    withService(name, (namespace, service) => compileEndpoints(view, namespace, service)),
-  ),
+  define(serviceType, (view, name) => {
+    const external = parseExternalServiceName(name);
+    if (external !== undefined) return compileExternalService(view, external);
+    return withService(name, (namespace, service) => compileService(view, namespace, service));
+  }),
+  define(endpointsType, (view, name) => {
+    const external = parseExternalServiceName(name);
+    if (external !== undefined) return compileExternalEndpoints(view, external);
+    return withService(name, (namespace, service) => compileEndpoints(view, namespace, service));
+  }),
   define(hostBindingType, (view, name) => {
     const [clientNamespace = "", host = "", ...more] = name.split("~");
     return more.length > 0 || !isDnsLabel(clientNamespace)
@@ -173,6 +272,8 @@ const compilers = new Map<string, Compile>([
   define(routesType, (view, name) => {
     const [target = "", clientNamespace = "", ...more] = name.split("@");
     if (more.length > 0 || !isDnsLabel(clientNamespace)) return undefined;
+    const external = parseExternalServiceName(target);
+    if (external !== undefined) return compileExternalService(view, external) && { service: target, ports: [] };
     return withService(target, (namespace, service) =>
       compileRoutes(view, { namespace, name: service }, clientNamespace),
     );

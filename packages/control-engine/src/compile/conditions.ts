@@ -8,6 +8,7 @@ import type { Logger } from "@ripstop/telemetry";
 
 import type { Store, Table } from "../store/store.ts";
 import { compileRouteStatus } from "./compile-routes.ts";
+import { CompileQueue } from "./compile-queue.ts";
 import type { Compiler } from "./compiler.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 
@@ -30,10 +31,16 @@ export class Conditions {
   readonly #options: ConditionsOptions;
   readonly #memo = new DependencyMemo<ParentStatuses>(() => undefined);
   readonly #times = new Map<string, ConditionTimes>();
+  readonly #queue: CompileQueue;
   readonly #stop: () => void;
 
   constructor(options: ConditionsOptions) {
     this.#options = options;
+    this.#queue = new CompileQueue(
+      { clock: options.clock, budgetMs: Infinity },
+      (key) => this.#renew(key),
+      () => undefined,
+    );
     for (const [key, times] of options.table.entries()) this.#times.set(key, times);
     for (const route of options.store.list("HTTPRoute")) this.#follow(resourceKey(route));
     this.#stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
@@ -60,6 +67,7 @@ export class Conditions {
   /** Stops following. */
   close(): void {
     this.#stop();
+    this.#queue.close();
   }
 
   #follow(key: string): ParentStatuses {
@@ -69,14 +77,22 @@ export class Conditions {
   }
 
   #onAffected(affected: ReadonlySet<string>): void {
-    for (const { key, after } of this.#memo.invalidate(affected)) {
-      this.#recordTimes(key, after);
-      if (after === undefined) this.#memo.delete(key);
+    const keys = new Set(this.#memo.markStale(affected));
+    for (const name of affected) if (name.startsWith("resource:HTTPRoute/")) keys.add(name.slice("resource:".length));
+    this.#queue.add(
+      [...keys].map((key) => ({ key, namespace: "", revision: 0, urgent: false })),
+      0,
+    );
+  }
+
+  #renew(key: string): void {
+    const renewed = this.#memo.recompute(key);
+    if (renewed === undefined) {
+      if (this.#options.store.get(key) !== undefined) this.#follow(key);
+      return;
     }
-    for (const name of affected) {
-      const key = name.slice("resource:".length);
-      if (name.startsWith("resource:HTTPRoute/") && this.#options.store.get(key) !== undefined) this.#follow(key);
-    }
+    this.#recordTimes(key, renewed.after);
+    if (renewed.after === undefined) this.#memo.delete(key);
   }
 
   #recordTimes(key: string, status: ParentStatuses): void {

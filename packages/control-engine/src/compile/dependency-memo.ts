@@ -15,6 +15,10 @@ interface Entry<T> {
   value: T;
   dependencies: ReadonlySet<string>;
   readonly compute: Compute<T>;
+  /** Something that it was computed from has changed since. */
+  isStale: boolean;
+  /** The value before the changes that `recompute` has not told of yet. */
+  untold: { readonly before: T } | undefined;
 }
 
 /** Memoised values with dependencies tracked at run time. */
@@ -38,33 +42,55 @@ export class DependencyMemo<T> {
     return this.#entries.size;
   }
 
-  /** The value of `key`, computed when it is not known yet. */
+  /** The value of `key`, computed when it is not known yet or stale. */
   get(key: string, compute: Compute<T>): T {
     const known = this.#entries.get(key);
-    if (known !== undefined) return known.value;
+    if (known !== undefined) {
+      if (known.isStale) this.#refresh(key, known);
+      return known.value;
+    }
     const { value, dependencies } = this.#compute(key, compute, undefined);
-    this.#entries.set(key, { value, dependencies, compute });
+    this.#entries.set(key, { value, dependencies, compute, isStale: false, untold: undefined });
     this.#link(key, dependencies);
     return value;
   }
 
-  /** Computes again what was computed from any of `dependencies`; returns those, changed or not. */
-  invalidate(dependencies: Iterable<string>): readonly Recomputed<T>[] {
+  /** Marks what was computed from any of `dependencies` as stale; returns the keys. `recompute` each in time. */
+  markStale(dependencies: Iterable<string>): ReadonlySet<string> {
     const keys = new Set<string>();
     for (const dependency of dependencies) for (const key of this.#dependents.get(dependency) ?? []) keys.add(key);
-    const recomputed: Recomputed<T>[] = [];
     for (const key of keys) {
       const entry = this.#entries.get(key);
       if (entry === undefined) continue;
-      const before = entry.value;
-      this.#unlink(key, entry.dependencies);
-      const { value, dependencies: fresh } = this.#compute(key, entry.compute, entry);
-      entry.value = value;
-      entry.dependencies = fresh;
-      this.#link(key, fresh);
-      recomputed.push({ key, before, after: value });
+      entry.isStale = true;
+      entry.untold ??= { before: entry.value };
+    }
+    return keys;
+  }
+
+  /** Brings a key that was marked up to date; undefined when it was told of already, or forgotten. */
+  recompute(key: string): Recomputed<T> | undefined {
+    const entry = this.#entries.get(key);
+    if (entry?.untold === undefined) return undefined;
+    const { before } = entry.untold;
+    entry.untold = undefined;
+    if (entry.isStale) this.#refresh(key, entry);
+    return { key, before, after: entry.value };
+  }
+
+  /** Computes again what was computed from any of `dependencies`; returns those, changed or not. */
+  invalidate(dependencies: Iterable<string>): readonly Recomputed<T>[] {
+    const recomputed: Recomputed<T>[] = [];
+    for (const key of this.markStale(dependencies)) {
+      const one = this.recompute(key);
+      if (one !== undefined) recomputed.push(one);
     }
     return recomputed;
+  }
+
+  /** Whether any value was computed from `dependency`. */
+  has(dependency: string): boolean {
+    return this.#dependents.has(dependency);
   }
 
   /** Forgets a key. */
@@ -73,6 +99,15 @@ export class DependencyMemo<T> {
     if (entry === undefined) return;
     this.#unlink(key, entry.dependencies);
     this.#entries.delete(key);
+  }
+
+  #refresh(key: string, entry: Entry<T>): void {
+    this.#unlink(key, entry.dependencies);
+    const { value, dependencies } = this.#compute(key, entry.compute, entry);
+    entry.value = value;
+    entry.dependencies = dependencies;
+    entry.isStale = false;
+    this.#link(key, dependencies);
   }
 
   #compute(key: string, compute: Compute<T>, known: Entry<T> | undefined): { value: T; dependencies: Set<string> } {

@@ -2,12 +2,15 @@
 // can be turned into the names of the reads that it affects.
 
 import type { PolicyKind, ServicePolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
+import type { ExternalServiceSpec } from "@ripstop/policies/external-service";
 import type { HttpRouteSpec } from "@ripstop/policies/http-route";
 import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources";
 
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Revision, Store } from "../store/store.ts";
+import { MultiMap } from "./multi-map.ts";
+import { PolicyIndex } from "./policy-index.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
 
 /** Reads that are recorded as dependencies of what is being computed. */
@@ -24,6 +27,10 @@ export interface WorldView {
   servicesOf(workload: RegisteredWorkload): readonly string[];
   /** The policy of each kind that is attached to a service and wins there (GEP-713), in the order of kinds. */
   attachedTo(namespace: string, name: string): readonly AttachedPolicy[];
+  /** The ExternalService that is for a host when callers of a namespace name it. */
+  externalFor(clientNamespace: string, host: string): Resource<ExternalServiceSpec> | undefined;
+  /** Addresses of a host outside, as far as they are known. */
+  addressesOf(host: string): readonly string[];
   /** A resource by its key. */
   resource(key: string): Resource | undefined;
 }
@@ -40,6 +47,8 @@ export interface KnownPolicies {
   readonly policyKinds: readonly PolicyKind[];
   /** Those that are attached to services; default none. */
   readonly servicePolicyKinds?: readonly ServicePolicyKind[];
+  /** Addresses of a host outside, as far as they are known; default: none are. */
+  addressesOf?(host: string): readonly string[];
 }
 
 /** Indices over store and registry. */
@@ -54,20 +63,34 @@ export class World {
   /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
   readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
   readonly #servicePolicyKinds: readonly ServicePolicyKind[];
+  /** Host, or "*.DOMAIN" → ExternalServices that have it. */
+  readonly #external = new MultiMap<Resource<ExternalServiceSpec>>();
+  readonly #addressesOf: (host: string) => readonly string[];
   /** "KIND NS/SERVICE" → policies of that kind that are attached to it. */
   readonly #attached = new MultiMap<Resource>();
+  readonly #policies: PolicyIndex;
+  /** Namespace → workloads. */
+  readonly #byNamespace = new MultiMap<RegisteredWorkload>();
   /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
 
-  constructor(store: Store, registry: Registry, { policyKinds, servicePolicyKinds = [] }: KnownPolicies) {
+  constructor(store: Store, registry: Registry, known: KnownPolicies) {
+    const { policyKinds, servicePolicyKinds = [] } = known;
+    this.#addressesOf = (host) => known.addressesOf?.(host) ?? [];
     this.#store = store;
     this.#registry = registry;
     this.#policyKinds = policyKinds;
     this.#servicePolicyKinds = servicePolicyKinds;
-    for (const kind of ["Service", "HTTPRoute", ...servicePolicyKinds.map((policyKind) => policyKind.kind.kind)]) {
+    this.#policies = new PolicyIndex(policyKinds);
+    for (const kind of [
+      "Service",
+      "HTTPRoute",
+      "ExternalService",
+      ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
+    ]) {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
     }
-    for (const workload of registry.list()) this.#indexWorkload(workload, true);
+    for (const workload of registry.values()) this.#indexWorkload(workload, true);
   }
 
   /**
@@ -102,12 +125,7 @@ export class World {
       },
       policiesGuarding: (workload) => {
         read(`guards:${workload.id}`);
-        const facts = this.#facts(workload);
-        return this.#policyKinds.flatMap((policyKind) =>
-          [...this.#store.list(policyKind.kind.kind)]
-            .filter((policy) => policyKind.appliesTo(policy, facts))
-            .map(resourceKey),
-        );
+        return this.#policies.guarding(this.#facts(workload));
       },
       servicesOf: (workload) => {
         read(`guards:${workload.id}`);
@@ -120,6 +138,15 @@ export class World {
           const policy = candidates.toSorted(byAge)[0];
           return policy === undefined ? [] : [{ policyKind, policy }];
         });
+      },
+      externalFor: (clientNamespace, host) => {
+        const names = hostPatterns(host);
+        for (const name of names) read(`external:${name}`);
+        return this.#externalFor(clientNamespace, names);
+      },
+      addressesOf: (host) => {
+        read(`dns:${host}`);
+        return this.#addressesOf(host);
       },
       resource: (key) => {
         read(`resource:${key}`);
@@ -167,6 +194,17 @@ export class World {
     return affected;
   }
 
+  /** The most exact name decides, then the own namespace, then age, then the key. */
+  #externalFor(clientNamespace: string, names: readonly string[]): Resource<ExternalServiceSpec> | undefined {
+    for (const name of names) {
+      const found = this.#external.sorted(name).toSorted(byAge);
+      const own = found.find(({ metadata }) => metadata.namespace === clientNamespace);
+      const usable = own ?? found.find(({ spec }) => spec.visibility === "Mesh");
+      if (usable !== undefined) return usable;
+    }
+    return undefined;
+  }
+
   #service(namespace: string, name: string): ServiceView | undefined {
     const declared = this.#store.get(`Service/${namespace}/${name}`);
     if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
@@ -189,7 +227,8 @@ export class World {
   #facts(workload: RegisteredWorkload): WorkloadFacts {
     const { id, namespace, serviceAccount, labels } = workload;
     const services = this.#servicesSelecting(workload);
-    return { id, namespace, serviceAccount, labels, services };
+    const namespaceLabels = this.#store.get(`Namespace/${namespace}`)?.metadata.labels ?? {};
+    return { id, namespace, serviceAccount, labels, services, namespaceLabels };
   }
 
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
@@ -217,6 +256,15 @@ export class World {
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
       return;
     }
+    if (resource.kind === "ExternalService") {
+      for (const host of (resource as Resource<ExternalServiceSpec>).spec.hosts) affected.add(`external:${host}`);
+      return;
+    }
+    if (resource.kind === "Namespace") {
+      // Its labels may switch policies on and off.
+      for (const { id, namespace: of } of this.#registry.list()) if (of === name) affected.add(`guards:${id}`);
+      return;
+    }
     if (resource.kind === "HTTPRoute") {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
@@ -228,9 +276,28 @@ export class World {
     }
     const policyKind = this.#policyKinds.find(({ kind }) => kind.kind === resource.kind);
     if (policyKind === undefined) return;
-    for (const workload of this.#registry.list()) {
+    for (const workload of this.#mayGuard(policyKind, resource)) {
       if (policyKind.appliesTo(resource, this.#facts(workload))) affected.add(`guards:${workload.id}`);
     }
+  }
+
+  /** The workloads that a policy may guard: few beyond those that it does. */
+  #mayGuard(policyKind: PolicyKind, policy: Resource): readonly RegisteredWorkload[] {
+    const scope = policyKind.scope?.(policy);
+    if (scope === undefined) return this.#registry.values();
+    const { namespace, services, labels } = scope;
+    if (services !== undefined) {
+      const found = new Set<RegisteredWorkload>();
+      for (const name of services) {
+        for (const workload of this.#byService.get(name)) found.add(workload);
+        const declared = this.#store.get(`Service/${name}`);
+        const label = declared === undefined ? undefined : firstLabel(declared as Resource<ServiceSpec>);
+        if (label !== undefined) for (const workload of this.#byLabel.get(label)) found.add(workload);
+      }
+      return [...found];
+    }
+    const [first] = Object.entries(labels ?? {});
+    return first === undefined ? this.#byNamespace.get(namespace) : this.#byLabel.get(labelKey(namespace, ...first));
   }
 
   #indexResource(resource: Resource, add: boolean): void {
@@ -242,7 +309,11 @@ export class World {
     } else if (resource.kind === "HTTPRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
+    } else if (resource.kind === "ExternalService") {
+      const external = resource as Resource<ExternalServiceSpec>;
+      for (const host of external.spec.hosts) this.#external.set(host, key, add ? external : undefined);
     } else {
+      this.#policies.index(resource, add);
       const servicePolicy = this.#servicePolicyKinds.find(({ kind }) => kind.kind === resource.kind);
       for (const target of servicePolicy?.targets(resource) ?? [])
         this.#attached.set(`${resource.kind} ${target}`, key, add ? resource : undefined);
@@ -253,39 +324,20 @@ export class World {
     const value = add ? workload : undefined;
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
+    this.#byNamespace.set(workload.namespace, workload.id, value);
   }
+}
+
+/** A host, and the wildcards above it, the most exact first. */
+function hostPatterns(host: string): readonly string[] {
+  const patterns = [host];
+  for (let dot = host.indexOf("."); dot >= 0; dot = host.indexOf(".", dot + 1)) patterns.push(`*${host.slice(dot)}`);
+  return patterns;
 }
 
 /** The oldest first; sorting is stable, so those of one age stay in the order of their keys. */
 function byAge(a: Resource, b: Resource): number {
   return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
-}
-
-/** Values in groups, each value under a key of its own in its group. */
-class MultiMap<T> {
-  readonly #groups = new Map<string, Map<string, T>>();
-
-  set(group: string, key: string, value: T | undefined): void {
-    const values = this.#groups.get(group);
-    if (value === undefined) {
-      values?.delete(key);
-      if (values?.size === 0) this.#groups.delete(group);
-    } else if (values === undefined) this.#groups.set(group, new Map([[key, value]]));
-    else values.set(key, value);
-  }
-
-  get(group: string): readonly T[] {
-    return [...(this.#groups.get(group)?.values() ?? [])];
-  }
-
-  /** In the order of their keys. */
-  sorted(group: string): readonly T[] {
-    return [...(this.#groups.get(group) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
-  }
-
-  count(group: string): number {
-    return this.#groups.get(group)?.size ?? 0;
-  }
 }
 
 function labelKey(namespace: string, key: string, value: string): string {

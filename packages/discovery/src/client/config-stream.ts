@@ -3,6 +3,7 @@
 import { discovery, type ResourceType } from "@ripstop/model";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
+import { stateChecksum } from "../state-checksum.ts";
 import type { CachedResource, CachedResources } from "./config-cache.ts";
 import type { ConfigClient, Subscription, Watcher } from "./config-client.ts";
 import type { SessionUser } from "./control-connection.ts";
@@ -28,6 +29,8 @@ interface Entry {
   readonly watchers: Set<Watcher<unknown>>;
   /** Undefined until the stream or the disk has said something. */
   known: CachedResource | undefined;
+  /** The version that was refused last, until another is taken: it was heard, though it is not in force. */
+  refused: string | undefined;
 }
 
 interface TypeState {
@@ -74,7 +77,7 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     const state = this.#stateOf(type);
     let entry = state.entries.get(name);
     if (!entry) {
-      entry = { watchers: new Set(), known: this.#takeCached(type.typeUrl, name) };
+      entry = { watchers: new Set(), known: this.#takeCached(type.typeUrl, name), refused: undefined };
       state.entries.set(name, entry);
       state.subscribe.add(name);
       this.#scheduleFlush();
@@ -94,6 +97,16 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
         this.#scheduleFlush();
       },
     };
+  }
+
+  /** Tells the control plane what is here of each type, so that an update that was lost is found and sent again. */
+  audit(): void {
+    this.#flush();
+    if (!this.#stream) return;
+    for (const [typeUrl, { entries }] of this.#types) {
+      const state = heard(entries);
+      if (state.length > 0) this.#send({ ...emptyRequest(typeUrl), stateChecksum: stateChecksum(state) });
+    }
   }
 
   onSession(session: ControlSession): void {
@@ -270,8 +283,10 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
       for (const watcher of [...entry.watchers]) watcher.onResource(decoded);
       // Copied: the bytes are part of the message's buffer.
       entry.known = { version, bytes: Buffer.from(resource.value) };
+      entry.refused = undefined;
     } catch (error) {
       this.#refused?.add(1);
+      entry.refused = version;
       problems.push(`${name}: ${messageOf(error)}`);
       this.#restore(state, name, entry, before);
     }
@@ -298,6 +313,7 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     this.#removed?.add(1);
     if (entry.known && !entry.known.bytes) return;
     entry.known = { version: "", bytes: undefined };
+    entry.refused = undefined;
     for (const watcher of [...entry.watchers]) {
       try {
         watcher.onRemoved();
@@ -317,7 +333,18 @@ function emptyRequest(typeUrl: string): discovery.DeltaDiscoveryRequest {
     initialResourceVersions: {},
     responseNonce: "",
     errorDetail: undefined,
+    stateChecksum: undefined,
   };
+}
+
+/** Names with the version that was heard last. */
+function heard(entries: ReadonlyMap<string, Entry>): readonly (readonly [string, string])[] {
+  const state: (readonly [string, string])[] = [];
+  for (const [name, { known, refused }] of entries) {
+    const version = refused ?? known?.version;
+    if (version !== undefined) state.push([name, version]);
+  }
+  return state;
 }
 
 function* chunks(names: readonly string[]): Iterable<string[]> {

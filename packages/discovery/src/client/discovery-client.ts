@@ -1,6 +1,6 @@
 // The proxy's side of the control plane in one piece: connection, config stream with its cache, telemetry stream.
 
-import type { Clock } from "@ripstop/core";
+import type { Clock, Timer } from "@ripstop/core";
 import type { ResourceType } from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 
@@ -53,12 +53,16 @@ export function startDiscoveryClient(options: DiscoveryClientOptions): Discovery
   return new Client(options);
 }
 
+/** How often the proxy compares what it has with the control plane. */
+const AUDIT_MS = 30_000;
+
 class Client implements DiscoveryClient {
   readonly telemetry: TelemetryStream;
   readonly hasCache: boolean;
   readonly #connection: ControlConnection;
   readonly #config: ConfigStream;
   readonly #cache: ConfigCache;
+  readonly #audit: Timer;
 
   constructor(options: DiscoveryClientOptions) {
     const { proxyId, clock, logger, metrics, files } = options;
@@ -95,6 +99,7 @@ class Client implements DiscoveryClient {
     this.#connection.use(this.#config);
     this.#connection.use(this.telemetry);
     this.#connection.start();
+    this.#audit = clock.every(AUDIT_MS, () => this.#config.audit());
   }
 
   get connected(): boolean {
@@ -118,6 +123,7 @@ class Client implements DiscoveryClient {
   }
 
   async close(): Promise<void> {
+    this.#audit.clear();
     this.#connection.close();
     await this.#cache.seal();
   }

@@ -93,6 +93,7 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
       initialResourceVersions: {},
       responseNonce: "",
       errorDetail: undefined,
+      stateChecksum: undefined,
     }).finish();
   }
 

@@ -44,6 +44,8 @@ export interface DiscoveryServerOptions {
   onReport?(proxyId: string, report: telemetry.ProxyReport, slot: number): void;
   /** A proxy's telemetry stream opened: the time to `send` what it should know. */
   onTelemetryOpen?(proxyId: string): void;
+  /** The telemetry stream of a worker ended, and no newer one took its place. */
+  onTelemetryClosed?(proxyId: string, slot: number): void;
   onConnected?(proxyId: string): void;
   onDisconnected?(proxyId: string): void;
 }
@@ -55,8 +57,11 @@ export interface DiscoveryServer {
   readonly port: number;
   /** Replaces certificates and roots for new connections. */
   setTls(tls: ServerTls): void;
-  /** Sends a command on a proxy's telemetry stream; while the proxy is slow the newest replaces the one before. False when it has none open. */
-  send(proxyId: string, command: telemetry.ProxyCommand): boolean;
+  /**
+   * Sends a command on a proxy's telemetry stream, with `slot` to that worker alone; while the proxy is slow the newest
+   * replaces the one before. False when it has none open.
+   */
+  send(proxyId: string, command: telemetry.ProxyCommand, slot?: number): boolean;
   /** How far a revision has come on the connected proxies. */
   live(revision: number): LiveStatus;
   /** As `live`, after waiting up to `waitMs` for all answers. */
@@ -97,13 +102,20 @@ class Endpoint implements DiscoveryServer {
   readonly #credentials: LiveCredentials;
   readonly #server: Server;
   readonly #configCalls = new Map<string, ConfigCall>();
+  readonly #budgets = new Map<string, RequestBudget>();
   readonly #telemetryCalls = new Map<string, TelemetrySender>();
   /** Slots of the processes of each proxy that have a stream. The two maps above are by stream id (`workerStreamId`). */
   readonly #slots = new Map<string, Set<number>>();
 
   constructor(options: DiscoveryServerOptions) {
     this.#options = options;
-    this.#distributor = new Distributor(options);
+    this.#distributor = new Distributor({
+      ...options,
+      onMended: (proxyId, type, resources) => {
+        options.logger?.warn("a proxy did not have what it was sent; it is sent again", { proxyId, type, resources });
+        this.#budgets.get(proxyId)?.spend(resources);
+      },
+    });
     this.#credentials = new LiveCredentials(options.tls);
     this.#server = new Server({
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
@@ -147,9 +159,9 @@ class Endpoint implements DiscoveryServer {
     this.#credentials.replace(tls);
   }
 
-  send(proxyId: string, command: telemetry.ProxyCommand): boolean {
+  send(proxyId: string, command: telemetry.ProxyCommand, slot?: number): boolean {
     let sent = false;
-    for (const streamId of this.#streamIds(proxyId)) {
+    for (const streamId of slot === undefined ? this.#streamIds(proxyId) : [workerStreamId(proxyId, slot)]) {
       const sender = this.#telemetryCalls.get(streamId);
       sender?.send(command);
       sent ||= sender !== undefined;
@@ -233,6 +245,8 @@ class Endpoint implements DiscoveryServer {
         proxyId = request.node?.id ?? "";
         if (!this.#authorize(call, proxyId, peer.id)) return;
         stream = this.#openStream(call, proxyId, peer.id);
+        // What is sent again because of a checksum is paid for as if it had been asked for.
+        this.#budgets.set(proxyId, budget);
       }
       const names = request.resourceNamesSubscribe.length + request.resourceNamesUnsubscribe.length;
       const problem = budget.spend(names) ? stream.onRequest(request) : "too many requests";
@@ -247,6 +261,7 @@ class Endpoint implements DiscoveryServer {
       stream = undefined;
       if (proxyId !== "" && this.#configCalls.get(proxyId) === call) {
         this.#configCalls.delete(proxyId);
+        this.#budgets.delete(proxyId);
         this.#closed(proxyId);
         this.#options.logger?.info("proxy disconnected", { proxyId });
         this.#options.onDisconnected?.(parseWorkerStreamId(proxyId).proxyId);
@@ -291,6 +306,8 @@ class Endpoint implements DiscoveryServer {
       if (this.#telemetryCalls.get(proxyId) !== sender) return;
       this.#telemetryCalls.delete(proxyId);
       this.#closed(proxyId);
+      const closed = parseWorkerStreamId(proxyId);
+      this.#options.onTelemetryClosed?.(closed.proxyId, closed.slot);
     };
     call.on("end", () => {
       ended();

@@ -8,6 +8,7 @@ import { StoppedClock } from "@ripstop/testkit";
 import fc from "fast-check";
 
 import { Changes, FakeMetrics, FakeSource } from "../stream-fixture.suite.ts";
+import { stateChecksum } from "../state-checksum.ts";
 import { Distributor } from "./distributor.ts";
 import type { SubscriberStream } from "./subscriber-stream.ts";
 
@@ -27,6 +28,7 @@ function request(
     initialResourceVersions: {},
     responseNonce: "",
     errorDetail: undefined,
+    stateChecksum: undefined,
     ...parts,
   };
 }
@@ -69,6 +71,14 @@ class FakeProxy {
     }
   }
 
+  /** Says what it has of a type. */
+  audit(type: ResourceType<unknown>): void {
+    const prefix = `${type.typeUrl} `;
+    const state = [...this.has].filter(([key]) => key.startsWith(prefix));
+    const stateOf = state.map(([key, version]) => [key.slice(prefix.length), version] as const);
+    this.stream.onRequest(request(type, { stateChecksum: stateChecksum(stateOf) }));
+  }
+
   close(): void {
     this.#distributor.close(this.stream);
   }
@@ -84,6 +94,73 @@ describe("the distributor", () => {
     source = new FakeSource();
     metrics = new FakeMetrics(new Changes());
     distributor = new Distributor({ source, clock, metrics });
+  });
+
+  it("finds by checksum an update that a proxy lost, and sends it again", () => {
+    source.put(policyType, "a", policy("one"));
+    source.put(policyType, "b", policy("one"));
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a", "b"]);
+    clock.advance(5);
+    proxy.answer();
+    proxy.audit(policyType);
+    clock.advance(5);
+    assert.equal(proxy.responses.length, 1, "nothing is sent while both ends agree");
+    const old = proxy.has.get(`${policyType.typeUrl} a`) ?? "";
+    source.put(policyType, "a", policy("two"));
+    clock.advance(5);
+    proxy.answer();
+    // The proxy answered, and yet has what it had before; and it lost another one wholly.
+    proxy.has.set(`${policyType.typeUrl} a`, old);
+    proxy.has.delete(`${policyType.typeUrl} b`);
+    proxy.audit(policyType);
+    proxy.has.clear();
+    clock.advance(5);
+    proxy.answer();
+    for (const name of ["a", "b"])
+      assert.equal(proxy.has.get(`${policyType.typeUrl} ${name}`), source.get(policyType.typeUrl, name)?.version);
+    assert.equal(metrics.total("ripstop_config_mended_total"), 2);
+    proxy.audit(policyType);
+    clock.advance(5);
+    assert.equal(proxy.responses.length, 3);
+  });
+
+  it("does not compare while something is under way", () => {
+    source.put(policyType, "a", policy("one"));
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, ["a"]);
+    proxy.audit(policyType);
+    clock.advance(5);
+    proxy.stream.onRequest(request(policyType, { stateChecksum: stateChecksum([]) }));
+    clock.advance(5);
+    assert.equal(proxy.responses.length, 1);
+    assert.equal(metrics.total("ripstop_config_mended_total"), 0);
+  });
+
+  it("holds one response for a proxy that never answers, and tells how long it is behind", () => {
+    const silent = new FakeProxy(distributor, "silent");
+    const good = new FakeProxy(distributor, "good");
+    for (const proxy of [silent, good]) proxy.subscribe(policyType, ["a"]);
+    clock.advance(5);
+    good.answer();
+    for (let change = 0; change < 100; change++) {
+      source.put(policyType, "a", policy(String(change)));
+      clock.advance(5);
+      good.answer();
+    }
+    assert.equal(silent.responses.length, 1);
+    assert.equal(good.responses.length, 101);
+    const pending = new Map(distributor.statuses().map(({ proxyId, pendingMs }) => [proxyId, pendingMs]));
+    assert.deepEqual(
+      pending,
+      new Map([
+        ["silent", 505],
+        ["good", 0],
+      ]),
+    );
+    silent.answer();
+    clock.advance(5);
+    assert.equal(silent.responses.length, 2, "the newest state, and no queue");
   });
 
   it("sends a burst of changes as one response with the newest state", () => {

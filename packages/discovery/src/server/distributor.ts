@@ -3,7 +3,7 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import { endpointsType, resourceTypes, type discovery, type LiveStatus } from "@ripstop/model";
-import type { Counter, Gauge, MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, type Counter, type Gauge, type Histogram, type MetricRegistry } from "@ripstop/telemetry";
 
 import { LiveTracker } from "./live-tracker.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
@@ -17,6 +17,8 @@ export interface DistributorOptions {
   readonly limits?: Partial<StreamLimits>;
   /** Config changes within this time go out together; default 5 ms. Endpoints do not wait. */
   readonly coalesceMs?: number;
+  /** A proxy did not have what it should have had, and is sent it again. */
+  onMended?(proxyId: string, type: string, resources: number): void;
 }
 
 /** A connected proxy, as tables show it. */
@@ -26,6 +28,8 @@ export interface ProxyStreamStatus {
   readonly subscriptions: number;
   /** It has acknowledged everything. */
   readonly synced: boolean;
+  /** How long it has not acknowledged something, in milliseconds; 0 when synced. */
+  readonly pendingMs: number;
   /** Types whose last response it refused, with its reasons. */
   readonly rejected: readonly { readonly type: string; readonly reason: string }[];
 }
@@ -45,6 +49,7 @@ export class Distributor {
   readonly #dirtyEndpoints = new Set<SubscriberStream>();
   readonly #waiters = new Set<() => void>();
   readonly #counters = new Map<string, Counter>();
+  readonly #propagation = new Map<string, Histogram>();
   readonly #connected: Gauge | undefined;
   readonly #stopWatching: () => void;
   #timer: Timer | undefined;
@@ -78,6 +83,13 @@ export class Distributor {
           const help = "Resources not sent again at a reconnect, because the proxy had them";
           this.#count("ripstop_config_resources_resumed_total", help, typeUrl, resources);
         },
+        onMended: (typeUrl, resources) => {
+          const { name, help } = metricNames.CONFIG_MENDED;
+          this.#count(name, help, typeUrl, resources);
+          this.#options.onMended?.(subscriber.proxyId, typeName(typeUrl), resources);
+        },
+        onPropagated: (typeUrl, ms) => this.#propagationOf(typeUrl)?.record(ms),
+        nowMs: () => this.#options.clock.monotonicMs(),
         onAnswered: (typeUrl, reason, revision) => {
           if (reason !== undefined)
             this.#count("ripstop_config_rejected_total", "Responses that proxies refused", typeUrl, 1);
@@ -137,11 +149,13 @@ export class Distributor {
 
   /** Every connected proxy. */
   statuses(): readonly ProxyStreamStatus[] {
+    const nowMs = this.#options.clock.monotonicMs();
     return [...this.#streams.values()].map((stream) => ({
       proxyId: stream.subscriber.proxyId,
       identity: stream.subscriber.identity,
       subscriptions: stream.subscriptions,
       synced: !stream.isBehind,
+      pendingMs: nowMs - (stream.behindSinceMs ?? nowMs),
       rejected: [...stream.rejections].map(([typeUrl, reason]) => ({ type: typeName(typeUrl), reason })),
     }));
   }
@@ -214,6 +228,17 @@ export class Distributor {
 
   #wake(): void {
     for (const waiter of this.#waiters) waiter();
+  }
+
+  #propagationOf(typeUrl: string): Histogram | undefined {
+    let histogram = this.#propagation.get(typeUrl);
+    if (histogram === undefined) {
+      const { name, help } = metricNames.CONFIG_PROPAGATION;
+      histogram = this.#options.metrics?.histogram(name, help, { type: typeName(typeUrl) });
+      // A type that is not known cannot change: there is no series that a peer could add.
+      if (histogram !== undefined) this.#propagation.set(typeUrl, histogram);
+    }
+    return histogram;
   }
 
   #count(name: string, help: string, typeUrl: string, amount: number): void {

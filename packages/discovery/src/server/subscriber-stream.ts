@@ -3,6 +3,7 @@
 
 import { resourceTypes, endpointsType, type discovery } from "@ripstop/model";
 
+import { stateChecksum } from "../state-checksum.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
 
 /** Bounds on what one stream can make the server hold. */
@@ -37,6 +38,12 @@ export interface StreamEvents {
   onSent(typeUrl: string, resources: number, removed: number): void;
   /** Resources that the proxy had already at a reconnect, and that were not sent again. */
   onResumed(typeUrl: string, resources: number): void;
+  /** Resources that the proxy should have had by now and has not: they are sent again. */
+  onMended(typeUrl: string, resources: number): void;
+  /** A change, not a first answer, was acknowledged `ms` after it was made. */
+  onPropagated(typeUrl: string, ms: number): void;
+  /** Monotonic time in milliseconds. */
+  nowMs(): number;
   /** A response was answered; `reason` is why it was refused, or undefined. */
   onAnswered(typeUrl: string, reason: string | undefined, revision: number): void;
 }
@@ -48,6 +55,10 @@ interface Pending {
   /** First revision that this name waits for. */
   readonly firstRevision: number;
   readonly lastRevision: number;
+  /** When the proxy began to be behind with this name. */
+  readonly sinceMs: number;
+  /** A change of what it had, and not a first answer. */
+  readonly isChange: boolean;
 }
 
 interface Outstanding {
@@ -112,6 +123,7 @@ export class SubscriberStream {
     if (state.dirty.size < dirtyBefore) this.#events.onAnswered(request.typeUrl, undefined, 0);
     const problem = this.#subscribe(request, state);
     if (problem !== undefined) return problem;
+    if (request.stateChecksum !== undefined) this.#compare(request.typeUrl, state, request.stateChecksum);
     if (state.dirty.size > 0 && !state.outstanding) this.#events.onDirty(request.typeUrl);
     return undefined;
   }
@@ -120,7 +132,7 @@ export class SubscriberStream {
   markChanged(typeUrl: string, name: string, revision: number): void {
     const state = this.#types.get(typeUrl);
     if (!state?.subscribed.has(name)) return;
-    markDirty(state, name, revision);
+    markDirty(state, name, { revision, sinceMs: this.#events.nowMs(), isChange: true });
     if (!state.outstanding) this.#events.onDirty(typeUrl);
   }
 
@@ -143,6 +155,16 @@ export class SubscriberStream {
       );
     }
     return oldest;
+  }
+
+  /** Since when (monotonic milliseconds) the proxy has not acknowledged something; undefined when it has everything. */
+  get behindSinceMs(): number | undefined {
+    let since = Infinity;
+    for (const { dirty, outstanding } of this.#types.values()) {
+      for (const { sinceMs } of dirty.values()) since = Math.min(since, sinceMs);
+      for (const { sinceMs } of outstanding?.names.values() ?? []) since = Math.min(since, sinceMs);
+    }
+    return Number.isFinite(since) ? since : undefined;
   }
 
   /** True while something is unsent or unanswered. */
@@ -187,7 +209,11 @@ export class SubscriberStream {
       ? request.errorDetail.message.slice(0, MAX_REASON) || "no reason given"
       : undefined;
     let revision = 0;
-    for (const { lastRevision } of state.outstanding.names.values()) revision = Math.max(revision, lastRevision);
+    const nowMs = this.#events.nowMs();
+    for (const { lastRevision, sinceMs, isChange } of state.outstanding.names.values()) {
+      revision = Math.max(revision, lastRevision);
+      if (isChange && reason === undefined) this.#events.onPropagated(request.typeUrl, nowMs - sinceMs);
+    }
     state.rejection = reason;
     state.outstanding = undefined;
     this.#events.onAnswered(request.typeUrl, reason, revision);
@@ -199,6 +225,7 @@ export class SubscriberStream {
     // backend): the revision is not in force before that has arrived too.
     const oldest = this.oldestUnacknowledged;
     const joined = Number.isFinite(oldest) ? oldest : 0;
+    const sinceMs = this.#events.nowMs();
     for (const name of request.resourceNamesSubscribe) {
       if (name.length > this.#limits.nameLength) return `a name has at most ${this.#limits.nameLength} characters`;
       if (!state.subscribed.has(name)) {
@@ -217,11 +244,33 @@ export class SubscriberStream {
       if (had !== undefined && had !== ABSENT && had === now) {
         if (!state.dirty.has(name)) resumed++;
       } else {
-        markDirty(state, name, joined);
+        markDirty(state, name, { revision: joined, sinceMs, isChange: false });
       }
     }
     if (resumed > 0) this.#events.onResumed(request.typeUrl, resumed);
     return undefined;
+  }
+
+  /**
+   * Looks for updates that were lost on either end: names that this end forgot to send, and a client that does not have
+   * what it was sent. While something is under way there is nothing to compare.
+   */
+  #compare(typeUrl: string, state: TypeState, said: discovery.StateChecksum): void {
+    if (state.outstanding || state.dirty.size > 0) return;
+    const sinceMs = this.#events.nowMs();
+    const again = (name: string): void => markDirty(state, name, { revision: 0, sinceMs, isChange: false });
+    for (const [name, version] of state.subscribed) {
+      if (version !== (this.#source.get(typeUrl, name, this.subscriber)?.version ?? ABSENT)) again(name);
+    }
+    const own = stateChecksum(answered(state.subscribed));
+    if (said.resources !== own.resources || said.digest !== own.digest) {
+      // The client knows which; this end does not, and sends the type again.
+      for (const name of state.subscribed.keys()) {
+        state.subscribed.set(name, undefined);
+        again(name);
+      }
+    }
+    if (state.dirty.size > 0) this.#events.onMended(typeUrl, state.dirty.size);
   }
 
   #unsubscribe(typeUrl: string, state: TypeState, name: string): void {
@@ -272,12 +321,24 @@ export class SubscriberStream {
   }
 }
 
-function markDirty(state: TypeState, name: string, revision: number): void {
+interface Mark {
+  readonly revision: number;
+  readonly sinceMs: number;
+  readonly isChange: boolean;
+}
+
+function markDirty(state: TypeState, name: string, { revision, sinceMs, isChange }: Mark): void {
   const before = state.dirty.get(name);
   state.dirty.set(name, {
     firstRevision: before && before.firstRevision > 0 ? before.firstRevision : revision,
     lastRevision: Math.max(before?.lastRevision ?? 0, revision),
+    sinceMs: before?.sinceMs ?? sinceMs,
+    isChange: before?.isChange ?? isChange,
   });
+}
+
+function* answered(subscribed: ReadonlyMap<string, string | undefined>): Iterable<readonly [string, string]> {
+  for (const [name, version] of subscribed) if (version !== undefined) yield [name, version];
 }
 
 function oldestOf(names: ReadonlyMap<string, Pending>): number {

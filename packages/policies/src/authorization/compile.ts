@@ -1,6 +1,6 @@
 // AuthorizationPolicy to its config: every way to name a caller becomes a SPIFFE id or a prefix of one.
 
-import type { CompileFacts, WorkloadFacts } from "@ripstop/policy-api/control";
+import type { CompileFacts, PolicyScope, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { Resource } from "@ripstop/resources";
 
 import { toCanonicalPath } from "../canonical-path.ts";
@@ -27,6 +27,14 @@ export function appliesToWorkload(policy: Resource<AuthorizationPolicySpec>, wor
   return true;
 }
 
+/** Where the workloads of `appliesToWorkload` are. */
+export function scopeOfAuthorization(policy: Resource<AuthorizationPolicySpec>): PolicyScope {
+  const { namespace } = policy.metadata;
+  const { targetRefs, selector } = policy.spec;
+  if (targetRefs !== undefined) return { namespace, services: targetRefs.map(({ name }) => `${namespace}/${name}`) };
+  return selector === undefined ? { namespace } : { namespace, labels: selector.matchLabels };
+}
+
 /** Bytes of the AuthorizationConfig of a valid policy. */
 export function compileAuthorization(policy: Resource<AuthorizationPolicySpec>, facts: CompileFacts): Uint8Array {
   const { spec } = policy;
@@ -41,7 +49,8 @@ export function compileAuthorization(policy: Resource<AuthorizationPolicySpec>, 
   return AuthorizationConfig.encode(config).finish();
 }
 
-function compileFrom(from: AuthorizationFrom, namespace: string, trustDomain: string): From {
+/** Config of a valid entry of `from`. */
+export function compileFrom(from: AuthorizationFrom, namespace: string, trustDomain: string): From {
   const root = `spiffe://${trustDomain}/ns/`;
   return {
     principals: [...(from.principals ?? [])],
@@ -54,7 +63,8 @@ function compileFrom(from: AuthorizationFrom, namespace: string, trustDomain: st
   };
 }
 
-function compileTo(to: AuthorizationTo): To {
+/** Config of a valid entry of `to`. */
+export function compileTo(to: AuthorizationTo): To {
   return {
     methods: [...(to.methods ?? [])],
     paths: (to.paths ?? []).map((path) => (path === "*" ? "/*" : toCanonicalPath(path))),

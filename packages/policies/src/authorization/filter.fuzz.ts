@@ -6,7 +6,7 @@ import type { PeerInfo, RequestInfo } from "@ripstop/policy-api/proxy";
 import type { Resource } from "@ripstop/resources";
 import { fuzz, type SeededRandom } from "@ripstop/testkit";
 
-import { caller, connection, plainCaller, request } from "../fixtures.suite.ts";
+import { caller, connection, filterTools, plainCaller, request } from "../fixtures.suite.ts";
 import { compileAuthorization } from "./compile.ts";
 import { filterFactory } from "./filter.ts";
 import type { AuthorizationFrom, AuthorizationPolicySpec, AuthorizationRule, AuthorizationTo } from "./schema.ts";
@@ -120,6 +120,8 @@ function resource(name: string, spec: AuthorizationPolicySpec): Resource<Authori
   return { apiVersion: "ripstop.mesh/v1alpha1", kind: "AuthorizationPolicy", metadata, spec };
 }
 
+const tools = filterTools();
+
 fuzz("authorization filter", (random) => {
   const specs = Array.from({ length: random.integer(4) }, () => anySpec(random));
   const filter = filterFactory.create(
@@ -127,6 +129,7 @@ fuzz("authorization filter", (random) => {
       name: `shop/p${at}`,
       config: compileAuthorization(resource(`p${at}`, spec), { trustDomain: "mesh.local" }),
     })),
+    tools,
   );
   for (let count = 0; count < 10; count++) {
     const info = anyRequest(random);
@@ -143,7 +146,7 @@ fuzz("authorization filter", (random) => {
   const noise = random.bytes(random.integer(64));
   let created;
   try {
-    created = filterFactory.create([{ name: "shop/noise", config: noise }]);
+    created = filterFactory.create([{ name: "shop/noise", config: noise }], tools);
   } catch {
     // Config that cannot be read is refused: that is what is wanted.
     return;

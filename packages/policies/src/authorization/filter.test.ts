@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import type { Denial, Filter, PolicyConfig, RequestInfo } from "@ripstop/policy-api/proxy";
 import fc from "fast-check";
 
-import { caller, connection, plainCaller, readResources, request } from "../fixtures.suite.ts";
+import { caller, connection, filterTools, plainCaller, readResources, request } from "../fixtures.suite.ts";
 import { compileAuthorization } from "./compile.ts";
 import { AuthorizationConfig } from "./config.gen.ts";
 import { filterFactory } from "./filter.ts";
@@ -22,7 +22,7 @@ function filterOf(...policies: readonly (readonly [name: string, spec: string])[
     assert.ok(policy);
     return { name: `shop/${name}`, config: compileAuthorization(policy, { trustDomain: "mesh.local" }) };
   });
-  return filterFactory.create(configs);
+  return filterFactory.create(configs, filterTools());
 }
 
 const passes = (filter: Filter, info: RequestInfo): boolean => filter.onRequest(info) === undefined;
@@ -278,12 +278,15 @@ describe("authorization", () => {
 
   describe("of a config that it cannot read", () => {
     const create = (config: Partial<AuthorizationConfig>): Filter =>
-      filterFactory.create([
-        {
-          name: "shop/p",
-          config: AuthorizationConfig.encode({ readerVersion: 1, action: 1, rules: [], ...config }).finish(),
-        },
-      ]);
+      filterFactory.create(
+        [
+          {
+            name: "shop/p",
+            config: AuthorizationConfig.encode({ readerVersion: 1, action: 1, rules: [], ...config }).finish(),
+          },
+        ],
+        filterTools(),
+      );
 
     it("refuses the update, so that a condition it does not know never widens a rule", () => {
       assert.throws(() => create({ readerVersion: 2 }), /shop\/p uses conditions that this proxy does not know/);
@@ -292,7 +295,7 @@ describe("authorization", () => {
     it("refuses an unknown action and malformed bytes", () => {
       assert.throws(() => create({ action: 0 }), /action that this proxy does not know/);
       assert.throws(() => create({ action: 9 as 1 }), /action that this proxy does not know/);
-      assert.throws(() => filterFactory.create([{ name: "p", config: Uint8Array.of(0x1a, 0xff) }]));
+      assert.throws(() => filterFactory.create([{ name: "p", config: Uint8Array.of(0x1a, 0xff) }], filterTools()));
     });
   });
 });

@@ -3,7 +3,7 @@
 import type { PolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
-import { appliesToWorkload, compileAuthorization } from "./compile.ts";
+import { appliesToWorkload, compileAuthorization, scopeOfAuthorization } from "./compile.ts";
 import { authorizationSchema, type AuthorizationPolicySpec } from "./schema.ts";
 import { validateAuthorization } from "./validate.ts";
 
@@ -23,5 +23,6 @@ export const policy: PolicyKind<AuthorizationPolicySpec> = {
   name: "authorization",
   kind,
   appliesTo: appliesToWorkload,
+  scope: scopeOfAuthorization,
   compile: compileAuthorization,
 };

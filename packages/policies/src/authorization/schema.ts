@@ -59,7 +59,8 @@ function listOf(items: JsonSchema, maxItems: number, description: string): JsonS
   return { type: "array", description, minItems: 1, maxItems, items };
 }
 
-const fromSchema: JsonSchema = {
+/** Schema of one entry of `from`. */
+export const fromSchema: JsonSchema = {
   type: "object",
   description: "A caller. Every list that is given must hold it.",
   additionalProperties: false,
@@ -83,7 +84,8 @@ const fromSchema: JsonSchema = {
   },
 };
 
-const toSchema: JsonSchema = {
+/** Schema of one entry of `to`. */
+export const toSchema: JsonSchema = {
   type: "object",
   description: "A request. Every list that is given must hold its value.",
   additionalProperties: false,

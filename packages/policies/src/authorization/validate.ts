@@ -5,7 +5,8 @@ import type { Resource, Violation } from "@ripstop/resources";
 import { canonicalPathProblem } from "../canonical-path.ts";
 import type { AuthorizationFrom, AuthorizationPolicySpec, AuthorizationTo } from "./schema.ts";
 
-type Found = Pick<Violation, "path" | "message" | "remedy">;
+/** A violation, without what the caller fills in. */
+export type Found = Pick<Violation, "path" | "message" | "remedy">;
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const HOST = /^(\*\.)?[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)*$/i;
@@ -36,7 +37,8 @@ export function validateAuthorization(policy: Resource<AuthorizationPolicySpec>)
   return found;
 }
 
-function checkFrom(from: AuthorizationFrom, path: string, found: Found[]): void {
+/** Adds what is wrong with an entry of `from` at `path`. */
+export function checkFrom(from: AuthorizationFrom, path: string, found: Found[]): void {
   for (const [at, principal] of (from.principals ?? []).entries()) {
     if (principal === "*") continue;
     const place = `${path}.principals[${at}]`;
@@ -79,7 +81,8 @@ function isServiceAccount(name: string): boolean {
   return name.length <= 253 && name.split(".").every((label) => DNS_LABEL.test(label));
 }
 
-function checkTo(to: AuthorizationTo, path: string, found: Found[]): void {
+/** Adds what is wrong with an entry of `to` at `path`. */
+export function checkTo(to: AuthorizationTo, path: string, found: Found[]): void {
   for (const [at, value] of (to.paths ?? []).entries()) {
     if (value === "*" || value === "/*") continue;
     const place = `${path}.paths[${at}]`;

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 
 import { HeaderList } from "@ripstop/http";
 
-import { connection, goldenTests, readResource, request, violationsOf } from "../fixtures.suite.ts";
+import { connection, filterTools, goldenTests, readResource, request, violationsOf } from "../fixtures.suite.ts";
 import { ExampleConfig } from "./config.gen.ts";
 import { filterFactory } from "./filter.ts";
 import { kind, policy } from "./index.ts";
@@ -32,9 +32,10 @@ describe("the policy Example", () => {
   });
 
   it("lets a request with the header pass and refuses one without, by policy and clause", () => {
-    const filter = filterFactory.create([
-      { name: "shop/tenant", config: compile(text("{header: X-Tenant, reason: no tenant}")) },
-    ]);
+    const filter = filterFactory.create(
+      [{ name: "shop/tenant", config: compile(text("{header: X-Tenant, reason: no tenant}")) }],
+      filterTools(),
+    );
     const headers = new HeaderList();
     headers.append("x-tenant", "acme");
     assert.equal(filter.onRequest(request({ headers })), undefined);

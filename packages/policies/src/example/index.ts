@@ -23,5 +23,6 @@ export const policy: PolicyKind<ExampleSpec> = {
   name: "example",
   kind,
   appliesTo: appliesToWorkload,
+  scope: ({ metadata }) => ({ namespace: metadata.namespace }),
   compile: compileExample,
 };

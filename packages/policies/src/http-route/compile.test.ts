@@ -201,6 +201,19 @@ describe("compileRoutes", () => {
       );
     });
 
+    it("sessions of each rule apart, and keeps a backend without weight that may have some", () => {
+      const rules =
+        "[{sessionPersistence: {sessionName: s}, backendRefs: [{name: a, port: 80, weight: 0}]}, " +
+        "{sessionPersistence: {sessionName: s}, backendRefs: [{name: a, port: 80, weight: 0}]}, " +
+        "{backendRefs: [{name: a, port: 80, weight: 0}]}]";
+      const [first, second, third] = view([route({ rules })], "shop").flatMap(({ http }) => http);
+      assert.equal(first?.backends.length, 1);
+      assert.equal(third?.backends.length, 0);
+      assert.equal(first?.sessionPersistence?.name, "s");
+      assert.equal(second?.sessionPersistence?.name, "s");
+      assert.notEqual(first?.sessionPersistence?.scope, second?.sessionPersistence?.scope);
+    });
+
     it("matches of one rule apart from each other: precedence is per match", () => {
       const rules =
         "[{matches: [{path: {value: /}}, {path: {type: Exact, value: /b}}]}, {matches: [{path: {value: /a}}]}]";

@@ -12,6 +12,7 @@ import {
 } from "@ripstop/model";
 import type { Resource } from "@ripstop/resources";
 
+import { compileSessionPersistence } from "../session-persistence.ts";
 import { toCanonicalPath } from "../canonical-path.ts";
 import { compareMatches, type RankedMatch } from "./precedence.ts";
 import {
@@ -107,12 +108,16 @@ function compileRules(routes: readonly Resource<HttpRouteSpec>[], resolveBackend
 }
 
 /** What all matches of a rule have in common. */
-type Action = Pick<HttpRule, "filters" | "backends" | "requestTimeoutMs" | "backendTimeoutMs" | "retry">;
+type Action = Pick<
+  HttpRule,
+  "filters" | "backends" | "requestTimeoutMs" | "backendTimeoutMs" | "retry" | "sessionPersistence"
+>;
 
 function compileAction(route: Resource<HttpRouteSpec>, rule: HttpRouteRule, resolveBackend: ResolveBackend): Action {
   const backends: Backend[] = [];
   for (const backend of rule.backendRefs ?? []) {
-    if (backend.weight === 0) continue;
+    // A session stays with its backend when that gets no new ones (GEP-1619).
+    if (backend.weight === 0 && rule.sessionPersistence === undefined) continue;
     const resolved = resolveBackend(backendReference(route, backend));
     const { weight } = backend;
     const filters = compileFilters(route, backend.filters ?? [], resolveBackend);
@@ -128,7 +133,15 @@ function compileAction(route: Resource<HttpRouteSpec>, rule: HttpRouteRule, reso
     requestTimeoutMs: durationMs(rule.timeouts?.request),
     backendTimeoutMs: durationMs(rule.timeouts?.backendRequest),
     ...(rule.retry === undefined ? {} : { retry: compileRetry(rule.retry) }),
+    ...(rule.sessionPersistence === undefined
+      ? {}
+      : { sessionPersistence: compileSessionPersistence(rule.sessionPersistence, placeOf(route, rule)) }),
   };
+}
+
+/** Names one rule of one route. */
+function placeOf({ metadata, spec }: Resource<HttpRouteSpec>, rule: HttpRouteRule): string {
+  return `HTTPRoute ${metadata.namespace}/${metadata.name} ${rule.name ?? spec.rules.indexOf(rule)}`;
 }
 
 function compileRetry({ codes = [], attempts = 0, backoff }: RetrySpec): RetryPolicy {

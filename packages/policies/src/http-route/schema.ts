@@ -3,6 +3,7 @@
 
 import type { JsonSchema } from "@ripstop/resources";
 
+import { sessionPersistenceSchema } from "../session-persistence.ts";
 import { filterTypes } from "./spec.ts";
 
 const LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
@@ -271,7 +272,7 @@ const rule: JsonSchema = {
         backoff: { ...duration, description: "Least time before the next try; it doubles with each." },
       },
     },
-    sessionPersistence: later,
+    sessionPersistence: sessionPersistenceSchema,
   },
 };
 

@@ -1,5 +1,7 @@
 // HTTPRoute (gateway.networking.k8s.io/v1): the spec as it is after defaults. The schema is in schema.ts.
 
+import type { SessionPersistenceSpec } from "../session-persistence.ts";
+
 /** Attaches rules to parents. */
 export interface HttpRouteSpec {
   readonly parentRefs?: readonly ParentRef[];
@@ -28,6 +30,7 @@ export interface HttpRouteRule {
   readonly backendRefs?: readonly HttpBackendRef[];
   readonly timeouts?: { readonly request?: string; readonly backendRequest?: string };
   readonly retry?: RetrySpec;
+  readonly sessionPersistence?: SessionPersistenceSpec;
 }
 
 /** What is tried again (GEP-1731). */

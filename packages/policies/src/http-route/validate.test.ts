@@ -66,12 +66,19 @@ describe("HTTPRoute", () => {
     assert.deepEqual(violations(`{parentRefs: [${service}, port: 1}, ${service}, port: 2}]}`), []);
   });
 
-  it("says that ExtensionRef and sessionPersistence are not supported instead of ignoring them", () => {
+  it("says that ExtensionRef is not supported instead of ignoring it", () => {
     only(
       inRule("{filters: [{type: ExtensionRef, extensionRef: {anything: [1]}}]}"),
       /^spec\.rules\[0\]\.filters\[0\]\.type — .*not supported/,
     );
-    only(inRule("{sessionPersistence: {}}"), /^spec\.rules\[0\]\.sessionPersistence — /);
+  });
+
+  it("takes sessionPersistence, and says what of it does not fit together", () => {
+    assert.deepEqual(inRule("{sessionPersistence: {}}"), []);
+    only(
+      inRule("{sessionPersistence: {cookieConfig: {lifetimeType: Permanent}}}"),
+      /^spec\.rules\[0\]\.sessionPersistence\.absoluteTimeout — /,
+    );
   });
 
   it("accepts regular expressions that can be matched in linear time, and refuses others at their place", () => {

@@ -4,6 +4,7 @@ import { parseDurationMs } from "@ripstop/core";
 import { textPatternProblem } from "@ripstop/http";
 import type { Resource } from "@ripstop/resources";
 
+import { checkSessionPersistence } from "../session-persistence.ts";
 import type { HttpBackendRef, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch, ParentRef } from "./spec.ts";
 import { checkFilters, FRAMING_FIELDS, pathProblem, type Found } from "./validate-filters.ts";
 
@@ -90,12 +91,8 @@ function checkRule(rule: HttpRouteRule, path: string, found: Found[]): void {
     checkFilters(backend.filters ?? [], place, found);
   }
   checkTimeouts(rule, path, found);
-  if (!("sessionPersistence" in rule)) return;
-  found.push({
-    path: `${path}.sessionPersistence`,
-    message: "sessionPersistence is not supported yet",
-    remedy: "remove it",
-  });
+  if (rule.sessionPersistence !== undefined)
+    found.push(...checkSessionPersistence(rule.sessionPersistence, `${path}.sessionPersistence`));
 }
 
 function checkMatch(match: HttpRouteMatch, path: string, found: Found[]): void {

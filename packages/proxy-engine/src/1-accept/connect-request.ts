@@ -90,6 +90,11 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
       this.#refuse(refusal(proxyLoop, `${name}:${port} is the proxy itself`));
       return;
     }
+    const refused = this.#context.egress.check(this.#target, "tcp");
+    if (refused !== undefined) {
+      this.#refuse(refused);
+      return;
+    }
     this.#dialing = this.#context.connector.dialPlain({ host: name, port }, DIAL_TIMEOUT_MS, this);
   }
 

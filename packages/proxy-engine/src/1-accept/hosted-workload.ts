@@ -9,6 +9,7 @@ import {
   type BootstrapWorkload,
   type InboundPort,
   type LoadShedding,
+  type Locality,
   type Workload,
 } from "@ripstop/model";
 import type { Conn, Connecting, DialEvents, TlsDialer, TlsInfo } from "@ripstop/net";
@@ -21,10 +22,12 @@ import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
 import { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
+import { newBackendDialer } from "../7-connect/backend-dialer.ts";
 import { Connector, type BackendDialer, type PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
@@ -44,6 +47,8 @@ export interface HostedWorkloadOptions {
   readonly trustDomain: string;
   readonly config: ConfigClient;
   readonly factories: readonly FilterFactory[];
+  /** Processes that serve it together. */
+  readonly workers: number;
   readonly tls: TlsDialer;
   /** Ports that this proxy listens on. */
   readonly ownPorts: ReadonlySet<number>;
@@ -82,6 +87,7 @@ export class HostedWorkload implements OutboundContext {
   readonly view: WorkloadView;
   readonly hosts: HostTable;
   readonly connector: Connector;
+  readonly egress: EgressGuard;
   /** Inbound exchanges under way. */
   readonly exchanges: Set<Recheckable> = new Set();
   /** When inbound requests with a deadline end (monotonic ms), by their x-request-id. */
@@ -97,6 +103,7 @@ export class HostedWorkload implements OutboundContext {
   /** Live connections of peers, and of clients of its Gateways. */
   readonly inboundSessions: Set<HttpSession> = new Set();
   readonly #options: HostedWorkloadOptions;
+  #locality: Locality | undefined = undefined;
   readonly #sessionChecks: Timer;
   /** By version and "HOST:PORT". */
   readonly #applicationPools = new Map<string, HttpPool>();
@@ -113,15 +120,21 @@ export class HostedWorkload implements OutboundContext {
     const clock: Clock = engine.clock;
     this.id = bootstrap.id;
     this.engine = engine;
-    this.connector = this.newConnector();
+    this.egress = new EgressGuard(bootstrap.id, () => this.view.workload);
+    this.connector = this.newConnector((tls) => this.#externalDialer(tls));
     this.hosts = this.newHostTable(this.connector, () => options.onChanged());
-    this.view = new WorkloadView(bootstrap.id, config, factories, {
-      onWorkloadChanged: (workload) => {
-        this.#forgetPools(workload);
-        this.#useShedding(workload.shedding);
-        this.#recheck();
-        options.onPolicies();
-        options.onChanged();
+    this.view = new WorkloadView(bootstrap.id, config, {
+      factories,
+      tools: { clock, metrics: engine.metrics, workers: options.workers, random: () => engine.random() },
+      events: {
+        onWorkloadChanged: (workload) => {
+          this.#forgetPools(workload);
+          this.#placed(workload.locality);
+          this.#useShedding(workload.shedding);
+          this.#recheck();
+          options.onPolicies();
+          options.onChanged();
+        },
       },
     });
     this.#sessionChecks = clock.every(SESSION_CHECK_MS, () => this.#checkSessions());
@@ -132,7 +145,7 @@ export class HostedWorkload implements OutboundContext {
   }
 
   /** Connections under this workload's identity; `backendTls` makes those to backends with certificates of their own. */
-  newConnector(backendTls?: (tls: BackendTls) => BackendDialer): Connector {
+  newConnector(backendTls?: (tls: BackendTls) => BackendDialer | undefined): Connector {
     const { bootstrap, engine, tls, trustDomain } = this.#options;
     return new Connector({
       clock: engine.clock,
@@ -154,6 +167,7 @@ export class HostedWorkload implements OutboundContext {
       config,
       connector,
       random: () => engine.random(),
+      locality: () => this.#locality,
       onChanged,
       onEjected: ({ service }, endpoint) => {
         const { name, help } = metricNames.ENDPOINT_EJECTIONS;
@@ -163,6 +177,10 @@ export class HostedWorkload implements OutboundContext {
           endpoint: endpoint.id,
           times: endpoint.ejections,
         });
+      },
+      onChecked: ({ service }, endpoint, problem) => {
+        if (problem === "") engine.log.info("endpoint passes its health checks", { service, endpoint: endpoint.id });
+        else engine.log.warn("endpoint fails its health checks", { service, endpoint: endpoint.id, problem });
       },
     });
   }
@@ -186,6 +204,15 @@ export class HostedWorkload implements OutboundContext {
         return `the config of upstream ${host} has not arrived`;
     }
     return "";
+  }
+
+  /** Near and far endpoints are others when the workload is somewhere else. */
+  #placed(locality: Locality | undefined): void {
+    const before = this.#locality;
+    this.#locality = locality;
+    if (before?.zone === locality?.zone && before?.region === locality?.region) return;
+    this.hosts.localityChanged();
+    for (const gateway of this.gateways) gateway.hosts.localityChanged();
   }
 
   get sourceService(): string {
@@ -341,6 +368,11 @@ export class HostedWorkload implements OutboundContext {
     this.view.close();
     this.hosts.close();
     this.connector.close();
+  }
+
+  /** Applications leave TLS to hosts outside to their proxy where an ExternalService says so; other TLS is for gateways. */
+  #externalDialer(tls: BackendTls): BackendDialer | undefined {
+    return tls.source.startsWith("ExternalService ") ? newBackendDialer(tls) : undefined;
   }
 
   /** The ports may have changed: pools of addresses that are not served any more end when they are idle. */

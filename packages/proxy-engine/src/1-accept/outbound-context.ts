@@ -7,6 +7,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Connector } from "../7-connect/connector.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
+import type { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import type { SessionRegistry } from "./http-sessions.ts";
 import type { Edge } from "../telemetry/edge.ts";
@@ -18,10 +19,14 @@ export interface OutboundContext {
   readonly connector: Connector;
   /** Service that the workload belongs to, for telemetry. */
   readonly sourceService: string;
+  /** SPIFFE id of the workload. */
+  readonly spiffeId: string;
   /** Whether the address is one of this proxy's own listeners. */
   isOwnAddress(target: HostPort): boolean;
   /** Finds out what `conn`, a connection of the application to `target`, carries, and serves it. */
   serveConnection(conn: Conn, target: HostPort): void;
+  /** Calls of hosts that the mesh does not know. */
+  readonly egress: EgressGuard;
   /** Connections to a host outside the mesh. */
   egressPool(target: HostPort): HttpPool;
   /** Telemetry slots; `fallback` names the destination when there is no endpoint. */

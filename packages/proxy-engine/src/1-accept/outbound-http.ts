@@ -3,7 +3,8 @@
 import type { HeaderList, RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { Conn } from "@ripstop/net";
 import type { HostPort } from "../2-identify/authority.ts";
-import { declaredTarget, OutboundExchange, type DeclaredTarget } from "../7-connect/outbound-exchange.ts";
+import { declaredTarget, type DeclaredTarget } from "../7-connect/exchange-start.ts";
+import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
 import type { OutboundContext } from "./outbound-context.ts";
 
@@ -32,18 +33,25 @@ export class OutboundAcceptor implements RequestAcceptor {
   readonly #context: OutboundContext;
   /** "" for the application beside the proxy. */
   readonly #clientAddress: string;
+  /** Of the connection. */
+  readonly #address: string;
   readonly #declared: DeclaredTarget | undefined;
 
   /** `client` is where the requests come from. */
   constructor(context: OutboundContext, declared: HostPort | undefined, client: Conn) {
     this.#context = context;
+    this.#address = client.remoteAddress;
     this.#clientAddress = client.proxied === true ? client.remoteAddress : "";
     this.#declared = declared === undefined ? undefined : declaredTarget(declared);
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
     if (this.#clientAddress !== "") tellClient(head.headers, this.#clientAddress);
-    const exchange = new OutboundExchange(this.#context, stream, head, { end, declared: this.#declared });
+    const exchange = new OutboundExchange(this.#context, stream, head, {
+      end,
+      declared: this.#declared,
+      clientAddress: this.#address,
+    });
     exchange.start();
     return exchange;
   }

@@ -277,6 +277,12 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
     }
     this.#firstBytes?.clear();
     this.#serverName = hello.hello?.serverName ?? "";
+    const external = this.#cluster?.config?.external;
+    if (external !== undefined && this.#serverName !== external.host) {
+      const named = this.#serverName === "" ? "no server name" : `the server name ${this.#serverName}`;
+      this.#give(`the TLS hello has ${named}, and the connection is for ${external.host} outside the mesh`);
+      return;
+    }
     // An address says less than a name.
     if (this.#outside && this.#serverName !== "" && isIP(this.#target.host) !== 0) {
       this.#dropTunnel();
@@ -319,6 +325,13 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       return;
     if (this.#outside && this.#failure === undefined) {
       const target = this.#address ?? this.#target;
+      const refused = this.#context.egress.check({ host: this.#target.host, port: target.port }, "tcp");
+      if (refused !== undefined) {
+        // A client that turns out to speak HTTP gets the answer of its request.
+        this.#failure = { cause: refused.message, denied: true };
+        if (this.#raw) this.#refuse();
+        return;
+      }
       this.#dialing = this.#context.connector.dialPlain(target, DIAL_TIMEOUT_MS, this);
       return;
     }

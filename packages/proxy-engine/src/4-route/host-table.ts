@@ -3,7 +3,7 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { hostBindingName, hostBindingType, type HostBinding } from "@ripstop/model";
+import { hostBindingName, hostBindingType, type HostBinding, type Locality } from "@ripstop/model";
 import { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Connector } from "../7-connect/connector.ts";
@@ -21,10 +21,14 @@ export interface HostTableOptions {
   readonly config: ConfigClient;
   readonly connector: Connector;
   random(): number;
+  /** Where the hosted workload is; absent or undefined when that is not known. */
+  locality?(): Locality | undefined;
   /** Something became ready. */
   onChanged(): void;
   /** Failures in a row ejected an endpoint. */
   onEjected(cluster: Cluster, endpoint: UpstreamEndpoint): void;
+  /** Health checks found an endpoint well ("" as `problem`), or not any more. */
+  onChecked?(cluster: Cluster, endpoint: UpstreamEndpoint, problem: string): void;
 }
 
 const IDLE_MS = 300_000;
@@ -126,8 +130,10 @@ export class HostTable {
         config,
         connector,
         random: () => this.#options.random(),
+        locality: () => this.#options.locality?.(),
         onClusterChanged: () => this.#advance(),
         onEjected: (ejecting, endpoint) => this.#options.onEjected(ejecting, endpoint),
+        onChecked: (checked, endpoint, problem) => this.#options.onChecked?.(checked, endpoint, problem),
       });
       this.#clusters.set(service, cluster);
     }
@@ -140,6 +146,11 @@ export class HostTable {
     if (cluster.users > 0) return;
     this.#clusters.delete(cluster.service);
     cluster.close();
+  }
+
+  /** The hosted workload knows where it is now. */
+  localityChanged(): void {
+    for (const cluster of this.#clusters.values()) cluster.localityChanged();
   }
 
   close(): void {

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import type { Policy } from "@ripstop/model";
-import type { Denial, FilterFactory, RequestInfo } from "@ripstop/policy-api/proxy";
+import type { Denial, FilterFactory, FilterTools, RequestInfo } from "@ripstop/policy-api/proxy";
+import { createMetricRegistry } from "@ripstop/telemetry";
+import { StoppedClock } from "@ripstop/testkit";
 
 import { policyNotInForce } from "../errors.ts";
 import { compilePolicyChain } from "./policy-chain.ts";
@@ -37,34 +39,42 @@ const policy = (kind: string, name: string, text: string): Policy => ({
   config: Buffer.from(text),
 });
 
+const tools: FilterTools = {
+  clock: new StoppedClock(),
+  metrics: createMetricRegistry(),
+  workers: 1,
+  random: () => 0,
+  keep: (_name, make) => make(),
+};
+
 describe("a policy chain", () => {
   it("lets everything pass without a policy", () => {
-    const chain = compilePolicyChain([], factories);
+    const chain = compilePolicyChain([], factories, tools);
     assert.equal(chain.judge(request), undefined);
     assert.equal(chain.audit(request), undefined);
   });
 
   it("asks the filters in their order, and the first refusal decides", () => {
-    const chain = compilePolicyChain([policy("late", "a", "deny"), policy("early", "b", "deny")], factories);
+    const chain = compilePolicyChain([policy("late", "a", "deny"), policy("early", "b", "deny")], factories, tools);
     assert.equal(chain.judge(request)?.clause, "100");
   });
 
   it("makes one filter of all policies of a kind, by their resource names", () => {
-    const chain = compilePolicyChain([policy("early", "a", "pass"), policy("early", "b", "deny")], factories);
+    const chain = compilePolicyChain([policy("early", "a", "pass"), policy("early", "b", "deny")], factories, tools);
     assert.equal(chain.judge(request)?.policy, "shop/a+shop/b");
   });
 
   it("has on record what the first auditing filter wants", () => {
-    const chain = compilePolicyChain([policy("late", "a", "audit"), policy("early", "b", "pass")], factories);
+    const chain = compilePolicyChain([policy("late", "a", "audit"), policy("early", "b", "pass")], factories, tools);
     assert.equal(chain.judge(request), undefined);
     assert.deepEqual(chain.audit(request), { policy: "shop/a", clause: "300" });
   });
 
   it("refuses policies of a kind that it does not know, and config that it cannot read", () => {
     assert.throws(
-      () => compilePolicyChain([policy("newer", "a", "")], factories),
+      () => compilePolicyChain([policy("newer", "a", "")], factories, tools),
       /does not know policies of kind "newer"/,
     );
-    assert.throws(() => compilePolicyChain([policy("early", "a", "broken")], factories), /cannot be read/);
+    assert.throws(() => compilePolicyChain([policy("early", "a", "broken")], factories, tools), /cannot be read/);
   });
 });

@@ -6,11 +6,10 @@ import {
   GradientLimiter,
   LatencyQuantile,
   OutlierDetector,
-  PeakEwmaPicker,
   RetryBudget,
-  type OutlierOptions,
 } from "@ripstop/balance";
 import type { Clock } from "@ripstop/core";
+import type { HeaderList } from "@ripstop/http";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
   endpointsType,
@@ -19,12 +18,18 @@ import {
   serviceType,
   type Endpoint,
   type Endpoints,
+  type Locality,
   type Service,
   type ServicePort,
+  type SessionPersistence,
 } from "@ripstop/model";
 import type { Connector } from "../7-connect/connector.ts";
 import type { PoolLimits } from "../7-connect/http-pool.ts";
+import { balanceSettings, outlierOptions, pickerFactory } from "./balance-settings.ts";
+import { HealthChecker } from "./health-checker.ts";
+import { noteLoadReport, restMs } from "./load-reports.ts";
 import { limitsEndpoints, resilienceSettings, type ResilienceSettings } from "./resilience-settings.ts";
+import { RequestKeys, type Caller } from "./request-keys.ts";
 import { UpstreamEndpoint } from "./upstream-endpoint.ts";
 
 /** Settings in force, defaults filled in. Times in milliseconds. */
@@ -41,30 +46,20 @@ export interface ClusterOwner {
   readonly config: ConfigClient;
   readonly connector: Connector;
   random(): number;
+  /** Where the hosted workload is; absent or undefined when that is not known. */
+  locality?(): Locality | undefined;
   /** The cluster is known now, or changed. */
   onClusterChanged(cluster: Cluster): void;
   /** Failures in a row ejected an endpoint. */
   onEjected(cluster: Cluster, endpoint: UpstreamEndpoint): void;
+  /** Health checks found an endpoint well ("" as `problem`), or not any more. */
+  onChecked?(cluster: Cluster, endpoint: UpstreamEndpoint, problem: string): void;
 }
 
 const DEFAULT_RETRIES = 2;
-const DEFAULT_EJECT_AFTER = 5;
-const DEFAULT_EJECT_BASE_MS = 10_000;
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
-const EJECT_MAX_MS = 300_000;
-const EJECT_MAX_SHARE = 0.5;
 /** Time-outs of one service are logged this often at most. */
 const LOG_EVERY_MS = 1_000;
-
-function outlierOptions(service: Service | undefined): OutlierOptions {
-  const resilience = service?.resilience;
-  return {
-    afterFailures: resilience?.ejectAfterFailures || DEFAULT_EJECT_AFTER,
-    baseMs: resilience?.ejectBaseMs || DEFAULT_EJECT_BASE_MS,
-    maxMs: EJECT_MAX_MS,
-    maxShare: EJECT_MAX_SHARE,
-  };
-}
 
 function clusterSettings(service: Service | undefined): ClusterSettings {
   const resilience = service?.resilience;
@@ -108,11 +103,16 @@ export class Cluster {
   latencies: LatencyQuantile | undefined = undefined;
   /** Frontends that hold it. */
   users = 0;
+  /** Makes the keys of requests; undefined when nothing wants one. */
+  keys: RequestKeys | undefined = undefined;
+  /** Requests need an affinity. */
+  keyed = false;
   readonly #owner: ClusterOwner;
   readonly #outliers = new OutlierDetector(outlierOptions(undefined));
   readonly #byKey = new Map<string, UpstreamEndpoint>();
   readonly #subscriptions: Subscription[] = [];
   readonly #poolLimits: PoolLimits = new LivePoolLimits(this);
+  #checker: HealthChecker | undefined = undefined;
   #serviceKnown = false;
   #endpointsKnown = false;
   #closed = false;
@@ -123,8 +123,9 @@ export class Cluster {
     this.service = service;
     this.#owner = owner;
     this.endpoints = new EndpointSet<UpstreamEndpoint>({
-      picker: new PeakEwmaPicker(() => owner.random()),
+      picker: pickerFactory(undefined, () => owner.random()),
       outliers: this.#outliers,
+      random: () => owner.random(),
     });
     this.budget = this.#newBudget();
     this.#subscriptions.push(
@@ -149,9 +150,45 @@ export class Cluster {
     this.endpoints.recordSuccess(endpoint, nowMs);
   }
 
-  /** The endpoint failed. */
-  recordFailure(endpoint: UpstreamEndpoint): void {
-    if (this.endpoints.recordFailure(endpoint, this.#owner.clock.monotonicMs())) this.#owner.onEjected(this, endpoint);
+  /** The endpoint failed, `connecting` or later. */
+  recordFailure(endpoint: UpstreamEndpoint, connecting = false): void {
+    if (this.endpoints.recordFailure(endpoint, this.#owner.clock.monotonicMs(), connecting))
+      this.#owner.onEjected(this, endpoint);
+  }
+
+  /** Takes in what a response says of the endpoint beside the answer; `status` 0 for trailers. */
+  noteResponse(endpoint: UpstreamEndpoint, status: number, headers: HeaderList): void {
+    const balancing = this.config?.loadBalancing;
+    if (balancing === undefined) return;
+    const { clock } = this.#owner;
+    if (balancing.adaptiveWeights || balancing.locality !== undefined)
+      noteLoadReport(endpoint, headers, clock.monotonicMs());
+    if (balancing.maxRestMs === 0) return;
+    const rest = restMs(status, headers, { nowMs: clock.nowMs(), maxMs: balancing.maxRestMs });
+    if (rest === 0) return;
+    const now = clock.monotonicMs();
+    endpoint.restUntilMs = now + rest;
+    this.endpoints.changed(now);
+  }
+
+  /** Sessions of requests that no route with its own matches; undefined when there are none. */
+  get persistence(): SessionPersistence | undefined {
+    return this.config?.loadBalancing?.sessionPersistence;
+  }
+
+  /** The endpoint that a session belongs to, if it gets requests now. */
+  endpointOfSession(scope: string, token: string): UpstreamEndpoint | undefined {
+    return this.endpoints.usable.find((endpoint) => endpoint.sessionToken(scope) === token);
+  }
+
+  /** The endpoint for a raw connection, or for a copy of a request. */
+  pickFor(caller: Caller, tried: readonly UpstreamEndpoint[]): UpstreamEndpoint | undefined {
+    return this.endpoints.pick(this.#owner.clock.monotonicMs(), tried, this.keys?.ofConnection(caller));
+  }
+
+  /** The hosted workload knows where it is now. */
+  localityChanged(): void {
+    this.#configure(false);
   }
 
   /** How many time-outs were passed over since the one that was logged last; -1 when this one is to be passed over too. */
@@ -193,17 +230,23 @@ export class Cluster {
     if (this.#closed) return;
     this.#closed = true;
     for (const subscription of this.#subscriptions) subscription.cancel();
+    this.#checker?.close();
     for (const endpoint of this.#byKey.values()) endpoint.retire();
     this.#byKey.clear();
     this.endpoints.replace([], this.#owner.clock.monotonicMs());
   }
 
   #onService(service: Service | undefined): void {
+    const balancingBefore = JSON.stringify(this.config?.loadBalancing);
     const startsChanged = plainStarts(service) !== plainStarts(this.config);
     this.config = service;
     this.#serviceKnown = true;
     this.settings = clusterSettings(service);
     this.#outliers.options = outlierOptions(service);
+    if (JSON.stringify(service?.loadBalancing) !== balancingBefore) {
+      this.#configure(true);
+      this.#checkHealth();
+    }
     if (startsChanged) this.renewPlain();
     this.#useResilience(resilienceSettings(service?.resilience));
     this.#owner.onClusterChanged(this);
@@ -272,6 +315,45 @@ export class Cluster {
     const { adaptive } = this.resilience;
     if (adaptive === undefined || limitsEndpoints(this.resilience) !== ofEndpoint) return undefined;
     return new GradientLimiter({ minLimit: adaptive.minLimit, maxLimit: adaptive.maxLimit });
+  }
+
+  /** Puts the settings of balancing in force; with `anew` also the pickers, which forget what they learnt. */
+  #configure(anew: boolean): void {
+    const balancing = this.config?.loadBalancing;
+    const random = (): number => this.#owner.random();
+    const picker = anew ? pickerFactory(balancing, random) : undefined;
+    this.endpoints.configure(
+      balanceSettings(balancing, this.#owner.locality?.()),
+      this.#owner.clock.monotonicMs(),
+      picker,
+    );
+    const isKeyed = this.endpoints.wantsHash || balancing?.subset !== undefined;
+    this.keys = balancing !== undefined && isKeyed ? new RequestKeys(balancing, random) : undefined;
+    this.keyed = this.keys !== undefined || balancing?.sessionPersistence !== undefined;
+  }
+
+  #checkHealth(): void {
+    this.#checker?.close();
+    this.#checker = undefined;
+    const check = this.config?.loadBalancing?.healthCheck;
+    const { clock } = this.#owner;
+    if (check !== undefined) {
+      const host = check.check?.$case === "http" ? check.check.value.host : "";
+      this.#checker = new HealthChecker(check, {
+        clock,
+        random: () => this.#owner.random(),
+        endpoints: () => this.endpoints.all,
+        port: (port) => (port === 0 ? this.config?.ports[0] : this.port(port)),
+        host: host === "" ? (this.config?.hostnames[0] ?? this.service) : host,
+        onChecked: (endpoint, isWell, problem) => {
+          endpoint.checkedHealthy = isWell;
+          if (isWell) endpoint.probing = false;
+          this.endpoints.changed(clock.monotonicMs());
+          this.#owner.onChecked?.(this, endpoint, problem);
+        },
+      });
+    }
+    this.endpoints.changed(clock.monotonicMs());
   }
 
   #newBudget(): RetryBudget {

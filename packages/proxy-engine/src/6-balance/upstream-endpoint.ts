@@ -2,9 +2,11 @@
 
 import { EndpointState, type GradientLimiter } from "@ripstop/balance";
 import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ripstop/model";
+import type { Connecting, DialEvents } from "@ripstop/net";
 import type { BackendDialer, ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
 import type { HttpPool, PoolLimits } from "../7-connect/http-pool.ts";
+import { sessionToken } from "./sessions.ts";
 import type { Edge } from "../telemetry/edge.ts";
 
 /** How connections to an endpoint are made. */
@@ -17,6 +19,14 @@ export interface EndpointConnecting {
   proxyProtocol(endpoint: Endpoint, port: number): ProxyProtocol;
   /** The TLS that a plain endpoint wants on a port of it; undefined for none. */
   backendTls(endpoint: Endpoint, port: number): BackendDialer | undefined;
+}
+
+/** A raw connection to be made. */
+export interface ApplicationDial {
+  /** Port of the workload. */
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly timeoutMs: number;
 }
 
 /** An endpoint, its pools by workload port, and the telemetry slots bound to it. */
@@ -37,6 +47,8 @@ export class UpstreamEndpoint extends EndpointState {
   readonly #connectTimeout: ConnectTimeout;
   readonly #pools = new Map<number, HttpPool>();
   #tunnels: HttpPool | undefined = undefined;
+  /** By scope; made at first use. */
+  #sessionTokens: Map<string, string> | undefined = undefined;
   #retired = false;
 
   constructor(model: Endpoint, service: string, connecting: EndpointConnecting) {
@@ -48,6 +60,21 @@ export class UpstreamEndpoint extends EndpointState {
     this.#connecting = connecting;
     this.#connector = connecting.connector;
     this.#connectTimeout = connecting.timeout;
+    this.#place(model);
+  }
+
+  /** What the sessions of a scope name it by. */
+  sessionToken(scope: string): string {
+    const tokens = (this.#sessionTokens ??= new Map());
+    let token = tokens.get(scope);
+    if (token === undefined) tokens.set(scope, (token = sessionToken(scope, this.model.id)));
+    return token;
+  }
+
+  #place({ locality, subset = "" }: Endpoint): void {
+    this.region = locality?.region ?? "";
+    this.zone = locality?.zone ?? "";
+    this.subset = subset;
   }
 
   /** Takes over what may change while connections stay. */
@@ -56,6 +83,7 @@ export class UpstreamEndpoint extends EndpointState {
     this.model = model;
     this.weight = model.weight;
     this.healthy = model.healthy;
+    this.#place(model);
   }
 
   /** The workload port behind a service port; 0 when the endpoint does not serve it. */
@@ -88,6 +116,16 @@ export class UpstreamEndpoint extends EndpointState {
   /** Connections that carry tunnels, for an endpoint of another mesh. */
   get tunnels(): HttpPool {
     return (this.#tunnels ??= this.#connector.hbonePool(this.model, this.#connectTimeout));
+  }
+
+  /** A raw connection to the application on workload port `port`: in a tunnel to a mesh peer, plain otherwise. */
+  dialApplication({ port, protocol, timeoutMs }: ApplicationDial, events: DialEvents): Connecting {
+    if (this.mesh) {
+      const host = this.id.replace("/", ".");
+      return this.#connector.dialTunnel(this.pool(port, protocol, false), { host, port }, timeoutMs, events);
+    }
+    if (this.hbone) return this.#connector.dialTunnel(this.tunnels, this.plainAddress(port), timeoutMs, events);
+    return this.#connector.dialPlain(this.#plainTarget(port), timeoutMs, events);
   }
 
   /** Connections to it are encrypted, and its identity is checked. */

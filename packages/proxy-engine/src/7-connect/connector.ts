@@ -38,8 +38,8 @@ export interface ConnectorOptions {
   readonly trustDomain: string;
   /** Numbers in [0, 1). */
   readonly random: () => number;
-  /** Makes TLS to backends outside the mesh; only at gateways. */
-  readonly backendTls?: (tls: BackendTls) => BackendDialer;
+  /** Makes TLS to backends outside the mesh; undefined for what is left to others: plain bytes. */
+  readonly backendTls?: (tls: BackendTls) => BackendDialer | undefined;
 }
 
 /** Where a plain connection goes. */
@@ -171,7 +171,7 @@ export class Connector {
     return target.tls.dial({ ...target, timeoutMs, clock: this.#options.clock, alpn }, events);
   }
 
-  /** How TLS to a backend is made; undefined when the caller does not make any (only gateways do). */
+  /** How TLS to a backend is made; undefined when the caller does not make any . */
   backendDialer(tls: BackendTls): BackendDialer | undefined {
     return this.#options.backendTls?.(tls);
   }

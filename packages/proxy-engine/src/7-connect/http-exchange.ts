@@ -46,7 +46,8 @@ continueHead.status = 100;
 /** The part of an exchange that is the same for outbound and inbound. */
 export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner {
   protected readonly engine: Engine;
-  protected readonly downstream: ServerStream;
+  /** The client; a fault puts something in between. */
+  protected downstream: ServerStream;
   /** The exchange's own copy of the request; edited on the way. */
   readonly request: RequestHead;
   readonly startedMs: number;
@@ -164,6 +165,16 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.status = refused.status ?? refused.kind.status;
     sendRefusal(this.downstream, this.request, this.shown(refused), this.engine.clock.nowMs());
     this.#responseDone();
+  }
+
+  /** Ends the exchange without an answer: the client's stream, or connection, breaks off. */
+  protected breakOff(cause: string): void {
+    if (this.#finished) return;
+    this.dropAttempt(StreamErrorCode.CANCEL);
+    this.brokenBy = cause;
+    this.#responseStarted = true;
+    this.#finish();
+    this.downstream.reset(StreamErrorCode.INTERNAL_ERROR);
   }
 
   /** What the caller may know of a refusal. */

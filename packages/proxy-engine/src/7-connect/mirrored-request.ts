@@ -17,6 +17,8 @@ const MAX_MIRRORED = 1_000;
 /** Body bytes that wait for one mirror. */
 const MAX_WAITING = 64 * 1024;
 /** From the request's arrival to the end of the mirror's answer. */
+/** A copy has no place of its own: it goes anywhere. */
+const NOBODY = { address: "", identity: "" };
 const TIME_LIMIT_MS = 30_000;
 
 /** Counts one copy by where it went and what became of it: a status class, "failed", or "dropped" by the proxy. */
@@ -76,7 +78,7 @@ export class MirroredRequest implements AttemptOwner {
   /** Asks for a stream to one endpoint. The body may follow at once. */
   start(nowMs: number): void {
     const { engine, cluster, port } = this.#target;
-    const endpoint = cluster.endpoints.pick(nowMs, []);
+    const endpoint = cluster.pickFor(NOBODY, []);
     const targetPort = endpoint?.targetPort(port) ?? 0;
     if (endpoint === undefined || targetPort === 0) {
       this.#finish("failed", StreamErrorCode.CANCEL);

@@ -4,20 +4,20 @@ import type { CircuitBreaker, GradientLimiter } from "@ripstop/balance";
 import type { ErrorKind } from "@ripstop/core";
 import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream } from "@ripstop/http";
 import { Protocol } from "@ripstop/model";
-import { chooseBackend, splitTarget, type CompiledRule, type RouteRequest } from "@ripstop/routing";
+import { chooseBackend, splitTarget, type CompiledRule } from "@ripstop/routing";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Frontend } from "../4-route/frontend.ts";
 import { AppliedFilters, type MirrorCopy } from "../5-filter/applied-filters.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-duties.ts";
+import { Affinity } from "../6-balance/affinity.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
+import { backendOfSession } from "../6-balance/session-backend.ts";
 import { RETRY_ON, type ResilienceSettings } from "../6-balance/resilience-settings.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
   bodyTimedOut,
-  circuitOpen,
-  concurrencyLimited,
   configNotReceived,
   connectFailed,
   connectTimedOut,
@@ -29,6 +29,7 @@ import {
   missingHost,
   noHealthyEndpoint,
   noRouteMatched,
+  noSuchSubset,
   proxyLoop,
   requestTimedOut,
   streamIdle,
@@ -44,20 +45,30 @@ import { closeCause, WheelTimer } from "@ripstop/net";
 import { metricNames } from "@ripstop/telemetry";
 import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
-import { Attempt } from "./attempt.ts";
+import { Attempt, type Hedge } from "./attempt.ts";
+import type {
+  AskedFor,
+  BackendSource,
+  DeclaredTarget,
+  EdgeEntry,
+  ExchangeStart,
+  RouteRules,
+} from "./exchange-start.ts";
 import { ExchangeTimer, type Timed } from "./exchange-timer.ts";
 import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
 import type { HttpPool } from "./http-pool.ts";
+import { tooManyPending, tooManyRequests, tooSlowForMore } from "./load-refusals.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { mirroredRequests } from "./mirrored-request.ts";
-import { allowedMs, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
+import { allowedMs, inheritedMs, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
+import { reportTimeout } from "./report-timeout.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import {
+  backoffBefore,
   bareGrpcStatus,
   isIdempotent,
   isRepeatable,
   isRetryableStatus,
-  retryDelayMs,
   wantsRetryOf,
 } from "./retry-rules.ts";
 
@@ -87,6 +98,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #protocol: Protocol = Protocol.UNSPECIFIED;
   #endpoint: UpstreamEndpoint | undefined = undefined;
   #endpointCharged = false;
+  readonly #clientAddress: string;
+  /** Undefined when neither the rule nor the service has sessions, hash keys or subsets. */
+  #affinity: Affinity | undefined = undefined;
   #tried: UpstreamEndpoint[] | undefined = undefined;
   #retries = 0;
   #usedFreeRetry = false;
@@ -121,6 +135,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     super(context.engine, downstream, head, options.end);
     this.#context = context;
     this.#declared = options.declared;
+    this.#clientAddress = options.clientAddress;
     this.#edgeEntry = options.edge;
   }
 
@@ -182,7 +197,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const { path, query } = splitTarget(this.request.path);
     this.#asked = { host: this.#target.host, path, query };
     edge.exchanges.add(this);
-    const refused = edge.judge(this.request, this.#asked);
+    const refused = edge.judge(this.request, this.#asked) ?? edge.admit();
     if (refused !== undefined) {
       this.refuse(refused);
       return;
@@ -241,7 +256,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     this.#rule = rule;
-    const backend = rule.backends[chooseBackend(rule, this.engine.random())];
+    const ofSession =
+      rule.sessionPersistence === undefined
+        ? -1
+        : backendOfSession(rule, headers, { backends, nowMs: this.engine.clock.nowMs() });
+    const backend = rule.backends[ofSession >= 0 ? ofSession : chooseBackend(rule, this.engine.random())];
     const own = backend?.filters;
     if (rule.filters !== undefined || own !== undefined) {
       this.#filters = new AppliedFilters(rule.filters, backend?.invalid === "" ? own : undefined);
@@ -267,6 +286,12 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (cluster.guarded && !this.#admit(cluster)) return;
     cluster.budget.recordRequest();
     if (!this.#limitTime(cluster)) return;
+    const persistence = this.#rule?.sessionPersistence;
+    if (cluster.keyed || persistence !== undefined) {
+      const caller = { address: this.#clientAddress, identity: this.#context.spiffeId };
+      const nowMs = this.engine.clock.nowMs();
+      this.#affinity = new Affinity(this.request, { cluster, persistence, caller, nowMs });
+    }
     if (this.#filters === undefined) {
       this.#balance(cluster);
       return;
@@ -278,22 +303,16 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   /** Counts the request in, or refuses it when too much is under way to the service. */
   #admit({ breaker, limiter, service }: Cluster): boolean {
-    if (breaker !== undefined) {
-      if (!breaker.tryEnter()) {
-        const why = `${breaker.requests} requests are under way, as many as limits.requests allows`;
-        this.#refuseForLoad("circuit", refusal(circuitOpen, `${service}: ${why}`));
-        return false;
-      }
-      this.#breaker = breaker;
+    if (breaker?.tryEnter() === false) {
+      this.#refuseForLoad("circuit", tooManyRequests(service, breaker));
+      return false;
     }
-    if (limiter !== undefined) {
-      if (!limiter.tryEnter()) {
-        const why = `${limiter.inflight} requests are under way, and it is too slow for more now`;
-        this.#refuseForLoad("concurrency", refusal(concurrencyLimited, `${service}: ${why}`));
-        return false;
-      }
-      this.#limiter = limiter;
+    this.#breaker = breaker;
+    if (limiter?.tryEnter() === false) {
+      this.#refuseForLoad("concurrency", tooSlowForMore(service, limiter));
+      return false;
     }
+    this.#limiter = limiter;
     return true;
   }
 
@@ -307,7 +326,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #limitTime(cluster: Cluster): boolean {
     const { headers } = this.request;
     this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
-    const allowed = Math.min(allowedMs(headers, this.#isGrpc), this.#inheritedMs(headers));
+    const inherited = inheritedMs(headers, this.#context.deadlines, this.startedMs);
+    const allowed = Math.min(allowedMs(headers, this.#isGrpc), inherited);
     if (allowed < NO_LIMIT && (this.#timeoutMs === 0 || allowed < this.#timeoutMs)) {
       this.#timeoutMs = allowed;
       this.#isClientsDeadline = true;
@@ -318,14 +338,6 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     if (this.#timeoutMs > 0) this.#time("request", this.startedMs + this.#timeoutMs);
     return true;
-  }
-
-  /** What is left to the request that the application handles, when this one is made on its behalf. */
-  #inheritedMs(headers: HeaderList): number {
-    const { deadlines } = this.#context;
-    if (deadlines.size === 0) return NO_LIMIT;
-    const endsAtMs = deadlines.get(headers.get("x-request-id") ?? "");
-    return endsAtMs === undefined ? NO_LIMIT : Math.max(0, endsAtMs - this.startedMs);
   }
 
   /** Whether a filter answered in place of the service. */
@@ -345,8 +357,17 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   #balance(cluster: Cluster): void {
-    const picked = cluster.endpoints.pick(this.nowMs, this.#tried ?? NOTHING_TRIED);
+    const tried = this.#tried ?? NOTHING_TRIED;
+    const picked =
+      this.#affinity === undefined ? cluster.endpoints.pick(this.nowMs, tried) : this.#affinity.pick(this.nowMs, tried);
     if (picked === undefined) {
+      const subset = this.#affinity?.subset ?? "";
+      if (subset !== "" && cluster.endpoints.usable.length > 0) {
+        this.refuse(
+          refusal(noSuchSubset, `no instance of ${cluster.service} is of the subset "${subset.slice(0, 64)}"`),
+        );
+        return;
+      }
       const count = cluster.endpoints.all.length;
       const why = count === 0 ? "no instance is registered" : `none of its ${count} instances is ready`;
       this.refuse(refusal(noHealthyEndpoint, `${cluster.service} cannot answer: ${why}`));
@@ -354,8 +375,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     const endpoint = picked.limiter === undefined ? picked : this.#withinLimit(cluster, picked);
     if (endpoint === undefined) {
-      const why = "every instance has as many requests under way as it is quick enough for now";
-      this.#refuseForLoad("concurrency", refusal(concurrencyLimited, `${cluster.service}: ${why}`));
+      this.#refuseForLoad("concurrency", tooSlowForMore(cluster.service));
       return;
     }
     const port = endpoint.targetPort(this.#servicePort);
@@ -375,8 +395,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const { maxPending } = cluster.resilience;
     if (maxPending > 0 && pool.waiting >= maxPending) {
       this.#endpointDone();
-      const why = `${pool.waiting} requests wait for a connection, as many as limits.pending allows`;
-      this.#refuseForLoad("pending", refusal(circuitOpen, `${endpoint.id} at ${pool.address}: ${why}`));
+      this.#refuseForLoad("pending", tooManyPending(endpoint, pool));
       return;
     }
     this.#connect(pool);
@@ -385,6 +404,8 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   /** One more request at the instance, or at another one that takes it; undefined when none does. */
   #withinLimit(cluster: Cluster, picked: UpstreamEndpoint): UpstreamEndpoint | undefined {
     if (picked.limiter?.tryEnter() !== false) return picked;
+    // What belongs to one instance is not given to another.
+    if (this.#affinity !== undefined) return undefined;
     for (const endpoint of cluster.endpoints.usable) {
       if (this.#tried?.includes(endpoint) !== true && endpoint.limiter?.tryEnter() !== false) return endpoint;
     }
@@ -428,6 +449,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       );
       return;
     }
+    if (this.attempts === 0) {
+      const refused = this.#context.egress.check(target, "http");
+      if (refused !== undefined) {
+        this.refuse(refused);
+        return;
+      }
+    }
     removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
   }
@@ -447,10 +475,12 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const now = this.engine.clock.monotonicMs();
     this.#headMs = now - this.startedMs;
     if (this.#timer !== undefined) this.#headCame(this.#timer, now);
-    this.#endpoint.recordLatency(now - attempt.startedMs, now);
     this.#cluster.latencies?.record(now - attempt.startedMs);
-    const unavailable = this.#isGrpc && head.headers.get("grpc-status") === "14";
-    if (unavailable || isRetryableStatus(head.status)) this.#cluster.recordFailure(this.#endpoint);
+    this.#cluster.noteResponse(this.#endpoint, head.status, head.headers);
+    this.#affinity?.editResponse(head.headers, this.#endpoint);
+    const failed = isRetryableStatus(head.status) || (this.#isGrpc && head.headers.get("grpc-status") === "14");
+    this.#endpoint.recordLatency(now - attempt.startedMs, now, failed);
+    if (failed) this.#cluster.recordFailure(this.#endpoint);
     else this.#cluster.recordSuccess(this.#endpoint, now);
   }
 
@@ -467,13 +497,20 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (bodyMs > 0) timer.set("body", nowMs + bodyMs);
   }
 
+  /** gRPC reports load in trailers. */
+  override attemptTrailers(attempt: Attempt, trailers: HeaderList): void {
+    if (this.#endpoint !== undefined) this.#cluster?.noteResponse(this.#endpoint, 0, trailers);
+    super.attemptTrailers(attempt, trailers);
+  }
+
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
     if (!this.#isRetryable(head, end)) return false;
     const waitMs = retryAfterMs(head.headers.get("retry-after"), this.engine.clock.nowMs());
     if (waitMs > (this.#cluster?.resilience.maxRetryAfterMs ?? 0) || waitMs >= this.#leftMs) return false;
     if (!this.#mayRetry()) return false;
-    if (this.#endpoint !== undefined && (this.#isGrpc || isRetryableStatus(head.status))) {
-      this.#cluster?.recordFailure(this.#endpoint);
+    if (this.#endpoint !== undefined) {
+      this.#cluster?.noteResponse(this.#endpoint, head.status, head.headers);
+      if (this.#isGrpc || isRetryableStatus(head.status)) this.#cluster?.recordFailure(this.#endpoint);
     }
     this.#retry(waitMs);
     return true;
@@ -495,11 +532,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#again();
       return;
     }
-    if (this.#endpoint !== undefined && !failure.overloaded) {
-      this.#cluster?.recordFailure(this.#endpoint);
-    }
     // A connection that could not be made is no load on the service: such a retry is not a matter of the budget.
     const unconnected = failure.notSent && attempt.stream === undefined && !failure.overloaded;
+    if (this.#endpoint !== undefined && !failure.overloaded) {
+      this.#cluster?.recordFailure(this.#endpoint, unconnected);
+    }
     if (unconnected ? this.#retriesOn(RETRY_ON.connectFailure) : this.#repeats(failure) && this.#mayRetry()) {
       this.#retry();
       return;
@@ -591,22 +628,15 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.engine.wheel.schedule(this.#pause, waitMs);
   }
 
-  /**
-   * The route's backoff, else the policy's. Where neither says one: none for a route that has a retry of its own, or while
-   * there is an instance that was not tried; the default else.
-   */
   #backoffMs(): number {
-    const route = this.#rule?.retry;
-    const random = this.engine.random();
-    if (route !== undefined && route.backoffMs > 0) return retryDelayMs(route.backoffMs, this.#retries, random);
     const cluster = this.#cluster;
     if (cluster === undefined) return 0;
-    const { backoffMs, maxBackoffMs, alwaysBackOff } = cluster.resilience;
-    if (!alwaysBackOff) {
-      if (route !== undefined) return 0;
-      if (cluster.endpoints.usable.some((endpoint) => this.#tried?.includes(endpoint) !== true)) return 0;
-    }
-    return retryDelayMs(backoffMs, this.#retries, random, maxBackoffMs);
+    return backoffBefore(cluster.resilience, {
+      routeMs: this.#rule?.retry?.backoffMs,
+      retry: this.#retries,
+      hasOther: cluster.endpoints.usable.some((endpoint) => this.#tried?.includes(endpoint) !== true),
+      random: this.engine.random(),
+    });
   }
 
   #resume(): void {
@@ -728,21 +758,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   #reportTimeout(kind: ErrorKind, limitMs: number): void {
-    const cluster = this.#cluster;
-    if (cluster === undefined) return;
-    const { name, help } = metricNames.TIMEOUTS;
-    this.engine.metrics.counter(name, help, { service: cluster.service, timeout: kind.name }).add(1);
-    const others = cluster.timeoutsToLog(this.engine.clock.monotonicMs());
-    if (others < 0) return;
-    this.engine.log.warn("time-out", {
-      code: kind.code,
-      timeout: kind.name,
-      limitMs,
-      service: cluster.service,
-      endpoint: this.#endpoint?.id ?? "",
-      route: this.#rule?.source ?? "",
-      others,
-    });
+    if (this.#cluster === undefined) return;
+    const endpoint = this.#endpoint?.id ?? "";
+    reportTimeout(this.engine, this.#cluster, { kind, limitMs, endpoint, route: this.#rule?.source ?? "" });
   }
 
   /** The next hop hears how much time is left; what is too late is not sent. */
@@ -769,7 +787,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const first = this.#endpoint;
     const { attempt } = this;
     if (cluster === undefined || first === undefined || attempt === undefined || attempt.responded) return;
-    if (!this.bodyless || this.#hedge !== undefined || this.status !== 0) return;
+    if (!this.bodyless || this.#hedge !== undefined || this.status !== 0 || this.#affinity !== undefined) return;
     const tried = [...(this.#tried ?? NOTHING_TRIED), first];
     const endpoint = cluster.endpoints.pick(this.nowMs, tried);
     // The same instance would be no quicker.
@@ -888,69 +906,4 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#isGrpc ? "grpc" : "http",
     );
   }
-}
-
-/** A second try. */
-interface Hedge {
-  readonly attempt: Attempt;
-  readonly endpoint: UpstreamEndpoint;
-  readonly limiter: GradientLimiter | undefined;
-}
-
-/** How an exchange begins. */
-export interface ExchangeStart {
-  /** The request has no body. */
-  readonly end: boolean;
-  readonly declared: DeclaredTarget | undefined;
-  /** Set for requests that came in by a gateway. */
-  readonly edge?: EdgeEntry;
-}
-
-/** Rules in force: those of a service's port, or of a gateway's listener. */
-export interface RouteRules {
-  match(request: RouteRequest): CompiledRule | undefined;
-}
-
-/** Gives the clusters of the backends that rules name. */
-export interface BackendSource {
-  /** The service, or the gateway: "NAMESPACE/NAME". */
-  readonly service: string;
-  backend(service: string): Cluster | undefined;
-}
-
-/** What the client asked for, before routes changed it. */
-export interface AskedFor {
-  readonly host: string;
-  readonly path: string;
-  readonly query: string;
-}
-
-/** An exchange that can be judged again. */
-export interface Rejudged {
-  recheck(): void;
-}
-
-/** The way in of requests from outside the mesh. */
-export interface EdgeEntry extends BackendSource {
-  /** The listener's port, as the Gateway names it. */
-  readonly port: number;
-  /** Exchanges under way, to be judged again. */
-  readonly exchanges: Set<Rejudged>;
-  /** Replaces what only the edge may say. */
-  prepare(request: RequestHead): void;
-  /** Why policies refuse the request; undefined when they do not. */
-  judge(request: RequestHead, asked: AskedFor): Refusal | undefined;
-  /** The routes for a host, or why there are none. */
-  rulesFor(host: string): RouteRules | Refusal;
-}
-
-/** A declared upstream. */
-export interface DeclaredTarget extends HostPort {
-  /** As requests to it say it. */
-  readonly authority: string;
-}
-
-/** `target` with its text, made once for all requests. */
-export function declaredTarget({ host, port }: HostPort): DeclaredTarget {
-  return { host, port, authority: port === 0 ? host : formatAuthority(host, port) };
 }

@@ -20,6 +20,16 @@ export function allowedMs(headers: HeaderList, isGrpc: boolean): number {
   return asked > 0 ? Math.min(asked, limitMs) : limitMs;
 }
 
+/**
+ * What is left at `nowMs` to the request that the application handles, when this one, by its x-request-id, is made on its
+ * behalf; else NO_LIMIT. `deadlines` are monotonic like `nowMs`.
+ */
+export function inheritedMs(headers: HeaderList, deadlines: ReadonlyMap<string, number>, nowMs: number): number {
+  if (deadlines.size === 0) return NO_LIMIT;
+  const endsAtMs = deadlines.get(headers.get("x-request-id") ?? "");
+  return endsAtMs === undefined ? NO_LIMIT : Math.max(0, endsAtMs - nowMs);
+}
+
 /** Tells the next hop that `leftMs` are left. */
 export function writeAllowed(headers: HeaderList, leftMs: number, isGrpc: boolean): void {
   const whole = Math.max(1, Math.floor(leftMs));

@@ -56,3 +56,26 @@ export function bareGrpcStatus(headers: HeaderList, end: boolean): number {
   const status = end ? headers.get("grpc-status") : undefined;
   return status === undefined ? -1 : Number.parseInt(status, 10);
 }
+
+/** What a backoff depends on. */
+export interface BackoffFacts {
+  /** The route's least time between two tries; undefined when it has no retry of its own, 0 when it says none. */
+  readonly routeMs: number | undefined;
+  /** Which retry it is, from 1. */
+  readonly retry: number;
+  /** There is an instance that was not tried. */
+  readonly hasOther: boolean;
+  /** In [0, 1). */
+  readonly random: number;
+}
+
+/**
+ * Milliseconds before a retry: the route's backoff, else the policy's. Where neither says one: none for a route that has a
+ * retry of its own, or while there is an instance that was not tried; the default else.
+ */
+export function backoffBefore(settings: ResilienceSettings, facts: BackoffFacts): number {
+  const { routeMs, retry, hasOther, random } = facts;
+  if (routeMs !== undefined && routeMs > 0) return retryDelayMs(routeMs, retry, random);
+  if (!settings.alwaysBackOff && (routeMs !== undefined || hasOther)) return 0;
+  return retryDelayMs(settings.backoffMs, retry, random, settings.maxBackoffMs);
+}

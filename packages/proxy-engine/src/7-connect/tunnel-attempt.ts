@@ -57,8 +57,8 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
   /** Chooses an instance and connects. */
   start(): void {
     const { cluster, servicePort } = this.#target;
-    const now = this.#context.engine.clock.monotonicMs();
-    const endpoint = cluster.endpoints.pick(now, this.#tried);
+    const caller = { address: this.#target.client.remoteAddress, identity: this.#context.spiffeId };
+    const endpoint = cluster.pickFor(caller, this.#tried);
     if (endpoint === undefined) {
       this.#fail(`${cluster.service} has no healthy instance`, false);
       return;
@@ -197,7 +197,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     const { cluster } = this.#target;
     const endpoint = this.#endpoint;
     if (endpoint !== undefined) {
-      cluster.recordFailure(endpoint);
+      cluster.recordFailure(endpoint, true);
       this.#tried.push(endpoint);
     }
     const untried = cluster.endpoints.usable.some((candidate) => !this.#tried.includes(candidate));

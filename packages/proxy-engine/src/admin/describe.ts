@@ -24,14 +24,29 @@ export function describeConfig(proxy: Proxy): unknown {
       services: [...workload.hosts.clusters.values()].map((cluster) => ({
         service: cluster.service,
         config: cluster.config ?? null,
+        balancing: {
+          /** Shares of the levels of localities that have endpoints, nearest first. */
+          localityShares: cluster.endpoints.shares,
+          /** So few endpoints are usable that all healthy ones are used. */
+          panicking: cluster.endpoints.panicking,
+        },
         endpoints: cluster.endpoints.all.map((endpoint) => ({
           id: endpoint.id,
           address: endpoint.model.address,
           mesh: endpoint.mesh,
           hbone: endpoint.hbone,
           weight: endpoint.weight,
+          effectiveWeight: Math.round(endpoint.effectiveWeight * 1000) / 1000,
+          region: endpoint.region,
+          zone: endpoint.zone,
+          ...(endpoint.subset === "" ? {} : { subset: endpoint.subset }),
           healthy: endpoint.healthy,
+          checkedHealthy: endpoint.checkedHealthy,
           ejected: endpoint.ejectedUntilMs !== 0,
+          probing: endpoint.probing,
+          resting: endpoint.restUntilMs !== 0,
+          errorRate: Math.round(endpoint.errorRate * 1000) / 1000,
+          ...(endpoint.utilization === 0 ? {} : { utilization: endpoint.utilization }),
           inflight: endpoint.inflight,
           latencyMs: Math.round(endpoint.latencyMs * 100) / 100,
           version: endpoint.model.version,

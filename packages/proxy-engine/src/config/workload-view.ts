@@ -3,7 +3,7 @@
 
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import { policyType, workloadType, type InboundPort, type Policy, type Workload } from "@ripstop/model";
-import type { FilterFactory } from "@ripstop/policy-api/proxy";
+import type { FilterFactory, FilterState, FilterTools, LimitDemand, LimitShare } from "@ripstop/policy-api/proxy";
 import { compilePolicyChain, type PolicyChain } from "../5-filter/policy-chain.ts";
 
 /** What hears about changes. */
@@ -12,9 +12,19 @@ export interface WorkloadViewEvents {
   onWorkloadChanged(workload: Workload): void;
 }
 
+/** What filters may use; the view adds what they keep. */
+export type ViewTools = Omit<FilterTools, "keep">;
+
 interface PolicySlot {
   readonly subscription: { current: Subscription | undefined };
   policy: Policy | undefined;
+}
+
+/** What a view is made of. */
+export interface WorkloadViewParts {
+  readonly factories: readonly FilterFactory[];
+  readonly tools: ViewTools;
+  readonly events: WorkloadViewEvents;
 }
 
 /** One hosted workload as the control plane describes it. */
@@ -27,16 +37,20 @@ export class WorkloadView {
   #ports = new Map<number, InboundPort>();
   readonly #config: ConfigClient;
   readonly #factories: readonly FilterFactory[];
+  readonly #tools: ViewTools;
+  /** What the filters in force keep, by name. */
+  #states = new Map<string, FilterState>();
   readonly #events: WorkloadViewEvents;
   readonly #policies = new Map<string, PolicySlot>();
   readonly #subscription: Subscription;
   #received: Workload | undefined;
 
-  constructor(id: string, config: ConfigClient, factories: readonly FilterFactory[], events: WorkloadViewEvents) {
+  constructor(id: string, config: ConfigClient, parts: WorkloadViewParts) {
     this.id = id;
     this.#config = config;
-    this.#factories = factories;
-    this.#events = events;
+    this.#factories = parts.factories;
+    this.#tools = parts.tools;
+    this.#events = parts.events;
     this.#subscription = config.watch(workloadType, id, {
       onResource: (workload) => this.#onWorkload(workload),
       // The control plane forgot the workload (its lease ran out while it was away): the last good config stays.
@@ -61,6 +75,19 @@ export class WorkloadView {
     for (const [name, slot] of this.#policies) if (slot.policy === undefined) names.push(name);
     if (names.length > 0) return `waiting for ${names.join(", ")}`;
     return this.chain === undefined ? "its policies could not be read" : "";
+  }
+
+  /** What was asked for of limits that are shared, since the last call. */
+  takeDemands(): readonly LimitDemand[] {
+    const demands: LimitDemand[] = [];
+    for (const state of this.#states.values())
+      if (state.takeDemands !== undefined) demands.push(...state.takeDemands());
+    return demands;
+  }
+
+  /** Hands on what the control plane lets this workload's proxy have of limits that are shared. */
+  takeShares(shares: readonly LimitShare[]): void {
+    for (const state of this.#states.values()) state.takeShares?.(shares);
   }
 
   close(): void {
@@ -111,7 +138,21 @@ export class WorkloadView {
       if (policy === undefined) return;
       policies.push(policy);
     }
-    const chain = compilePolicyChain(policies, this.#factories);
+    const states = new Map<string, FilterState>();
+    const { clock, metrics, workers, random } = this.#tools;
+    const chain = compilePolicyChain(policies, this.#factories, {
+      clock,
+      metrics,
+      workers,
+      random,
+      keep: <T extends FilterState>(name: string, make: () => T): T => {
+        const state = states.get(name) ?? this.#states.get(name) ?? make();
+        states.set(name, state);
+        // The name says what kind of state it is: it is made and asked for by one filter alone.
+        return state as T;
+      },
+    });
+    this.#states = states;
     this.chain = chain;
     this.workload = workload;
     this.#ports = new Map(workload.ports.map((port) => [port.port, port]));

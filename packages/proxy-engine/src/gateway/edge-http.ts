@@ -11,13 +11,8 @@ import { RequestView } from "../5-filter/request-view.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import { denialRefusal } from "../7-connect/inbound-exchange.ts";
 import { refusal, type Refusal } from "../7-connect/local-reply.ts";
-import {
-  OutboundExchange,
-  type AskedFor,
-  type EdgeEntry,
-  type Rejudged,
-  type RouteRules,
-} from "../7-connect/outbound-exchange.ts";
+import type { AskedFor, EdgeEntry, Rejudged, RouteRules } from "../7-connect/exchange-start.ts";
+import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { misdirected, noListener, noTunnels, policyNotInForce } from "../errors.ts";
 import { HEAD_TIMEOUT_MS } from "../settings.ts";
 import type { EdgePort } from "./edge-port.ts";
@@ -62,7 +57,12 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
     const { engine } = this.#context;
     if (head.method === "CONNECT" && head.protocol === "")
       return new RefusedRequest(engine, stream, head, refusal(noTunnels, noTunnels.title));
-    const exchange = new OutboundExchange(this.#context, stream, head, { end, declared: undefined, edge: this });
+    const exchange = new OutboundExchange(this.#context, stream, head, {
+      end,
+      declared: undefined,
+      clientAddress: this.#peer.address,
+      edge: this,
+    });
     exchange.start();
     return exchange;
   }
@@ -89,6 +89,14 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
     view.query = query;
     view.headers = request.headers;
     const denial = chain.judge(view);
+    return denial === undefined ? undefined : denialRefusal(denial);
+  }
+
+  /** Counts what `judge` let pass just now, by the rate limits of the gateway's workload. */
+  admit(): Refusal | undefined {
+    const { chain } = this.#context;
+    if (chain?.counts !== true) return undefined;
+    const denial = chain.admit(view);
     return denial === undefined ? undefined : denialRefusal(denial);
   }
 

@@ -1,11 +1,10 @@
 // One Gateway that this proxy is the placement of: its config, its listening sockets, the ways of its connections.
 
-import { RipstopError, type Timer } from "@ripstop/core";
+import type { Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
   gatewayType,
   GatewayListener_Kind,
-  SubjectAltName_Type,
   type BackendTls,
   type Gateway,
   type GatewayListener,
@@ -13,7 +12,6 @@ import {
 } from "@ripstop/model";
 import {
   ADDRESS_FORBIDDEN,
-  BackendTlsDialer,
   listen,
   listenEdge,
   type ClientHello,
@@ -28,9 +26,11 @@ import { HostTable } from "../4-route/host-table.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
-import { failLater, type BackendDialer, type Connector } from "../7-connect/connector.ts";
+import { newBackendDialer } from "../7-connect/backend-dialer.ts";
+import type { BackendDialer, Connector } from "../7-connect/connector.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
-import type { Rejudged } from "../7-connect/outbound-exchange.ts";
+import type { Rejudged } from "../7-connect/exchange-start.ts";
+import type { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import { gatewayListenerUnusable, gatewayPortClosed } from "../errors.ts";
 import { MAX_LISTENER_CONNECTIONS } from "../settings.ts";
@@ -114,6 +114,10 @@ export class HostedGateway implements GatewayContext {
     return this.#options.workload.engine;
   }
 
+  get spiffeId(): string {
+    return this.#options.workload.spiffeId;
+  }
+
   get sourceService(): string {
     return this.#options.workload.sourceService;
   }
@@ -167,6 +171,10 @@ export class HostedGateway implements GatewayContext {
 
   serveConnection(conn: Conn, _target: HostPort): void {
     conn.destroy();
+  }
+
+  get egress(): EgressGuard {
+    return this.#options.workload.egress;
   }
 
   egressPool(target: HostPort): HttpPool {
@@ -378,26 +386,7 @@ export class HostedGateway implements GatewayContext {
   #backendDialer(tls: BackendTls): BackendDialer {
     const key = JSON.stringify(tls);
     let dialer = this.#dialers.get(key);
-    if (dialer === undefined) this.#dialers.set(key, (dialer = this.#newDialer(tls)));
+    if (dialer === undefined) this.#dialers.set(key, (dialer = newBackendDialer(tls, this.#backendCertificate)));
     return dialer;
-  }
-
-  #newDialer(tls: BackendTls): BackendDialer {
-    const { hostname, rootsPem, subjectAltNames, invalid, source } = tls;
-    if (invalid !== "") return { dial: (_options, events) => failLater(events, `${source}: ${invalid}`) };
-    try {
-      return new BackendTlsDialer({
-        hostname,
-        rootsPem,
-        names: subjectAltNames.map(({ type, value }) => ({
-          type: type === SubjectAltName_Type.URI ? "uri" : "dns",
-          value,
-        })),
-        ...(this.#backendCertificate === undefined ? {} : { certificate: this.#backendCertificate }),
-      });
-    } catch (error) {
-      const cause = error instanceof RipstopError || error instanceof Error ? error.message : String(error);
-      return { dial: (_options, events) => failLater(events, `${source}: ${cause}`) };
-    }
   }
 }

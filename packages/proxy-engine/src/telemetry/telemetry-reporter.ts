@@ -15,6 +15,10 @@ export interface TelemetryReporterOptions {
   readonly send: ReportSink;
   /** Facts of the process at this moment. */
   readonly stats: () => telemetry.ProxyStats;
+  /** Demand for shared limits in the last `elapsedMs`; default none. */
+  readonly demands?: (elapsedMs: number) => telemetry.LimitDemand[];
+  /** Hosts outside that were called since the last time; default none. */
+  readonly egress?: () => telemetry.EgressSeen[];
 }
 
 const REPORT_MS = 1_000;
@@ -36,9 +40,11 @@ export class TelemetryReporter {
   #events: telemetry.TapEvent[] = [];
   #dropped = 0;
   #flush: Timer | undefined;
+  #demandsAtMs: number;
 
   constructor(options: TelemetryReporterOptions) {
     this.#options = options;
+    this.#demandsAtMs = options.clock.monotonicMs();
     this.#timer = options.clock.every(REPORT_MS, () => this.#everySecond());
   }
 
@@ -48,7 +54,7 @@ export class TelemetryReporter {
   }
 
   /** Replaces the open taps. */
-  onCommand(command: telemetry.ProxyCommand): void {
+  onCommand(command: Pick<telemetry.ProxyCommand, "taps">): void {
     this.#taps = command.taps
       .slice(0, MAX_TAPS)
       .map((request) => ({ request, left: request.maxPerSecond || TAP_DEFAULT_PER_SECOND }));
@@ -74,7 +80,7 @@ export class TelemetryReporter {
     this.#events.push(event);
     this.#flush ??= this.#options.clock.after(TAP_FLUSH_MS, () => {
       this.#flush = undefined;
-      this.#send([]);
+      this.#send({ edges: [] });
     });
   }
 
@@ -82,17 +88,26 @@ export class TelemetryReporter {
   close(): void {
     this.#timer.clear();
     this.#flush?.clear();
-    this.#send(this.#options.edges.take());
+    this.#send({ edges: this.#options.edges.take() });
   }
 
   #everySecond(): void {
     for (const tap of this.#taps) tap.left = tap.request.maxPerSecond || TAP_DEFAULT_PER_SECOND;
-    this.#send(this.#options.edges.take());
+    const nowMs = this.#options.clock.monotonicMs();
+    const demands = this.#options.demands?.(Math.max(1, nowMs - this.#demandsAtMs)) ?? [];
+    this.#demandsAtMs = nowMs;
+    const seen = this.#options.egress?.() ?? [];
+    this.#send({
+      edges: this.#options.edges.take(),
+      limits: { demands },
+      ...(seen.length === 0 ? {} : { egress: { seen } }),
+    });
   }
 
-  #send(edges: telemetry.EdgeStats[]): void {
+  #send(parts: Partial<telemetry.ProxyReport>): void {
     const report: telemetry.ProxyReport = {
-      edges,
+      edges: [],
+      ...parts,
       taps: this.#events,
       tapsDropped: this.#dropped,
       proxy: this.#options.stats(),

@@ -20,6 +20,8 @@ import {
   type Endpoint,
   type GatewayRegistration,
   type HttpRule,
+  type LoadBalancing,
+  type Locality,
   type PolicyRef,
   type ProxyPorts,
   type Resilience,
@@ -71,6 +73,7 @@ export interface TestWorkload {
   readonly random?: () => number;
   readonly inboundProxyProtocol?: boolean;
   readonly tunnelIdleMs?: number;
+  readonly locality?: Locality;
   /** Makes it the placement of Gateways of its namespace. */
   readonly gateway?: GatewayRegistration;
 }
@@ -198,7 +201,7 @@ export class TestMesh {
         ...(port.proxyProtocol === undefined ? {} : { proxyProtocol: port.proxyProtocol }),
       })),
       policies: [...(workload.policies ?? [])],
-      locality: undefined,
+      locality: workload.locality,
       service: workload.service ?? "",
     });
   }
@@ -219,6 +222,7 @@ export class TestMesh {
         ...(port.backendTls === undefined ? {} : { backendTls: port.backendTls }),
       })),
       resilience: options.resilience === undefined ? undefined : { ...NO_RESILIENCE, ...options.resilience },
+      ...(options.loadBalancing === undefined ? {} : { loadBalancing: { ...NO_BALANCING, ...options.loadBalancing } }),
     });
     this.endpoints(service, options.endpoints ?? []);
     this.routes(service, options.rules);
@@ -255,6 +259,16 @@ const NO_RESILIENCE: Resilience = {
   requestTimeoutMs: 0,
 };
 
+const NO_BALANCING: LoadBalancing = {
+  source: "LoadBalancingPolicy shop/test",
+  algorithm: 0,
+  hashKeys: [],
+  maxLoadPercent: 0,
+  panicPercent: 0,
+  adaptiveWeights: false,
+  maxRestMs: 0,
+};
+
 /** A service of the test. */
 export interface ServiceOptions {
   readonly ports: readonly {
@@ -266,6 +280,7 @@ export interface ServiceOptions {
   readonly endpoints?: readonly Endpoint[];
   readonly rules?: readonly HttpRule[];
   readonly resilience?: Partial<Resilience>;
+  readonly loadBalancing?: Partial<LoadBalancing>;
 }
 
 /** The endpoint that a started proxy is. */

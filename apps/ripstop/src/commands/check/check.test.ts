@@ -101,8 +101,8 @@ describe("the check of proxies", () => {
   it("names those that are away, behind, or refuse", () => {
     const workloads = [{ id: "a/1", proxyConnected: false }] as unknown as WorkloadView[];
     const proxies: ProxyView[] = [
-      { proxyId: "a/2", identity: "", synced: false, rejected: [] },
-      { proxyId: "a/3", identity: "", synced: true, rejected: [{ type: "Policy", reason: "no" }] },
+      { proxyId: "a/2", identity: "", synced: false, pendingMs: 7, rejected: [] },
+      { proxyId: "a/3", identity: "", synced: true, pendingMs: 0, rejected: [{ type: "Policy", reason: "no" }] },
     ];
     assert.deepEqual(severities(proxySection(workloads, proxies)), ["ok", "problem", "warning", "problem"]);
     assert.deepEqual(severities(proxySection([], [])), ["ok"]);

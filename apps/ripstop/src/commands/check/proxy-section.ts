@@ -19,8 +19,11 @@ export function proxySection(workloads: readonly WorkloadView[], proxies: readon
       ),
     ...behind
       .slice(0, MAX_NAMED)
-      .map(({ proxyId }) =>
-        warning(`the proxy of ${proxyId} has not acknowledged the newest config yet`, "look again"),
+      .map(({ proxyId, pendingMs }) =>
+        warning(
+          `the proxy of ${proxyId} has not acknowledged the newest config for ${Math.round(pendingMs)} ms`,
+          "look again",
+        ),
       ),
     ...refusing
       .slice(0, MAX_NAMED)

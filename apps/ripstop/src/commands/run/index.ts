@@ -55,6 +55,10 @@ export function runCommand(): Command {
       ).choices(["v1", "v2"]),
     )
     .option("--label <key=value>", "a label, for selectors; may be repeated", labelOption, {})
+    .addOption(
+      new Option("--region <name>", "where it runs, for balancing by locality (a label)").env("RIPSTOP_REGION"),
+    )
+    .addOption(new Option("--zone <name>", "the zone of the region that it runs in (a label)").env("RIPSTOP_ZONE"))
     .option(
       "--upstream <host[:port]>",
       "a service that gets a loopback port of its own; may be repeated",

@@ -24,6 +24,8 @@ export interface RunCommandOptions extends HomeOption, JoinOption {
   readonly servicePort?: number;
   readonly protocol: RunPort["protocol"];
   readonly label: Readonly<Record<string, string>>;
+  readonly region?: string;
+  readonly zone?: string;
   readonly sendProxy?: "v1" | "v2";
   readonly upstream: readonly UpstreamOption[];
   readonly proxiedUpstream: readonly UpstreamOption[];
@@ -57,7 +59,7 @@ export async function run(command: readonly string[], options: RunCommandOptions
       service: options.service,
       namespace: options.namespace,
       serviceAccount: options.serviceAccount,
-      labels: options.label,
+      labels: { ...options.label, ...placeLabels(options) },
       port: await portOf(options),
       upstreams: [
         ...options.upstream,
@@ -95,6 +97,14 @@ export async function run(command: readonly string[], options: RunCommandOptions
     hold.clear();
     if (process.connected) process.disconnect();
   }
+}
+
+/** Where it runs, by the labels that Kubernetes has for it. */
+function placeLabels({ region, zone }: RunCommandOptions): Record<string, string> {
+  return {
+    ...(region === undefined ? {} : { "topology.kubernetes.io/region": region }),
+    ...(zone === undefined ? {} : { "topology.kubernetes.io/zone": zone }),
+  };
 }
 
 async function portOf(options: RunCommandOptions): Promise<RunPort | undefined> {

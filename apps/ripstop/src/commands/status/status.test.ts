@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { WorkloadView } from "@ripstop/model";
+import type { ProxyView, WorkloadView } from "@ripstop/model";
 import { workloadTable } from "./status.ts";
 
 describe("workloadTable", () => {
@@ -38,5 +38,19 @@ describe("workloadTable", () => {
   it("tells no traffic from no port", () => {
     assert.match(row({ mutualTls: undefined, requests: 0 }), / no traffic +0$/);
     assert.match(row({ mutualTls: undefined, requests: 0, applicationAddress: "" }), / - +yes +- +0$/);
+  });
+
+  it("tells for each proxy whether its config is live, for how long not, and why it refused some", () => {
+    const stream = { proxyId: "shop/web-1", identity: "", synced: true, pendingMs: 0, rejected: [] };
+    const config = (...proxies: ProxyView[]): string => workloadTable([workload], proxies).split("\n")[1] ?? "";
+    assert.match(config(stream), / synced$/);
+    assert.match(config({ ...stream, synced: false, pendingMs: 1234.4 }), / pending for 1234 ms$/);
+    assert.match(config({ ...stream, rejected: [{ type: "Policy", reason: "no" }] }), / rejected Policy: no$/);
+    assert.match(
+      config(stream, { ...stream, proxyId: "shop/web-1#1", synced: false, pendingMs: 5 }),
+      / pending for 5 ms$/,
+      "one worker is behind",
+    );
+    assert.match(config(), / not connected$/);
   });
 });

@@ -1,33 +1,40 @@
 // Prints the control plane's facts and the table of workloads.
 
-import type { WorkloadView } from "@ripstop/model";
+import type { ProxyView, WorkloadView } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
 import { formatTable } from "../../output/table.ts";
+import { configTexts } from "./config-text.ts";
 
 /** Prints; the exit code. */
 export async function status(options: HomeOption & OutputOption): Promise<number> {
   const api = controlApi(options);
-  const [info, workloads] = await Promise.all([
+  const [info, workloads, connected] = await Promise.all([
     api.info(),
     api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
+    api.call<{ readonly proxies: readonly ProxyView[] }>("GET", "/v1/proxies"),
   ]);
   if (!info.ok) return printFailure(info.error);
   if (!workloads.ok) return printFailure(workloads.error);
+  if (!connected.ok) return printFailure(connected.error);
+  const streams = connected.value.proxies;
   const rows = workloads.value.workloads;
   const { version, trustDomain, revision, proxies, dashboardUrl } = info.value;
   const text = (): string =>
     `control plane ${version}, trust domain ${trustDomain}, revision ${revision}, ${proxies} proxies connected\n` +
-    `dashboard ${dashboardUrl}\n\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows)}`;
-  process.stdout.write(await formatOutput(options.output, { control: info.value, workloads: rows }, text));
+    `dashboard ${dashboardUrl}\n\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}`;
+  process.stdout.write(
+    await formatOutput(options.output, { control: info.value, workloads: rows, proxies: streams }, text),
+  );
   return exitCodes.done;
 }
 
-/** The table of `ripstop up` and `ripstop status`. */
-export function workloadTable(rows: readonly WorkloadView[]): string {
+/** The table of `ripstop up` and `ripstop status`; with the proxies' streams also whether their config is live. */
+export function workloadTable(rows: readonly WorkloadView[], proxies?: readonly ProxyView[]): string {
+  const config = configTexts(proxies ?? []);
   return formatTable(
     [
       { title: "service", cell: (row: WorkloadView) => `${row.namespace}/${row.service}` },
@@ -37,6 +44,9 @@ export function workloadTable(rows: readonly WorkloadView[]): string {
       { title: "ready", cell: (row) => (row.ready ? "yes" : "no") },
       { title: "mutual TLS", cell: mutualTlsText },
       { title: "requests", cell: (row) => String(row.requests), right: true },
+      ...(proxies === undefined
+        ? []
+        : [{ title: "config", cell: ({ id }: WorkloadView) => config.get(id) ?? "not connected" }]),
     ],
     rows,
   );

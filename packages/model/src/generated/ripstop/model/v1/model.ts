@@ -53,6 +53,22 @@ export namespace ProxyProtocol {
   export type UNRECOGNIZED = typeof ProxyProtocol.UNRECOGNIZED;
 }
 
+/** What happens to calls of hosts outside the mesh that no ExternalService declares. */
+export const EgressMode = {
+  ALLOW: 0,
+  /** DENY - They are refused. */
+  DENY: 1,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type EgressMode = typeof EgressMode[keyof typeof EgressMode];
+
+export namespace EgressMode {
+  export type ALLOW = typeof EgressMode.ALLOW;
+  export type DENY = typeof EgressMode.DENY;
+  export type UNRECOGNIZED = typeof EgressMode.UNRECOGNIZED;
+}
+
 export interface Locality {
   region: string;
   zone: string;
@@ -79,7 +95,11 @@ export interface Workload {
     | GatewayPlacement
     | undefined;
   /** What is refused when it has too much to do; absent: nothing. */
-  shedding?: LoadShedding | undefined;
+  shedding?:
+    | LoadShedding
+    | undefined;
+  /** Whether it may call hosts that the mesh does not know; absent: it may. */
+  egress?: EgressMode | undefined;
 }
 
 export interface Workload_LabelsEntry {
@@ -135,7 +155,217 @@ export interface Service {
   /** Virtual addresses, without port. */
   addresses: string[];
   ports: ServicePort[];
-  resilience: Resilience | undefined;
+  resilience:
+    | Resilience
+    | undefined;
+  /** How requests are spread over the endpoints; absent: peak EWMA, and the default of each field. */
+  loadBalancing?:
+    | LoadBalancing
+    | undefined;
+  /** Present in the service of a host outside the mesh (ExternalService). */
+  external?: ExternalHost | undefined;
+}
+
+/** How requests to a service are spread over its endpoints. */
+export interface LoadBalancing {
+  /** Which resource it came from: "LoadBalancingPolicy NAMESPACE/NAME". */
+  source: string;
+  algorithm: LoadBalancing_Algorithm;
+  /** What a request is hashed by: the first that gives a value; when none does, at random. */
+  hashKeys: HashKey[];
+  /** With RING_HASH: an endpoint gets no more than this share of the average requests under way, in percent (over 100); 0 = no bound. */
+  maxLoadPercent: number;
+  /** Near endpoints first; absent: places do not matter. */
+  locality?: LocalityPreference | undefined;
+  slowStart?:
+    | SlowStart
+    | undefined;
+  /** Below this share of usable endpoints all healthy ones are used, in percent; 0 = when none is left. */
+  panicPercent: number;
+  /** Weights follow latency, error rate and load reports (ORCA). */
+  adaptiveWeights: boolean;
+  /** An endpoint that answers 429 or 503 with Retry-After gets nothing for that time, at most this long; 0 = it does not rest. */
+  maxRestMs: number;
+  subset?:
+    | SubsetSelector
+    | undefined;
+  /** In place of the ejection settings of Resilience; absent: those. */
+  outliers?: OutlierDetection | undefined;
+  healthCheck?:
+    | HealthCheck
+    | undefined;
+  /** For requests that no rule with a session persistence of its own matches. */
+  sessionPersistence?: SessionPersistence | undefined;
+}
+
+export const LoadBalancing_Algorithm = {
+  /** PEAK_EWMA - The quicker of two random endpoints by latency and queue. */
+  PEAK_EWMA: 0,
+  ROUND_ROBIN: 1,
+  RANDOM: 2,
+  /** LEAST_REQUEST - The one of two random endpoints with fewer requests under way. */
+  LEAST_REQUEST: 3,
+  /** RING_HASH - Consistent hashing by `hash_keys`. */
+  RING_HASH: 4,
+  MAGLEV: 5,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type LoadBalancing_Algorithm = typeof LoadBalancing_Algorithm[keyof typeof LoadBalancing_Algorithm];
+
+export namespace LoadBalancing_Algorithm {
+  export type PEAK_EWMA = typeof LoadBalancing_Algorithm.PEAK_EWMA;
+  export type ROUND_ROBIN = typeof LoadBalancing_Algorithm.ROUND_ROBIN;
+  export type RANDOM = typeof LoadBalancing_Algorithm.RANDOM;
+  export type LEAST_REQUEST = typeof LoadBalancing_Algorithm.LEAST_REQUEST;
+  export type RING_HASH = typeof LoadBalancing_Algorithm.RING_HASH;
+  export type MAGLEV = typeof LoadBalancing_Algorithm.MAGLEV;
+  export type UNRECOGNIZED = typeof LoadBalancing_Algorithm.UNRECOGNIZED;
+}
+
+/** One source of the value that a request is hashed by. */
+export interface HashKey {
+  key:
+    | //
+    /** A header, in lower case. */
+    { $case: "header"; value: string }
+    | { $case: "cookie"; value: HashCookie }
+    | //
+    /** The address of the client, as the connection shows it. */
+    { $case: "sourceAddress"; value: boolean }
+    | //
+    /** The SPIFFE id of the calling workload. */
+    { $case: "sourceIdentity"; value: boolean }
+    | //
+    /** The path without query. */
+    { $case: "path"; value: boolean }
+    | //
+    /** A query parameter. */
+    { $case: "query"; value: string }
+    | undefined;
+}
+
+/** A cookie; one is issued to clients that have none. */
+export interface HashCookie {
+  name: string;
+  /** 0 = as long as the client's session. */
+  ttlMs: number;
+  /** "" = "/". */
+  path: string;
+}
+
+/** Zone before region before the rest. A level that is not healthy, or full, passes the rest on to the next. */
+export interface LocalityPreference {
+  /** A level is full when its endpoints have this many requests of one proxy under way on average. Default 100. */
+  maxRequestsPerEndpoint: number;
+  /** ... or when their average utilization (ORCA) is this, in percent. Default 80. */
+  targetUtilizationPercent: number;
+}
+
+/** Endpoints that come, or come back, get their share little by little: (time / window) ^ (1 / aggression), at least a tenth. */
+export interface SlowStart {
+  windowMs: number;
+  /** In percent; 100 is linear, more is quicker at first. Default 100. */
+  aggressionPercent: number;
+}
+
+/** Requests that name a value go to the endpoints with that value of a label. */
+export interface SubsetSelector {
+  /** Endpoint.subset is the value of this label. */
+  label: string;
+  /** Request header that names the value, in lower case; without it a request goes to any endpoint. */
+  header: string;
+  /** A request for a value that no endpoint has is refused; otherwise it goes to any endpoint. */
+  strict: boolean;
+}
+
+/** When an endpoint is left alone for a while. Zero means the default. */
+export interface OutlierDetection {
+  /** Failures in a row. Default 5. */
+  consecutiveFailures: number;
+  /** Connections in a row that could not be made. Default as `consecutive_failures`. */
+  consecutiveConnectFailures: number;
+  /** First ejection; doubles with each. Default 10 000. */
+  baseEjectionMs: number;
+  /** Default 300 000. */
+  maxEjectionMs: number;
+  /** Most endpoints that may be out, in percent. Default 50. */
+  maxEjectionPercent: number;
+  /** How often endpoints are compared. Default 10 000. */
+  intervalMs: number;
+  /** An endpoint with fewer requests in an interval is not compared. Default 20. */
+  minRequests: number;
+  /** Ejects below mean - this x standard deviation of the success rates, in percent; 0 = not by success rate. */
+  successRateFactorPercent: number;
+  /** Ejects above this x median of the response times, in percent; 0 = not by latency. */
+  latencyFactorPercent: number;
+}
+
+/** Checks that a proxy makes itself, of each endpoint of a service that its workloads call. */
+export interface HealthCheck {
+  check:
+    | { $case: "tcp"; value: TcpHealthCheck }
+    | { $case: "http"; value: HttpHealthCheck }
+    | { $case: "grpc"; value: GrpcHealthCheck }
+    | undefined;
+  /** Service port that is checked; 0 = the first. */
+  port: number;
+  intervalMs: number;
+  timeoutMs: number;
+  /** Failures in a row until it is unhealthy, and successes in a row until it is healthy. */
+  unhealthyThreshold: number;
+  healthyThreshold: number;
+}
+
+/** A connection to the application comes about. */
+export interface TcpHealthCheck {
+}
+
+/** GET `path` is answered with a status of the range. */
+export interface HttpHealthCheck {
+  path: string;
+  /** "" = the service's host name. */
+  host: string;
+  minStatus: number;
+  maxStatus: number;
+}
+
+/** grpc.health.v1.Health/Check says SERVING. */
+export interface GrpcHealthCheck {
+  /** "" = the server as a whole. */
+  service: string;
+}
+
+/** Requests of one session go to one endpoint while it is there (Gateway API, GEP-1619). */
+export interface SessionPersistence {
+  type: SessionPersistence_Type;
+  /** Of the cookie, or of the header (lower case). */
+  name: string;
+  /** 0 = none. Times count in seconds. */
+  absoluteTimeoutMs: number;
+  idleTimeoutMs: number;
+  /** The client keeps the cookie when it ends, for `absolute_timeout_ms`. */
+  permanent: boolean;
+  /** Path of the cookie; "" = "/". */
+  path: string;
+  /** Sessions of one scope mean nothing in another, even under one name. */
+  scope: string;
+}
+
+export const SessionPersistence_Type = { COOKIE: 0, HEADER: 1, UNRECOGNIZED: -1 } as const;
+
+export type SessionPersistence_Type = typeof SessionPersistence_Type[keyof typeof SessionPersistence_Type];
+
+export namespace SessionPersistence_Type {
+  export type COOKIE = typeof SessionPersistence_Type.COOKIE;
+  export type HEADER = typeof SessionPersistence_Type.HEADER;
+  export type UNRECOGNIZED = typeof SessionPersistence_Type.UNRECOGNIZED;
+}
+
+/** A host outside the mesh that an ExternalService declares. */
+export interface ExternalHost {
+  /** In lower case. TLS of the callers themselves must name it as its server name. */
+  host: string;
 }
 
 export interface ServicePort {
@@ -394,6 +624,8 @@ export interface Endpoint {
   targetPorts: { [key: number]: number };
   /** Version label, for telemetry; "" when there is none. */
   version: string;
+  /** Value of the label that the service's subsets are made by (SubsetSelector); absent when it has none. */
+  subset?: string | undefined;
 }
 
 /** How to reach it. */
@@ -467,6 +699,7 @@ export interface HttpRule {
    * decides.
    */
   precedence?: MatchPrecedence | undefined;
+  sessionPersistence?: SessionPersistence | undefined;
 }
 
 /** What decides between matches of several routes: compared number by number, the greater first; a missing one is 0. */
@@ -838,6 +1071,7 @@ function createBaseWorkload(): Workload {
     service: "",
     gateway: undefined,
     shedding: undefined,
+    egress: undefined,
   };
 }
 
@@ -875,6 +1109,9 @@ export const Workload: MessageFns<Workload> = {
     }
     if (message.shedding !== undefined) {
       LoadShedding.encode(message.shedding, writer.uint32(322).fork()).join();
+    }
+    if (message.egress !== undefined) {
+      writer.uint32(360).int32(message.egress);
     }
     return writer;
   },
@@ -981,6 +1218,14 @@ export const Workload: MessageFns<Workload> = {
             }
 
             message.shedding = LoadShedding.decode(reader, reader.uint32());
+            continue;
+          }
+          case 45: {
+            if (tag !== 360) {
+              break;
+            }
+
+            message.egress = reader.int32() as any;
             continue;
           }
         }
@@ -1361,7 +1606,16 @@ export const HostBinding: MessageFns<HostBinding> = {
 };
 
 function createBaseService(): Service {
-  return { namespace: "", name: "", hostnames: [], addresses: [], ports: [], resilience: undefined };
+  return {
+    namespace: "",
+    name: "",
+    hostnames: [],
+    addresses: [],
+    ports: [],
+    resilience: undefined,
+    loadBalancing: undefined,
+    external: undefined,
+  };
 }
 
 export const Service: MessageFns<Service> = {
@@ -1383,6 +1637,12 @@ export const Service: MessageFns<Service> = {
     }
     if (message.resilience !== undefined) {
       Resilience.encode(message.resilience, writer.uint32(50).fork()).join();
+    }
+    if (message.loadBalancing !== undefined) {
+      LoadBalancing.encode(message.loadBalancing, writer.uint32(242).fork()).join();
+    }
+    if (message.external !== undefined) {
+      ExternalHost.encode(message.external, writer.uint32(362).fork()).join();
     }
     return writer;
   },
@@ -1446,6 +1706,1154 @@ export const Service: MessageFns<Service> = {
             }
 
             message.resilience = Resilience.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.loadBalancing = LoadBalancing.decode(reader, reader.uint32());
+            continue;
+          }
+          case 45: {
+            if (tag !== 362) {
+              break;
+            }
+
+            message.external = ExternalHost.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLoadBalancing(): LoadBalancing {
+  return {
+    source: "",
+    algorithm: 0,
+    hashKeys: [],
+    maxLoadPercent: 0,
+    locality: undefined,
+    slowStart: undefined,
+    panicPercent: 0,
+    adaptiveWeights: false,
+    maxRestMs: 0,
+    subset: undefined,
+    outliers: undefined,
+    healthCheck: undefined,
+    sessionPersistence: undefined,
+  };
+}
+
+export const LoadBalancing: MessageFns<LoadBalancing> = {
+  encode(message: LoadBalancing, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    if (message.algorithm !== 0) {
+      writer.uint32(16).int32(message.algorithm);
+    }
+    for (const v of message.hashKeys) {
+      HashKey.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.maxLoadPercent !== 0) {
+      writer.uint32(32).uint32(message.maxLoadPercent);
+    }
+    if (message.locality !== undefined) {
+      LocalityPreference.encode(message.locality, writer.uint32(42).fork()).join();
+    }
+    if (message.slowStart !== undefined) {
+      SlowStart.encode(message.slowStart, writer.uint32(50).fork()).join();
+    }
+    if (message.panicPercent !== 0) {
+      writer.uint32(56).uint32(message.panicPercent);
+    }
+    if (message.adaptiveWeights !== false) {
+      writer.uint32(64).bool(message.adaptiveWeights);
+    }
+    if (message.maxRestMs !== 0) {
+      writer.uint32(72).uint32(message.maxRestMs);
+    }
+    if (message.subset !== undefined) {
+      SubsetSelector.encode(message.subset, writer.uint32(82).fork()).join();
+    }
+    if (message.outliers !== undefined) {
+      OutlierDetection.encode(message.outliers, writer.uint32(90).fork()).join();
+    }
+    if (message.healthCheck !== undefined) {
+      HealthCheck.encode(message.healthCheck, writer.uint32(98).fork()).join();
+    }
+    if (message.sessionPersistence !== undefined) {
+      SessionPersistence.encode(message.sessionPersistence, writer.uint32(106).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoadBalancing {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoadBalancing();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.algorithm = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.hashKeys.push(HashKey.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxLoadPercent = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.locality = LocalityPreference.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.slowStart = SlowStart.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.panicPercent = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.adaptiveWeights = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.maxRestMs = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.subset = SubsetSelector.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.outliers = OutlierDetection.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.healthCheck = HealthCheck.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.sessionPersistence = SessionPersistence.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHashKey(): HashKey {
+  return { key: undefined };
+}
+
+export const HashKey: MessageFns<HashKey> = {
+  encode(message: HashKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.key?.$case) {
+      case "header":
+        writer.uint32(10).string(message.key.value);
+        break;
+      case "cookie":
+        HashCookie.encode(message.key.value, writer.uint32(18).fork()).join();
+        break;
+      case "sourceAddress":
+        writer.uint32(24).bool(message.key.value);
+        break;
+      case "sourceIdentity":
+        writer.uint32(32).bool(message.key.value);
+        break;
+      case "path":
+        writer.uint32(40).bool(message.key.value);
+        break;
+      case "query":
+        writer.uint32(50).string(message.key.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HashKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHashKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = { $case: "header", value: reader.string() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = { $case: "cookie", value: HashCookie.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.key = { $case: "sourceAddress", value: reader.bool() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.key = { $case: "sourceIdentity", value: reader.bool() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.key = { $case: "path", value: reader.bool() };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.key = { $case: "query", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHashCookie(): HashCookie {
+  return { name: "", ttlMs: 0, path: "" };
+}
+
+export const HashCookie: MessageFns<HashCookie> = {
+  encode(message: HashCookie, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.ttlMs !== 0) {
+      writer.uint32(16).uint64(message.ttlMs);
+    }
+    if (message.path !== "") {
+      writer.uint32(26).string(message.path);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HashCookie {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHashCookie();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLocalityPreference(): LocalityPreference {
+  return { maxRequestsPerEndpoint: 0, targetUtilizationPercent: 0 };
+}
+
+export const LocalityPreference: MessageFns<LocalityPreference> = {
+  encode(message: LocalityPreference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxRequestsPerEndpoint !== 0) {
+      writer.uint32(8).uint32(message.maxRequestsPerEndpoint);
+    }
+    if (message.targetUtilizationPercent !== 0) {
+      writer.uint32(16).uint32(message.targetUtilizationPercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LocalityPreference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLocalityPreference();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxRequestsPerEndpoint = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.targetUtilizationPercent = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSlowStart(): SlowStart {
+  return { windowMs: 0, aggressionPercent: 0 };
+}
+
+export const SlowStart: MessageFns<SlowStart> = {
+  encode(message: SlowStart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.windowMs !== 0) {
+      writer.uint32(8).uint32(message.windowMs);
+    }
+    if (message.aggressionPercent !== 0) {
+      writer.uint32(16).uint32(message.aggressionPercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SlowStart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSlowStart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.windowMs = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.aggressionPercent = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSubsetSelector(): SubsetSelector {
+  return { label: "", header: "", strict: false };
+}
+
+export const SubsetSelector: MessageFns<SubsetSelector> = {
+  encode(message: SubsetSelector, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.label !== "") {
+      writer.uint32(10).string(message.label);
+    }
+    if (message.header !== "") {
+      writer.uint32(18).string(message.header);
+    }
+    if (message.strict !== false) {
+      writer.uint32(24).bool(message.strict);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubsetSelector {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubsetSelector();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.header = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.strict = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseOutlierDetection(): OutlierDetection {
+  return {
+    consecutiveFailures: 0,
+    consecutiveConnectFailures: 0,
+    baseEjectionMs: 0,
+    maxEjectionMs: 0,
+    maxEjectionPercent: 0,
+    intervalMs: 0,
+    minRequests: 0,
+    successRateFactorPercent: 0,
+    latencyFactorPercent: 0,
+  };
+}
+
+export const OutlierDetection: MessageFns<OutlierDetection> = {
+  encode(message: OutlierDetection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.consecutiveFailures !== 0) {
+      writer.uint32(8).uint32(message.consecutiveFailures);
+    }
+    if (message.consecutiveConnectFailures !== 0) {
+      writer.uint32(16).uint32(message.consecutiveConnectFailures);
+    }
+    if (message.baseEjectionMs !== 0) {
+      writer.uint32(24).uint32(message.baseEjectionMs);
+    }
+    if (message.maxEjectionMs !== 0) {
+      writer.uint32(32).uint32(message.maxEjectionMs);
+    }
+    if (message.maxEjectionPercent !== 0) {
+      writer.uint32(40).uint32(message.maxEjectionPercent);
+    }
+    if (message.intervalMs !== 0) {
+      writer.uint32(48).uint32(message.intervalMs);
+    }
+    if (message.minRequests !== 0) {
+      writer.uint32(56).uint32(message.minRequests);
+    }
+    if (message.successRateFactorPercent !== 0) {
+      writer.uint32(64).uint32(message.successRateFactorPercent);
+    }
+    if (message.latencyFactorPercent !== 0) {
+      writer.uint32(72).uint32(message.latencyFactorPercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OutlierDetection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOutlierDetection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.consecutiveFailures = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.consecutiveConnectFailures = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.baseEjectionMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxEjectionMs = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maxEjectionPercent = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.intervalMs = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.minRequests = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.successRateFactorPercent = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.latencyFactorPercent = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHealthCheck(): HealthCheck {
+  return { check: undefined, port: 0, intervalMs: 0, timeoutMs: 0, unhealthyThreshold: 0, healthyThreshold: 0 };
+}
+
+export const HealthCheck: MessageFns<HealthCheck> = {
+  encode(message: HealthCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.check?.$case) {
+      case "tcp":
+        TcpHealthCheck.encode(message.check.value, writer.uint32(10).fork()).join();
+        break;
+      case "http":
+        HttpHealthCheck.encode(message.check.value, writer.uint32(18).fork()).join();
+        break;
+      case "grpc":
+        GrpcHealthCheck.encode(message.check.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.port !== 0) {
+      writer.uint32(32).uint32(message.port);
+    }
+    if (message.intervalMs !== 0) {
+      writer.uint32(40).uint32(message.intervalMs);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(48).uint32(message.timeoutMs);
+    }
+    if (message.unhealthyThreshold !== 0) {
+      writer.uint32(56).uint32(message.unhealthyThreshold);
+    }
+    if (message.healthyThreshold !== 0) {
+      writer.uint32(64).uint32(message.healthyThreshold);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HealthCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHealthCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.check = { $case: "tcp", value: TcpHealthCheck.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.check = { $case: "http", value: HttpHealthCheck.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.check = { $case: "grpc", value: GrpcHealthCheck.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.intervalMs = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.timeoutMs = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.unhealthyThreshold = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.healthyThreshold = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTcpHealthCheck(): TcpHealthCheck {
+  return {};
+}
+
+export const TcpHealthCheck: MessageFns<TcpHealthCheck> = {
+  encode(_: TcpHealthCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TcpHealthCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTcpHealthCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHttpHealthCheck(): HttpHealthCheck {
+  return { path: "", host: "", minStatus: 0, maxStatus: 0 };
+}
+
+export const HttpHealthCheck: MessageFns<HttpHealthCheck> = {
+  encode(message: HttpHealthCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.minStatus !== 0) {
+      writer.uint32(24).uint32(message.minStatus);
+    }
+    if (message.maxStatus !== 0) {
+      writer.uint32(32).uint32(message.maxStatus);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HttpHealthCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHttpHealthCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.minStatus = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxStatus = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGrpcHealthCheck(): GrpcHealthCheck {
+  return { service: "" };
+}
+
+export const GrpcHealthCheck: MessageFns<GrpcHealthCheck> = {
+  encode(message: GrpcHealthCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GrpcHealthCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGrpcHealthCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionPersistence(): SessionPersistence {
+  return { type: 0, name: "", absoluteTimeoutMs: 0, idleTimeoutMs: 0, permanent: false, path: "", scope: "" };
+}
+
+export const SessionPersistence: MessageFns<SessionPersistence> = {
+  encode(message: SessionPersistence, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.type !== 0) {
+      writer.uint32(8).int32(message.type);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.absoluteTimeoutMs !== 0) {
+      writer.uint32(24).uint64(message.absoluteTimeoutMs);
+    }
+    if (message.idleTimeoutMs !== 0) {
+      writer.uint32(32).uint64(message.idleTimeoutMs);
+    }
+    if (message.permanent !== false) {
+      writer.uint32(40).bool(message.permanent);
+    }
+    if (message.path !== "") {
+      writer.uint32(50).string(message.path);
+    }
+    if (message.scope !== "") {
+      writer.uint32(58).string(message.scope);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionPersistence {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionPersistence();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.type = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.absoluteTimeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.idleTimeoutMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.permanent = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.scope = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseExternalHost(): ExternalHost {
+  return { host: "" };
+}
+
+export const ExternalHost: MessageFns<ExternalHost> = {
+  encode(message: ExternalHost, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.host !== "") {
+      writer.uint32(10).string(message.host);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExternalHost {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExternalHost();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.host = reader.string();
             continue;
           }
         }
@@ -2561,6 +3969,7 @@ function createBaseEndpoint(): Endpoint {
     locality: undefined,
     targetPorts: {},
     version: "",
+    subset: undefined,
   };
 }
 
@@ -2592,6 +4001,9 @@ export const Endpoint: MessageFns<Endpoint> = {
     });
     if (message.version !== "") {
       writer.uint32(74).string(message.version);
+    }
+    if (message.subset !== undefined) {
+      writer.uint32(242).string(message.subset);
     }
     return writer;
   },
@@ -2682,6 +4094,14 @@ export const Endpoint: MessageFns<Endpoint> = {
             }
 
             message.version = reader.string();
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.subset = reader.string();
             continue;
           }
         }
@@ -2882,6 +4302,7 @@ function createBaseHttpRule(): HttpRule {
     backendTimeoutMs: 0,
     retry: undefined,
     precedence: undefined,
+    sessionPersistence: undefined,
   };
 }
 
@@ -2922,6 +4343,9 @@ export const HttpRule: MessageFns<HttpRule> = {
     }
     if (message.precedence !== undefined) {
       MatchPrecedence.encode(message.precedence, writer.uint32(162).fork()).join();
+    }
+    if (message.sessionPersistence !== undefined) {
+      SessionPersistence.encode(message.sessionPersistence, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -3033,6 +4457,14 @@ export const HttpRule: MessageFns<HttpRule> = {
             }
 
             message.precedence = MatchPrecedence.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.sessionPersistence = SessionPersistence.decode(reader, reader.uint32());
             continue;
           }
         }

@@ -21,7 +21,59 @@ export interface ProxyReport {
   taps: TapEvent[];
   /** Tap events that were dropped because the stream was slow. */
   tapsDropped: number;
-  proxy: ProxyStats | undefined;
+  proxy:
+    | ProxyStats
+    | undefined;
+  /** What was asked for of limits that several proxies share; absent: this report says nothing about it. */
+  limits?:
+    | LimitDemands
+    | undefined;
+  /** Absent: nothing was called. */
+  egress?: EgressReport | undefined;
+}
+
+/** All demand for shared rate limits at one process since the last report that had any. */
+export interface LimitDemands {
+  demands: LimitDemand[];
+}
+
+/** Hosts outside the mesh, declared by no ExternalService, that were called since the last report. */
+export interface EgressReport {
+  seen: EgressSeen[];
+}
+
+/** Calls of one host outside the mesh. */
+export interface EgressSeen {
+  /** The caller. */
+  workload: string;
+  host: string;
+  port: number;
+  /** "http": requests; "tcp": connections, of which TLS is one kind. */
+  protocol: string;
+  count: number;
+  /** How many of them were refused. */
+  denied: number;
+}
+
+/** How much of a shared rate limit was asked for at one process, for one workload. */
+export interface LimitDemand {
+  /** Workload that the limit guards. */
+  workload: string;
+  /** "NAMESPACE/NAME/RULE" of a RateLimitPolicy. */
+  limit: string;
+  /** Digest of the values that the limit counts by; "" when it counts all requests together. */
+  key: string;
+  /** Requests a second since the last report, as a part of the whole limit: 1 is all that it lets through. */
+  rate: number;
+}
+
+/** What one process may let through of a shared rate limit, for one workload. */
+export interface LimitShare {
+  workload: string;
+  limit: string;
+  key: string;
+  /** Part of the limit, 0 to 1. It holds until another comes. */
+  share: number;
 }
 
 export interface ProxyStats {
@@ -101,6 +153,13 @@ export interface TapEvent {
 export interface ProxyCommand {
   /** The taps to keep open from now on; replaces what was there. */
   taps: TapRequest[];
+  /** Shares of rate limits; absent: all stay as they are. */
+  limits?: LimitShares | undefined;
+}
+
+/** Shares of rate limits of one process. Those that are not named stay as they are. */
+export interface LimitShares {
+  shares: LimitShare[];
 }
 
 export interface TapRequest {
@@ -115,7 +174,7 @@ export interface TapRequest {
 }
 
 function createBaseProxyReport(): ProxyReport {
-  return { edges: [], taps: [], tapsDropped: 0, proxy: undefined };
+  return { edges: [], taps: [], tapsDropped: 0, proxy: undefined, limits: undefined, egress: undefined };
 }
 
 export const ProxyReport: MessageFns<ProxyReport> = {
@@ -131,6 +190,12 @@ export const ProxyReport: MessageFns<ProxyReport> = {
     }
     if (message.proxy !== undefined) {
       ProxyStats.encode(message.proxy, writer.uint32(34).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      LimitDemands.encode(message.limits, writer.uint32(242).fork()).join();
+    }
+    if (message.egress !== undefined) {
+      EgressReport.encode(message.egress, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -178,6 +243,373 @@ export const ProxyReport: MessageFns<ProxyReport> = {
             }
 
             message.proxy = ProxyStats.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.limits = LimitDemands.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.egress = EgressReport.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitDemands(): LimitDemands {
+  return { demands: [] };
+}
+
+export const LimitDemands: MessageFns<LimitDemands> = {
+  encode(message: LimitDemands, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.demands) {
+      LimitDemand.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitDemands {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitDemands();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.demands.push(LimitDemand.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEgressReport(): EgressReport {
+  return { seen: [] };
+}
+
+export const EgressReport: MessageFns<EgressReport> = {
+  encode(message: EgressReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.seen) {
+      EgressSeen.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EgressReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEgressReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.seen.push(EgressSeen.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEgressSeen(): EgressSeen {
+  return { workload: "", host: "", port: 0, protocol: "", count: 0, denied: 0 };
+}
+
+export const EgressSeen: MessageFns<EgressSeen> = {
+  encode(message: EgressSeen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workload !== "") {
+      writer.uint32(10).string(message.workload);
+    }
+    if (message.host !== "") {
+      writer.uint32(18).string(message.host);
+    }
+    if (message.port !== 0) {
+      writer.uint32(24).uint32(message.port);
+    }
+    if (message.protocol !== "") {
+      writer.uint32(34).string(message.protocol);
+    }
+    if (message.count !== 0) {
+      writer.uint32(40).uint32(message.count);
+    }
+    if (message.denied !== 0) {
+      writer.uint32(48).uint32(message.denied);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EgressSeen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEgressSeen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.host = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.port = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.protocol = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.denied = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitDemand(): LimitDemand {
+  return { workload: "", limit: "", key: "", rate: 0 };
+}
+
+export const LimitDemand: MessageFns<LimitDemand> = {
+  encode(message: LimitDemand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workload !== "") {
+      writer.uint32(10).string(message.workload);
+    }
+    if (message.limit !== "") {
+      writer.uint32(18).string(message.limit);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.rate !== 0) {
+      writer.uint32(33).double(message.rate);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitDemand {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitDemand();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.limit = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.rate = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitShare(): LimitShare {
+  return { workload: "", limit: "", key: "", share: 0 };
+}
+
+export const LimitShare: MessageFns<LimitShare> = {
+  encode(message: LimitShare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workload !== "") {
+      writer.uint32(10).string(message.workload);
+    }
+    if (message.limit !== "") {
+      writer.uint32(18).string(message.limit);
+    }
+    if (message.key !== "") {
+      writer.uint32(26).string(message.key);
+    }
+    if (message.share !== 0) {
+      writer.uint32(33).double(message.share);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitShare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitShare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.workload = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.limit = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.share = reader.double();
             continue;
           }
         }
@@ -850,13 +1282,16 @@ export const TapEvent: MessageFns<TapEvent> = {
 };
 
 function createBaseProxyCommand(): ProxyCommand {
-  return { taps: [] };
+  return { taps: [], limits: undefined };
 }
 
 export const ProxyCommand: MessageFns<ProxyCommand> = {
   encode(message: ProxyCommand, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.taps) {
       TapRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      LimitShares.encode(message.limits, writer.uint32(242).fork()).join();
     }
     return writer;
   },
@@ -880,6 +1315,60 @@ export const ProxyCommand: MessageFns<ProxyCommand> = {
             }
 
             message.taps.push(TapRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.limits = LimitShares.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLimitShares(): LimitShares {
+  return { shares: [] };
+}
+
+export const LimitShares: MessageFns<LimitShares> = {
+  encode(message: LimitShares, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.shares) {
+      LimitShare.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitShares {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitShares();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.shares.push(LimitShare.decode(reader, reader.uint32()));
             continue;
           }
         }

@@ -36,12 +36,24 @@ export interface DeltaDiscoveryRequest {
   initialResourceVersions: { [key: string]: string };
   responseNonce: string;
   /** Set when the response with `response_nonce` was refused. */
-  errorDetail: Status | undefined;
+  errorDetail:
+    | Status
+    | undefined;
+  /** Ripstop's own: what the client holds of the type. Other xDS software ignores it as a field that it does not know. */
+  stateChecksum: StateChecksum | undefined;
 }
 
 export interface DeltaDiscoveryRequest_InitialResourceVersionsEntry {
   key: string;
   value: string;
+}
+
+/** Names and versions that one end holds of a type, for finding lost updates. Not part of the public xDS protocol. */
+export interface StateChecksum {
+  /** Resources that the client has an answer for, those that are known not to exist included. */
+  resources: number;
+  /** 16 hexadecimal digits; see packages/discovery/src/state-checksum.ts. */
+  digest: string;
 }
 
 export interface DeltaDiscoveryResponse {
@@ -182,6 +194,7 @@ function createBaseDeltaDiscoveryRequest(): DeltaDiscoveryRequest {
     initialResourceVersions: {},
     responseNonce: "",
     errorDetail: undefined,
+    stateChecksum: undefined,
   };
 }
 
@@ -208,6 +221,9 @@ export const DeltaDiscoveryRequest: MessageFns<DeltaDiscoveryRequest> = {
     }
     if (message.errorDetail !== undefined) {
       Status.encode(message.errorDetail, writer.uint32(58).fork()).join();
+    }
+    if (message.stateChecksum !== undefined) {
+      StateChecksum.encode(message.stateChecksum, writer.uint32(8010).fork()).join();
     }
     return writer;
   },
@@ -284,6 +300,14 @@ export const DeltaDiscoveryRequest: MessageFns<DeltaDiscoveryRequest> = {
             message.errorDetail = Status.decode(reader, reader.uint32());
             continue;
           }
+          case 1001: {
+            if (tag !== 8010) {
+              break;
+            }
+
+            message.stateChecksum = StateChecksum.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -344,6 +368,63 @@ export const DeltaDiscoveryRequest_InitialResourceVersionsEntry: MessageFns<
             }
 
             message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStateChecksum(): StateChecksum {
+  return { resources: 0, digest: "" };
+}
+
+export const StateChecksum: MessageFns<StateChecksum> = {
+  encode(message: StateChecksum, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.resources !== 0) {
+      writer.uint32(8).uint32(message.resources);
+    }
+    if (message.digest !== "") {
+      writer.uint32(18).string(message.digest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateChecksum {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateChecksum();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.resources = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.digest = reader.string();
             continue;
           }
         }

@@ -1,0 +1,20 @@
+// Long work of one request in slices, so that streams, heartbeats and other requests are served meanwhile.
+
+import { sleep, type Clock } from "@ripstop/core";
+
+const SLICE_MS = 10;
+
+/**
+ * Runs a generator that stops at each of its steps, and lets the event loop turn whenever 10 ms have gone by. What it
+ * reads may change between two steps. Without a clock everything is done at once.
+ */
+export async function inSlices<T>(work: Generator<undefined, T>, clock: Clock | undefined): Promise<T> {
+  let endMs = (clock?.monotonicMs() ?? 0) + SLICE_MS;
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    if (clock === undefined || clock.monotonicMs() < endMs) continue;
+    await sleep(clock, 0);
+    endMs = clock.monotonicMs() + SLICE_MS;
+  }
+}
