@@ -16,8 +16,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseSync, Visitor } from "oxc-parser";
 import { enforcements, type Enforcement } from "./enforcements.ts";
+import { bodyOf } from "./function-body.ts";
 import { root } from "./root.ts";
 
 /** A copy of the build in which files may be changed: packages with their dist, and links to everything installed. */
@@ -40,32 +40,6 @@ function copyBuild(): string {
   for (const name of readdirSync(join(copy, "packages")))
     symlinkSync(join("../../packages", name), join(copy, "node_modules", "@ripstop", name));
   return copy;
-}
-
-/** Where the body of a function or method ("name" or "Class.name") starts and ends, braces included. */
-function bodyOf(file: string, text: string, wanted: string): { readonly start: number; readonly end: number } {
-  const found: { start: number; end: number }[] = [];
-  let className = "";
-  const keep = (name: string, body: { start: number; end: number } | null | undefined): void => {
-    if (name === wanted && body) found.push({ start: body.start, end: body.end });
-  };
-  new Visitor({
-    FunctionDeclaration: (node) => keep(node.id?.name ?? "", node.body),
-    ClassDeclaration: (node) => {
-      className = node.id?.name ?? "";
-    },
-    MethodDefinition: (node) => {
-      const { key, value } = node;
-      const name = key.type === "Identifier" ? key.name : key.type === "PrivateIdentifier" ? `#${key.name}` : "";
-      keep(`${className}.${name}`, value.body);
-    },
-  }).visit(parseSync(file, text).program);
-  const [only, ...others] = found;
-  if (!only || others.length > 0)
-    throw new Error(
-      `${file}: ${found.length} functions called ${wanted}, expected one: correct tools/src/enforcements.ts`,
-    );
-  return only;
 }
 
 /** Whether the enforcement's tests pass in the copy. */

@@ -132,10 +132,10 @@ export const enforcements: readonly Enforcement[] = [
   },
   {
     what: "visibility of workloads to proxies",
-    file: `${CONTROL}compile/compiler.js`,
+    file: `${CONTROL}compile/may-see.js`,
     function: "maySee",
     without: "{ return true; }",
-    tests: [`${CONTROL}compile/compiler.test.js`],
+    tests: [`${CONTROL}compile/may-see.test.js`],
   },
   {
     what: "own host name of the dashboard",
@@ -228,8 +228,8 @@ export const enforcements: readonly Enforcement[] = [
   {
     what: "the rules for a peer's leaf certificate",
     file: `${IDENTITY}peer-verification.js`,
-    function: "verifyLeaf",
-    without: "{ return verifyName(readCertificateFields(der).uriNames); }",
+    function: "verifyFields",
+    without: "{ return verifyName(fields.uriNames); }",
     tests: [`${IDENTITY}peer-verification.test.js`],
   },
   {

@@ -114,6 +114,11 @@ export class ProxySupervisor {
     for (const process of this.#processes) process.send({ type: "identity", workloadId });
   }
 
+  /** Tells the proxy where the control planes are now. */
+  controlAddressesChanged(addresses: readonly string[]): void {
+    for (const process of this.#processes) process.send({ type: "control-addresses", addresses });
+  }
+
   /** Kept when inbound work is finished, or after `deadlineMs`, or at once when no proxy runs. */
   drain(deadlineMs: number): Promise<void> {
     this.#closeInbound();

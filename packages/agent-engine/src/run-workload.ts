@@ -14,6 +14,7 @@ import {
   type ProxyPorts,
   type RegisterRequest,
   type RegisterResponse,
+  type ReplicaAddresses,
   type SvidResponse,
 } from "@ripstop/model";
 import { proxyAlone, startApplication, type Application, type ApplicationEnd } from "./application.ts";
@@ -33,6 +34,7 @@ import {
 import type { ProxyCommand } from "./proxy-process.ts";
 import { ProxySupervisor, type ProxyEvents } from "./proxy-supervisor.ts";
 import { ReadinessProbe } from "./readiness-probe.ts";
+import { ReplicatedApi } from "./replicated-api.ts";
 import { removeDirectory } from "./remove-directory.ts";
 import { SvidKeeper, svidNotAfterMs, type KeyAndCsr, type KeyAndCsrMaker } from "./svid-keeper.ts";
 import { RunIdentitySource } from "./workload-api/run-identity-source.ts";
@@ -118,7 +120,7 @@ interface Joined {
 export class WorkloadRun {
   readonly #options: RunOptions;
   readonly #dependencies: RunDependencies;
-  readonly #api: ControlApi;
+  readonly #api: ReplicatedApi;
   readonly #stopRequested = new Latch<NodeJS.Signals>();
   readonly #ready = new Latch<void>();
   readonly #listening = new Latch<ProxyPorts>();
@@ -133,13 +135,15 @@ export class WorkloadRun {
   #stateDirectory: string | undefined;
   #workloadId = "";
   #bundleFileSequence = 0;
+  #controlAddresses: readonly string[] = [];
   #joining: Promise<Failure | Joined> | undefined;
   #signals = 0;
 
   constructor(options: RunOptions, dependencies: RunDependencies) {
     this.#options = options;
     this.#dependencies = dependencies;
-    this.#api = dependencies.api ?? new ControlApi(options.home.apiSocket);
+    const first = dependencies.api ?? new ControlApi(options.home.apiSocket);
+    this.#api = new ReplicatedApi({ first, clock: dependencies.clock });
   }
 
   /** Runs to the end; the exit code for this process. Call once. */
@@ -205,9 +209,10 @@ export class WorkloadRun {
     const directory = createStateDirectory(options.home, registration.workloadId);
     if (!directory.ok) return { error: directory.error };
     this.#stateDirectory = directory.value;
-    this.#writeBootstrap(registration);
+    this.#writeBootstrap(registration, registration.controlAddresses);
     this.#identities = new RunIdentitySource({ api: this.#api, clock, ...registration });
     this.#writeIdentity(keyPem, registration);
+    this.#replicasChanged(registration, registration.replicas);
     this.#workloadApi = this.#listenWorkloadApi(this.#identities, directory.value);
     const workloadApi = await this.#workloadApi;
     if (!workloadApi.ok) return { error: workloadApi.error };
@@ -297,12 +302,23 @@ export class WorkloadRun {
     };
   }
 
-  #writeBootstrap(registration: RegisterResponse): void {
+  /** The control planes are others than those known: for calls, for the proxy, and for its next start. */
+  #replicasChanged(registration: RegisterResponse, replicas: ReplicaAddresses | undefined): void {
+    if (replicas === undefined || replicas.streams.length === 0) return;
+    this.#api.setReplicas(replicas.joins);
+    const known = new Set(this.#controlAddresses);
+    if (replicas.streams.length === known.size && replicas.streams.every((address) => known.has(address))) return;
+    this.#writeBootstrap(registration, replicas.streams);
+    this.#supervisor?.controlAddressesChanged(replicas.streams);
+  }
+
+  #writeBootstrap(registration: RegisterResponse, controlAddresses: readonly string[]): void {
+    this.#controlAddresses = controlAddresses;
     const bootstrap: ProxyBootstrap = {
       version: 1,
       trustDomain: registration.trustDomain,
       proxyId: registration.workloadId,
-      controlAddresses: registration.controlAddresses,
+      controlAddresses,
       controlIdentity: registration.controlIdentity,
       workloads: [
         {
@@ -390,7 +406,8 @@ export class WorkloadRun {
   #createLease(registration: RegisterResponse): LeaseKeeper {
     return new LeaseKeeper(this.#api, registration.workloadId, registration.leaseMs, this.#dependencies.clock, {
       onForgotten: () => this.#registerAgain(registration.spiffeId),
-      onAnswer: ({ bundle, renewNow }) => {
+      onAnswer: ({ bundle, renewNow, replicas }) => {
+        this.#replicasChanged(registration, replicas);
         if (bundle !== undefined) {
           this.#writeBundle(bundle.pem, bundle.sequence);
           this.#supervisor?.identityChanged(this.#workloadId);

@@ -62,7 +62,7 @@ export class EndpointSet<E extends EndpointState> {
   #all: readonly E[] = [];
   #usable: readonly E[] = [];
   #groups: readonly Group<E>[] = [];
-  #subsets = new Map<string, readonly Group<E>[]>();
+  readonly #subsets = new Map<string, readonly Group<E>[]>();
   readonly #capacities = Array.from({ length: LEVELS }, () => new LevelCapacity());
   /** Endpoints whose ejection is over and that have not answered since. */
   #probing: readonly E[] = [];

@@ -1,5 +1,6 @@
 // The control plane in one piece: wires store, registry, compiler, authority, config stream and API.
 
+import { randomInt } from "node:crypto";
 import { join } from "node:path";
 
 import { err, ok, RipstopError, type Clock, type Result } from "@ripstop/core";
@@ -11,12 +12,16 @@ import {
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
 import {
+  adoptAuthority,
   openAuthority,
   openJwtIssuer,
+  SealingKey,
+  shareAuthority,
   startOwnIdentity,
   type AuthorityOptions,
   type KeyedSvid,
   type KeyKind,
+  type SharedAuthority,
 } from "@ripstop/identity/authority";
 import { formatBundle } from "@ripstop/identity/jwt";
 import { parseWorkerStreamId, trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
@@ -47,7 +52,13 @@ import { tellTrouble } from "./compile/tell-trouble.ts";
 import { HostResolver } from "./dns/host-resolver.ts";
 import { EgressLog } from "./egress/egress-log.ts";
 import { EventLog } from "./events/event-log.ts";
-import { authorityFailed, listenFailed, trustDomainFixed } from "./errors.ts";
+import {
+  authorityFailed,
+  authorityKeyUnusable,
+  listenFailed,
+  replicaOptionsInvalid,
+  trustDomainFixed,
+} from "./errors.ts";
 import type { Failure } from "./failure.ts";
 import {
   distributeRevocations,
@@ -68,11 +79,13 @@ import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
 import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
-import { onPort, type HostAndPort } from "./on-port.ts";
+import { formatAddress, onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
+import { consistentReads } from "./replicas/consistency.ts";
+import { ReplicaKeeper } from "./replicas/replica-keeper.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
-import type { Store } from "./store/store.ts";
+import type { Replication, Store } from "./store/store.ts";
 import { Collector } from "./telemetry/collector.ts";
 
 /** How to start a control plane. */
@@ -94,6 +107,13 @@ export interface ControlOptions {
   readonly dashboardPort?: number;
   /** Keeps resources in etcd instead of in the home. */
   readonly etcd?: EtcdSettings;
+  /**
+   * File with the key that seals the certificate authority in etcd: this control plane is one of several that have the
+   * same file and the same etcd. Absent: the authority lies in the home, and no other control plane may use the prefix.
+   */
+  readonly authorityKeyFile?: string;
+  /** Host by which proxies and hosts reach this control plane; default: where it listens. */
+  readonly replicaHost?: string;
   /** Revisions kept for `ripstop history`, diff and rollback; default 1 000. */
   readonly keepRevisions?: number;
   /** Wanted port of the config stream; likewise. */
@@ -175,10 +195,13 @@ async function assemble(
   if (!trustDomain.ok) return trustDomain;
 
   const events = new EventLog(clock, logger);
+  const seal = await sealingKey(options);
+  if (!seal.ok) return seal;
   const store = await openStore({
     home,
     clock,
     etcd: options.etcd,
+    ...(seal.value === undefined ? {} : { shared: { meshId: seal.value.meshId } }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: options.keepRevisions }),
   });
   undo.push(() => store.close());
@@ -187,6 +210,21 @@ async function assemble(
   const issued = new IssuedIdentities(clock, store.table("identities"));
   undo.push(() => issued.close());
   const rules = issuanceRules({ revocations, issued, events });
+  const { replication } = store;
+  const leads = (): boolean => replication?.isLeader ?? true;
+  const shared =
+    seal.value === undefined
+      ? undefined
+      : shareAuthority({
+          records: store.table<string>("authority"),
+          seal: seal.value,
+          directory: join(home, "authority"),
+          leads,
+        });
+  if (shared !== undefined && replication !== undefined) {
+    const adopted = await foundAuthority(shared, replication, join(home, "authority"));
+    if (!adopted.ok) return adopted;
+  }
   const opened = await openAuthority({
     ...rules,
     directory: join(home, "authority"),
@@ -198,6 +236,7 @@ async function assemble(
     ...(options.rootLifetimeMs === undefined ? {} : { rootLifetimeMs: options.rootLifetimeMs }),
     ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
     ...(options.externalCaDirectory === undefined ? {} : externalCa(options.externalCaDirectory, events)),
+    ...(shared === undefined ? {} : { shared }),
     ...given({ logger }),
   });
   if (!opened.ok) return err({ kind: authorityFailed, message: `${opened.error.code}: ${opened.error.message}` });
@@ -209,6 +248,7 @@ async function assemble(
     clock,
     metrics,
     mayIssue: rules.mayIssue,
+    ...(shared === undefined ? {} : { shared }),
     ...given({ logger }),
   });
   if (!jwt.ok) return err({ kind: authorityFailed, message: `${jwt.error.code}: ${jwt.error.message}` });
@@ -229,6 +269,7 @@ async function assemble(
     trustDomain: trustDomain.value,
     table: store.table<RegisteredWorkload>("workloads"),
     isProcessAlive,
+    ...(replication === undefined ? {} : { replication }),
     ...given({ logger }),
   });
   undo.push(() => registry.close());
@@ -248,6 +289,7 @@ async function assemble(
     federation,
     table: store.table<BundleNumber>("bundle-numbers"),
     clock,
+    leads,
     ...given({ logger }),
   });
   undo.push(() => bundles.close());
@@ -278,6 +320,7 @@ async function assemble(
     compiler,
     clock,
     table: store.table<ConditionTimes>("conditions"),
+    leads,
     ...given({ logger }),
   });
   undo.push(() => conditions.close());
@@ -346,7 +389,16 @@ async function assemble(
     controlIdentity,
     ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
     ownRootSha256: () => own.value.current.rootSha256,
-    acknowledged: (id) => discovery.acknowledged(id, trustBundleType.typeUrl, trustDomain.value),
+    acknowledged(id) {
+      const here = discovery.acknowledged(id, trustBundleType.typeUrl, trustDomain.value);
+      if (here !== undefined || replication === undefined) return here;
+      // Connected elsewhere: what its supervisor says of the bundle that its proxy uses has come with a heartbeat there.
+      const owner = registry.get(id)?.replica;
+      if (!replication.replicas.some((one) => one.id === owner && one.id !== replication.id)) return undefined;
+      return registry.inForce(id)?.bundleSequence === authority.bundle().sequence;
+    },
+    leads,
+    peers: () => (replication?.replicas ?? []).filter(({ id }) => id !== replication?.id),
   });
   undo.push(() => rotation.close());
   const health = (): IdentityHealth =>
@@ -371,6 +423,7 @@ async function assemble(
 
   const startedMs = clock.nowMs();
   let dashboardUrl = "";
+  let keeper: ReplicaKeeper | undefined;
   const info = (): ControlInfo => ({
     version: options.version,
     trustDomain: trustDomain.value,
@@ -380,13 +433,24 @@ async function assemble(
     streamAddress: discovery.address,
     joinAddress,
     startedMs,
+    ...(keeper === undefined || replication === undefined
+      ? {}
+      : { replicas: keeper.views, cutOffMs: Math.round(replication.cutOffMs) }),
   });
   const workloads: WorkloadRoutesOptions = {
     registry,
     authority,
     collector,
     controlIdentity,
-    controlAddresses: () => [discovery.address],
+    controlAddresses: () => keeper?.addresses.streams ?? [discovery.address],
+    ...(replication === undefined
+      ? {}
+      : {
+          replicas: {
+            addresses: () => keeper?.addresses ?? { streams: [discovery.address], joins: [] },
+            cutOffMs: () => replication.cutOffMs,
+          },
+        }),
     isConnected: (id) => discovery.isConnected(id),
     // With a certificate that is revoked by itself the workload is out until it has another one.
     mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
@@ -421,9 +485,31 @@ async function assemble(
   undo.push(() => joining.value.close());
   undo.push(authority.onBundleChange(() => joining.value.refreshTls()));
   const joinAddress = joining.value.address;
+  if (replication !== undefined) {
+    const reachable = (host: string | undefined, port: number): string =>
+      formatAddress(options.replicaHost ?? host ?? LOOPBACK, port);
+    const started = new ReplicaKeeper({
+      replication,
+      clock,
+      events,
+      record: () => ({
+        version: options.version,
+        streamAddress: reachable(options.streamAddress?.host, discovery.port),
+        joinAddress: reachable(options.joinAddress?.host, joining.value.port),
+        startedMs,
+        proxies: connectedProxies(discovery).size,
+        rootSha256: own.value.current.rootSha256,
+      }),
+      proxies: () => connectedProxies(discovery),
+      move: (proxyId) => discovery.move(proxyId),
+      random: () => randomInt(2 ** 32) / 2 ** 32,
+    });
+    keeper = started;
+    undo.push(() => started.close());
+    undo.push(own.value.watch(() => started.announce()));
+  }
   const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds]);
-  const routes = [
-    ...joining.value.routes,
+  const reads = [
     ...historyRoutes({ store, kinds }),
     ...resourceRoutes({
       store,
@@ -432,6 +518,10 @@ async function assemble(
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
+  ];
+  const routes = [
+    ...joining.value.routes,
+    ...consistentReads(reads, replication),
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
@@ -522,6 +612,36 @@ function externalCa(directory: string, events: EventLog): Pick<AuthorityOptions,
         message: `The new files of the external intermediate are refused, what was there before goes on: ${reason}.`,
       }),
   };
+}
+
+/** The key of an authority that several share; undefined when this control plane is alone. */
+async function sealingKey(options: ControlOptions): Promise<Result<SealingKey | undefined, Failure>> {
+  const { authorityKeyFile, etcd, externalCaDirectory } = options;
+  if (authorityKeyFile === undefined) return ok(undefined);
+  if (etcd === undefined) return err({ kind: replicaOptionsInvalid, message: "there is no --etcd" });
+  if (externalCaDirectory !== undefined)
+    return err({ kind: replicaOptionsInvalid, message: `--external-ca ${externalCaDirectory}` });
+  const key = await SealingKey.read(authorityKeyFile);
+  return key.ok ? key : err({ kind: authorityKeyUnusable, message: key.error });
+}
+
+/** Kept when the shared authority may be opened: it is there, or this control plane leads and makes it. */
+async function foundAuthority(
+  shared: SharedAuthority,
+  replication: Replication,
+  directory: string,
+): Promise<Result<undefined, Failure>> {
+  const adopted = await adoptAuthority(shared, directory);
+  if (!adopted.ok) return err({ kind: authorityKeyUnusable, message: adopted.error });
+  return new Promise((resolve) => {
+    const check = (): void => {
+      if (!shared.isFounded && !replication.isLeader) return;
+      for (const stop of stops) stop();
+      resolve(ok(undefined));
+    };
+    const stops = [replication.onChange(check), shared.state.watch(check), shared.jwtKeys.watch(check)];
+    check();
+  });
 }
 
 function chooseTrustDomain({ trustDomain, home }: ControlOptions, memory: MeshMemory): Result<string, Failure> {

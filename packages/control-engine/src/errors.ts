@@ -69,6 +69,51 @@ export const etcdOfAnotherMesh: ErrorKind = defineError({
   remedy: "Start it on that home, or choose a prefix of its own (--etcd-prefix)",
 });
 
+/** The key file of a shared authority. */
+export const authorityKeyUnusable: ErrorKind = defineError({
+  code: "RS3088",
+  name: "authority_key_unusable",
+  status: 500,
+  grpcStatus: 9,
+  title: "The key file of the shared certificate authority cannot be used",
+  cause: "It is missing, can be read by others, does not hold 32 bytes, or is not the one that the mesh was made with",
+  remedy: "Give every replica the same file, mode 0600: `(umask 077; openssl rand -hex 32 > FILE)` makes a new one",
+});
+
+/** Options that replicas cannot have. */
+export const replicaOptionsInvalid: ErrorKind = defineError({
+  code: "RS3089",
+  name: "replica_options_invalid",
+  status: 400,
+  grpcStatus: 3,
+  title: "These options do not go together with several control planes",
+  cause: "--authority-key-file shares the certificate authority in etcd: it needs --etcd, and takes no --external-ca",
+  remedy: "See docs/high-availability.md for the options of a replica",
+});
+
+/** A replica that the shared store does not answer. */
+export const replicaCutOff: ErrorKind = defineError({
+  code: "RS3090",
+  name: "replica_cut_off",
+  status: 503,
+  grpcStatus: 14,
+  title: "This control plane is cut off from the shared store",
+  cause: "etcd does not answer it, so it cannot know what the other control planes have done meanwhile",
+  remedy: "Ask another control plane; `ripstop status` shows them. It goes on by itself when etcd answers again",
+});
+
+/** A read that had to be current. */
+export const readNotCurrent: ErrorKind = defineError({
+  code: "RS3091",
+  name: "read_not_current",
+  status: 503,
+  grpcStatus: 14,
+  title: "The answer might be old, and a current one was asked for",
+  cause: "The control plane could not find out within two seconds whether another one has written meanwhile",
+  remedy:
+    "Ask again or ask another control plane, or leave ?consistency=linearizable out and look at the answer's Ripstop-Consistency header",
+});
+
 /** A revision that the history does not have. */
 export const noSuchRevision: ErrorKind = defineError({
   code: "RS3060",

@@ -323,6 +323,41 @@ describe("the config stream", { timeout: 30_000 }, () => {
     await mesh.changes.until(() => view.history.length === 1);
   });
 
+  it("moves to another control plane when it is asked to, learns of a new one, and is sent nothing again", async () => {
+    mesh.source.put(policyType, "a", policy("kept"));
+    const [left, right] = [await mesh.server(), await mesh.server()];
+    const client = await mesh.client("web", left.address);
+    const view = new View<Policy>(mesh.changes);
+    client.watch(policyType, "a", view);
+    await mesh.changes.until(() => view.current !== undefined);
+    assert.ok(left.isConnected("web"));
+    client.setControlAddresses([right.address, left.address]);
+    left.move("web");
+    await mesh.changes.until(() => mesh.serverMetrics.total(RESUMED) === 1);
+    assert.ok(right.isConnected("web"));
+    client.setControlAddresses([right.address]);
+    await right.close();
+    client.setControlAddresses([left.address]);
+    await mesh.changes.until(() => mesh.serverMetrics.total(RESUMED) === 2);
+    assert.ok(left.isConnected("web"));
+    assert.equal(view.history.length, 1);
+  });
+
+  it("spreads proxies over the control planes, each in an order of its own", async () => {
+    const servers = [await mesh.server(), await mesh.server(), await mesh.server()];
+    const controlAddresses = servers.map(({ address }) => address);
+    // A fixed sequence that is even enough.
+    let draw = 0;
+    const random = (): number => (draw++ * 0.618034) % 1;
+    for (let index = 0; index < 18; index++) {
+      const client = await mesh.client(`web-${index}`, "", { account: "web", controlAddresses, random });
+      const view = new View<Policy>(mesh.changes);
+      client.watch(policyType, "a", view);
+      await mesh.changes.until(() => view.history.length === 1);
+    }
+    for (const server of servers) assert.ok(server.proxies().length >= 3, `only ${server.proxies().length}`);
+  });
+
   it("gives the last good version back to a watcher that took one which another watcher refused", async () => {
     mesh.source.put(policyType, "a", policy("good"));
     const server = await mesh.server();

@@ -202,6 +202,29 @@ export interface RegisterResponse {
   readonly controlAddresses: readonly string[];
   readonly controlIdentity: string;
   readonly leaseMs: number;
+  /** There, when the mesh has several control planes. */
+  readonly replicas?: ReplicaAddresses;
+}
+
+/** Where the control planes of a mesh can be reached: "HOST:PORT" of each, in no order that means anything. */
+export interface ReplicaAddresses {
+  /** Config streams. */
+  readonly streams: readonly string[];
+  /** Join listeners, whose API a workload uses by its SVID when the control plane that it talked to is gone. */
+  readonly joins: readonly string[];
+}
+
+/** One of several control planes. */
+export interface ReplicaView {
+  readonly id: string;
+  readonly version: string;
+  readonly streamAddress: string;
+  readonly joinAddress: string;
+  readonly startedMs: number;
+  readonly proxies: number;
+  readonly leader: boolean;
+  /** The one that answers. */
+  readonly self: boolean;
 }
 
 /** Heartbeat and state. */
@@ -223,6 +246,8 @@ export interface HeartbeatResponse {
   readonly bundle?: { readonly pem: string; readonly sequence: number };
   /** The SVID is to be renewed now, because another root signs. */
   readonly renewNow?: boolean;
+  /** There, when the mesh has several control planes. */
+  readonly replicas?: ReplicaAddresses;
 }
 
 export interface SvidRequest {
@@ -334,6 +359,10 @@ export interface ControlInfo {
   /** "HOST:PORT" of the join listener; "" when there is none. */
   readonly joinAddress: string;
   readonly startedMs: number;
+  /** There, when the mesh has several control planes: those that are there. */
+  readonly replicas?: readonly ReplicaView[];
+  /** For how long the shared store has not answered this control plane, in ms; what it says may be that old. */
+  readonly cutOffMs?: number;
 }
 
 /** What proves who joins. */

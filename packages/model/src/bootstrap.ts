@@ -43,7 +43,7 @@ export interface ProxyBootstrap {
   readonly trustDomain: string;
   /** Unique name of this proxy; for a sidecar the id of its workload. */
   readonly proxyId: string;
-  /** "HOST:PORT" of the control plane's stream endpoint (mutual TLS). Several are tried in turn. */
+  /** "HOST:PORT" of the stream endpoint (mutual TLS) of each control plane; each proxy tries them in an order of its own. */
   readonly controlAddresses: readonly string[];
   /** SPIFFE id that the control plane must present. */
   readonly controlIdentity: string;
@@ -154,6 +154,8 @@ export type WorkerQuestion =
 export type SupervisorMessage =
   /** The SVID or bundle files of a workload were replaced: read them again. */
   | { readonly type: "identity"; readonly workloadId: string }
+  /** The control planes are these now ("HOST:PORT" of their stream endpoints). */
+  | { readonly type: "control-addresses"; readonly addresses: readonly string[] }
   /** Stop accepting inbound work, finish what is in flight, at most `deadlineMs`; outbound goes on until the channel closes. */
   | { readonly type: "drain"; readonly deadlineMs: number }
   /** Comes with a listening socket that the supervisor keeps; only to a process started with "--take-over". */

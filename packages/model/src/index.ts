@@ -30,6 +30,8 @@ export type {
   NodeJwtRequest,
   NodeSvidResponse,
   NodeView,
+  ReplicaAddresses,
+  ReplicaView,
   NodeWorkloadRequest,
   RecoveryRequest,
   RegisterRequest,

@@ -206,7 +206,7 @@ describe("load balancing", () => {
         ...endpoint,
         locality: { region: at === 3 ? "us" : "eu", zone: at === 0 ? "a" : "b" },
       }));
-      const balancing = { locality: { maxRequestsPerEndpoint: 0, targetUtilizationPercent: 0 } };
+      const balancing = { ...ROUND_ROBIN, locality: { maxRequestsPerEndpoint: 0, targetUtilizationPercent: 0 } };
       declare(balancing, placed);
       assert.deepEqual(new Set(await bodies(12, ask)), new Set(["0"]));
       declare(
@@ -226,7 +226,7 @@ describe("load balancing", () => {
     return withLab({ instances: 2, clock, answer }, async ({ ask, declare }) => {
       declare({ ...ROUND_ROBIN, maxRestMs: 5_000 });
       const first = [await ask(), await ask()].map(({ status }) => status);
-      assert.deepEqual(first.toSorted(), [200, 429]);
+      assert.deepEqual(new Set(first), new Set([200, 429]));
       isBusy = false;
       assert.deepEqual(await bodies(4, ask), ["1", "1", "1", "1"]);
       clock.advance(5_001);

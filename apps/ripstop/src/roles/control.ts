@@ -26,6 +26,8 @@ export interface ControlOptions extends HomeOption, AuthorityOptions {
   readonly etcdCa?: string;
   readonly etcdCert?: string;
   readonly etcdKey?: string;
+  readonly authorityKeyFile?: string;
+  readonly replicaAddress?: string;
   readonly bundleEndpoint?: string;
   readonly bundleEndpointCert?: string;
   readonly bundleEndpointKey?: string;
@@ -64,6 +66,8 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
     ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
     ...(etcd === undefined ? {} : { etcd }),
+    ...(options.authorityKeyFile === undefined ? {} : { authorityKeyFile: resolve(options.authorityKeyFile) }),
+    ...(options.replicaAddress === undefined ? {} : { replicaHost: options.replicaAddress }),
     ...bundleEndpointOf(options),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });

@@ -180,6 +180,9 @@ class SupervisedProxy {
       case "identity":
         this.#reloadIdentity(message.workloadId);
         return;
+      case "control-addresses":
+        this.#client.setControlAddresses(message.addresses);
+        return;
       case "drain":
         void this.#proxy.drain(message.deadlineMs).then(() => tell({ type: "drained" }));
         return;

@@ -39,6 +39,8 @@ export function isSupervisorMessage(value: unknown): value is SupervisorMessage 
   switch (value.type) {
     case "identity":
       return "workloadId" in value && typeof value.workloadId === "string";
+    case "control-addresses":
+      return "addresses" in value && Array.isArray(value.addresses);
     case "drain":
     case "retire":
       return "deadlineMs" in value && typeof value.deadlineMs === "number";

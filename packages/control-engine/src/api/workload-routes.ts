@@ -6,13 +6,14 @@ import type {
   HeartbeatResponse,
   RegisterRequest,
   RegisterResponse,
+  ReplicaAddresses,
   SvidRequest,
   SvidResponse,
   WorkloadStatus,
   WorkloadView,
 } from "@ripstop/model";
 
-import { csrRefused, identityUnavailable } from "../errors.ts";
+import { csrRefused, identityUnavailable, replicaCutOff } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { RegisteredWorkload, SvidRecord } from "../registry/registered-workload.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -33,6 +34,8 @@ export interface WorkloadRoutesOptions {
   /** "HOST:PORT" of each stream endpoint. */
   controlAddresses(): readonly string[];
   isConnected(proxyId: string): boolean;
+  /** Of several control planes: where they are, and for how long the shared store has not answered this one, in ms. */
+  readonly replicas?: { addresses(): ReplicaAddresses; cutOffMs(): number };
   /** Hears of every workload that may not join, "NAMESPACE/SERVICE" and why. */
   onJoinRefused(who: string, failure: Failure): void;
 }
@@ -71,6 +74,8 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
       async handler({ request, response, params }) {
         const body = await readJson<WorkloadStatus>(request, workloadStatus, MAX_BODY_BYTES);
         if (!body.ok) return body.error;
+        const cutOff = cutOffFailure(options);
+        if (cutOff !== undefined) return cutOff;
         const id = idOf(params);
         const renewed = await registry.heartbeat(id, body.value);
         if (!renewed.ok) return renewed.error;
@@ -81,6 +86,7 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
           leaseMs: renewed.value.leaseMs,
           ...(bundleSequence === undefined || bundleSequence === sequence ? {} : { bundle: { pem, sequence } }),
           ...(workload !== undefined && options.mayRenewNow(workload) ? { renewNow: true } : {}),
+          ...replicasOf(options),
         } satisfies HeartbeatResponse);
         return undefined;
       },
@@ -101,6 +107,8 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
       async handler({ request, response, params }) {
         const body = await readJson<SvidRequest>(request, svidRequest, MAX_BODY_BYTES);
         if (!body.ok) return body.error;
+        const cutOff = cutOffFailure(options);
+        if (cutOff !== undefined) return cutOff;
         const id = idOf(params);
         const workload = registry.get(id);
         // `renewed` knows how to say that a workload is not there.
@@ -138,6 +146,8 @@ export async function registerWorkload(
   terms: RegistrationTerms = {},
 ): Promise<Result<RegisterResponse, Failure>> {
   const { registry, authority } = options;
+  const cutOff = cutOffFailure(options);
+  if (cutOff !== undefined) return err(cutOff);
   const named = registry.name(request);
   if (!named.ok) {
     options.onJoinRefused(`${request.namespace}/${request.service}`, named.error);
@@ -155,7 +165,18 @@ export async function registerWorkload(
     controlAddresses: options.controlAddresses(),
     controlIdentity: options.controlIdentity,
     leaseMs: registry.leaseMs,
+    ...replicasOf(options),
   });
+}
+
+function replicasOf({ replicas }: WorkloadRoutesOptions): { readonly replicas?: ReplicaAddresses } {
+  return replicas === undefined ? {} : { replicas: replicas.addresses() };
+}
+
+/** Who is revoked or gone cannot be known: others take heartbeats and renewals meanwhile. */
+function cutOffFailure({ replicas }: WorkloadRoutesOptions): Failure | undefined {
+  const ms = replicas?.cutOffMs() ?? 0;
+  return ms > 0 ? { kind: replicaCutOff, message: `etcd has not answered for ${Math.round(ms)} ms` } : undefined;
 }
 
 function idOf({ namespace = "", instance = "" }: Readonly<Record<string, string>>): string {

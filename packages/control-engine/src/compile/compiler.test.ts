@@ -136,6 +136,7 @@ describe("Compiler", () => {
       ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined, backendTls: undefined }],
       resilience: undefined,
       loadBalancing: undefined,
+      external: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
     assert.deepEqual(endpoint?.targetPorts, { 80: 9000 });

@@ -22,6 +22,8 @@ export interface ConditionsOptions {
   readonly table: Table<ConditionTimes>;
   readonly clock: Clock;
   readonly logger?: Logger;
+  /** Of several control planes one writes the times, and the others take them over. Default: this one. */
+  leads?(): boolean;
 }
 
 type ParentStatuses = readonly RouteParentStatus[] | undefined;
@@ -43,7 +45,14 @@ export class Conditions {
     );
     for (const [key, times] of options.table.entries()) this.#times.set(key, times);
     for (const route of options.store.list("HTTPRoute")) this.#follow(resourceKey(route));
-    this.#stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
+    const stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
+    const unwatch = options.table.watch((key, times) => {
+      if (times !== undefined && options.leads?.() === false) this.#times.set(key, times);
+    });
+    this.#stop = () => {
+      stop();
+      unwatch();
+    };
   }
 
   /** The resource with its status, for those kinds that have one. */
@@ -98,8 +107,9 @@ export class Conditions {
   #recordTimes(key: string, status: ParentStatuses): void {
     const { table, clock } = this.#options;
     const before = this.#times.get(key);
+    const leads = this.#options.leads?.() ?? true;
     if (status === undefined) {
-      if (this.#times.delete(key)) this.#inBackground(table.remove(key));
+      if (this.#times.delete(key) && leads) this.#inBackground(table.remove(key));
       return;
     }
     const times: Record<string, { status: string; sinceMs: number }> = {};
@@ -114,7 +124,7 @@ export class Conditions {
     }
     if (!isChanged) return;
     this.#times.set(key, times);
-    this.#inBackground(table.put(key, times));
+    if (leads) this.#inBackground(table.put(key, times));
   }
 
   #inBackground(write: Promise<void>): void {

@@ -26,6 +26,8 @@ export interface BundleDirectoryOptions {
   readonly table: Table<BundleNumber>;
   readonly clock: Clock;
   readonly logger?: Logger;
+  /** Of several control planes one numbers the document, and the others take the number over. Default: this one. */
+  leads?(): boolean;
 }
 
 /** How often others shall look: a root signs only long after it was published, so a minute is often enough. */
@@ -50,7 +52,18 @@ export class BundleDirectory {
     this.#view = this.#makeView();
     const changed = (): void => this.#onChange();
     const { authority, jwt, federation } = options;
-    this.#stops = [authority.onBundleChange(changed), jwt.onChange(changed), federation.onChange(changed)];
+    const renumbered = (_: string, number: BundleNumber | undefined): void => {
+      if (number === undefined || number.sha256 !== this.#number.sha256) return;
+      if (number.sequence === this.#number.sequence) return;
+      this.#number = number;
+      this.#onChange();
+    };
+    this.#stops = [
+      authority.onBundleChange(changed),
+      jwt.onChange(changed),
+      federation.onChange(changed),
+      options.table.watch(renumbered),
+    ];
   }
 
   /** The own bundle. */
@@ -112,9 +125,13 @@ export class BundleDirectory {
     const sha256 = createHash("sha256").update(formatBundle(bundle)).digest("hex");
     if (sha256 !== this.#number.sha256) {
       this.#number = { sequence: Math.max(this.#number.sequence + 1, Math.floor(clock.nowMs() / 1000)), sha256 };
-      table.put(OWN, this.#number).catch((error: unknown) => {
-        logger?.error("the number of the bundle could not be stored", { error: String(error) });
-      });
+      // Another one may have numbered it already.
+      const known = table.get(OWN);
+      if (known?.sha256 === sha256) this.#number = known;
+      else if (this.#options.leads?.() !== false)
+        table.put(OWN, this.#number).catch((error: unknown) => {
+          logger?.error("the number of the bundle could not be stored", { error: String(error) });
+        });
     }
     return { ...bundle, sequence: this.#number.sequence };
   }

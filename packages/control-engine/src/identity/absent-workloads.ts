@@ -36,7 +36,11 @@ export class AbsentWorkloads {
   constructor(options: AbsentWorkloadsOptions) {
     this.#options = options;
     this.#absent = new Map(options.table.entries());
-    this.#stop = options.registry.onChange((changes) => {
+    const unwatch = options.table.watch((id, absent) => {
+      if (absent === undefined) this.#absent.delete(id);
+      else this.#absent.set(id, absent);
+    });
+    const stop = options.registry.onChange((changes) => {
       for (const { before, after, expired } of changes) {
         if (after !== undefined) this.#forget(after.id);
         if (before === undefined || after !== undefined || expired !== true) continue;
@@ -47,6 +51,10 @@ export class AbsentWorkloads {
         void options.table.put(id, absent).catch(() => undefined);
       }
     });
+    this.#stop = () => {
+      stop();
+      unwatch();
+    };
   }
 
   /** Those that may still live, the longest absent first. */

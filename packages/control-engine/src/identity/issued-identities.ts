@@ -38,12 +38,18 @@ export class IssuedIdentities {
   readonly #clock: Clock;
   readonly #table: Table<IssuedIdentity>;
   readonly #timer: Timer;
+  readonly #unwatch: () => void;
   readonly #ids = new Map<string, IssuedIdentity>();
 
   constructor(clock: Clock, table: Table<IssuedIdentity>) {
     this.#clock = clock;
     this.#table = table;
     for (const [id, identity] of table.entries()) this.#ids.set(id, identity);
+    // Another control plane issues too.
+    this.#unwatch = table.watch((id, identity) => {
+      if (identity === undefined) this.#ids.delete(id);
+      else if ((this.#ids.get(id)?.issued ?? 0) <= identity.issued) this.#ids.set(id, identity);
+    });
     this.#timer = clock.every(PRUNE_MS, () => this.#prune());
   }
 
@@ -77,6 +83,7 @@ export class IssuedIdentities {
 
   close(): void {
     this.#timer.clear();
+    this.#unwatch();
   }
 
   #prune(): void {

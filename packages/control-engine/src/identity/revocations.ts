@@ -41,6 +41,7 @@ export class Revocations {
   readonly #entries = new Map<string, StoredRevocation>();
   readonly #listeners = new Set<() => void>();
   readonly #timer: Timer;
+  readonly #unwatch: () => void;
   /** Made when somebody asks. */
   #list: RevocationList | undefined;
 
@@ -48,6 +49,12 @@ export class Revocations {
     this.#options = options;
     for (const [key, entry] of options.table.entries()) this.#entries.set(key, entry);
     this.#timer = options.clock.every(PRUNE_MS, () => this.#prune());
+    // Changes made here come this way too, before their write is kept.
+    this.#unwatch = options.table.watch((key, entry) => {
+      if (entry === undefined) this.#entries.delete(key);
+      else this.#entries.set(key, entry);
+      this.#changed();
+    });
   }
 
   /** In the order in which they were made. */
@@ -92,8 +99,6 @@ export class Revocations {
       untilMs: serialNumber === "" ? 0 : nowMs + LONGEST_SVID_MS,
     };
     await this.#options.table.put(key, entry);
-    this.#entries.set(key, entry);
-    this.#changed();
     return ok(entry);
   }
 
@@ -109,8 +114,6 @@ export class Revocations {
       });
     }
     await this.#options.table.remove(named.value.key);
-    this.#entries.delete(named.value.key);
-    this.#changed();
     return ok(entry);
   }
 
@@ -122,6 +125,7 @@ export class Revocations {
 
   close(): void {
     this.#timer.clear();
+    this.#unwatch();
     this.#listeners.clear();
   }
 

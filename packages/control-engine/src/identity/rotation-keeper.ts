@@ -11,7 +11,7 @@ import type { Failure } from "../failure.ts";
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { AbsentWorkloads } from "./absent-workloads.ts";
-import { checkGate, type GateVerdict } from "./rotation-gate.ts";
+import { checkGate, CONTROL_PLANE, type GateVerdict } from "./rotation-gate.ts";
 
 /** What the keeper needs. */
 export interface RotationKeeperOptions {
@@ -27,6 +27,10 @@ export interface RotationKeeperOptions {
   readonly checkpoint?: (step: string) => void;
   /** Whether a proxy has acknowledged the newest trust bundle: undefined while it is away, a text when it refused it. */
   acknowledged(proxyId: string): boolean | string | undefined;
+  /** Of several control planes one takes the steps. Default: this one. */
+  leads?(): boolean;
+  /** Other control planes, and the roots of their own SVIDs (SHA-256, hex). Default: none. */
+  peers?(): readonly { readonly id: string; readonly rootSha256: string }[];
 }
 
 const CHECK_MS = 250;
@@ -133,7 +137,7 @@ export class RotationKeeper {
 
   /** Takes as many steps as nobody holds up. */
   async check(): Promise<void> {
-    if (this.#checking) return;
+    if (this.#checking || this.#options.leads?.() === false) return;
     this.#checking = true;
     try {
       while (this.#options.authority.rotation !== undefined) {
@@ -166,7 +170,7 @@ export class RotationKeeper {
     const { rotation } = authority;
     if (rotation === undefined) return { total: 0, holding: [] };
     this.#enter(rotation.phase);
-    return checkGate({
+    const verdict = checkGate({
       phase: rotation.phase,
       bundleSequence: authority.bundle().sequence,
       newRootSha256: rotation.to,
@@ -176,6 +180,14 @@ export class RotationKeeper {
       inForce: (id) => registry.inForce(id),
       acknowledged: (id) => this.#options.acknowledged(id),
     });
+    const peers = rotation.phase === "move" ? (this.#options.peers?.() ?? []) : [];
+    const behind = peers.filter(({ rootSha256 }) => rootSha256 !== rotation.to);
+    const holding = behind.map(({ id }) => ({
+      workloadId: `${CONTROL_PLANE} ${id}`,
+      spiffeId: controlIdentity,
+      reason: "its own SVID is still of the old root",
+    }));
+    return { total: verdict.total + peers.length, holding: [...verdict.holding, ...holding] };
   }
 
   #enter(phase: string): void {

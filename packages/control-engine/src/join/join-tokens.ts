@@ -60,6 +60,10 @@ export class JoinTokens implements Attestor {
   constructor(options: JoinTokensOptions) {
     this.#options = options;
     for (const [hash, record] of options.table.entries()) this.#tokens.set(hash, record);
+    options.table.watch((hash, record) => {
+      if (record === undefined) this.#tokens.delete(hash);
+      else this.#tokens.set(hash, record);
+    });
   }
 
   /** Makes a token; its text is not kept. */
@@ -132,8 +136,10 @@ export class JoinTokens implements Attestor {
         message: `token ${record.id} is for ${describeWanted(record.wanted)}, not for ${describeWanted(wanted)}`,
       });
     }
-    // In memory at once, so that of two joins at the same moment one is refused.
-    await this.#keep(hash, { ...record, usedMs: nowMs, usedKeySha256: keySha256 });
+    // Of two joins at the same moment one is refused, on whichever control planes they are.
+    if (!(await this.#options.table.replace(hash, record, { ...record, usedMs: nowMs, usedKeySha256: keySha256 }))) {
+      return err({ kind: joinTokenUsed, message: `token ${record.id} was used or revoked at this very moment` });
+    }
     return ok({ method: `token ${record.id}`, release: () => this.#keep(hash, record) });
   }
 

@@ -39,6 +39,10 @@ export class Nodes {
   constructor(options: NodesOptions) {
     this.#options = options;
     for (const [name, record] of options.table.entries()) this.#nodes.set(name, record);
+    options.table.watch((name, record) => {
+      if (record === undefined) this.#nodes.delete(name);
+      else this.#nodes.set(name, record);
+    });
   }
 
   get size(): number {

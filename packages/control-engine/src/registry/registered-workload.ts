@@ -30,6 +30,10 @@ export interface RegisteredWorkload {
   readonly svidIssuedMs?: number;
   readonly svidSerialNumber?: string;
   readonly rootSha256?: string;
+  /** Of several control planes the one that it sends its heartbeats to. */
+  readonly replica?: string;
+  /** What it says of the identity that it uses, for the others of several control planes. */
+  readonly inForce?: IdentityInForce;
   /** Present in the placement of Gateways of its namespace. */
   readonly gateway?: GatewayRegistration;
 }

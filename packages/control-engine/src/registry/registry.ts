@@ -10,7 +10,7 @@ import type { Logger } from "@ripstop/telemetry";
 
 import { noSuchWorkload, registrationRefused } from "../errors.ts";
 import type { Failure } from "../failure.ts";
-import type { Table } from "../store/store.ts";
+import type { Replication, Table } from "../store/store.ts";
 import { massExpiry } from "./mass-expiry.ts";
 import type { IdentityInForce, RegisteredWorkload, SvidRecord } from "./registered-workload.ts";
 
@@ -26,6 +26,8 @@ export interface RegistryOptions {
   /** Most workloads; default 250 000. */
   readonly maxWorkloads?: number;
   readonly logger?: Logger;
+  /** There, when several control planes share the table: each renews the leases of those that it hears of. */
+  readonly replication?: Replication;
   /** Whether a process of this machine lives: one that does not is gone for certain. */
   isProcessAlive(pid: number): boolean;
 }
@@ -64,6 +66,9 @@ export class Registry {
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<(changes: readonly WorkloadChange[]) => void>();
   readonly #timer: { clear(): void };
+  readonly #unwatch: () => void;
+  /** Own writes that are under way, by id: what the table says meanwhile is not newer than what is here. */
+  readonly #writing = new Map<string, number>();
   #held = 0;
   #checkedMs: number;
 
@@ -74,8 +79,12 @@ export class Registry {
     this.#checkedMs = options.clock.monotonicMs();
     const deadlineMs = this.#checkedMs + this.leaseMs;
     for (const [id, workload] of options.table.entries())
-      this.#entries.set(id, { workload, deadlineMs, inForce: undefined });
+      this.#entries.set(id, { workload, deadlineMs, inForce: workload.inForce });
     this.#timer = options.clock.every(CHECK_MS, () => this.#expire());
+    this.#unwatch =
+      options.replication === undefined
+        ? () => undefined
+        : options.table.watch((id, workload) => this.#onTable(id, workload));
   }
 
   /** Workloads whose lease ran out but which are kept because too many went silent at once. */
@@ -125,7 +134,7 @@ export class Registry {
     }
     if (instance === undefined) return ok({ id: this.#freeId(namespace, service), spiffeId });
     const id = `${namespace}/${instance}`;
-    const isTaken = known !== undefined && known.pid !== request.pid && this.#options.isProcessAlive(known.pid);
+    const isTaken = known !== undefined && known.pid !== request.pid && this.#isOwn(known) && this.#isAlive(known);
     if (known !== undefined && (isTaken || known.spiffeId !== spiffeId)) {
       return err({
         kind: registrationRefused,
@@ -171,10 +180,14 @@ export class Registry {
     if (entry === undefined) return err(unknown(id));
     this.#renew(entry);
     const { inboundAddress, ready, bundleSequence, svidSerialNumber } = status;
-    entry.inForce = { bundleSequence, svidSerialNumber };
+    const inForce = { bundleSequence, svidSerialNumber };
+    const isNews = this.#isShared && !isSame(inForce, entry.inForce);
+    entry.inForce = inForce;
     const before = entry.workload;
-    if (before.inboundAddress !== inboundAddress || before.ready !== ready) {
-      await this.#keep({ ...before, inboundAddress, ready }, before);
+    if (before.inboundAddress !== inboundAddress || before.ready !== ready || isNews || !this.#isOwn(before)) {
+      // A process id is of the machine where it was registered.
+      const pid = this.#isOwn(before) ? before.pid : 0;
+      await this.#keep({ ...before, inboundAddress, ready, pid }, before);
     }
     return ok({ leaseMs: this.leaseMs });
   }
@@ -205,11 +218,37 @@ export class Registry {
   /** Stops the lease check; what is registered stays in the table. */
   close(): void {
     this.#timer.clear();
+    this.#unwatch();
     this.#listeners.clear();
   }
 
   #renew(entry: Entry): void {
     entry.deadlineMs = this.#options.clock.monotonicMs() + this.leaseMs;
+  }
+
+  get #isShared(): boolean {
+    return this.#options.replication !== undefined;
+  }
+
+  /** This control plane is the one that it sends its heartbeats to. */
+  #isOwn({ replica }: RegisteredWorkload): boolean {
+    return !this.#isShared || replica === this.#options.replication?.id;
+  }
+
+  #isAlive({ pid }: RegisteredWorkload): boolean {
+    return this.#options.isProcessAlive(pid);
+  }
+
+  /**
+   * Whether its lease is for this control plane to end: it sends its heartbeats here; or the one that it sent them to is
+   * gone, and this one leads. Nobody's, while the shared store does not answer: then nobody can be heard of from others.
+   */
+  #isAnswerable(workload: RegisteredWorkload): boolean {
+    const { replication } = this.#options;
+    if (replication === undefined) return true;
+    if (replication.cutOffMs > 0) return false;
+    if (this.#isOwn(workload)) return true;
+    return replication.isLeader && !replication.replicas.some(({ id }) => id === workload.replica);
   }
 
   #expire(): void {
@@ -218,12 +257,22 @@ export class Registry {
     const stalledMs = nowMs - this.#checkedMs - CHECK_MS;
     this.#checkedMs = nowMs;
     if (stalledMs > CHECK_MS) for (const entry of this.#entries.values()) entry.deadlineMs += stalledMs;
-    const silent = [...this.#entries.values()].filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    let total = 0;
+    const silent: Entry[] = [];
+    for (const entry of this.#entries.values()) {
+      if (!this.#isAnswerable(entry.workload)) {
+        // Whoever becomes answerable for it gives it a whole lease from then on.
+        this.#renew(entry);
+        continue;
+      }
+      total++;
+      if (entry.deadlineMs <= nowMs) silent.push(entry);
+    }
     const { gone, held } = massExpiry(silent, {
-      total: this.#entries.size,
+      total,
       nowMs,
       holdMs: this.#options.holdMs ?? 600_000,
-      isDead: ({ workload }) => workload.pid > 0 && !this.#options.isProcessAlive(workload.pid),
+      isDead: ({ workload }) => workload.pid > 0 && this.#isOwn(workload) && !this.#isAlive(workload),
     });
     this.#held = held.length;
     if (gone.length === 0) return;
@@ -236,18 +285,50 @@ export class Registry {
     });
   }
 
-  async #keep(after: RegisteredWorkload, before: RegisteredWorkload | undefined): Promise<void> {
+  async #keep(changed: RegisteredWorkload, before: RegisteredWorkload | undefined): Promise<void> {
     const deadlineMs = this.#options.clock.monotonicMs() + this.leaseMs;
-    const inForce = this.#entries.get(after.id)?.inForce;
+    const inForce = this.#entries.get(changed.id)?.inForce;
+    const { replication, table } = this.#options;
+    const after =
+      replication === undefined
+        ? changed
+        : { ...changed, replica: replication.id, ...(inForce === undefined ? {} : { inForce }) };
     this.#entries.set(after.id, { workload: after, deadlineMs, inForce });
     this.#notify([{ before, after }]);
-    await this.#options.table.put(after.id, after);
+    await this.#write(after.id, () => table.put(after.id, after));
+  }
+
+  async #write(id: string, write: () => Promise<void>): Promise<void> {
+    const count = (by: number): number => (this.#writing.get(id) ?? 0) + by;
+    this.#writing.set(id, count(1));
+    try {
+      await write();
+    } finally {
+      const left = count(-1);
+      if (left > 0) this.#writing.set(id, left);
+      else this.#writing.delete(id);
+    }
+    if (this.#isShared) this.#onTable(id, this.#options.table.get(id));
+  }
+
+  /** Another control plane recorded, changed or removed a workload. */
+  #onTable(id: string, after: RegisteredWorkload | undefined): void {
+    if (this.#writing.has(id)) return;
+    const before = this.#entries.get(id)?.workload;
+    if (isSame(before, after)) return;
+    if (after === undefined) {
+      this.#entries.delete(id);
+    } else {
+      const deadlineMs = this.#options.clock.monotonicMs() + this.leaseMs;
+      this.#entries.set(id, { workload: after, deadlineMs, inForce: after.inForce });
+    }
+    this.#notify([{ before, after }]);
   }
 
   async #remove(workloads: readonly RegisteredWorkload[], expired: boolean): Promise<void> {
     for (const { id } of workloads) this.#entries.delete(id);
     this.#notify(workloads.map((before) => ({ before, after: undefined, ...(expired ? { expired } : {}) })));
-    await Promise.all(workloads.map(({ id }) => this.#options.table.remove(id)));
+    await Promise.all(workloads.map(({ id }) => this.#write(id, () => this.#options.table.remove(id))));
   }
 
   #notify(changes: readonly WorkloadChange[]): void {
@@ -272,6 +353,11 @@ function svidRecord({ svidNotAfterMs, svidIssuedMs, svidSerialNumber, rootSha256
     ...(svidSerialNumber === undefined ? {} : { svidSerialNumber }),
     ...(rootSha256 === undefined ? {} : { rootSha256 }),
   };
+}
+
+/** As JSON: what came from the table has no undefined fields. */
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 function unknown(id: string): Failure {

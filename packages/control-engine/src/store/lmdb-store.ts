@@ -3,6 +3,7 @@
 
 import { chmodSync, closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 
 import { open, type Database, type RootDatabase } from "lmdb";
 
@@ -13,6 +14,7 @@ import { storeDamaged, storeNewer, storeUnwritable } from "../errors.ts";
 import { planCommit } from "./plan-commit.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import type { Compacted, Conflict, Revision, Store, Table, TableName, Transaction } from "./store.ts";
+import { TableWatchers } from "./table-watchers.ts";
 import { Watchers } from "./watchers.ts";
 
 /** Settings of a LmdbStore. */
@@ -41,6 +43,7 @@ const TABLES: readonly TableName[] = [
   "bundle-numbers",
   "join-tokens",
   "nodes",
+  "authority",
 ];
 
 /** Opens (or makes) the store in a folder. Throws a RipstopError when it is damaged (RS3004) or of a newer version (RS3003). */
@@ -51,7 +54,7 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
   }
   const root: RootDatabase = open({
     path: options.directory,
-    maxDbs: 16,
+    maxDbs: 24,
     encoding: "json",
     // A transaction's promise is kept when its pages are on the disk, not just visible.
     overlappingSync: false,
@@ -95,6 +98,7 @@ class LmdbStore implements Store {
   readonly #tables = new Map<TableName, Database<unknown, string>>();
   readonly #index = new ResourceIndex();
   readonly #watchers = new Watchers();
+  readonly #tableWatchers = new TableWatchers();
   #revision: number;
   /** The oldest revision in the log; one more than `#revision` when the log is empty. */
   #oldest: number;
@@ -156,22 +160,39 @@ class LmdbStore implements Store {
   table<T>(name: TableName): Table<T> {
     const database = this.#tables.get(name) as Database<T, string> | undefined;
     if (database === undefined) throw new Error(`no table ${name}`);
+    const watchers = this.#tableWatchers;
+    const write = (key: string, value: T | undefined): Promise<void> =>
+      guard(this.#options.directory, () => (value === undefined ? database.remove(key) : database.put(key, value)));
+    const change = async (key: string, value: T | undefined): Promise<void> => {
+      await write(key, value);
+      watchers.notify(name, key, value);
+    };
     return {
       get: (key) => database.get(key),
       *entries() {
         for (const { key, value } of database.getRange()) yield [key, value] as const;
       },
-      put: async (key, value) => {
-        await guard(this.#options.directory, () => database.put(key, value));
+      put: change,
+      remove: (key) => change(key, undefined),
+      replace: async (key, before, after) => {
+        let isDone = false;
+        await guard(this.#options.directory, () =>
+          this.#root.transaction(() => {
+            isDone = isDeepStrictEqual(database.get(key), before);
+            if (isDone && after === undefined) void database.remove(key);
+            else if (isDone && after !== undefined) void database.put(key, after);
+          }),
+        );
+        if (isDone) watchers.notify(name, key, after);
+        return isDone;
       },
-      remove: async (key) => {
-        await guard(this.#options.directory, () => database.remove(key));
-      },
+      watch: (listener) => watchers.add(name, listener),
     };
   }
 
   async close(): Promise<void> {
     this.#watchers.clear();
+    this.#tableWatchers.clear();
     await this.#tail;
     await this.#root.close();
   }

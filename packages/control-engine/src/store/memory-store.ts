@@ -1,11 +1,14 @@
 // A store in memory, for tests: nothing survives it.
 
+import { isDeepStrictEqual } from "node:util";
+
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import type { Resource } from "@ripstop/resources";
 
 import { planCommit } from "./plan-commit.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import type { Compacted, Conflict, Revision, Store, Table, TableName, Transaction } from "./store.ts";
+import { TableWatchers } from "./table-watchers.ts";
 import { Watchers } from "./watchers.ts";
 
 /** Settings of a MemoryStore. */
@@ -22,6 +25,7 @@ export class MemoryStore implements Store {
   readonly #log: Revision[] = [];
   readonly #watchers = new Watchers();
   readonly #tables = new Map<TableName, Map<string, string>>();
+  readonly #tableWatchers = new TableWatchers();
   #revision = 0;
 
   constructor(options: MemoryStoreOptions) {
@@ -76,18 +80,32 @@ export class MemoryStore implements Store {
     let map = this.#tables.get(name);
     if (map === undefined) this.#tables.set(name, (map = new Map<string, string>()));
     const values = map;
+    const watchers = this.#tableWatchers;
+    const change = (key: string, value: T | undefined): void => {
+      if (value === undefined) values.delete(key);
+      else values.set(key, JSON.stringify(value));
+      watchers.notify(name, key, value);
+    };
+    const get = (key: string): T | undefined => {
+      const text = values.get(key);
+      return text === undefined ? undefined : (JSON.parse(text) as T);
+    };
     return {
-      get: (key) => {
-        const text = values.get(key);
-        return text === undefined ? undefined : (JSON.parse(text) as T);
-      },
+      get,
       entries: () => [...values].map(([key, text]) => [key, JSON.parse(text) as T] as const),
-      put: async (key, value) => void values.set(key, JSON.stringify(value)),
-      remove: async (key) => void values.delete(key),
+      put: async (key, value) => change(key, value),
+      remove: async (key) => change(key, undefined),
+      replace: async (key, before, after) => {
+        if (!isDeepStrictEqual(get(key), before)) return false;
+        change(key, after);
+        return true;
+      },
+      watch: (listener) => watchers.add(name, listener),
     };
   }
 
   async close(): Promise<void> {
     this.#watchers.clear();
+    this.#tableWatchers.clear();
   }
 }

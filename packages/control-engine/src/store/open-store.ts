@@ -22,6 +22,12 @@ export interface EtcdSettings {
   readonly keyPem?: string;
 }
 
+/** What a control plane is among several that share an etcd. */
+export interface SharedSettings {
+  /** Id of what they have in common: the certificate authority. */
+  readonly meshId: string;
+}
+
 /** What a store is opened with. */
 export interface OpenStoreOptions {
   readonly home: string;
@@ -29,13 +35,18 @@ export interface OpenStoreOptions {
   readonly keepRevisions?: number;
   /** undefined: the embedded store in the home. */
   readonly etcd: EtcdSettings | undefined;
+  /** Others may use the same etcd; undefined: the prefix belongs to this home alone. */
+  readonly shared?: SharedSettings;
 }
 
 /** Opens the store of a home. Throws a RipstopError when it cannot be used. */
-export async function openStore({ home, clock, etcd, ...options }: OpenStoreOptions): Promise<Store> {
+export async function openStore({ home, clock, etcd, shared, ...options }: OpenStoreOptions): Promise<Store> {
   if (etcd === undefined) return openLmdbStore({ directory: join(home, "store"), clock, ...options });
   const { openEtcdStore } = await import("./etcd/etcd-store.ts");
-  return openEtcdStore({ ...etcd, ...options, clock, homeId: homeIdOf(home) });
+  const homeId = homeIdOf(home);
+  if (shared === undefined) return openEtcdStore({ ...etcd, ...options, clock, homeId });
+  const replica = { homeId: shared.meshId, replicaId: homeId, formerHomeId: homeId };
+  return openEtcdStore({ ...etcd, ...options, ...replica, clock });
 }
 
 /** A random name of the home, made once: two homes have two authorities and must not share resources. */

@@ -200,6 +200,30 @@ export function storeSuite(engine: string, durable: boolean, makeFixture: () => 
       assert.equal(store.revision, 0);
     });
 
+    it("tells those who watch a table of every change, and lets one of several replacements win", async () => {
+      const table = store.table<{ n: number }>("nodes");
+      const seen: (readonly [string, number | undefined])[] = [];
+      const stop = table.watch((key, value) => seen.push([key, value?.n]));
+      store.table<{ n: number }>("workloads").watch(() => assert.fail("of another table"));
+      await table.put("a/b", { n: 1 });
+      assert.deepEqual(seen, [["a/b", 1]]);
+      const attempts = await Promise.all([2, 3, 4].map((n) => table.replace("a/b", { n: 1 }, { n })));
+      assert.equal(attempts.filter(Boolean).length, 1);
+      const now = table.get("a/b");
+      assert.equal(await table.replace("a/b", { n: 1 }, undefined), false);
+      assert.equal(await table.replace("a/b", now, undefined), true);
+      assert.equal(await table.replace("a/b", now, { n: 9 }), false);
+      assert.equal(await table.replace("a/b", undefined, { n: 5 }), true);
+      stop();
+      await table.remove("a/b");
+      assert.deepEqual(seen, [
+        ["a/b", 1],
+        ["a/b", now?.n],
+        ["a/b", undefined],
+        ["a/b", 5],
+      ]);
+    });
+
     if (durable)
       it("has everything again after it was opened anew", async () => {
         await commit({ puts: [pet("tom", 4), pet("jerry", 4)] });

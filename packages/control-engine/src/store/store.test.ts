@@ -79,37 +79,43 @@ describe("LMDB store", () => {
     await rm(directory, { recursive: true });
   });
 
-  it("has every acknowledged revision after kill -9 during writes, 20 times", { timeout: 120_000 }, async () => {
-    const directory = await mkdtemp(join(tmpdir(), "ripstop-store-"));
-    const writer = fileURLToPath(new URL("./crash-writer.fixture.js", import.meta.url));
-    let acknowledged = 0;
-    for (let round = 1; round <= 20; round++) {
-      const child = spawn(process.execPath, [writer, directory], { stdio: ["ignore", "pipe", "inherit"] });
-      let output = "";
-      const enough = 2 + (round % 5);
-      for await (const chunk of child.stdout.setEncoding("utf8")) {
-        output += String(chunk);
-        if (output.split("\n").length > enough) child.kill("SIGKILL");
-      }
-      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-      assert.equal(child.signalCode, "SIGKILL");
-      const numbers = output.split("\n").slice(0, -1).map(Number);
-      acknowledged = numbers.at(-1) ?? acknowledged;
+  // RIPSTOP_CRASHES=100 for the record.
+  const crashes = Number(process.env["RIPSTOP_CRASHES"] ?? 20);
+  it(
+    `has every acknowledged revision after kill -9 during writes, ${crashes} times`,
+    { timeout: crashes * 6_000 },
+    async () => {
+      const directory = await mkdtemp(join(tmpdir(), "ripstop-store-"));
+      const writer = fileURLToPath(new URL("./crash-writer.fixture.js", import.meta.url));
+      let acknowledged = 0;
+      for (let round = 1; round <= crashes; round++) {
+        const child = spawn(process.execPath, [writer, directory], { stdio: ["ignore", "pipe", "inherit"] });
+        let output = "";
+        const enough = 2 + (round % 5);
+        for await (const chunk of child.stdout.setEncoding("utf8")) {
+          output += String(chunk);
+          if (output.split("\n").length > enough) child.kill("SIGKILL");
+        }
+        if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+        assert.equal(child.signalCode, "SIGKILL");
+        const numbers = output.split("\n").slice(0, -1).map(Number);
+        acknowledged = numbers.at(-1) ?? acknowledged;
 
-      const store = openLmdbStore({ directory, clock: systemClock });
-      assert.ok(store.revision >= acknowledged, `revision ${store.revision} of ${acknowledged}`);
-      const logged: number[] = [];
-      assert.ok(store.watch(0, ({ number }) => logged.push(number)).ok);
-      assert.deepEqual(
-        logged,
-        Array.from({ length: store.revision }, (_, index) => index + 1),
-      );
-      // Each revision wrote two resources; a torn one would show as a difference.
-      const pair = ["left", "right"].map((name) => store.get(`Pet/home/${name}`)?.spec);
-      assert.deepEqual(pair, [{ legs: store.revision }, { legs: store.revision }]);
-      await store.close();
-    }
-    assert.ok(acknowledged >= 40);
-    await rm(directory, { recursive: true });
-  });
+        const store = openLmdbStore({ directory, clock: systemClock });
+        assert.ok(store.revision >= acknowledged, `revision ${store.revision} of ${acknowledged}`);
+        const logged: number[] = [];
+        assert.ok(store.watch(0, ({ number }) => logged.push(number)).ok);
+        assert.deepEqual(
+          logged,
+          Array.from({ length: store.revision }, (_, index) => index + 1),
+        );
+        // Each revision wrote two resources; a torn one would show as a difference.
+        const pair = ["left", "right"].map((name) => store.get(`Pet/home/${name}`)?.spec);
+        assert.deepEqual(pair, [{ legs: store.revision }, { legs: store.revision }]);
+        await store.close();
+      }
+      assert.ok(acknowledged >= crashes * 2);
+      await rm(directory, { recursive: true });
+    },
+  );
 });

@@ -49,6 +49,53 @@ export interface Table<T> {
   /** Durable when the promise is kept. */
   put(key: string, value: T): Promise<void>;
   remove(key: string): Promise<void>;
+  /**
+   * Puts `after` (undefined removes) only if the entry is `before` (undefined: not there): of several that try at the same
+   * moment, on whichever replicas, one gets true. Durable when kept with true.
+   */
+  replace(key: string, before: T | undefined, after: T | undefined): Promise<boolean>;
+  /**
+   * Calls `listener` after every change, made here or by another replica, with the entry as it is now (undefined: removed).
+   * An own change is told before its promise is kept. Returns how to stop.
+   */
+  watch(listener: (key: string, value: T | undefined) => void): () => void;
+}
+
+/** A control plane that is there, as its peers see it. */
+export interface ReplicaRecord {
+  /** Of its home; the same after a restart. */
+  readonly id: string;
+  readonly version: string;
+  /** "HOST:PORT" of its config stream and of its join listener. */
+  readonly streamAddress: string;
+  readonly joinAddress: string;
+  readonly startedMs: number;
+  /** Proxies that are connected to it. */
+  readonly proxies: number;
+  /** SHA-256 of the root that its own SVID leads to, hex. */
+  readonly rootSha256: string;
+}
+
+/** How several control planes share one store. */
+export interface Replication {
+  readonly id: string;
+  /** This one may do what only one may: it leads, and heard so recently enough to be sure. */
+  readonly isLeader: boolean;
+  /** Id of the leader, "" while there is none. */
+  readonly leader: string;
+  /** All that are there, this one included while it is, in the order of their ids. */
+  readonly replicas: readonly ReplicaRecord[];
+  /** For how long the shared store has not answered, in ms; 0 while it does. What is read meanwhile may be old. */
+  readonly cutOffMs: number;
+  /** Says what others see of this one. */
+  announce(record: Omit<ReplicaRecord, "id">): void;
+  /**
+   * Kept with true when everything is here that was acknowledged, by whichever replica, before the call; with false when
+   * that cannot be found out: what is read now may be old.
+   */
+  readBarrier(): Promise<boolean>;
+  /** Calls `listener` after replicas, leader or the connection changed; returns how to stop. */
+  onChange(listener: () => void): () => void;
 }
 
 /** Transactional, ordered, durable: what `commit` acknowledged survives kill -9 and power loss. */
@@ -72,6 +119,8 @@ export interface Store {
   readLog(after: number, upTo?: number): Promise<Result<readonly Revision[], Compacted>>;
   /** The table of that name. The values' type is the caller's to keep. */
   table<T>(name: TableName): Table<T>;
+  /** There, when other control planes may share this store. */
+  readonly replication?: Replication;
   close(): Promise<void>;
 }
 
@@ -85,4 +134,5 @@ export type TableName =
   | "federation"
   | "bundle-numbers"
   | "join-tokens"
-  | "nodes";
+  | "nodes"
+  | "authority";

@@ -1,5 +1,6 @@
 // The proxy's connection to the control plane: HTTP/2 on TLS 1.3, both ends verified, made again for ever when lost.
 
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
@@ -12,7 +13,7 @@ import { ControlSession } from "./control-session.ts";
 
 /** Where the control plane is and who both ends are. */
 export interface ControlConnectionOptions {
-  /** "HOST:PORT", tried in turn. */
+  /** "HOST:PORT" of each control plane; tried in an order of this proxy's own, so that proxies spread over them. */
   readonly addresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
   readonly controlIdentity: string;
@@ -40,15 +41,28 @@ interface Credentials {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-const PING_PERIOD_MS = 10_000;
-const PING_TIMEOUT_MS = 5_000;
+/** With nowhere else to go it is no hurry to notice that a control plane went without a word. */
+const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_000 };
+/** Among several, whoever is cut off is left within three seconds and a half. */
+const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
+/** Before every other control plane was tried there is no reason to wait long. */
+const NEXT_MS = 100;
+
+/** In [0, 1). */
+function randomShare(): number {
+  return randomInt(2 ** 32) / 2 ** 32;
+}
 
 /** Keeps one session up until closed. */
 export class ControlConnection {
   readonly #options: ControlConnectionOptions;
   readonly #users: SessionUser[] = [];
   readonly #backoff: Backoff;
-  #next = 0;
+  readonly #random: () => number;
+  /** The addresses in this proxy's own order; the first is the one to try next. */
+  #addresses: string[] = [];
+  /** Connections that were lost or never made, in a row. */
+  #failures = 0;
   #socket: TLSSocket | undefined;
   #session: ControlSession | undefined;
   #retry: Timer | undefined;
@@ -61,12 +75,23 @@ export class ControlConnection {
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
     const { random } = options;
+    this.#random = random ?? randomShare;
+    this.setAddresses(options.addresses);
     this.#backoff = new Backoff({ initialMs: 100, maxMs: 10_000, ...(random ? { random } : {}) });
   }
 
   /** Adds a user; before `start`. */
   use(user: SessionUser): void {
     this.#users.push(user);
+  }
+
+  /** The control planes are these now. An open connection lives on, also to one that is not among them. */
+  setAddresses(addresses: readonly string[]): void {
+    const wanted = new Set(addresses);
+    const order = this.#addresses.filter((address) => wanted.has(address));
+    for (const address of order) wanted.delete(address);
+    for (const address of wanted) order.splice(Math.floor(this.#random() * (order.length + 1)), 0, address);
+    this.#addresses = order;
   }
 
   /** Connects, now and whenever the connection is lost. */
@@ -77,6 +102,7 @@ export class ControlConnection {
   /** The peer proved to be of use (it answered): the next loss is followed by a quick retry. */
   confirm(): void {
     this.#backoff.reset();
+    this.#failures = 0;
     this.#lastProblem = "";
     this.#hasReported = false;
   }
@@ -116,8 +142,10 @@ export class ControlConnection {
 
   #connect(): void {
     this.#hasReported = false;
-    const { addresses, clock } = this.#options;
-    const address = addresses[this.#next++ % Math.max(1, addresses.length)] ?? "";
+    const { clock } = this.#options;
+    const address = this.#addresses.shift() ?? "";
+    if (address !== "") this.#addresses.push(address);
+    const { connectMs } = this.#patience;
     const colon = address.lastIndexOf(":");
     const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
     const credentials = this.#load();
@@ -142,8 +170,8 @@ export class ControlConnection {
       return;
     }
     this.#socket = socket;
-    this.#deadline = clock.after(CONNECT_TIMEOUT_MS, () => {
-      socket.destroy(new Error(`no connection to ${address} within ${CONNECT_TIMEOUT_MS} ms`));
+    this.#deadline = clock.after(connectMs, () => {
+      socket.destroy(new Error(`no connection to ${address} within ${connectMs} ms`));
     });
     socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
@@ -184,9 +212,10 @@ export class ControlConnection {
 
   #schedulePing(session: ControlSession): void {
     const { clock } = this.#options;
-    this.#ping = clock.after(PING_PERIOD_MS, () => {
+    const { periodMs, timeoutMs } = this.#patience;
+    this.#ping = clock.after(periodMs, () => {
       if (session.over) return;
-      this.#ping = clock.after(PING_TIMEOUT_MS, () => {
+      this.#ping = clock.after(timeoutMs, () => {
         this.#report("the control plane does not answer");
         session.destroy();
       });
@@ -211,8 +240,14 @@ export class ControlConnection {
     for (const user of this.#users) user.onSessionLost();
   }
 
+  get #patience(): typeof ALONE {
+    return this.#addresses.length > 1 ? AMONG_SEVERAL : ALONE;
+  }
+
   #retryLater(): void {
-    this.#retry = this.#options.clock.after(this.#backoff.next(), () => {
+    const isNext = ++this.#failures < this.#addresses.length;
+    const delayMs = isNext ? this.#random() * NEXT_MS : this.#backoff.next();
+    this.#retry = this.#options.clock.after(delayMs, () => {
       this.#retry = undefined;
       this.#connect();
     });

@@ -18,7 +18,7 @@ export interface DiscoveryClientOptions {
   readonly streamId?: string;
   /** Another process of this proxy writes the cache file, until `lead`. Default false. */
   readonly follows?: boolean;
-  /** "HOST:PORT", tried in turn. */
+  /** "HOST:PORT" of each control plane. */
   readonly controlAddresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
   readonly controlIdentity: string;
@@ -39,6 +39,8 @@ export interface DiscoveryClient extends ConfigClient {
   readonly hasCache: boolean;
   /** SVID or bundle files were replaced: the next connection uses them; the open one lives on. */
   reloadIdentity(): void;
+  /** The control planes are these now ("HOST:PORT"): for the next connection. */
+  setControlAddresses(addresses: readonly string[]): void;
   /** This process writes the cache file from now on. */
   lead(): void;
   /**
@@ -112,6 +114,10 @@ class Client implements DiscoveryClient {
 
   reloadIdentity(): void {
     this.#connection.reload();
+  }
+
+  setControlAddresses(addresses: readonly string[]): void {
+    this.#connection.setAddresses(addresses);
   }
 
   lead(): void {

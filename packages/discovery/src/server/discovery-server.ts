@@ -73,6 +73,8 @@ export interface DiscoveryServer {
   acknowledged(proxyId: string, typeUrl: string, name: string): boolean | string | undefined;
   /** Ends a proxy's streams (it left, or was cut off). */
   disconnect(proxyId: string, reason: string): void;
+  /** Ends a proxy's streams so that it opens them at another control plane. */
+  move(proxyId: string): void;
   /** Ends every stream and stops listening. */
   close(): Promise<void>;
 }
@@ -196,11 +198,19 @@ class Endpoint implements DiscoveryServer {
   }
 
   disconnect(proxyId: string, reason: string): void {
+    this.#end(proxyId, status.PERMISSION_DENIED, reason);
+  }
+
+  move(proxyId: string): void {
+    this.#end(proxyId, status.UNAVAILABLE, "another control plane has fewer proxies; connect to that");
+  }
+
+  #end(proxyId: string, code: status, reason: string): void {
     for (const streamId of this.#streamIds(proxyId)) {
       const config = this.#configCalls.get(streamId);
-      if (config) fail(config, status.PERMISSION_DENIED, reason);
+      if (config) fail(config, code, reason);
       const sender = this.#telemetryCalls.get(streamId);
-      if (sender) fail(sender.call, status.PERMISSION_DENIED, reason);
+      if (sender) fail(sender.call, code, reason);
     }
   }
 

@@ -6,8 +6,8 @@ import { rotationNotPossible } from "../errors.ts";
 import type { TrustBundleRoots } from "../trust-bundle.ts";
 import type { CaCertificate, IssueRefusal } from "./authority.ts";
 import {
-  writeAuthorityState,
   type AuthorityState,
+  type AuthorityStateStore,
   type PastRotation,
   type RotationRecord,
   type StateRoot,
@@ -22,7 +22,7 @@ export interface BookRoot extends StateRoot {
 
 /** Holds the state. */
 export class AuthorityBook {
-  readonly #path: string;
+  readonly #store: AuthorityStateStore;
   readonly #clock: Clock;
   readonly #checkpoint: (step: string) => void;
   readonly #listeners = new Set<() => void>();
@@ -30,8 +30,8 @@ export class AuthorityBook {
   #roots: readonly BookRoot[] = [];
   #bundle: TrustBundleRoots = { pem: "", der: [], sequence: 0 };
 
-  constructor(path: string, clock: Clock, checkpoint: (step: string) => void) {
-    this.#path = path;
+  constructor(store: AuthorityStateStore, clock: Clock, checkpoint: (step: string) => void) {
+    this.#store = store;
     this.#clock = clock;
     this.#checkpoint = checkpoint;
   }
@@ -98,7 +98,7 @@ export class AuthorityBook {
   async commit(state: AuthorityState, apply?: () => void): Promise<void> {
     const step = state.rotation?.phase ?? state.last?.outcome ?? "begun";
     this.#checkpoint(`before-${step}`);
-    await writeAuthorityState(this.#path, state);
+    await this.#store.write(state);
     this.#checkpoint(`committed-${step}`);
     this.take(state);
     apply?.();
@@ -106,7 +106,7 @@ export class AuthorityBook {
     this.#checkpoint(`told-${step}`);
   }
 
-  /** Takes over a state that lies on the disk. Throws when a root in it is malformed. */
+  /** Takes over a state that is kept. Throws when a root in it is malformed. */
   take(state: AuthorityState): void {
     this.#roots = state.roots.map((root) => ({ ...root, facts: caFacts(root.pem) }));
     this.#state = state;

@@ -47,6 +47,25 @@ export interface AuthorityState {
   readonly last?: PastRotation;
 }
 
+/** Where the state is kept. */
+export interface AuthorityStateStore {
+  /** Undefined when there is none, an error when it is damaged or newer. */
+  read(): Promise<Result<AuthorityState | undefined, string>>;
+  /** Replaces what was read or written last; durable when kept. Throws when it cannot be, or another was faster. */
+  write(state: AuthorityState): Promise<void>;
+  /** Calls `listener` when it may have been changed by somebody else; returns how to stop. */
+  watch(listener: () => void): () => void;
+}
+
+/** The state in a file that one process has for itself. */
+export function authorityStateFile(path: string): AuthorityStateStore {
+  return {
+    read: () => readAuthorityState(path),
+    write: (state) => writeAuthorityState(path, state),
+    watch: () => () => undefined,
+  };
+}
+
 /** Reads the file; undefined when there is none, an error when it is damaged or newer. */
 export async function readAuthorityState(path: string): Promise<Result<AuthorityState | undefined, string>> {
   let value: unknown;
@@ -55,7 +74,7 @@ export async function readAuthorityState(path: string): Promise<Result<Authority
   } catch (error) {
     return isMissing(error) ? ok(undefined) : err(`${path}: ${messageOf(error)}`);
   }
-  return isState(value) ? ok(value) : err(`${path} is damaged or of a newer version`);
+  return isAuthorityState(value) ? ok(value) : err(`${path} is damaged or of a newer version`);
 }
 
 /** Replaces the file atomically; durable when kept. Throws a system error. */
@@ -63,8 +82,8 @@ export function writeAuthorityState(path: string, state: AuthorityState): Promis
   return writePrivateFile(path, `${JSON.stringify(state, undefined, 2)}\n`);
 }
 
-// Only this program writes the file, atomically: the version stands for the shape of the rest.
-function isState(value: unknown): value is AuthorityState {
+/** Whether a value is a state. Only this program writes it, atomically: the version stands for the shape of the rest. */
+export function isAuthorityState(value: unknown): value is AuthorityState {
   return (
     typeof value === "object" &&
     value !== null &&

@@ -30,6 +30,7 @@ import {
   type KeyStore,
   type SigningKey,
 } from "./key-store.ts";
+import type { SharedAuthority } from "./shared-authority.ts";
 
 /** An issued JWT-SVID. */
 export interface IssuedJwtSvid {
@@ -58,6 +59,8 @@ export interface JwtIssuerOptions {
   readonly clock: Clock;
   /** Default: files in `directory`. */
   readonly keyStore?: KeyStore;
+  /** What several control planes have in common, in place of files. */
+  readonly shared?: Pick<SharedAuthority, "keys" | "jwtKeys" | "leads">;
   readonly logger?: Logger;
   readonly metrics?: MetricRegistry;
   /** Asked before anything is signed; a refusal is given to the caller. Default: everyone may. */
@@ -119,35 +122,57 @@ class KeyedIssuer implements JwtIssuer {
   /** By the time from which they sign. */
   #keys: readonly HeldKey[] = [];
   #timer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
   #rotating: Promise<void> | undefined;
 
   constructor(options: JwtIssuerOptions, log: IssuanceLog) {
     this.#options = options;
-    this.#store = options.keyStore ?? new FileKeyStore(options.directory);
+    this.#store = options.shared?.keys ?? options.keyStore ?? new FileKeyStore(options.directory);
     this.#log = log;
   }
 
   async load(): Promise<Result<undefined, string>> {
     try {
-      const records = await this.#readRecords();
-      if (!records.ok) return records;
-      const held: HeldKey[] = [];
-      for (const record of records.value) {
-        // oxlint-disable-next-line no-await-in-loop -- three at most
-        const key = await this.#store.load(record.slot);
-        if (!key.ok) return key;
-        // A crash between a new key and its record leaves another key in the slot: it never signed anything.
-        if (key.value === undefined || kidOf(key.value) !== record.kid) continue;
-        held.push(hold(record, key.value));
-      }
-      this.#keys = held.sort((a, b) => a.fromMs - b.fromMs);
+      const held = await this.#readKeys();
+      if (!held.ok) return held;
+      this.#keys = held.value;
       const rotated = await this.#advance();
       if (!rotated.ok) return rotated;
     } catch (error) {
       return err(messageOf(error));
     }
     this.#timer = this.#options.clock.every(CHECK_MS, () => void this.#rotate());
+    this.#unwatch = this.#options.shared?.jwtKeys.watch(() => void this.#follow());
     return ok(undefined);
+  }
+
+  async #readKeys(): Promise<Result<readonly HeldKey[], string>> {
+    const records = await this.#readRecords();
+    if (!records.ok) return records;
+    const held: HeldKey[] = [];
+    for (const record of records.value) {
+      // oxlint-disable-next-line no-await-in-loop -- three at most
+      const key = await this.#store.load(record.slot);
+      if (!key.ok) return key;
+      // A crash between a new key and its record leaves another key in the slot: it never signed anything.
+      if (key.value === undefined || kidOf(key.value) !== record.kid) continue;
+      held.push(hold(record, key.value));
+    }
+    return ok(held.sort((a, b) => a.fromMs - b.fromMs));
+  }
+
+  /** Takes over the keys of another control plane; the own changes come back here too. */
+  async #follow(): Promise<void> {
+    await this.#rotating;
+    const held = await this.#readKeys();
+    if (!held.ok) {
+      this.#options.logger?.error("shared keys of JWT-SVIDs not taken over", { cause: held.error });
+      return;
+    }
+    const kids = (keys: readonly HeldKey[]): string => keys.map(({ kid, fromMs }) => `${kid} ${fromMs}`).join();
+    if (held.value.length === 0 || kids(held.value) === kids(this.#keys)) return;
+    this.#keys = held.value;
+    for (const listener of [...this.#listeners]) listener();
   }
 
   async issue(
@@ -228,6 +253,7 @@ class KeyedIssuer implements JwtIssuer {
 
   async close(): Promise<void> {
     this.#timer?.clear();
+    this.#unwatch?.();
     this.#listeners.clear();
     await this.#rotating;
     await this.#log.close();
@@ -253,6 +279,8 @@ class KeyedIssuer implements JwtIssuer {
   async #advance(): Promise<Result<undefined, string>> {
     const nowMs = this.#options.clock.nowMs();
     const before = this.#keys;
+    // One of several does it for all.
+    if (before.length > 0 && this.#options.shared?.leads() === false) return ok(undefined);
     // A key stays while it signs, will sign, or its tokens may live: until AFTER_MS past the start of its successor.
     let keys = before.filter((_, index) => {
       const successor = before[index + 1];
@@ -288,8 +316,11 @@ class KeyedIssuer implements JwtIssuer {
 
   async #readRecords(): Promise<Result<readonly KeyRecord[], string>> {
     let text: string;
+    const shared = this.#options.shared?.jwtKeys.read();
+    if (shared?.ok === false) return shared;
+    if (shared !== undefined && shared.value === undefined) return ok([]);
     try {
-      text = await readFile(this.#recordsPath(), "utf8");
+      text = shared?.value ?? (await readFile(this.#recordsPath(), "utf8"));
     } catch (error) {
       return isMissing(error) ? ok([]) : err(messageOf(error));
     }
@@ -304,7 +335,8 @@ class KeyedIssuer implements JwtIssuer {
 
   #writeRecords(keys: readonly HeldKey[]): Promise<void> {
     const records = keys.map(({ slot, kid, fromMs }): KeyRecord => ({ slot, kid, fromMs }));
-    return writePrivateFile(this.#recordsPath(), `${JSON.stringify(records)}\n`);
+    const text = `${JSON.stringify(records)}\n`;
+    return this.#options.shared?.jwtKeys.write(text) ?? writePrivateFile(this.#recordsPath(), text);
   }
 
   #recordsPath(): string {

@@ -89,6 +89,12 @@ async function generateKey(kind: KeyKind): Promise<KeyObject> {
   return (await generate("ec", { namedCurve: kind === "ec-p384" ? "P-384" : "P-256" })).privateKey;
 }
 
+/** A new key and its PKCS #8 PEM. */
+export async function generateSigningKey(kind: KeyKind): Promise<{ readonly key: SigningKey; readonly pem: string }> {
+  const key = await generateKey(kind);
+  return { key: new NodeKey(key, kind), pem: key.export({ format: "pem", type: "pkcs8" }).toString() };
+}
+
 /** Keys as PKCS #8 PEM files, mode 0600, in a folder of mode 0700. A key that others may read is refused. */
 export class FileKeyStore implements KeyStore {
   readonly #directory: string;
@@ -113,9 +119,9 @@ export class FileKeyStore implements KeyStore {
 
   async create(name: string, kind: KeyKind = "ec-p256"): Promise<Result<SigningKey, string>> {
     try {
-      const key = await generateKey(kind);
-      await writePrivateFile(this.#path(name), key.export({ format: "pem", type: "pkcs8" }).toString());
-      return ok(new NodeKey(key, kind));
+      const { key, pem } = await generateSigningKey(kind);
+      await writePrivateFile(this.#path(name), pem);
+      return ok(key);
     } catch (error) {
       return err(`${this.#path(name)}: ${messageOf(error)}`);
     }

@@ -4,6 +4,7 @@
 
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 
 import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
@@ -19,9 +20,15 @@ import {
 import { parseSpiffeId } from "../spiffe-id.ts";
 import type { TrustBundleRoots } from "../trust-bundle.ts";
 import { AuthorityBook, viewOf, type BookRoot } from "./authority-book.ts";
-import { readAuthorityState, type AuthorityState, type PastRotation, type RotationRecord } from "./authority-state.ts";
+import {
+  authorityStateFile,
+  type AuthorityState,
+  type AuthorityStateStore,
+  type PastRotation,
+  type RotationRecord,
+} from "./authority-state.ts";
 import type { CaCertificate, IssuedSvid, IssueRefusal, OpenAuthority } from "./authority.ts";
-import type { Ca, CaFacts } from "./ca-certificate.ts";
+import { caFacts, type Ca, type CaFacts } from "./ca-certificate.ts";
 import { CaFiles } from "./ca-files.ts";
 import { refusal } from "./csr-check.ts";
 import {
@@ -35,6 +42,7 @@ import {
 import { IssuanceLog } from "./issuance-log.ts";
 import { issueSvid, isTtl, type Signer } from "./issue-svid.ts";
 import { FileKeyStore, makePrivateDirectory, messageOf, type KeyKind, type KeyStore } from "./key-store.ts";
+import type { SharedAuthority } from "./shared-authority.ts";
 
 /** How to open the authority. */
 export interface AuthorityOptions {
@@ -46,6 +54,8 @@ export interface AuthorityOptions {
   readonly keyStore?: KeyStore;
   /** Kind of the keys that are made from now on; default EC P-256. */
   readonly keyKind?: KeyKind;
+  /** What several control planes have in common, in place of files; not together with `external`. */
+  readonly shared?: SharedAuthority;
   /** An intermediate that was made elsewhere; without, root and intermediate are made here. */
   readonly external?: ExternalCaFiles;
   readonly logger?: Logger;
@@ -100,6 +110,7 @@ class FileAuthority implements OpenAuthority {
   readonly #options: AuthorityOptions;
   readonly #files: CaFiles;
   readonly #log: IssuanceLog;
+  readonly #state: AuthorityStateStore;
   readonly #book: AuthorityBook;
   readonly #issued: Counter | undefined;
   /** The root that signs, when its key is ours. */
@@ -110,6 +121,7 @@ class FileAuthority implements OpenAuthority {
   #externalProblem: string | undefined;
   #watch: ExternalCaWatch | undefined;
   #timer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
   #renewing: Promise<void> | undefined;
   /** Steps that change the state come one after the other. */
   #steps: Promise<unknown> = Promise.resolve();
@@ -119,12 +131,13 @@ class FileAuthority implements OpenAuthority {
     this.trustDomain = options.trustDomain;
     this.#options = options;
     this.#log = log;
-    this.#book = new AuthorityBook(join(options.directory, "authority.json"), options.clock, checkpoint);
+    this.#state = options.shared?.state ?? authorityStateFile(join(options.directory, "authority.json"));
+    this.#book = new AuthorityBook(this.#state, options.clock, checkpoint);
     this.#files = new CaFiles({
       directory: options.directory,
       trustDomain: options.trustDomain,
       clock: options.clock,
-      keys: options.keyStore ?? new FileKeyStore(options.directory),
+      keys: options.shared?.keys ?? options.keyStore ?? new FileKeyStore(options.directory),
       keyKind: options.keyKind ?? "ec-p256",
       log,
       rootLifetimeMs: options.rootLifetimeMs ?? ROOT_LIFETIME_MS,
@@ -134,9 +147,9 @@ class FileAuthority implements OpenAuthority {
   }
 
   async load(): Promise<Step> {
-    const { external, directory, clock } = this.#options;
+    const { external, clock } = this.#options;
     try {
-      const state = await readAuthorityState(join(directory, "authority.json"));
+      const state = await this.#state.read();
       if (!state.ok) return err(refusal(authorityUnusable, state.error));
       const loaded =
         external !== undefined
@@ -147,6 +160,37 @@ class FileAuthority implements OpenAuthority {
       return err(refusal(authorityUnusable, messageOf(error)));
     }
     this.#timer = clock.every(INTERMEDIATE_CHECK_MS, () => void this.#renewIntermediate());
+    this.#unwatch = this.#state.watch(() => void this.#step(() => this.#follow()));
+    return ok(undefined);
+  }
+
+  /** Another control plane took a step: takes it over, with an intermediate of its own under the root that signs now. */
+  async #follow(): Promise<Step> {
+    const failed = (cause: string): Step => {
+      this.#options.logger?.error("a change of the shared authority was not taken over", { cause });
+      return ok(undefined);
+    };
+    const read = await this.#state.read();
+    if (!read.ok) return failed(read.error);
+    const next = read.value;
+    const { state } = this.#book;
+    // The own steps come back here too; an older state is one that somebody put back.
+    if (next === undefined || next.sequence < state.sequence || isDeepStrictEqual(next, state)) return ok(undefined);
+    let signing: Signing | undefined;
+    if (next.signing !== state.signing || this.#intermediate === undefined) {
+      const entry = next.roots.find(({ pem }) => caFacts(pem).sha256 === next.signing);
+      if (entry === undefined) return failed("the root that signs is not in it");
+      const root = await this.#files.loadRoot(entry.name, entry.pem);
+      if (!root.ok || !root.value) return failed(root.ok ? `the key of ${entry.name} is not there` : root.error);
+      const intermediate = await this.#loadOrMakeIntermediate(entry.name, root.value);
+      if (!intermediate.ok) return failed(intermediate.error);
+      signing = { root: root.value, intermediate: intermediate.value };
+      await this.#renewing;
+    }
+    this.#book.take(next);
+    if (signing !== undefined) this.#sign(signing);
+    this.#book.tell();
+    await this.#clean();
     return ok(undefined);
   }
 
@@ -265,7 +309,7 @@ class FileAuthority implements OpenAuthority {
         roots: state.roots.filter((_, index) => stays.has(roots[index]?.facts.sha256 ?? "")),
         rotation: this.#book.next(rotation.value, "withdraw", forced),
       });
-      await this.#clean();
+      await this.#clean(state);
       this.#options.checkpoint?.("old-root-destroyed");
       return ok(undefined);
     });
@@ -293,7 +337,7 @@ class FileAuthority implements OpenAuthority {
         sequence: state.sequence + 1,
         roots: state.roots.filter((_, index) => roots[index]?.facts.sha256 !== rotation.value.to),
       });
-      await this.#clean();
+      await this.#clean(state);
       return ok(undefined);
     });
   }
@@ -321,7 +365,7 @@ class FileAuthority implements OpenAuthority {
         signing: root.value.sha256,
       };
       await this.#book.end("recovered", [], next, () => this.#sign({ root: root.value, intermediate: made.value }));
-      await this.#clean();
+      await this.#clean(state);
       return ok(undefined);
     });
   }
@@ -332,6 +376,7 @@ class FileAuthority implements OpenAuthority {
 
   async close(): Promise<void> {
     this.#book.close();
+    this.#unwatch?.();
     this.#timer?.clear();
     await this.#watch?.close();
     await this.#steps;
@@ -369,16 +414,22 @@ class FileAuthority implements OpenAuthority {
 
   /** A folder without state: a new one, or one of a version that had one root and kept no state. */
   async #begin(): Promise<Result<undefined, string>> {
+    // Of several that begin at one moment each has a root of its own name, and the first state stands.
+    if (this.#options.shared !== undefined) return this.#beginWith(newRootName(), undefined);
     const loaded = await this.#files.loadRoot(FIRST_ROOT);
     if (!loaded.ok) return loaded;
     if (!loaded.value && (await this.#files.has(intermediateName(FIRST_ROOT)))) {
       return err("root.crt.pem is missing beside an intermediate");
     }
-    const root = loaded.value ? ok(loaded.value) : await this.#files.makeRoot(FIRST_ROOT);
+    return this.#beginWith(FIRST_ROOT, loaded.value);
+  }
+
+  async #beginWith(name: string, there: Ca | undefined): Promise<Result<undefined, string>> {
+    const root = there ? ok(there) : await this.#files.makeRoot(name);
     if (!root.ok) return root;
-    const intermediate = await this.#loadOrMakeIntermediate(FIRST_ROOT, root.value);
+    const intermediate = await this.#loadOrMakeIntermediate(name, root.value);
     if (!intermediate.ok) return intermediate;
-    const roots = [{ name: FIRST_ROOT, pem: root.value.pem }];
+    const roots = [{ name, pem: root.value.pem }];
     await this.#book.commit({ version: 1, sequence: 1, roots, signing: root.value.sha256 }, () =>
       this.#sign({ root: root.value, intermediate: intermediate.value }),
     );
@@ -517,11 +568,21 @@ class FileAuthority implements OpenAuthority {
     return this.#renewing;
   }
 
-  /** Destroys the keys of roots that are not in the state: given up, withdrawn, or never finished. */
-  async #clean(): Promise<void> {
+  /** Destroys the keys of roots that are not in the state: given up, withdrawn (`before` had them), or never finished. */
+  async #clean(before?: AuthorityState): Promise<void> {
     const names = new Set(this.#book.state.roots.flatMap(({ name }) => [name, intermediateName(name)]));
+    const failed = (cause: string): void =>
+      this.#options.logger?.error("the key of an old root was not destroyed", { cause });
     const cleaned = await this.#files.removeAllBut(names);
-    if (!cleaned.ok) this.#options.logger?.error("the key of an old root was not destroyed", { cause: cleaned.error });
+    if (!cleaned.ok) failed(cleaned.error);
+    if (this.#options.shared === undefined) return;
+    // Another control plane may have made them: then there are no files of them here.
+    for (const { name } of before?.roots ?? []) {
+      if (name === "" || names.has(name)) continue;
+      // oxlint-disable-next-line no-await-in-loop -- a handful at most
+      const removed = await this.#files.remove(name);
+      if (!removed.ok) failed(removed.error);
+    }
   }
 
   /** Runs a step when those before it are over; what the disk refuses becomes RS2010. */

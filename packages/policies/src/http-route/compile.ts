@@ -140,8 +140,8 @@ function compileAction(route: Resource<HttpRouteSpec>, rule: HttpRouteRule, reso
 }
 
 /** Names one rule of one route. */
-function placeOf({ metadata, spec }: Resource<HttpRouteSpec>, rule: HttpRouteRule): string {
-  return `HTTPRoute ${metadata.namespace}/${metadata.name} ${rule.name ?? spec.rules.indexOf(rule)}`;
+function placeOf({ kind, metadata, spec }: Resource<HttpRouteSpec>, rule: HttpRouteRule): string {
+  return `${kind} ${metadata.namespace}/${metadata.name} ${rule.name ?? spec.rules.indexOf(rule)}`;
 }
 
 function compileRetry({ codes = [], attempts = 0, backoff }: RetrySpec): RetryPolicy {

@@ -2,7 +2,7 @@
 // application, an HTTP request, or a call of grpc.health.v1.Health/Check (gRPC health checking protocol).
 
 import { RequestHead, StreamErrorCode, type ClientStream, type HeaderList, type ResponseHead } from "@ripstop/http";
-import { Protocol, type HealthCheck } from "@ripstop/model";
+import type { HealthCheck, Protocol } from "@ripstop/model";
 import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
 import type { HttpPool, StreamWaiter } from "../7-connect/http-pool.ts";
 import type { UpstreamEndpoint } from "./upstream-endpoint.ts";

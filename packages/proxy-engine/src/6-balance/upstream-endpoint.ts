@@ -65,7 +65,7 @@ export class UpstreamEndpoint extends EndpointState {
 
   /** What the sessions of a scope name it by. */
   sessionToken(scope: string): string {
-    const tokens = (this.#sessionTokens ??= new Map());
+    const tokens = (this.#sessionTokens ??= new Map<string, string>());
     let token = tokens.get(scope);
     if (token === undefined) tokens.set(scope, (token = sessionToken(scope, this.model.id)));
     return token;

@@ -21,6 +21,11 @@ export function controlCommand(): Command {
     .option("--etcd-ca <file>", "PEM: certificate authority of the members")
     .option("--etcd-cert <file>", "PEM: certificate of the control plane for etcd")
     .option("--etcd-key <file>", "PEM: key of that certificate")
+    .option(
+      "--authority-key-file <file>",
+      "be one of several control planes on that etcd: the key that all of them share",
+    )
+    .option("--replica-address <host>", "host by which proxies reach this one of several (default: where it listens)")
     .option("--bundle-endpoint <host:port>", "serve the trust bundle to other trust domains here (SPIFFE federation)")
     .option("--bundle-endpoint-cert <file>", "certificate of the Web PKI for it, PEM (default: the own SVID)")
     .option("--bundle-endpoint-key <file>", "key of that certificate, PEM")
@@ -31,7 +36,7 @@ export function controlCommand(): Command {
     )
     .addHelpText(
       "after",
-      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443\n  ripstop control --join-address 10.0.0.5:7443 --stream-address 10.0.0.5:7444",
+      "\nExamples:\n  ripstop control\n  ripstop control --home /var/lib/ripstop --trust-domain prod.example\n  ripstop control --etcd https://10.0.0.1:2379 https://10.0.0.2:2379 --etcd-ca ca.pem --etcd-cert me.pem --etcd-key me.key\n  ripstop control --svid-ttl 15m --ca-key ec-p384\n  ripstop control --bundle-endpoint 0.0.0.0:8443\n  ripstop control --join-address 10.0.0.5:7443 --stream-address 10.0.0.5:7444\n  ripstop control --etcd http://10.0.0.1:2379 --authority-key-file mesh.key --stream-address 0.0.0.0:7444 --join-address 0.0.0.0:7443 --replica-address 10.0.0.5",
     )
     .action(async (options: ControlOptions, command: Command) => {
       const { bundleEndpoint, bundleEndpointCert, bundleEndpointKey } = options;

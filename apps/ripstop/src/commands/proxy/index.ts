@@ -8,6 +8,7 @@ import type { ProfileOptions, ShowOptions } from "./proxy.ts";
 const EXAMPLES = `
 Examples:
   ripstop proxy show shop/web-7f3a connections -o json
+  ripstop proxy show shop/web-7f3a endpoints       weight, zone, health and load of every instance in use
   ripstop proxy profile shop/web-7f3a cpu --seconds 10 --file web.cpuprofile
   ripstop proxy log-level shop/web-7f3a debug
   ripstop proxy restart shop/web-7f3a              a new process takes over, no request fails
@@ -32,7 +33,7 @@ export function proxyCommand(): Command {
       .description("show what a proxy has in force and open; metrics are printed as Prometheus text")
       .addArgument(
         new Argument("[what]", "what to show")
-          .choices(["config", "connections", "pools", "metrics", "ready"])
+          .choices(["config", "endpoints", "connections", "pools", "metrics", "ready"])
           .default("config"),
       )
       .action(async (proxy: string, what: string, options: ShowOptions) => {

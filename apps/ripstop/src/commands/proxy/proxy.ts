@@ -10,6 +10,7 @@ import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { formatOutput } from "../../output/format.ts";
 import { printable } from "../../output/table.ts";
+import { endpointsOf, endpointsTable } from "./endpoints.ts";
 
 /** Options of `ripstop proxy show`. */
 export type ShowOptions = HomeOption & OutputOption;
@@ -27,13 +28,18 @@ const SUFFIXES: Readonly<Record<string, string>> = { cpu: "cpuprofile", heap: "h
 
 /** Prints a view; the exit code. "ready" fails when the proxy is not. */
 export async function show(proxy: string, what: string, options: ShowOptions): Promise<number> {
-  const answer = await ask("GET", `/${what}`, { proxy, options });
+  const answer = await ask("GET", `/${what === "endpoints" ? "config" : what}`, { proxy, options });
   if (!answer.ok) return failed(answer.error);
   if (what === "metrics") {
     process.stdout.write(answer.value.body);
     return exitCodes.done;
   }
   const value: unknown = JSON.parse(answer.value.body);
+  if (what === "endpoints" && answer.value.status === 200) {
+    const endpoints = endpointsOf(value);
+    process.stdout.write(await formatOutput(options.output, endpoints, () => endpointsTable(endpoints)));
+    return exitCodes.done;
+  }
   const { stringify } = await import("yaml");
   process.stdout.write(await formatOutput(options.output, value, () => stringify(value, { lineWidth: 0 })));
   return answer.value.status === 200 ? exitCodes.done : exitCodes.failed;

@@ -1,7 +1,35 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ProxyView, WorkloadView } from "@ripstop/model";
-import { workloadTable } from "./status.ts";
+import { replicasText, workloadTable } from "./status.ts";
+
+describe("replicasText", () => {
+  const replica = {
+    id: "a",
+    version: "1",
+    streamAddress: "10.0.0.1:1",
+    joinAddress: "10.0.0.1:2",
+    startedMs: 0,
+    proxies: 7,
+    leader: true,
+    self: false,
+  };
+
+  it("says nothing of a control plane that is alone", () => {
+    assert.equal(replicasText({}), "");
+  });
+
+  it("shows where each is, its proxies, who leads and who answers", () => {
+    const text = replicasText({ replicas: [replica, { ...replica, id: "b", leader: false, self: true }], cutOffMs: 0 });
+    assert.match(text, /^\nCONTROL PLANE/);
+    assert.match(text, /^a +10\.0\.0\.1:1 +10\.0\.0\.1:2 +7 +leads$/m);
+    assert.match(text, /^b .* 7 +answers$/m);
+  });
+
+  it("says first that it may be old", () => {
+    assert.match(replicasText({ replicas: [replica], cutOffMs: 4_200 }), /^this control plane is cut off: .* 4 s/);
+  });
+});
 
 describe("workloadTable", () => {
   const workload: WorkloadView = {

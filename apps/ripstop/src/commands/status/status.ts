@@ -1,6 +1,6 @@
 // Prints the control plane's facts and the table of workloads.
 
-import type { ProxyView, WorkloadView } from "@ripstop/model";
+import type { ControlInfo, ProxyView, ReplicaView, WorkloadView } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
@@ -25,11 +25,31 @@ export async function status(options: HomeOption & OutputOption): Promise<number
   const { version, trustDomain, revision, proxies, dashboardUrl } = info.value;
   const text = (): string =>
     `control plane ${version}, trust domain ${trustDomain}, revision ${revision}, ${proxies} proxies connected\n` +
-    `dashboard ${dashboardUrl}\n\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}`;
+    `dashboard ${dashboardUrl}\n${replicasText(info.value)}\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}`;
   process.stdout.write(
     await formatOutput(options.output, { control: info.value, workloads: rows, proxies: streams }, text),
   );
   return exitCodes.done;
+}
+
+/** Of a mesh with several control planes: which are there, and whether this one knows what the others do. */
+export function replicasText({ replicas, cutOffMs = 0 }: Pick<ControlInfo, "replicas" | "cutOffMs">): string {
+  if (replicas === undefined) return "";
+  const warning =
+    cutOffMs > 0
+      ? `this control plane is cut off: etcd has not answered for ${Math.round(cutOffMs / 1000)} s, what it says may be old\n`
+      : "";
+  const table = formatTable(
+    [
+      { title: "control plane", cell: (one: ReplicaView) => one.id },
+      { title: "streams", cell: (one) => one.streamAddress },
+      { title: "joins", cell: (one) => one.joinAddress },
+      { title: "proxies", cell: (one) => String(one.proxies), right: true },
+      { title: "", cell: (one) => [...(one.leader ? ["leads"] : []), ...(one.self ? ["answers"] : [])].join(", ") },
+    ],
+    replicas,
+  );
+  return `${warning}\n${table}`;
 }
 
 /** The table of `ripstop up` and `ripstop status`; with the proxies' streams also whether their config is live. */

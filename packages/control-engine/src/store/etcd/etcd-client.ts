@@ -34,6 +34,15 @@ interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
+/** A method of etcd's API that asks once and answers once. */
+interface UnaryCall<In, Out> {
+  readonly path: string;
+  readonly input: Codec<In>;
+  readonly output: Codec<Out>;
+  /** Asking twice does no harm. */
+  readonly repeatable: boolean;
+}
+
 const CALL_TIMEOUT_MS = 5_000;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
@@ -73,14 +82,71 @@ export class EtcdClient {
     });
   }
 
-  /** Reads keys; linearizable. */
-  range(request: etcd.RangeRequest): Promise<etcd.RangeResponse> {
-    return this.#unary("/etcdserverpb.KV/Range", etcd.RangeRequest, etcd.RangeResponse, request, true);
+  /** Reads keys; linearizable. Each member gets `timeoutMs` to answer, default 5 s. */
+  range(request: etcd.RangeRequest, timeoutMs: number = CALL_TIMEOUT_MS): Promise<etcd.RangeResponse> {
+    const path = "/etcdserverpb.KV/Range";
+    return this.#unary(
+      { path, input: etcd.RangeRequest, output: etcd.RangeResponse, repeatable: true },
+      request,
+      timeoutMs,
+    );
   }
 
   /** Compares, and does the one or the other, in one step. Fails with `uncertain` when it may have happened. */
   txn(request: etcd.TxnRequest): Promise<etcd.TxnResponse> {
-    return this.#unary("/etcdserverpb.KV/Txn", etcd.TxnRequest, etcd.TxnResponse, request, false);
+    const path = "/etcdserverpb.KV/Txn";
+    return this.#unary({ path, input: etcd.TxnRequest, output: etcd.TxnResponse, repeatable: false }, request);
+  }
+
+  /** Makes a lease of an id that the caller chose (below 2^53); fails when it exists. */
+  grantLease(id: number, ttlSeconds: number, timeoutMs: number): Promise<etcd.LeaseGrantResponse> {
+    const path = "/etcdserverpb.Lease/LeaseGrant";
+    const call = { path, input: etcd.LeaseGrantRequest, output: etcd.LeaseGrantResponse, repeatable: false };
+    return this.#unary(call, { id, ttl: ttlSeconds }, timeoutMs);
+  }
+
+  /** Ends a lease, and with it the keys that were put under it. */
+  revokeLease(id: number, timeoutMs: number): Promise<etcd.LeaseRevokeResponse> {
+    const path = "/etcdserverpb.Lease/LeaseRevoke";
+    const call = { path, input: etcd.LeaseRevokeRequest, output: etcd.LeaseRevokeResponse, repeatable: false };
+    return this.#unary(call, { id }, timeoutMs);
+  }
+
+  /** Renews a lease; the seconds that it lives on, 0 when it is gone. */
+  async renewLease(id: number, timeoutMs: number): Promise<number> {
+    let last = new EtcdError("no endpoint was given", false);
+    for (let attempt = 0; attempt < this.#clients.length; attempt++) {
+      const client = this.#clients[this.#preferred % this.#clients.length];
+      if (client === undefined) break;
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one endpoint after the other
+        return await this.#renewOn(client, id, timeoutMs);
+      } catch (error) {
+        if (!(error instanceof EtcdError)) throw error;
+        last = error;
+        this.#preferred++;
+      }
+    }
+    throw last;
+  }
+
+  #renewOn(client: Client, id: number, timeoutMs: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const stream: ClientDuplexStream<etcd.LeaseKeepAliveRequest, etcd.LeaseKeepAliveResponse> =
+        client.makeBidiStreamRequest(
+          "/etcdserverpb.Lease/LeaseKeepAlive",
+          (message) => asBuffer(etcd.LeaseKeepAliveRequest.encode(message).finish()),
+          (bytes) => etcd.LeaseKeepAliveResponse.decode(bytes),
+          { deadline: this.#options.clock.nowMs() + timeoutMs },
+        );
+      stream.on("data", ({ ttl }: etcd.LeaseKeepAliveResponse) => {
+        resolve(ttl);
+        stream.cancel();
+      });
+      stream.on("error", (error) => reject(new EtcdError(error.message, true)));
+      stream.on("end", () => reject(new EtcdError("etcd ended the stream", true)));
+      stream.write({ id });
+    });
   }
 
   /** All events on keys from `key` up to `rangeEnd` from a revision of etcd on. `onEnd` is called once, unless cancelled. */
@@ -133,39 +199,33 @@ export class EtcdClient {
     return credentials.createSsl(pem(caPem), pem(keyPem), pem(certificatePem));
   }
 
-  /** Asks the endpoint that answered last; a read moves on to the next one when that does not answer. */
-  async #unary<In, Out>(
-    path: string,
-    input: Codec<In>,
-    output: Codec<Out>,
-    request: In,
-    repeatable: boolean,
-  ): Promise<Out> {
+  /** Asks the endpoint that answered last; what is repeatable moves on to the next one when that does not answer. */
+  async #unary<In, Out>(call: UnaryCall<In, Out>, request: In, timeoutMs: number = CALL_TIMEOUT_MS): Promise<Out> {
     let last: EtcdError | undefined;
     for (let attempt = 0; attempt < this.#clients.length; attempt++) {
       const client = this.#clients[this.#preferred % this.#clients.length];
       if (client === undefined) break;
       try {
         // oxlint-disable-next-line no-await-in-loop -- one endpoint after the other
-        return await this.#once(client, path, input, output, request);
+        return await this.#once(client, call, request, timeoutMs);
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error;
         last = error;
         this.#preferred++;
-        if (!repeatable) break;
+        if (!call.repeatable) break;
       }
     }
     throw last ?? new EtcdError("no endpoint was given", false);
   }
 
-  #once<In, Out>(client: Client, path: string, input: Codec<In>, output: Codec<Out>, request: In): Promise<Out> {
+  #once<In, Out>(client: Client, call: UnaryCall<In, Out>, request: In, timeoutMs: number): Promise<Out> {
     return new Promise((resolve, reject) => {
       client.makeUnaryRequest<In, Out>(
-        path,
-        (message) => asBuffer(input.encode(message).finish()),
-        (bytes) => output.decode(bytes),
+        call.path,
+        (message) => asBuffer(call.input.encode(message).finish()),
+        (bytes) => call.output.decode(bytes),
         request,
-        { deadline: this.#options.clock.nowMs() + CALL_TIMEOUT_MS },
+        { deadline: this.#options.clock.nowMs() + timeoutMs },
         (error: ServiceError | null, value?: Out) => {
           if (error === null && value !== undefined) resolve(value);
           else reject(new EtcdError(error?.details ?? "no answer", error?.code !== status.INVALID_ARGUMENT));

@@ -6,6 +6,8 @@
 //   chunk/ID/NUMBER       a revision that is too large for one value, cut into pieces
 //   base/NUMBER/PIECE     all resources as of revision NUMBER, a JSON array for each piece
 //   table/NAME/KEY        an entry of a table
+//   replica/ID            what a control plane says of itself; goes with its lease
+//   leader                "ID LEASE" of the one that leads; goes with its lease
 
 /** What `head` says. */
 export interface Head {
@@ -26,6 +28,8 @@ export class EtcdKeys {
   readonly head: string;
   readonly log: string;
   readonly table: string;
+  readonly replica: string;
+  readonly leader: string;
 
   constructor(prefix: string) {
     this.prefix = prefix.endsWith("/") ? prefix : `${prefix}/`;
@@ -33,6 +37,8 @@ export class EtcdKeys {
     this.head = `${this.prefix}head`;
     this.log = `${this.prefix}log/`;
     this.table = `${this.prefix}table/`;
+    this.replica = `${this.prefix}replica/`;
+    this.leader = `${this.prefix}leader`;
   }
 
   logEntry(number: number): string {

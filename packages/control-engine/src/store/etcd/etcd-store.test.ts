@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 
-import { systemClock } from "@ripstop/core";
+import { systemClock, type Clock } from "@ripstop/core";
 
 import { etcdOfAnotherMesh, etcdUnreachable } from "../../errors.ts";
 import { pet } from "../pet.fixture.ts";
@@ -15,6 +17,64 @@ import { EtcdProcess, needsEtcd } from "./etcd-process.suite.ts";
 import { openEtcdStore } from "./etcd-store.ts";
 
 const skip = needsEtcd();
+
+/** Carries bytes to etcd, and can hold them on the way there. */
+class Relay {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #held: (() => void)[] | undefined;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(to: URL): Promise<Relay> {
+    const server = createServer();
+    const relay = new Relay(server);
+    server.on("connection", (client) => relay.#carry(client, connect(Number(to.port), to.hostname)));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return relay;
+  }
+
+  get endpoint(): string {
+    const address = this.#server.address();
+    return `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  }
+
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const send of held) send();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+  }
+
+  #carry(client: Socket, server: Socket): void {
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+    }
+    client.on("data", (chunk) => {
+      const send = (): void => void server.write(chunk);
+      if (this.#held === undefined) send();
+      else this.#held.push(send);
+    });
+    client.on("close", () => {
+      if (this.#held === undefined) server.destroy();
+      else this.#held.push(() => server.end());
+    });
+    server.on("data", (chunk) => client.write(chunk));
+    server.on("close", () => client.destroy());
+  }
+}
 
 describe("etcd", { skip }, () => {
   let etcd: EtcdProcess;
@@ -164,6 +224,48 @@ describe("etcd", { skip }, () => {
     await writer.close();
     await reader.close();
     await own.close();
+  });
+
+  it("makes a write once, though the network delivers it after it was given up", { timeout: 60_000 }, async () => {
+    const prefix = `/${randomUUID()}/`;
+    const relay = await Relay.start(new URL(etcd.endpoint));
+    let onSleep: (() => Promise<void>) | undefined;
+    // Asked for at the beginning of a commit, and before the sleep between an attempt that has failed and the next one.
+    let timesAsked = 0;
+    const clock: Clock = {
+      nowMs: () => systemClock.nowMs(),
+      monotonicMs: () => {
+        timesAsked++;
+        return systemClock.monotonicMs();
+      },
+      every: (periodMs, run) => systemClock.every(periodMs, run),
+      after: (delayMs, run) => {
+        const before = timesAsked < 2 ? undefined : onSleep;
+        if (before !== undefined) onSleep = undefined;
+        if (before === undefined) return systemClock.after(delayMs, run);
+        void before().then(run);
+        return { clear: () => undefined };
+      },
+    };
+    // The watch may move on too: the next one after the relay must not be the relay again.
+    const endpoints = [relay.endpoint, etcd.endpoint, etcd.endpoint];
+    const store = await openEtcdStore({ endpoints, prefix, clock, homeId: "home" });
+    const witness = await open(prefix);
+    await put(store, "tom", 1);
+    relay.hold();
+    timesAsked = 0;
+    onSleep = async () => {
+      relay.release();
+      await reached(witness, 2);
+      await put(witness, "tom", 3);
+    };
+    const late = await put(store, "tom", 2);
+    assert.equal(late.number, 2);
+    await reached(store, 3);
+    assert.equal(store.revision, 3, "the write was made a second time");
+    assert.deepEqual(store.get("Pet/home/tom")?.spec, { legs: 3 });
+    await Promise.all([store.close(), witness.close()]);
+    relay.close();
   });
 
   it("belongs to the first mesh home that opens it", async () => {

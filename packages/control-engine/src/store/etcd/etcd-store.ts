@@ -12,17 +12,32 @@ import { etcdOfAnotherMesh, etcdUnreachable, storeDamaged, storeNewer } from "..
 import { netDifference } from "../net-difference.ts";
 import { planCommit } from "../plan-commit.ts";
 import { ResourceIndex } from "../resource-index.ts";
-import type { Compacted, Conflict, Revision, Store, Table, TableName, Transaction } from "../store.ts";
+import type {
+  Compacted,
+  Conflict,
+  ReplicaRecord,
+  Replication,
+  Revision,
+  Store,
+  Table,
+  TableName,
+  Transaction,
+} from "../store.ts";
 import { Watchers } from "../watchers.ts";
 import { EtcdClient, EtcdError, type EtcdOptions, type EtcdWatch } from "./etcd-client.ts";
 import { EtcdKeys, rangeEndOf, type Head } from "./etcd-keys.ts";
+import { EtcdSession } from "./etcd-session.ts";
 import { EtcdTables } from "./etcd-tables.ts";
 
 /** Settings of an etcd store. */
 export interface EtcdStoreOptions extends EtcdOptions {
   readonly clock: Clock;
-  /** Id of the mesh home; a prefix belongs to the first one that opens it. */
+  /** Id of the mesh home; a prefix belongs to the first one that opens it. Those that share an authority have one id. */
   readonly homeId: string;
+  /** This replica's own id; there, when others may share the prefix. */
+  readonly replicaId?: string;
+  /** An owner that `homeId` may follow: the home that the prefix belonged to before it was shared. */
+  readonly formerHomeId?: string;
   /** Prefix of all keys, so that several meshes may share an etcd; default "/ripstop/". */
   readonly prefix?: string;
   /** Revisions kept in the log at least; default 1 000. */
@@ -46,6 +61,8 @@ const PIECE_BYTES = 1024 * 1024;
 const MAX_OPERATIONS = 100;
 /** How long a commit goes on asking when etcd does not answer. */
 const COMMIT_PATIENCE_MS = 10_000;
+/** How long a read waits for word that it is not stale. */
+const BARRIER_MS = 2_000;
 
 /** Opens the store; throws a RipstopError: RS3061 no answer, RS3062 of another home, RS3003 newer, RS3004 damaged. */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
@@ -64,6 +81,7 @@ class EtcdStore implements Store {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
   readonly #tables: EtcdTables;
+  readonly #session: EtcdSession | undefined;
   readonly #backoff = new Backoff({ initialMs: 100, maxMs: 2_000 });
   readonly #watchers = new Watchers();
   #index = new ResourceIndex();
@@ -82,12 +100,38 @@ class EtcdStore implements Store {
   /** Commits and what the watch brings are worked off one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** The question under way whether all is here, and the one after it. */
+  #asking: Promise<boolean> | undefined;
+  #askNext: Promise<boolean> | undefined;
+  readonly replication?: Replication;
 
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
     this.#client = new EtcdClient(options);
     this.#keys = new EtcdKeys(options.prefix ?? "/ripstop/");
     this.#tables = new EtcdTables(this.#client, this.#keys);
+    const { replicaId: id, clock } = options;
+    if (id === undefined) return;
+    const session = new EtcdSession({ id, client: this.#client, keys: this.#keys, clock });
+    this.#session = session;
+    this.replication = {
+      id,
+      get isLeader() {
+        return session.isLeader;
+      },
+      get leader() {
+        return session.leader;
+      },
+      get replicas() {
+        return session.replicas;
+      },
+      get cutOffMs() {
+        return session.cutOffMs;
+      },
+      announce: (record: Omit<ReplicaRecord, "id">) => session.announce(record),
+      readBarrier: () => this.#readBarrier(),
+      onChange: (listener) => session.onChange(listener),
+    };
   }
 
   get revision(): number {
@@ -126,8 +170,35 @@ class EtcdStore implements Store {
     this.#watchers.clear();
     this.#watch?.cancel();
     this.#following?.clear();
+    this.#tables.close();
     await this.#tail;
+    await this.#session?.close();
     this.#client.close();
+  }
+
+  /** Several that ask at one time are answered together, by a question that is put after each of them. */
+  #readBarrier(): Promise<boolean> {
+    if (this.#asking === undefined) {
+      this.#asking = this.#isCurrent().finally(() => (this.#asking = undefined));
+      return this.#asking;
+    }
+    this.#askNext ??= this.#asking.then(() => {
+      this.#askNext = undefined;
+      return this.#readBarrier();
+    });
+    return this.#askNext;
+  }
+
+  async #isCurrent(): Promise<boolean> {
+    try {
+      const head = await this.#client.range(rangeOf(this.#keys.head), BARRIER_MS);
+      const [kv] = head.kvs;
+      if (kv === undefined || this.#readHead(kv.value).number <= this.#revision) return true;
+      const caughtUp = this.#inTurn(() => this.#catchUp()).then(() => true);
+      return await Promise.race([caughtUp, sleep(this.#options.clock, BARRIER_MS).then(() => false)]);
+    } catch {
+      return false;
+    }
   }
 
   /** Reads everything as of one moment, and follows from there. */
@@ -147,6 +218,7 @@ class EtcdStore implements Store {
       this.#headRevision = kv.modRevision;
     }
     await this.#tables.load(this.#seen);
+    await this.#session?.load(this.#seen);
     this.#follow();
   }
 
@@ -159,10 +231,18 @@ class EtcdStore implements Store {
     });
     const [answer] = done.responses;
     if (done.succeeded || answer?.response?.$case !== "responseRange") return;
-    const owner = answer.response.value.kvs[0]?.value.toString();
-    if (owner !== this.#options.homeId) {
-      throw new RipstopError(etcdOfAnotherMesh, `${this.#keys.prefix} is of home ${owner ?? "?"}`);
+    const [found] = answer.response.value.kvs;
+    const owner = Buffer.from(found?.value ?? "").toString();
+    if (owner === this.#options.homeId) return;
+    if (found === undefined || owner !== this.#options.formerHomeId) {
+      throw new RipstopError(etcdOfAnotherMesh, `${this.#keys.prefix} is of home ${owner === "" ? "?" : owner}`);
     }
+    await this.#client.txn({
+      compare: [{ result: 0, target: 2, key, targetUnion: { $case: "modRevision", value: found.modRevision } }],
+      success: [putBytes(this.#keys.home, Buffer.from(this.#options.homeId))],
+      failure: [],
+    });
+    await this.#claim();
   }
 
   async #commit(transaction: Transaction): Promise<Result<Revision, Conflict>> {
@@ -186,6 +266,7 @@ class EtcdStore implements Store {
     const id = randomUUID();
     const entry = await guard(() => this.#prepareEntry(id, revision));
     const request = this.#appendRequest(revision.number, entry);
+    let problem: EtcdError | undefined;
     for (;;) {
       // oxlint-disable no-await-in-loop -- asked again until the answer is certain
       try {
@@ -194,21 +275,25 @@ class EtcdStore implements Store {
           this.#headRevision = revisionOf(done.header);
           this.#apply(revision);
           this.#compactLater();
-        }
-        return done.succeeded;
-      } catch (error) {
-        if (!(error instanceof EtcdError)) throw error;
-        const fate = await this.#fateOf(revision.number, id);
-        if (fate === "ours") {
-          await guard(() => this.#catchUp());
           return true;
         }
-        if (fate === "another's") return false;
-        if (this.#closed || this.#options.clock.monotonicMs() > giveUpAtMs) {
-          throw new RipstopError(etcdUnreachable, error.message);
-        }
-        await sleep(this.#options.clock, this.#backoff.next());
+        // Refused at the first attempt: another one was faster. Later it may have been the first attempt itself, which
+        // the network delivered after all: then it must not be made a second time.
+        if (problem === undefined) return false;
+      } catch (error) {
+        if (!(error instanceof EtcdError)) throw error;
+        problem = error;
       }
+      const fate = await this.#fateOf(revision.number, id);
+      if (fate === "ours") {
+        await guard(() => this.#catchUp());
+        return true;
+      }
+      if (fate === "another's") return false;
+      if (this.#closed || this.#options.clock.monotonicMs() > giveUpAtMs) {
+        throw new RipstopError(etcdUnreachable, problem.message);
+      }
+      await sleep(this.#options.clock, this.#backoff.next());
       // oxlint-enable no-await-in-loop
     }
   }
@@ -319,7 +404,7 @@ class EtcdStore implements Store {
   /** When the log is twice as long as it must be, its older half becomes the base. */
   #compactLater(): void {
     const keep = this.#options.keepRevisions ?? DEFAULT_KEEP_REVISIONS;
-    if (this.#revision - this.#base < 2 * keep) return;
+    if (this.#revision - this.#base < 2 * keep || this.#session?.isLeader === false) return;
     this.#inTurn(() => this.#compact(this.#revision - keep)).catch(() => undefined);
   }
 
@@ -379,6 +464,7 @@ class EtcdStore implements Store {
       this.#seen = Math.max(this.#seen, response.compactRevision);
       await this.#catchUp().catch(() => undefined);
       await this.#tables.load(0).catch(() => undefined);
+      await this.#session?.load(0).catch(() => undefined);
       this.#followAgain();
       return;
     }
@@ -388,6 +474,7 @@ class EtcdStore implements Store {
       const key = Buffer.from(kv.key).toString();
       if (key.startsWith(this.#keys.table))
         this.#tables.onEvent(key, type === 0 ? kv.value : undefined, kv.modRevision);
+      else if (this.#session?.onEvent(key, type === 0 ? kv.value : undefined) === true) continue;
       // oxlint-disable no-await-in-loop -- revisions are taken over in order
       else if (key.startsWith(this.#keys.log) && type === 0) await this.#onLogEntry(key, kv);
       else if (key === this.#keys.head && type === 0) await this.#onHead(kv);

@@ -1,10 +1,13 @@
 // The tables of an etcd store: small maps that every replica holds in memory and the watch keeps current.
 
+import { isDeepStrictEqual } from "node:util";
+
 import { RipstopError } from "@ripstop/core";
 import type { etcd } from "@ripstop/model";
 
 import { etcdUnreachable } from "../../errors.ts";
 import type { Table, TableName } from "../store.ts";
+import { TableWatchers } from "../table-watchers.ts";
 import { EtcdError, type EtcdClient } from "./etcd-client.ts";
 import { rangeEndOf, type EtcdKeys } from "./etcd-keys.ts";
 
@@ -22,6 +25,7 @@ export class EtcdTables {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
   readonly #entries = new Map<string, Entry>();
+  readonly #watchers = new TableWatchers();
 
   constructor(client: EtcdClient, keys: EtcdKeys) {
     this.#client = client;
@@ -32,6 +36,7 @@ export class EtcdTables {
   async load(revision: number): Promise<void> {
     const found = new Set<string>();
     let key: Buffer = Buffer.from(this.#keys.table);
+    let atRevision: number | undefined;
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- page after page
       const page = await this.#client.range({
@@ -41,6 +46,7 @@ export class EtcdTables {
         revision,
         keysOnly: false,
       });
+      atRevision ??= page.header?.revision ?? 0;
       for (const kv of page.kvs) {
         const name = Buffer.from(kv.key).toString();
         found.add(name);
@@ -50,20 +56,36 @@ export class EtcdTables {
       if (!page.more || last === undefined) break;
       key = Buffer.concat([last.key, Buffer.from([0])]);
     }
-    for (const name of this.#entries.keys()) if (!found.has(name)) this.#entries.delete(name);
+    for (const [name, { text, modRevision }] of [...this.#entries]) {
+      // What was put while the pages were read is not among them.
+      if (found.has(name) || modRevision > atRevision) continue;
+      this.#entries.delete(name);
+      if (text !== undefined) this.#tell(name, undefined);
+    }
   }
 
   /** A key was put, or removed (undefined). */
   onEvent(key: string, value: Buffer | undefined, modRevision: number): void {
-    if ((this.#entries.get(key)?.modRevision ?? 0) > modRevision) return;
-    if (value === undefined) this.#entries.delete(key);
-    else this.#entries.set(key, { text: Buffer.from(value).toString(), modRevision });
+    const known = this.#entries.get(key);
+    if ((known?.modRevision ?? 0) > modRevision) return;
+    const text = value === undefined ? undefined : Buffer.from(value).toString();
+    if (text === undefined) this.#entries.delete(key);
+    else this.#entries.set(key, { text, modRevision });
+    // An own change was told when it was made.
+    if (known?.modRevision !== modRevision && known?.text !== text) this.#tell(key, text);
+  }
+
+  /** Nobody is told any more. */
+  close(): void {
+    this.#watchers.clear();
   }
 
   table<T>(name: TableName): Table<T> {
     const prefix = `${this.#keys.table}${name}/`;
     const entries = this.#entries;
-    const change = (key: string, text: string | undefined): Promise<void> => this.#change(`${prefix}${key}`, text);
+    const change = async (key: string, text: string | undefined): Promise<void> => {
+      await this.#change(`${prefix}${key}`, text, undefined);
+    };
     return {
       get(key) {
         const text = entries.get(`${prefix}${key}`)?.text;
@@ -77,19 +99,46 @@ export class EtcdTables {
       },
       put: (key, value) => change(key, JSON.stringify(value)),
       remove: (key) => change(key, undefined),
+      replace: async (key, before, after) => {
+        const known = entries.get(`${prefix}${key}`);
+        const isKnown =
+          known?.text === undefined ? before === undefined : isDeepStrictEqual(JSON.parse(known.text), before);
+        if (!isKnown) return false;
+        const expected = known?.text === undefined ? 0 : known.modRevision;
+        return this.#change(`${prefix}${key}`, after === undefined ? undefined : JSON.stringify(after), expected);
+      },
+      watch: (listener) => this.#watchers.add<T>(name, listener),
     };
   }
 
-  async #change(key: string, text: string | undefined): Promise<void> {
+  #tell(key: string, text: string | undefined): void {
+    const [name = "", ...rest] = key.slice(this.#keys.table.length).split("/");
+    const table = name as TableName;
+    if (this.#watchers.has(table))
+      this.#watchers.notify(table, rest.join("/"), text === undefined ? undefined : JSON.parse(text));
+  }
+
+  /** Changes a key, with `expected` only if etcd's revision of its last change is that (0: not there); true when done. */
+  async #change(key: string, text: string | undefined, expected: number | undefined): Promise<boolean> {
     const bytes = Buffer.from(key);
     const operation: etcd.RequestOp["request"] =
       text === undefined
         ? { $case: "requestDeleteRange", value: { key: bytes, rangeEnd: Buffer.alloc(0) } }
         : { $case: "requestPut", value: { key: bytes, value: Buffer.from(text), lease: 0 } };
+    const compare: etcd.Compare[] =
+      expected === undefined
+        ? []
+        : [{ result: 0, target: 2, key: bytes, targetUnion: { $case: "modRevision", value: expected } }];
     try {
-      const done = await this.#client.txn({ compare: [], success: [{ request: operation }], failure: [] });
+      const done = await this.#client.txn({ compare, success: [{ request: operation }], failure: [] });
+      if (!done.succeeded) return false;
       const modRevision = done.header?.revision ?? 0;
-      if ((this.#entries.get(key)?.modRevision ?? 0) <= modRevision) this.#entries.set(key, { text, modRevision });
+      const known = this.#entries.get(key);
+      if ((known?.modRevision ?? 0) < modRevision) {
+        this.#entries.set(key, { text, modRevision });
+        if (known?.text !== text) this.#tell(key, text);
+      }
+      return true;
     } catch (error) {
       throw error instanceof EtcdError ? new RipstopError(etcdUnreachable, error.message) : error;
     }

@@ -1,0 +1,193 @@
+// Several whole control planes on one real etcd: one mesh.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+
+import { holdProcess, sleep, systemClock, type Timer } from "@ripstop/core";
+import type { ControlInfo, HeartbeatResponse, MeshEvent, RotationStatus, WorkloadView } from "@ripstop/model";
+import { endpointsType } from "@ripstop/model";
+
+import { resourceWhen, TestControl } from "./control.fixture.ts";
+import { EtcdProcess, needsEtcd } from "./store/etcd/etcd-process.suite.ts";
+
+const service = (port: number): string =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "web", namespace: "shop" },
+    spec: { selector: { app: "web" }, ports: [{ port }] },
+  });
+
+/** Asks again until there is an answer. */
+async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const value = await look();
+    if (value !== undefined) return value;
+    await sleep(systemClock, 20);
+  }
+}
+
+describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120_000 }, () => {
+  let hold: Timer;
+  let etcd: EtcdProcess;
+  let folder: string;
+  let keyFile: string;
+  let prefixes = 0;
+
+  before(async () => {
+    hold = holdProcess();
+    etcd = await EtcdProcess.start();
+    folder = await mkdtemp(join(tmpdir(), "ripstop-replicas-"));
+    keyFile = join(folder, "authority.key");
+    await writeFile(keyFile, Buffer.alloc(32, 3).toString("hex"), { mode: 0o600 });
+  });
+
+  after(async () => {
+    hold.clear();
+    await etcd.close();
+    await rm(folder, { recursive: true });
+  });
+
+  function start(prefix: string): Promise<TestControl> {
+    return TestControl.start({ etcd: { endpoints: [etcd.endpoint], prefix }, authorityKeyFile: keyFile });
+  }
+
+  async function mesh(count: number): Promise<readonly TestControl[]> {
+    const prefix = `/mesh-${prefixes++}/`;
+    const all = await Promise.all(Array.from({ length: count }, () => start(prefix)));
+    for (const one of all) await until(async () => ((await info(one)).replicas?.length === count ? true : undefined));
+    return all;
+  }
+
+  const info = async (one: TestControl): Promise<ControlInfo> => (await one.send("GET", "/v1/info")).json();
+
+  const workloads = async (one: TestControl): Promise<readonly WorkloadView[]> =>
+    (await one.send("GET", "/v1/workloads")).json<{ workloads: WorkloadView[] }>().workloads;
+
+  it("share resources, workloads and roots, and know each other and one leader", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    await left.apply(service(80));
+    const read = await right.send("GET", "/v1/resources/Service/shop/web");
+    assert.equal(read.status, 200);
+    assert.equal(read.headers["ripstop-consistency"], "linearizable");
+    const web = await left.register("web");
+    assert.deepEqual(
+      (await until(async () => ((await workloads(right)).length > 0 ? workloads(right) : undefined))).map(
+        ({ id }) => id,
+      ),
+      [web.workloadId],
+    );
+    const views = (await info(right)).replicas ?? [];
+    assert.equal(views.filter(({ leader }) => leader).length, 1);
+    assert.deepEqual(
+      views.map(({ streamAddress }) => streamAddress).sort(),
+      [left.control.streamAddress, right.control.streamAddress].sort(),
+    );
+    // Whoever registers hears of both, and an SVID of the one is good at the other.
+    assert.equal(web.controlAddresses.length, 2);
+    const client = await right.client({ ...web, controlAddresses: [right.control.streamAddress] });
+    await resourceWhen(client, { type: endpointsType, name: "shop/web" }, (one) => one !== undefined);
+    assert.ok(client.connected);
+    await Promise.all([left.close(), right.close()]);
+  });
+
+  it("lets one of two writers of one version win, and tells the other", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    await left.apply(service(80));
+    const versioned = (port: number): string => {
+      const text = JSON.parse(service(port)) as { metadata: Record<string, string> };
+      text.metadata["resourceVersion"] = "1";
+      return JSON.stringify(text);
+    };
+    await right.send("GET", "/v1/resources/Service/shop/web");
+    const both = await Promise.all(
+      [left, right].map((one, index) =>
+        one.send("POST", "/v1/apply", { documents: [{ file: "a", text: versioned(8080 + index) }] }),
+      ),
+    );
+    assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409]);
+    assert.match(both.find(({ status }) => status === 409)?.text ?? "", /RS3001/);
+    await Promise.all([left.close(), right.close()]);
+  });
+
+  it("keep a workload whose control plane died, while its heartbeats come to another one", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    const web = await left.register("web");
+    await until(async () => ((await workloads(right)).length > 0 ? true : undefined));
+    await left.control.close();
+    const status = { inboundAddress: "127.0.0.1:9", ready: true };
+    const answer = await right.send("PUT", `/v1/workloads/${web.workloadId}`, status);
+    assert.equal(answer.status, 200, answer.text);
+    await until(async () => ((await info(right)).replicas?.length === 1 ? true : undefined));
+    assert.deepEqual(answer.json<HeartbeatResponse>().replicas?.streams.includes(right.control.streamAddress), true);
+    assert.equal((await workloads(right)).length, 1);
+    await right.close();
+    await rm(left.home, { recursive: true, force: true });
+  });
+
+  it("exchange the root together, whoever is asked to", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    const follower = (await info(left)).replicas?.find(({ self }) => self)?.leader === true ? right : left;
+    const old = (await follower.send("GET", "/v1/identity/rotation")).json<RotationStatus>().signingRootSha256;
+    assert.equal((await follower.send("POST", "/v1/identity/rotation", {})).status, 200);
+    for (const one of [left, right]) {
+      const done = await until(async () => {
+        const status = (await one.send("GET", "/v1/identity/rotation")).json<RotationStatus>();
+        return status.last?.outcome === "done" ? status : undefined;
+      });
+      assert.notEqual(done.signingRootSha256, old);
+    }
+    await Promise.all([left.close(), right.close()]);
+  });
+
+  it("mark what they read, and refuse heartbeats, while etcd is away; and go on when it is back", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    await left.apply(service(80));
+    await right.send("GET", "/v1/resources/Service/shop/web");
+    const web = await right.register("web");
+    await etcd.kill();
+    await until(async () => (((await info(right)).cutOffMs ?? 0) > 0 ? true : undefined));
+    const read = await right.send("GET", "/v1/resources/Service/shop/web");
+    assert.equal(read.status, 200);
+    assert.match(String(read.headers["ripstop-consistency"]), /^stale; cut-off-ms=[1-9]/);
+    const exact = await right.send("GET", "/v1/resources/Service/shop/web?consistency=linearizable");
+    assert.equal(exact.status, 503);
+    assert.match(exact.text, /RS3091/);
+    const status = { inboundAddress: "127.0.0.1:9", ready: true };
+    const refused = await right.send("PUT", `/v1/workloads/${web.workloadId}`, status);
+    assert.match(refused.text, /RS3090/);
+    await etcd.start();
+    await until(async () => ((await info(right)).cutOffMs === 0 ? true : undefined));
+    assert.equal((await right.send("PUT", `/v1/workloads/${web.workloadId}`, status)).status, 200);
+    const { events } = (await right.send("GET", "/v1/events")).json<{ events: MeshEvent[] }>();
+    assert.deepEqual(
+      events.map(({ type }) => type).filter((type) => type.startsWith("ReplicaC") || type.startsWith("ReplicaB")),
+      ["ReplicaCutOff", "ReplicaBack"],
+    );
+    await until(async () =>
+      (await right.send("GET", "/v1/resources")).headers["ripstop-consistency"] === "linearizable" ? true : undefined,
+    );
+    await Promise.all([left.close(), right.close()]);
+  });
+
+  it("refuse a key file that is not the mesh's, and options that do not go together", async () => {
+    const prefix = `/mesh-${prefixes++}/`;
+    const one = await start(prefix);
+    const other = join(folder, "other.key");
+    await writeFile(other, Buffer.alloc(32, 4).toString("hex"), { mode: 0o600 });
+    const settings = { endpoints: [etcd.endpoint], prefix };
+    await assert.rejects(TestControl.start({ etcd: settings, authorityKeyFile: other }), /RS3062/);
+    await assert.rejects(TestControl.start({ etcd: settings, authorityKeyFile: join(folder, "none") }), /RS3088/);
+    await assert.rejects(TestControl.start({ authorityKeyFile: keyFile }), /RS3089/);
+    await assert.rejects(TestControl.start({ etcd: settings }), /RS3062/);
+    await one.close();
+  });
+});
