@@ -14,3 +14,6 @@ export { RetryBudget, type RetryBudgetOptions } from "./retry-budget.ts";
 export { RingHashPicker } from "./ring-hash-picker.ts";
 export { RoundRobinPicker } from "./round-robin-picker.ts";
 export { WeightedPicker } from "./weighted-picker.ts";
+export { CircuitBreaker, type CircuitLimits } from "./circuit-breaker.ts";
+export { GradientLimiter, type GradientOptions } from "./gradient-limiter.ts";
+export { LatencyQuantile } from "./latency-quantile.ts";

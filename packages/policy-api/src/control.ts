@@ -1,6 +1,6 @@
 // The control side of a policy: a resource kind that compiles to data-plane config.
 
-import type { Service } from "@ripstop/model";
+import type { Service, Workload } from "@ripstop/model";
 import type { Kind, Resource } from "@ripstop/resources";
 
 /** What a policy guards: chosen by the control plane from the policy's target. */
@@ -59,4 +59,6 @@ export interface ServicePolicyKind<Spec = unknown> {
    * asked, of those of one age the first by name (GEP-713, conflict resolution).
    */
   apply(policy: Resource<Spec>, service: Service): Service;
+  /** A workload of such a Service with this policy's part filled in; absent when its own proxy need not know of it. */
+  applyToWorkload?(policy: Resource<Spec>, workload: Workload): Workload;
 }

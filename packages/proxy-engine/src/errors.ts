@@ -309,3 +309,94 @@ export const gatewayListenerUnusable: ErrorKind = defineError({
   cause: "A certificate, key or root of it cannot be read, or its port is used by a listener of another kind.",
   remedy: "Look at the listener's conditions (ripstop describe Gateway NAME) and at its Secrets.",
 });
+
+export const tryTimedOut: ErrorKind = defineError({
+  code: "RS1070",
+  name: "try_timed_out",
+  status: 504,
+  grpcStatus: 4,
+  title: "A try of the request took longer than the time-out for one try",
+  cause:
+    "The instance was too slow for `timeouts.backendRequest` of the route or `timeouts.perTry` of the ResiliencePolicy.",
+  remedy: "Make the service answer sooner, raise the time-out for one try, or allow more retries.",
+});
+
+export const headerTimedOut: ErrorKind = defineError({
+  code: "RS1071",
+  name: "response_header_timed_out",
+  status: 504,
+  grpcStatus: 4,
+  title: "The service did not begin its answer in time",
+  cause: "No response header came within `timeouts.responseHeader` of the ResiliencePolicy.",
+  remedy: "Make the service answer sooner, or raise `timeouts.responseHeader`.",
+});
+
+export const bodyTimedOut: ErrorKind = defineError({
+  code: "RS1072",
+  name: "body_timed_out",
+  status: 504,
+  grpcStatus: 4,
+  title: "The answer took too long from its header to its end",
+  cause: "The body did not end within `timeouts.body` of the ResiliencePolicy.",
+  remedy: "Send less, or sooner, or raise `timeouts.body`; streams without an end need it unset.",
+});
+
+export const streamIdle: ErrorKind = defineError({
+  code: "RS1073",
+  name: "stream_idle",
+  status: 504,
+  grpcStatus: 4,
+  title: "Nothing passed through the request or tunnel for too long",
+  cause: "Neither side sent anything for `timeouts.streamIdle` of the ResiliencePolicy.",
+  remedy: "Let one side send something now and then (a ping of the protocol inside), or raise `timeouts.streamIdle`.",
+});
+
+export const connectTimedOut: ErrorKind = defineError({
+  code: "RS1074",
+  name: "connect_timed_out",
+  status: 504,
+  grpcStatus: 14,
+  title: "No connection to the service came about in time",
+  cause: "The instance's host is down or drops packets, or it is too busy to accept within `timeouts.connect`.",
+  remedy: "See whether the instance runs and no firewall drops its packets, or raise `timeouts.connect`.",
+});
+
+export const circuitOpen: ErrorKind = defineError({
+  code: "RS1075",
+  name: "circuit_open",
+  status: 503,
+  grpcStatus: 8,
+  title: "Too much is under way to the service: a limit of its ResiliencePolicy is reached",
+  cause: "The service answers slower than requests arrive; the message names the limit.",
+  remedy: "Add instances, slow the clients down, or raise the limit under `limits` of the ResiliencePolicy.",
+});
+
+export const concurrencyLimited: ErrorKind = defineError({
+  code: "RS1076",
+  name: "concurrency_limited",
+  status: 503,
+  grpcStatus: 8,
+  title: "The service became slower, so fewer requests at a time are sent to it",
+  cause: "Its latency rose above its usual one, and the adaptive limit (`adaptiveConcurrency`) fell.",
+  remedy: "Add instances or find out what made it slow; the limit rises by itself when latency falls.",
+});
+
+export const loadShed: ErrorKind = defineError({
+  code: "RS1077",
+  name: "load_shed",
+  status: 503,
+  grpcStatus: 8,
+  title: "The service has too much to do and refuses requests of this priority",
+  cause: "The requests under way reached the share of the limit (`loadShedding`) that this priority may use.",
+  remedy: "Try again after the time in Retry-After; add instances, or give requests that matter a higher priority.",
+});
+
+export const deadlinePassed: ErrorKind = defineError({
+  code: "RS1078",
+  name: "deadline_passed",
+  status: 504,
+  grpcStatus: 4,
+  title: "The caller's deadline passed before the request was handed on",
+  cause: "grpc-timeout or x-request-timeout-ms allowed less time than it took to get here.",
+  remedy: "Allow more time, or make the hops before this one quicker; nothing was done for this request.",
+});

@@ -22,6 +22,18 @@ export const REQUEST_DURATION: MetricName = metric(
 export const REQUEST_BYTES: MetricName = metric("ripstop_request_bytes_total", "Bytes of request bodies.");
 export const RESPONSE_BYTES: MetricName = metric("ripstop_response_bytes_total", "Bytes of response bodies.");
 export const RETRIES: MetricName = metric("ripstop_retries_total", "Requests tried again, by outcome.");
+export const HEDGES: MetricName = metric(
+  "ripstop_hedged_requests_total",
+  "Requests that were sent to a second instance because the first had not answered, by service.",
+);
+export const TIMEOUTS: MetricName = metric(
+  "ripstop_timeouts_total",
+  "Requests ended by a time-out, by service and by which time-out it was.",
+);
+export const LOAD_REFUSALS: MetricName = metric(
+  "ripstop_load_refusals_total",
+  "Requests refused because too much was under way, by service and by which limit it was.",
+);
 export const MIRRORED: MetricName = metric(
   "ripstop_mirrored_requests_total",
   "Copies of requests sent to mirrors, by destination and result: a status class, failed, or dropped by the proxy.",

@@ -17,7 +17,7 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
   const workload = view.workload(id);
   if (workload === undefined) return undefined;
   const { namespace, serviceAccount, spiffeId, labels, ports } = workload;
-  return {
+  const compiled: Workload = {
     id,
     namespace,
     serviceAccount,
@@ -39,6 +39,15 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
       ? {}
       : { gateway: { gateways: workload.gateway.names.map((name) => `${namespace}/${name}`) } }),
   };
+  // Of several services that say something the first counts: it is applied last.
+  return view
+    .servicesOf(workload)
+    .toReversed()
+    .flatMap((service) => {
+      const [serviceNamespace = "", name = ""] = service.split("/");
+      return view.attachedTo(serviceNamespace, name);
+    })
+    .reduce((result, { policyKind, policy }) => policyKind.applyToWorkload?.(policy, result) ?? result, compiled);
 }
 
 /** Label of a Namespace: "deny" lets its workloads call declared hosts only, "allow" any. */

@@ -401,6 +401,46 @@ describe("Compiler", () => {
     compiler.close();
   });
 
+  it("tells the workloads behind a service what its policy says of them, and no others", async () => {
+    const { store, registry } = bench;
+    const compiler = new Compiler({
+      store,
+      registry,
+      policyKinds: [],
+      servicePolicyKinds,
+      trustDomain: "mesh.local",
+      bundle: () => bundle,
+    });
+    const limit = (id: string): number | undefined => {
+      const found = compiler.get(workloadType.typeUrl, id, { proxyId: id, identity: "" });
+      return found === undefined ? undefined : workloadType.decode(found.bytes).shedding?.maxRequests;
+    };
+    const shedding = (name: string, on: string, maximum: number): object => ({
+      apiVersion: "ripstop.mesh/v1alpha1",
+      kind: "ResiliencePolicy",
+      metadata: { name, namespace: "shop" },
+      spec: { targetRefs: [{ kind: "Service", name: on }], loadShedding: { maximum } },
+    });
+    await bench.register("a");
+    await bench.register("b", { service: "web" });
+    const changed: string[] = [];
+    compiler.watch((type, names) => changed.push(...names.map((name) => `${type} ${name}`)));
+    assert.deepEqual([limit("shop/a"), limit("shop/b")], [undefined, undefined]);
+    await bench.apply(shedding("some", "catalog", 7));
+    assert.deepEqual([limit("shop/a"), limit("shop/b")], [7, undefined]);
+    assert.ok(changed.some((name) => name.endsWith("Workload shop/a")));
+    assert.ok(!changed.some((name) => name.endsWith("Workload shop/b")), changed.join());
+    // Of several services that select it the first by name counts.
+    await bench.apply(
+      service("all", { selector: { app: "catalog" }, ports: [{ port: 80 }] }),
+      shedding("all", "all", 3),
+    );
+    assert.equal(limit("shop/a"), 3);
+    await bench.delete("ResiliencePolicy/shop/all", "ResiliencePolicy/shop/some");
+    assert.equal(limit("shop/a"), undefined);
+    compiler.close();
+  });
+
   it("tells places, weights and subsets of instances by their labels", async () => {
     const { store, registry } = bench;
     const options = { store, registry, policyKinds: [], trustDomain: "mesh.local", bundle: () => bundle };

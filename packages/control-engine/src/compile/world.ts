@@ -26,6 +26,8 @@ export interface WorldView extends GatewayReads {
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
+  /** "NAMESPACE/NAME" of every service that selects a workload, in order. */
+  servicesOf(workload: RegisteredWorkload): readonly string[];
   /** The policy of each kind that is attached to a service and wins there (GEP-713), in the order of kinds. */
   attachedTo(namespace: string, name: string): readonly AttachedPolicy[];
   /** The ExternalService that is for a host when callers of a namespace name it. */
@@ -150,6 +152,10 @@ export class World {
       policiesGuarding: (workload) => {
         read(`guards:${workload.id}`);
         return this.#policies.guarding(this.#facts(workload));
+      },
+      servicesOf: (workload) => {
+        read(`guards:${workload.id}`);
+        return this.#servicesSelecting(workload);
       },
       attachedTo: (namespace, name) => {
         read(`attached:${namespace}/${name}`);

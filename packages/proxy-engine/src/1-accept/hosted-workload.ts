@@ -8,6 +8,7 @@ import {
   type BackendTls,
   type BootstrapWorkload,
   type InboundPort,
+  type LoadShedding,
   type Locality,
   type Workload,
 } from "@ripstop/model";
@@ -19,6 +20,7 @@ import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { HostTable } from "../4-route/host-table.ts";
+import { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { newBackendDialer } from "../7-connect/backend-dialer.ts";
 import { Connector, type BackendDialer, type PlainTarget } from "../7-connect/connector.ts";
@@ -88,6 +90,10 @@ export class HostedWorkload implements OutboundContext {
   readonly egress: EgressGuard;
   /** Inbound exchanges under way. */
   readonly exchanges: Set<Recheckable> = new Set();
+  /** When inbound requests with a deadline end (monotonic ms), by their x-request-id. */
+  readonly deadlines: Map<string, number> = new Map();
+  /** Refuses what is too much; undefined when nothing is. */
+  shedder: LoadShedder | undefined = undefined;
   /** Live raw connections, inbound and outbound. */
   readonly tunnels: Set<LiveTunnel> = new Set();
   /** Live HTTP connections of the application. */
@@ -124,6 +130,7 @@ export class HostedWorkload implements OutboundContext {
         onWorkloadChanged: (workload) => {
           this.#forgetPools(workload);
           this.#placed(workload.locality);
+          this.#useShedding(workload.shedding);
           this.#recheck();
           options.onPolicies();
           options.onChanged();
@@ -386,6 +393,12 @@ export class HostedWorkload implements OutboundContext {
       this.#clientPools.delete(key);
       pool.retire();
     }
+  }
+
+  #useShedding(config: LoadShedding | undefined): void {
+    if (config === undefined || config.maxRequests === 0) this.shedder = undefined;
+    else if (this.shedder === undefined) this.shedder = new LoadShedder(config);
+    else this.shedder.config = config;
   }
 
   #checkSessions(): void {

@@ -33,6 +33,8 @@ export interface OutboundContext {
   edge(endpoint: UpstreamEndpoint | undefined, fallback: string, protocol: string): Edge;
   /** Live HTTP connections of the application. */
   readonly sessions: SessionRegistry;
+  /** When inbound requests with a deadline end (monotonic ms), by their x-request-id. */
+  readonly deadlines: ReadonlyMap<string, number>;
   /** Live raw connections. */
   readonly tunnels: Set<LiveTunnel>;
 }

@@ -3,7 +3,8 @@
 import type { HeaderList, RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { Conn } from "@ripstop/net";
 import type { HostPort } from "../2-identify/authority.ts";
-import { declaredTarget, OutboundExchange, type DeclaredTarget } from "../7-connect/outbound-exchange.ts";
+import { declaredTarget, type DeclaredTarget } from "../7-connect/exchange-start.ts";
+import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
 import type { OutboundContext } from "./outbound-context.ts";
 

@@ -1,6 +1,13 @@
 // A service as one hosted workload reaches it: its endpoints, their connections, its settings. Subscribed while in use.
 
-import { EndpointSet, OutlierDetector, RetryBudget } from "@ripstop/balance";
+import {
+  CircuitBreaker,
+  EndpointSet,
+  GradientLimiter,
+  LatencyQuantile,
+  OutlierDetector,
+  RetryBudget,
+} from "@ripstop/balance";
 import type { Clock } from "@ripstop/core";
 import type { HeaderList } from "@ripstop/http";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
@@ -17,9 +24,11 @@ import {
   type SessionPersistence,
 } from "@ripstop/model";
 import type { BackendDialer, Connector } from "../7-connect/connector.ts";
+import type { PoolLimits } from "../7-connect/http-pool.ts";
 import { balanceSettings, outlierOptions, pickerFactory } from "./balance-settings.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { noteLoadReport, restMs } from "./load-reports.ts";
+import { limitsEndpoints, resilienceSettings, type ResilienceSettings } from "./resilience-settings.ts";
 import { RequestKeys, type Caller } from "./request-keys.ts";
 import { UpstreamEndpoint } from "./upstream-endpoint.ts";
 
@@ -48,9 +57,9 @@ export interface ClusterOwner {
 }
 
 const DEFAULT_RETRIES = 2;
-const DEFAULT_BUDGET_PERCENT = 20;
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
-const RETRIES_PER_SECOND = 3;
+/** Time-outs of one service are logged this often at most. */
+const LOG_EVERY_MS = 1_000;
 
 function clusterSettings(service: Service | undefined): ClusterSettings {
   const resilience = service?.resilience;
@@ -81,8 +90,17 @@ export class Cluster {
   /** Undefined when the service does not exist. */
   config: Service | undefined;
   settings: ClusterSettings = clusterSettings(undefined);
+  resilience: ResilienceSettings = resilienceSettings(undefined);
   readonly endpoints: EndpointSet<UpstreamEndpoint>;
   budget: RetryBudget;
+  /** Requests are counted by one of the next two. */
+  guarded = false;
+  /** Fixed limits; undefined when there are none. */
+  breaker: CircuitBreaker | undefined = undefined;
+  /** The adaptive limit of the whole service; undefined when there is none. */
+  limiter: GradientLimiter | undefined = undefined;
+  /** Recent latencies; undefined when nobody asks for them. */
+  latencies: LatencyQuantile | undefined = undefined;
   /** Frontends that hold it. */
   users = 0;
   /** Makes the keys of requests; undefined when nothing wants one. */
@@ -93,10 +111,13 @@ export class Cluster {
   readonly #outliers = new OutlierDetector(outlierOptions(undefined));
   readonly #byKey = new Map<string, UpstreamEndpoint>();
   readonly #subscriptions: Subscription[] = [];
+  readonly #poolLimits: PoolLimits = new LivePoolLimits(this);
   #checker: HealthChecker | undefined = undefined;
   #serviceKnown = false;
   #endpointsKnown = false;
   #closed = false;
+  #loggedAtMs = Number.NEGATIVE_INFINITY;
+  #unlogged = 0;
 
   constructor(service: string, owner: ClusterOwner) {
     this.service = service;
@@ -170,6 +191,18 @@ export class Cluster {
     this.#configure(false);
   }
 
+  /** How many time-outs were passed over since the one that was logged last; -1 when this one is to be passed over too. */
+  timeoutsToLog(nowMs: number): number {
+    if (nowMs - this.#loggedAtMs < LOG_EVERY_MS) {
+      this.#unlogged++;
+      return -1;
+    }
+    const others = this.#unlogged;
+    this.#loggedAtMs = nowMs;
+    this.#unlogged = 0;
+    return others;
+  }
+
   /** The declared port; `port` 0 means 80 if there is one, else the first. */
   port(port: number): ServicePort | undefined {
     const ports = this.config?.ports;
@@ -210,7 +243,6 @@ export class Cluster {
   }
 
   #onService(service: Service | undefined): void {
-    const budgetChanged = service?.resilience?.retryBudgetPercent !== this.config?.resilience?.retryBudgetPercent;
     const balancingBefore = JSON.stringify(this.config?.loadBalancing);
     const startsChanged = plainStarts(service) !== plainStarts(this.config);
     this.config = service;
@@ -222,7 +254,7 @@ export class Cluster {
       this.#checkHealth();
     }
     if (startsChanged) this.renewPlain();
-    if (budgetChanged) this.budget = this.#newBudget();
+    this.#useResilience(resilienceSettings(service?.resilience));
     this.#owner.onClusterChanged(this);
   }
 
@@ -239,6 +271,7 @@ export class Cluster {
         known = new UpstreamEndpoint(endpoint, this.service, {
           connector: this.#owner.connector,
           timeout: () => this.settings.connectTimeoutMs,
+          limits: this.#poolLimits,
           proxyProtocol: ({ targetPorts }, port) =>
             this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.proxyProtocol ??
             ProxyProtocol.NONE,
@@ -251,6 +284,7 @@ export class Cluster {
             return this.backendTls(found);
           },
         });
+        known.limiter = this.#newLimiter(true);
         this.#byKey.set(key, known);
       } else {
         known.update(endpoint);
@@ -264,6 +298,33 @@ export class Cluster {
     }
     this.endpoints.replace(list, this.#owner.clock.monotonicMs());
     this.#owner.onClusterChanged(this);
+  }
+
+  /** Takes over settings; what counts what is under way goes on counting. */
+  #useResilience(settings: ResilienceSettings): void {
+    const before = this.resilience;
+    this.resilience = settings;
+    if (settings.budgetShare !== before.budgetShare || settings.budgetPerSecond !== before.budgetPerSecond)
+      this.budget = this.#newBudget();
+    const { maxRequests, maxRetries, hedgePercentile, adaptive } = settings;
+    if (maxRequests === 0 && maxRetries === 0) this.breaker = undefined;
+    else if (this.breaker === undefined) this.breaker = new CircuitBreaker({ maxRequests, maxRetries });
+    else this.breaker.limits = { maxRequests, maxRetries };
+    if (hedgePercentile !== before.hedgePercentile)
+      this.latencies = hedgePercentile === 0 ? undefined : new LatencyQuantile(hedgePercentile);
+    const bounds = (limits: ResilienceSettings): string =>
+      `${limits.adaptive?.scope} ${limits.adaptive?.minLimit} ${limits.adaptive?.maxLimit}`;
+    if (adaptive === undefined || bounds(settings) !== bounds(before)) {
+      this.limiter = this.#newLimiter(false);
+      for (const endpoint of this.#byKey.values()) endpoint.limiter = this.#newLimiter(true);
+    }
+    this.guarded = this.breaker !== undefined || this.limiter !== undefined;
+  }
+
+  #newLimiter(ofEndpoint: boolean): GradientLimiter | undefined {
+    const { adaptive } = this.resilience;
+    if (adaptive === undefined || limitsEndpoints(this.resilience) !== ofEndpoint) return undefined;
+    return new GradientLimiter({ minLimit: adaptive.minLimit, maxLimit: adaptive.maxLimit });
   }
 
   /** Puts the settings of balancing in force; with `anew` also the pickers, which forget what they learnt. */
@@ -306,7 +367,24 @@ export class Cluster {
   }
 
   #newBudget(): RetryBudget {
-    const percent = this.config?.resilience?.retryBudgetPercent || DEFAULT_BUDGET_PERCENT;
-    return new RetryBudget({ share: percent / 100, minPerSecond: RETRIES_PER_SECOND }, this.#owner.clock.monotonicMs());
+    const { budgetShare: share, budgetPerSecond: minPerSecond } = this.resilience;
+    return new RetryBudget({ share, minPerSecond }, this.#owner.clock.monotonicMs());
+  }
+}
+
+/** Limits of pools as the settings of a cluster say them now. */
+class LivePoolLimits implements PoolLimits {
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  get idleMs(): number {
+    return this.#cluster.resilience.connectionIdleMs;
+  }
+
+  get maxConnections(): number {
+    return this.#cluster.resilience.maxConnections;
   }
 }

@@ -1,11 +1,11 @@
 // One endpoint of a service with the connections to it.
 
-import { EndpointState } from "@ripstop/balance";
+import { EndpointState, type GradientLimiter } from "@ripstop/balance";
 import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ripstop/model";
 import type { Connecting, DialEvents } from "@ripstop/net";
 import type { BackendDialer, ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
 import { proxyHeader } from "../7-connect/proxy-header.ts";
-import type { HttpPool } from "../7-connect/http-pool.ts";
+import type { HttpPool, PoolLimits } from "../7-connect/http-pool.ts";
 import { sessionToken } from "./sessions.ts";
 import type { Edge } from "../telemetry/edge.ts";
 
@@ -13,6 +13,8 @@ import type { Edge } from "../telemetry/edge.ts";
 export interface EndpointConnecting {
   readonly connector: Connector;
   readonly timeout: ConnectTimeout;
+  /** How many, and for how long when nobody uses them. */
+  readonly limits?: PoolLimits;
   /** The header that a plain endpoint wants on a port of it. */
   proxyProtocol(endpoint: Endpoint, port: number): ProxyProtocol;
   /** The TLS that a plain endpoint wants on a port of it; undefined for none. */
@@ -38,6 +40,8 @@ export class UpstreamEndpoint extends EndpointState {
   readonly hbone: boolean;
   /** Telemetry slots by protocol, made at first use. */
   readonly edges: (Edge | undefined)[] = [];
+  /** Its own adaptive limit; undefined when it has none. */
+  limiter: GradientLimiter | undefined = undefined;
   readonly #connecting: EndpointConnecting;
   readonly #connector: Connector;
   readonly #connectTimeout: ConnectTimeout;
@@ -97,10 +101,13 @@ export class UpstreamEndpoint extends EndpointState {
     const key = http2 ? port : -port;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      if (this.mesh) pool = this.#connector.meshPool(this.model, port, this.#connectTimeout);
+      if (this.mesh) pool = this.#connector.meshPool(this.model, port, this.#connectTimeout, this.#connecting.limits);
       else if (this.hbone)
         pool = this.#connector.tunnelledPool(this.tunnels, this.plainAddress(port), http2, this.#connectTimeout);
-      else pool = this.#connector.plainPool(this.#plainTarget(port), http2, this.#connectTimeout);
+      else {
+        const { limits } = this.#connecting;
+        pool = this.#connector.plainPool(this.#plainTarget(port), http2, this.#connectTimeout, limits);
+      }
       this.#pools.set(key, pool);
     }
     return pool;

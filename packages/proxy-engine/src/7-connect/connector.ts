@@ -25,7 +25,7 @@ import {
 } from "../settings.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
-import type { HttpPool } from "./http-pool.ts";
+import type { HttpPool, PoolLimits } from "./http-pool.ts";
 import { TunnelDial, type TunnelTo } from "./tunnel-dial.ts";
 
 /** What a connector needs. */
@@ -77,8 +77,8 @@ export class Connector {
   }
 
   /** HTTP/2 over mutual TLS to a peer's proxy, for one workload port. */
-  meshPool(endpoint: Endpoint, port: number, connectTimeout: ConnectTimeout): HttpPool {
-    return this.#tlsPool(endpoint, meshServerName(endpoint.id, port), connectTimeout);
+  meshPool(endpoint: Endpoint, port: number, connectTimeout: ConnectTimeout, limits?: PoolLimits): HttpPool {
+    return this.#tlsPool(endpoint, meshServerName(endpoint.id, port), connectTimeout, limits);
   }
 
   /** Tunnels over mutual TLS to a proxy of another mesh, for all ports of a workload: it is not told by a server name. */
@@ -86,7 +86,12 @@ export class Connector {
     return this.#tlsPool(endpoint, "", connectTimeout);
   }
 
-  #tlsPool(endpoint: Endpoint, serverName: string | undefined, connectTimeout: ConnectTimeout): HttpPool {
+  #tlsPool(
+    endpoint: Endpoint,
+    serverName: string | undefined,
+    connectTimeout: ConnectTimeout,
+    limits?: PoolLimits,
+  ): HttpPool {
     const { clock, flush, tls, workloadId, random } = this.#options;
     const { host, port: tlsPort } = parseAuthority(endpoint.address) ?? { host: "", port: 0 };
     const expectedPeerId = endpoint.spiffeId;
@@ -107,12 +112,19 @@ export class Connector {
         );
       },
     };
-    return this.#keep(new Http2Pool({ dialer, clock, flush, idleMs: MESH_IDLE_MS, maxAgeMs: MESH_MAX_AGE_MS, random }));
+    const options = { dialer, clock, flush, idleMs: MESH_IDLE_MS, maxAgeMs: MESH_MAX_AGE_MS, random };
+    return this.#keep(new Http2Pool(limits === undefined ? options : { ...options, limits }));
   }
 
   /** Plain HTTP to an application: HTTP/2 with prior knowledge, or HTTP/1.1. */
-  plainPool(target: PlainTarget, http2: boolean, connectTimeout: ConnectTimeout = defaultConnectTimeout): HttpPool {
+  plainPool(
+    target: PlainTarget,
+    http2: boolean,
+    connectTimeout: ConnectTimeout = defaultConnectTimeout,
+    limits?: PoolLimits,
+  ): HttpPool {
     const { clock, flush, random } = this.#options;
+    const own = limits === undefined ? {} : { limits };
     const dialer = {
       address: formatAuthority(target.host, target.port),
       get timeoutMs(): number {
@@ -122,9 +134,9 @@ export class Connector {
     };
     if (http2)
       return this.#keep(
-        new Http2Pool({ dialer, clock, flush, random, idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS }),
+        new Http2Pool({ dialer, clock, flush, random, idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS, ...own }),
       );
-    return this.#keep(new Http1Pool({ dialer, clock, random, ...PLAIN_HTTP1 }));
+    return this.#keep(new Http1Pool({ dialer, clock, random, ...PLAIN_HTTP1, ...own }));
   }
 
   /** Plain HTTP to an application behind a proxy of another mesh, each connection in a tunnel of its own. */

@@ -2,6 +2,7 @@
 // on the other, back-pressure both ways. What to connect to, and whether to try again, is decided by the two kinds of
 // exchange (outbound and inbound) that extend this.
 
+import type { ErrorKind } from "@ripstop/core";
 import {
   HeaderList,
   httpDate,
@@ -15,7 +16,7 @@ import { WheelTimer } from "@ripstop/net";
 import { removeMeshFields } from "../5-filter/request-duties.ts";
 import type { Engine } from "../engine.ts";
 import { spendForward } from "../5-filter/max-forwards.ts";
-import { requestTimedOut, tooManyWaiting, traceRefused, upstreamReset } from "../errors.ts";
+import { tooManyWaiting, traceRefused, upstreamReset } from "../errors.ts";
 import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { HttpPool } from "./http-pool.ts";
@@ -222,9 +223,19 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     }
   }
 
-  /** The deadline of the exchange passed. */
-  protected timedOut(message: string): void {
-    this.refuse(refusal(requestTimedOut, message));
+  /** A time-out of the exchange passed. */
+  protected timedOut(kind: ErrorKind, message: string): void {
+    this.abort(refusal(kind, message));
+  }
+
+  /** Last edits of the request; false when it is not to be sent any more, and the exchange was refused. */
+  protected beforeSend(): boolean {
+    return true;
+  }
+
+  /** The whole request is here, and it has no body. */
+  protected get bodyless(): boolean {
+    return this.#requestEnded && this.bytesSent === 0 && this.#requestTrailers === undefined;
   }
 
   /** Ends the exchange at once in both directions. */
@@ -298,6 +309,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   attemptOpened(attempt: Attempt): void {
     const stream = attempt.stream;
     if (stream === undefined) return;
+    if (!this.beforeSend()) return;
     const request = this.request;
     if (request.expectsContinue) {
       // The proxy has room for the body, so it says so itself; the upstream need not be asked.

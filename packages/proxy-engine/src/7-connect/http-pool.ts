@@ -18,6 +18,13 @@ export interface StreamWaiter extends ClientStreamHandler {
   onNoStream(cause: string, overloaded: boolean): void;
 }
 
+/** Limits of a pool that may change while it lives; 0 stands for the pool's own. */
+export interface PoolLimits {
+  /** Unused connections close after this time, in milliseconds. */
+  readonly idleMs: number;
+  readonly maxConnections: number;
+}
+
 /** Connections to one destination under one identity. */
 export interface HttpPool {
   /** Opens a stream now or when a connection is free; exactly one of `onStream` and `onNoStream` follows, maybe at once. */

@@ -11,7 +11,7 @@ import {
   type DialEvents,
 } from "@ripstop/net";
 import { AGE_SPREAD, POOL_WAIT_MS } from "../settings.ts";
-import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+import type { HttpPool, PoolLimits, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 import type { PoolDialer } from "./http2-pool.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
@@ -26,6 +26,8 @@ export interface Http1PoolOptions {
   readonly idleMs: number;
   /** Default 8,192. */
   readonly maxConnections?: number;
+  /** In place of idleMs and maxConnections where it says something. */
+  readonly limits?: PoolLimits;
   /** A connection ends after its exchange at this age, give or take AGE_SPREAD; default never. */
   readonly maxAgeMs?: number;
   /** A connection ends after so many exchanges; default never. */
@@ -49,14 +51,20 @@ export class Http1Pool implements HttpPool {
   readonly #idle: Http1Upstream[] = [];
   readonly #dialing = new Set<Dialing>();
   readonly #waiting = new WaitQueue();
-  readonly #maxConnections: number;
   #retired = false;
   #idleMs: number;
 
   constructor(options: Http1PoolOptions) {
     this.options = options;
-    this.#idleMs = options.idleMs;
-    this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+    this.#idleMs = options.limits?.idleMs || options.idleMs;
+  }
+
+  get #maxConnections(): number {
+    return this.options.limits?.maxConnections || (this.options.maxConnections ?? MAX_CONNECTIONS);
+  }
+
+  get #longestIdleMs(): number {
+    return this.options.limits?.idleMs || this.options.idleMs;
   }
 
   get address(): string {
@@ -112,7 +120,7 @@ export class Http1Pool implements HttpPool {
   /** Closes connections that nobody used for long, and sends away who waited for long. Called once a second. */
   closeIdle(nowMs: number): void {
     this.#waiting.expire(nowMs, Math.max(POOL_WAIT_MS, this.options.dialer.timeoutMs));
-    this.#idleMs = Math.min(this.options.idleMs, this.#idleMs * FORGET_FACTOR);
+    this.#idleMs = Math.min(this.#longestIdleMs, this.#idleMs * FORGET_FACTOR);
     for (const connection of [...this.#idle]) {
       if (nowMs - connection.idleSinceMs < this.#idleMs) break;
       connection.conn.destroy();

@@ -11,7 +11,7 @@ import {
 } from "@ripstop/http2";
 import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents, FlushScheduler, TlsInfo } from "@ripstop/net";
 import { AGE_SPREAD, POOL_WAIT_MS, SETTINGS_TIMEOUT_MS } from "../settings.ts";
-import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
+import type { HttpPool, PoolLimits, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 /** How a pool makes connections. */
@@ -30,6 +30,8 @@ export interface Http2PoolOptions {
   readonly flush: FlushScheduler;
   /** Idle connections close after this time. */
   readonly idleMs: number;
+  /** In place of idleMs and of the usual number of connections where it says something. */
+  readonly limits?: PoolLimits;
   /** Connections are replaced at this age, give or take AGE_SPREAD; default never. */
   readonly maxAgeMs?: number;
   /** Numbers in [0, 1), for the spread of ages. */
@@ -125,10 +127,10 @@ export class Http2Pool implements HttpPool, DialEvents {
    */
   closeIdle(nowMs: number): void {
     this.#waiting.expire(nowMs, Math.max(POOL_WAIT_MS, this.options.dialer.timeoutMs));
+    const idleMs = this.options.limits?.idleMs || this.options.idleMs;
     for (const connection of [...this.#open]) {
       connection.checkPeer();
-      if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > this.options.idleMs)
-        connection.closeWhenIdle();
+      if (connection.http2.activeStreams === 0 && nowMs - connection.lastUsedMs > idleMs) connection.closeWhenIdle();
       else if (connection.usable && nowMs >= connection.replaceAtMs) this.#replace(connection, nowMs);
     }
   }
@@ -202,7 +204,8 @@ export class Http2Pool implements HttpPool, DialEvents {
 
   /** One dial at a time, and none while a new connection is about to take more. */
   #dialIfNeeded(): void {
-    if (this.#dialing !== undefined || this.#open.length >= MAX_CONNECTIONS) return;
+    const most = this.options.limits?.maxConnections || MAX_CONNECTIONS;
+    if (this.#dialing !== undefined || this.#open.length >= most) return;
     for (const connection of this.#open) if (connection.starting) return;
     this.#dialing = this.options.dialer.dial(this);
   }

@@ -5,30 +5,37 @@ import { Protocol, type InboundPort } from "@ripstop/model";
 import type { Denial, Disturbance, RequestInfo } from "@ripstop/policy-api/proxy";
 import { splitTarget } from "@ripstop/routing";
 import { WheelTimer } from "@ripstop/net";
+import { metricNames } from "@ripstop/telemetry";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import { parseAuthority } from "../2-identify/authority.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
+import type { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
 import { applyInboundDuties } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
 import {
   applicationUnreachable,
+  deadlinePassed,
   invalidPath,
+  loadShed,
   missingHost,
   policyNotInForce,
   portNotServed,
+  requestTimedOut,
   tooManyExchanges,
   upstreamReset,
 } from "../errors.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
 import { DisturbedStream } from "./disturbed-stream.ts";
-import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
+import { allowedMs, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
 import { isIdempotent } from "./retry-rules.ts";
 
+/** What is shed may come again a little later. */
+const RETRY_SOON: readonly (readonly [string, string])[] = [["retry-after", "1"]];
 /** One judgement at a time: filters may not keep the view. */
 const view = new RequestView();
 
@@ -72,8 +79,15 @@ export class InboundExchange extends HttpExchange {
   #retried = 0;
   #isGrpc = false;
   #sourceService = "";
-  /** Runs while a gRPC call that names a deadline is under way. */
+  /** Runs while a request that names a deadline is under way. */
   #deadline: WheelTimer | undefined = undefined;
+  /** Monotonic milliseconds, while #deadline is set. */
+  #endsAtMs = 0;
+  /** Who counted this exchange in. */
+  #shedder: LoadShedder | undefined = undefined;
+  /** From the start to the head of the answer, for #shedder; -1 before. */
+  #headMs = -1;
+  #wasSlow = false;
   /** Runs while a fault holds the request up. */
   #delay: WheelTimer | undefined = undefined;
   /** The way back, while a fault disturbs it. */
@@ -112,7 +126,9 @@ export class InboundExchange extends HttpExchange {
     }
     auditRequest(this.#workload, view);
     if (this.answeredAsLast()) return;
-    if (this.#isGrpc) this.#watchDeadline();
+    const { shedder } = this.#workload;
+    if (shedder !== undefined && !this.#admit(shedder)) return;
+    if (!this.#watchDeadline()) return;
     const { chain } = this.#workload.view;
     if (chain?.counts === true && this.#counted(chain)) return;
     this.#forward();
@@ -199,14 +215,57 @@ export class InboundExchange extends HttpExchange {
     return denial === undefined ? undefined : denialRefusal(denial);
   }
 
-  /** The caller's deadline holds here too: whoever calls may not watch over it, and its work is in vain after it. */
-  #watchDeadline(): void {
-    const limitMs = grpcTimeoutMs(this.request.headers.get("grpc-timeout"));
-    if (limitMs === 0) return;
-    this.#deadline = new WheelTimer(() =>
-      this.timedOut(`the application of ${this.#workload.id} did not answer within ${limitMs} ms`),
-    );
+  /** Counts the request in, or refuses it when the workload has too much to do for one of its priority. */
+  #admit(shedder: LoadShedder): boolean {
+    const priority = shedder.priorityOf(view);
+    if (shedder.tryEnter(priority)) {
+      this.#shedder = shedder;
+      return true;
+    }
+    const { name, help } = metricNames.LOAD_REFUSALS;
+    const service = this.#workload.view.workload?.service ?? "";
+    this.engine.metrics.counter(name, help, { service, limit: `shedding ${priority.name}` }).add(1);
+    const { id } = this.#workload;
+    this.refuse({
+      ...refusal(loadShed, `${id} has too much to do for requests of priority ${priority.name}`),
+      detail: `${id} has ${shedder.inflight} requests under way; its limit is ${shedder.limit}, of which priority ${priority.name} may use ${priority.share * 100} %`,
+      headers: RETRY_SOON,
+    });
+    return false;
+  }
+
+  /**
+   * The caller's deadline holds here too: whoever calls may not watch over it, and its work is in vain after it. False when
+   * it has passed already, and the request was refused.
+   */
+  #watchDeadline(): boolean {
+    const limitMs = allowedMs(this.request.headers, this.#isGrpc);
+    if (limitMs === NO_LIMIT) return true;
+    if (limitMs <= 0) {
+      this.refuse(refusal(deadlinePassed, "the caller allows no more time"));
+      return false;
+    }
+    this.#endsAtMs = this.startedMs + limitMs;
+    this.#deadline = new WheelTimer(() => {
+      this.#wasSlow = true;
+      this.timedOut(requestTimedOut, `the application of ${this.#workload.id} did not answer within ${limitMs} ms`);
+    });
     this.engine.wheel.schedule(this.#deadline, limitMs);
+    const requestId = this.request.headers.get("x-request-id") ?? "";
+    this.#workload.deadlines.set(requestId, this.#endsAtMs);
+    return true;
+  }
+
+  /** The application hears how much time is left; what is too late is not begun. */
+  protected override beforeSend(): boolean {
+    if (this.#deadline === undefined) return true;
+    const leftMs = this.#endsAtMs - this.engine.clock.monotonicMs();
+    if (leftMs <= 0) {
+      this.refuse(refusal(deadlinePassed, `the caller's time was over before ${this.#workload.id} could begin`));
+      return false;
+    }
+    writeAllowed(this.request.headers, leftMs, this.#isGrpc);
+    return true;
   }
 
   #connect(port: InboundPort): void {
@@ -219,6 +278,7 @@ export class InboundExchange extends HttpExchange {
   }
 
   protected override editResponse(head: ResponseHead): void {
+    if (this.#shedder !== undefined) this.#headMs = this.engine.clock.monotonicMs() - this.startedMs;
     this.distrustAnswer(head);
   }
 
@@ -248,8 +308,21 @@ export class InboundExchange extends HttpExchange {
 
   protected override attemptDone(_attempt: Attempt): void {}
 
+  #forgetDeadline(deadline: WheelTimer): void {
+    this.engine.wheel.cancel(deadline);
+    const { deadlines } = this.#workload;
+    const requestId = this.request.headers.get("x-request-id") ?? "";
+    if (deadlines.get(requestId) === this.#endsAtMs) deadlines.delete(requestId);
+  }
+
+  #leave(shedder: LoadShedder): void {
+    const nowMs = this.engine.clock.monotonicMs();
+    shedder.leave(this.#wasSlow ? nowMs - this.startedMs : this.#headMs, nowMs, this.#wasSlow);
+  }
+
   protected override record(): void {
-    if (this.#deadline !== undefined) this.engine.wheel.cancel(this.#deadline);
+    if (this.#deadline !== undefined) this.#forgetDeadline(this.#deadline);
+    if (this.#shedder !== undefined) this.#leave(this.#shedder);
     if (this.#delay !== undefined) this.engine.wheel.cancel(this.#delay);
     this.#workload.exchanges.delete(this);
     const edge = this.#workload.inboundEdge(this.#peer, this.#sourceService, this.#isGrpc ? "grpc" : "http");

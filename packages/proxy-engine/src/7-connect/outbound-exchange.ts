@@ -1,8 +1,10 @@
 // A request of the hosted application to some service: route, balance, connect, retry.
 
+import type { CircuitBreaker, GradientLimiter } from "@ripstop/balance";
+import type { ErrorKind } from "@ripstop/core";
 import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream } from "@ripstop/http";
 import { Protocol } from "@ripstop/model";
-import { chooseBackend, splitTarget, type CompiledRule, type RouteRequest } from "@ripstop/routing";
+import { chooseBackend, splitTarget, type CompiledRule } from "@ripstop/routing";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Frontend } from "../4-route/frontend.ts";
@@ -12,10 +14,15 @@ import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-d
 import { Affinity } from "../6-balance/affinity.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import { backendOfSession } from "../6-balance/session-backend.ts";
+import { RETRY_ON, type ResilienceSettings } from "../6-balance/resilience-settings.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import {
+  bodyTimedOut,
   configNotReceived,
   connectFailed,
+  connectTimedOut,
+  deadlinePassed,
+  headerTimedOut,
   httpsInClear,
   invalidBackend,
   invalidPath,
@@ -24,28 +31,55 @@ import {
   noRouteMatched,
   noSuchSubset,
   proxyLoop,
+  requestTimedOut,
+  streamIdle,
   tooManyWaiting,
   tooManyExchanges,
+  tryTimedOut,
   unknownHost,
   unknownServicePort,
   upstreamReset,
 } from "../errors.ts";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
-import { WheelTimer } from "@ripstop/net";
+import { closeCause, WheelTimer } from "@ripstop/net";
+import { metricNames } from "@ripstop/telemetry";
 import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange } from "../telemetry/record-exchange.ts";
-import type { Attempt } from "./attempt.ts";
+import { Attempt, type Hedge } from "./attempt.ts";
+import type {
+  AskedFor,
+  BackendSource,
+  DeclaredTarget,
+  EdgeEntry,
+  ExchangeStart,
+  RouteRules,
+} from "./exchange-start.ts";
+import { ExchangeTimer, type Timed } from "./exchange-timer.ts";
 import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
-import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HttpPool } from "./http-pool.ts";
+import { tooManyPending, tooManyRequests, tooSlowForMore } from "./load-refusals.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { MirrorComparison } from "../mirror/mirror-comparison.ts";
 import { mirroredRequests } from "./mirrored-request.ts";
-import { isGrpcUnavailable, isIdempotent, isRetryableStatus, retryDelayMs } from "./retry-rules.ts";
+import { allowedMs, inheritedMs, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
+import { reportTimeout } from "./report-timeout.ts";
+import { retryAfterMs } from "./retry-after.ts";
+import {
+  backoffBefore,
+  bareGrpcStatus,
+  isIdempotent,
+  isRepeatable,
+  isRetryableStatus,
+  wantsRetryOf,
+} from "./retry-rules.ts";
 
 const CONFIG_WAIT_MS = 5_000;
 const NOTHING_TRIED: readonly UpstreamEndpoint[] = [];
 const GATEWAY_TIMEOUT = 504;
+/** What a dial says that took too long. */
+const NO_ANSWER = closeCause("ETIMEDOUT").message;
+/** Idleness is looked at so often within its time-out. */
+const IDLE_LOOKS = 4;
 
 /** An outbound exchange. Make it, then call `start`. */
 export class OutboundExchange extends HttpExchange implements HostWaiter {
@@ -53,7 +87,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   /** The declared upstream that the connection was made to; undefined for the HTTP proxy. */
   readonly #declared: DeclaredTarget | undefined;
   /** Made when a time-out applies. */
-  #deadline: WheelTimer | undefined = undefined;
+  #timer: ExchangeTimer | undefined = undefined;
   #host: HostEntry | undefined = undefined;
   #waiting = false;
   #target: HostPort = { host: "", port: 0 };
@@ -79,6 +113,19 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   /** #timeoutMs is what the client asked for. */
   #isClientsDeadline = false;
   #tlsVersion = "";
+  /** A second try beside the first one. */
+  #hedge: Hedge | undefined = undefined;
+  /** Limits that this exchange was counted in by. */
+  #breaker: CircuitBreaker | undefined = undefined;
+  #limiter: GradientLimiter | undefined = undefined;
+  #endpointLimiter: GradientLimiter | undefined = undefined;
+  #countedRetries = 0;
+  /** From the start to the head of the answer; -1 before. */
+  #headMs = -1;
+  #wasSlow = false;
+  /** Bytes that had passed when idleness was looked at last, and how often in a row none had. */
+  #idleMark = 0;
+  #idleLooks = 0;
 
   /** The gateway that the request came in by; undefined for those of the application. */
   readonly #edgeEntry: EdgeEntry | undefined;
@@ -143,7 +190,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     this.#waiting = true;
-    this.#setDeadline(CONFIG_WAIT_MS);
+    this.#time("config", this.startedMs + CONFIG_WAIT_MS);
   }
 
   /** A request from outside: judged first, then routed by what is attached to the listener. */
@@ -177,7 +224,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   onHostReady(host: HostEntry): void {
     if (!this.#waiting) return;
     this.#waiting = false;
-    this.#clearDeadline();
+    this.#timer?.clear("config");
     this.nowMs = this.engine.clock.monotonicMs();
     if (!this.finished) this.#route(host);
   }
@@ -237,10 +284,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   #send(cluster: Cluster, backends: BackendSource): void {
     this.#cluster = cluster;
+    if (cluster.guarded && !this.#admit(cluster)) return;
     cluster.budget.recordRequest();
-    this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
-    if (this.#isGrpc) this.#readGrpcTimeout();
-    this.#scheduleDeadline();
+    if (!this.#limitTime(cluster)) return;
     const persistence = this.#rule?.sessionPersistence;
     if (cluster.keyed || persistence !== undefined) {
       const caller = { address: this.#clientAddress, identity: this.#context.spiffeId };
@@ -254,6 +300,45 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const copies = this.#filters.editRequest(this.request, this.engine.random);
     this.#balance(cluster);
     if (copies.length > 0) this.#mirror(copies, backends);
+  }
+
+  /** Counts the request in, or refuses it when too much is under way to the service. */
+  #admit({ breaker, limiter, service }: Cluster): boolean {
+    if (breaker?.tryEnter() === false) {
+      this.#refuseForLoad("circuit", tooManyRequests(service, breaker));
+      return false;
+    }
+    this.#breaker = breaker;
+    if (limiter?.tryEnter() === false) {
+      this.#refuseForLoad("concurrency", tooSlowForMore(service, limiter));
+      return false;
+    }
+    this.#limiter = limiter;
+    return true;
+  }
+
+  #refuseForLoad(limit: string, refused: Refusal): void {
+    const { name, help } = metricNames.LOAD_REFUSALS;
+    this.engine.metrics.counter(name, help, { service: this.#cluster?.service ?? "", limit }).add(1);
+    this.refuse(refused);
+  }
+
+  /** The time for the whole request: the route's, else the policy's; the caller's own when that is nearer. */
+  #limitTime(cluster: Cluster): boolean {
+    const { headers } = this.request;
+    this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
+    const inherited = inheritedMs(headers, this.#context.deadlines, this.startedMs);
+    const allowed = Math.min(allowedMs(headers, this.#isGrpc), inherited);
+    if (allowed < NO_LIMIT && (this.#timeoutMs === 0 || allowed < this.#timeoutMs)) {
+      this.#timeoutMs = allowed;
+      this.#isClientsDeadline = true;
+      if (allowed <= this.nowMs - this.startedMs) {
+        this.refuse(refusal(deadlinePassed, `the caller allows ${Math.floor(allowed)} ms more, and they are over`));
+        return false;
+      }
+    }
+    if (this.#timeoutMs > 0) this.#time("request", this.startedMs + this.#timeoutMs);
+    return true;
   }
 
   /** Whether a filter answered in place of the service. */
@@ -281,9 +366,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   #balance(cluster: Cluster): void {
     const tried = this.#tried ?? NOTHING_TRIED;
-    const endpoint =
+    const picked =
       this.#affinity === undefined ? cluster.endpoints.pick(this.nowMs, tried) : this.#affinity.pick(this.nowMs, tried);
-    if (endpoint === undefined) {
+    if (picked === undefined) {
       const subset = this.#affinity?.subset ?? "";
       if (subset !== "" && cluster.endpoints.usable.length > 0) {
         this.refuse(
@@ -296,8 +381,14 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.refuse(refusal(noHealthyEndpoint, `${cluster.service} cannot answer: ${why}`));
       return;
     }
+    const endpoint = picked.limiter === undefined ? picked : this.#withinLimit(cluster, picked);
+    if (endpoint === undefined) {
+      this.#refuseForLoad("concurrency", tooSlowForMore(cluster.service));
+      return;
+    }
     const port = endpoint.targetPort(this.#servicePort);
     if (port === 0) {
+      endpoint.limiter?.cancel();
       this.refuse(
         refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`),
       );
@@ -305,16 +396,52 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     if (!endpoint.mesh) removeOutboundFields(this.request);
     this.#endpoint = endpoint;
+    this.#endpointLimiter = endpoint.limiter;
     endpoint.inflight++;
     this.#endpointCharged = true;
-    this.#connect(endpoint.pool(port, this.#protocol, this.#isGrpc));
+    const pool = endpoint.pool(port, this.#protocol, this.#isGrpc);
+    const { maxPending } = cluster.resilience;
+    if (maxPending > 0 && pool.waiting >= maxPending) {
+      this.#endpointDone();
+      this.#refuseForLoad("pending", tooManyPending(endpoint, pool));
+      return;
+    }
+    this.#connect(pool);
+  }
+
+  /** One more request at the instance, or at another one that takes it; undefined when none does. */
+  #withinLimit(cluster: Cluster, picked: UpstreamEndpoint): UpstreamEndpoint | undefined {
+    if (picked.limiter?.tryEnter() !== false) return picked;
+    // What belongs to one instance is not given to another.
+    if (this.#affinity !== undefined) return undefined;
+    for (const endpoint of cluster.endpoints.usable) {
+      if (this.#tried?.includes(endpoint) !== true && endpoint.limiter?.tryEnter() !== false) return endpoint;
+    }
+    return undefined;
   }
 
   #connect(pool: HttpPool): void {
     const attempt = this.startAttempt(pool);
-    const backendMs = this.#rule?.backendTimeoutMs ?? 0;
-    if (backendMs > 0 && this.attempts > 1) this.#scheduleDeadline();
+    const resilience = this.#cluster?.resilience;
+    const tryMs = this.#rule?.backendTimeoutMs || (resilience?.perTryTimeoutMs ?? 0);
+    if (tryMs > 0) this.#time("try", this.nowMs + tryMs);
+    if (resilience?.timesTries === true) this.#timeTry(resilience);
     pool.acquire(attempt);
+  }
+
+  #timeTry({ headerTimeoutMs, streamIdleMs, hedgeDelayMs }: ResilienceSettings): void {
+    if (headerTimeoutMs > 0) this.#time("header", this.nowMs + headerTimeoutMs);
+    if (streamIdleMs > 0) this.#watchIdle(streamIdleMs);
+    const hedgeMs = hedgeDelayMs || (this.#cluster?.latencies?.ms ?? 0);
+    if (hedgeMs > 0 && this.attempts === 1 && isIdempotent(this.request.method))
+      this.#time("hedge", this.nowMs + hedgeMs);
+  }
+
+  /** Looks several times within `idleMs` whether anything passed: nothing is counted while bytes pass. */
+  #watchIdle(idleMs: number): void {
+    this.#idleMark = this.bytesSent + this.bytesReceived;
+    this.#idleLooks = 0;
+    this.#time("idle", this.nowMs + idleMs / IDLE_LOOKS);
   }
 
   #egress(): void {
@@ -354,12 +481,28 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const attempt = this.attempt;
     if (attempt === undefined || this.#endpoint === undefined || this.#cluster === undefined) return;
     const now = this.engine.clock.monotonicMs();
+    this.#headMs = now - this.startedMs;
+    if (this.#timer !== undefined) this.#headCame(this.#timer, now);
+    this.#cluster.latencies?.record(now - attempt.startedMs);
     this.#cluster.noteResponse(this.#endpoint, head.status, head.headers);
     this.#affinity?.editResponse(head.headers, this.#endpoint);
     const failed = isRetryableStatus(head.status) || (this.#isGrpc && head.headers.get("grpc-status") === "14");
     this.#endpoint.recordLatency(now - attempt.startedMs, now, failed);
     if (failed) this.#cluster.recordFailure(this.#endpoint);
     else this.#cluster.recordSuccess(this.#endpoint, now);
+  }
+
+  /** From now on the body is timed; a tunnel only by its silence. */
+  #headCame(timer: ExchangeTimer, nowMs: number): void {
+    timer.clear("header");
+    timer.clear("hedge");
+    if (this.tunnel) {
+      timer.clear("request");
+      timer.clear("try");
+      return;
+    }
+    const bodyMs = this.#cluster?.resilience.bodyTimeoutMs ?? 0;
+    if (bodyMs > 0) timer.set("body", nowMs + bodyMs);
   }
 
   /** gRPC reports load in trailers. */
@@ -369,15 +512,23 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
-    const unavailable = this.#isGrpc && isGrpcUnavailable(head.headers, end);
-    if (!unavailable && !this.#isRetryable(head.status)) return false;
+    if (!this.#isRetryable(head, end)) return false;
+    const waitMs = retryAfterMs(head.headers.get("retry-after"), this.engine.clock.nowMs());
+    if (waitMs > (this.#cluster?.resilience.maxRetryAfterMs ?? 0) || waitMs >= this.#leftMs) return false;
     if (!this.#mayRetry()) return false;
     if (this.#endpoint !== undefined) {
       this.#cluster?.noteResponse(this.#endpoint, head.status, head.headers);
-      if (unavailable || isRetryableStatus(head.status)) this.#cluster?.recordFailure(this.#endpoint);
+      if (this.#isGrpc || isRetryableStatus(head.status)) this.#cluster?.recordFailure(this.#endpoint);
     }
-    this.#retry();
+    this.#retry(waitMs);
     return true;
+  }
+
+  /** Milliseconds until the time for the whole request is over. */
+  get #leftMs(): number {
+    return this.#timeoutMs > 0
+      ? this.#timeoutMs - (this.engine.clock.monotonicMs() - this.startedMs)
+      : Number.POSITIVE_INFINITY;
   }
 
   protected override attemptFailed(attempt: Attempt, failure: AttemptFailure): void {
@@ -394,8 +545,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (this.#endpoint !== undefined && !failure.overloaded) {
       this.#cluster?.recordFailure(this.#endpoint, unconnected);
     }
-    const repeatable = (failure.notSent || isIdempotent(this.request.method)) && !failure.overloaded;
-    if (unconnected ? this.#hasRetries : repeatable && this.#mayRetry()) {
+    if (unconnected ? this.#retriesOn(RETRY_ON.connectFailure) : this.#repeats(failure) && this.#mayRetry()) {
       this.#retry();
       return;
     }
@@ -410,18 +560,46 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
           `${this.#target.host} is not a service of the mesh, and ${address} is not reachable: ${failure.cause}`,
         ),
       );
-    } else this.refuse(refusal(connectFailed, `${this.#where(address)} is not reachable: ${failure.cause}`));
+    } else {
+      const kind = failure.cause === NO_ANSWER ? connectTimedOut : connectFailed;
+      if (kind === connectTimedOut) this.#reportTimeout(kind, this.#cluster.settings.connectTimeoutMs);
+      this.refuse(refusal(kind, `${this.#where(address)} is not reachable: ${failure.cause}`));
+    }
+  }
+
+  /** Whether the policy tries again on this condition; a route that has a policy of its own always does. */
+  #retriesOn(condition: number): boolean {
+    if (!this.#hasRetries) return false;
+    return this.#rule?.retry !== undefined || ((this.#cluster?.resilience.retryOn ?? 0) & condition) !== 0;
+  }
+
+  #repeats({ notSent, overloaded }: AttemptFailure): boolean {
+    if (overloaded) return false;
+    if (notSent) return this.#retriesOn(RETRY_ON.refusedStream);
+    return this.#isRepeatable && this.#retriesOn(RETRY_ON.reset);
+  }
+
+  get #isRepeatable(): boolean {
+    const resilience = this.#cluster?.resilience;
+    const { method } = this.request;
+    return resilience === undefined ? isIdempotent(method) : isRepeatable(method, resilience);
   }
 
   #where(address: string): string {
     return this.#endpoint === undefined ? address : `${this.#endpoint.id} at ${address}`;
   }
 
-  /** The statuses that the route lists, whatever the method; else those of a gateway, when it is safe. */
-  #isRetryable(status: number): boolean {
+  /**
+   * A gRPC call that the server did not process; else the statuses that the route lists, whatever the method; else those of
+   * the policy, when the method is safe to repeat.
+   */
+  #isRetryable(head: ResponseHead, end: boolean): boolean {
+    const resilience = this.#cluster?.resilience;
+    if (resilience === undefined) return false;
+    if (this.#isGrpc && resilience.retryGrpcStatuses.includes(bareGrpcStatus(head.headers, end))) return true;
     const policy = this.#rule?.retry;
-    if (policy !== undefined) return policy.codes.includes(status);
-    return isRetryableStatus(status) && isIdempotent(this.request.method);
+    if (policy !== undefined) return policy.codes.includes(head.status);
+    return wantsRetryOf(head.status, resilience) && this.#isRepeatable;
   }
 
   get #hasRetries(): boolean {
@@ -431,25 +609,42 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   /** Takes a retry out of the budget if there is one. */
   #mayRetry(): boolean {
-    return this.#hasRetries && this.#cluster?.budget.tryTake(this.engine.clock.monotonicMs()) === true;
+    if (!this.#hasRetries) return false;
+    if (this.#breaker?.tryRetry() === false) return false;
+    if (this.#cluster?.budget.tryTake(this.engine.clock.monotonicMs()) !== true) {
+      this.#breaker?.endRetries(1);
+      return false;
+    }
+    if (this.#breaker !== undefined) this.#countedRetries++;
+    return true;
   }
 
-  #retry(): void {
+  /** `leastMs`: what the service asked to wait. */
+  #retry(leastMs: number = 0): void {
     this.#retries++;
     if (this.#endpoint !== undefined) (this.#tried ??= []).push(this.#endpoint);
-    const backoffMs = this.#rule?.retry?.backoffMs ?? 0;
-    if (backoffMs === 0) {
+    const waitMs = Math.max(leastMs, this.#backoffMs());
+    if (waitMs === 0) {
       this.#again();
       return;
     }
     this.dropAttempt(StreamErrorCode.CANCEL);
     this.#pausing = true;
-    // The time-out of the try that failed is over; that of the whole request is not.
-    this.#clearDeadline();
     this.nowMs = this.engine.clock.monotonicMs();
-    if (this.#timeoutMs > 0) this.#setDeadline(Math.max(0, this.#timeoutMs - (this.nowMs - this.startedMs)));
+    this.#timer?.clearTry();
     this.#pause ??= new WheelTimer(() => this.#resume());
-    this.engine.wheel.schedule(this.#pause, retryDelayMs(backoffMs, this.#retries, this.engine.random()));
+    this.engine.wheel.schedule(this.#pause, waitMs);
+  }
+
+  #backoffMs(): number {
+    const cluster = this.#cluster;
+    if (cluster === undefined) return 0;
+    return backoffBefore(cluster.resilience, {
+      routeMs: this.#rule?.retry?.backoffMs,
+      retry: this.#retries,
+      hasOther: cluster.endpoints.usable.some((endpoint) => this.#tried?.includes(endpoint) !== true),
+      random: this.engine.random(),
+    });
   }
 
   #resume(): void {
@@ -460,6 +655,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #again(): void {
     this.dropAttempt(StreamErrorCode.CANCEL);
     this.nowMs = this.engine.clock.monotonicMs();
+    this.#timer?.clearTry();
     if (this.#cluster !== undefined) this.#balance(this.#cluster);
     else this.#egress();
   }
@@ -472,72 +668,221 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (!this.#endpointCharged || this.#endpoint === undefined) return;
     this.#endpointCharged = false;
     this.#endpoint.inflight--;
+    this.#leave(this.#endpointLimiter, this.nowMs);
+    this.#endpointLimiter = undefined;
   }
 
-  /** A gRPC client's own deadline counts when it is the nearer one. */
-  #readGrpcTimeout(): void {
-    const askedMs = grpcTimeoutMs(this.request.headers.get("grpc-timeout"));
-    if (askedMs === 0 || (this.#timeoutMs > 0 && this.#timeoutMs <= askedMs)) return;
-    this.#timeoutMs = askedMs;
-    this.#isClientsDeadline = true;
+  /** Counts out of an adaptive limit. Who said nothing, for no fault of the service, says nothing about latency. */
+  #leave(limiter: GradientLimiter | undefined, sinceMs: number): void {
+    if (limiter === undefined) return;
+    const now = this.engine.clock.monotonicMs();
+    if (this.#wasSlow) limiter.leave(now - sinceMs, now, true);
+    else if (this.#headMs >= 0) limiter.leave(this.startedMs + this.#headMs - sinceMs, now, false);
+    else limiter.cancel();
   }
 
-  /** One timer serves both time-outs: it is set to the nearer one. */
-  #scheduleDeadline(): void {
-    const backendMs = this.#rule?.backendTimeoutMs ?? 0;
-    const spent = this.nowMs - this.startedMs;
-    let delay = this.#timeoutMs > 0 ? Math.max(0, this.#timeoutMs - spent) : Infinity;
-    if (backendMs > 0) delay = Math.min(delay, backendMs);
-    if (delay === Infinity) return;
-    this.#setDeadline(delay);
+  #time(timed: Timed, atMs: number): void {
+    this.#timer ??= new ExchangeTimer(this.engine, (due) => this.#onDue(due));
+    this.#timer.set(timed, atMs);
   }
 
-  #setDeadline(delayMs: number): void {
-    this.#deadline ??= new WheelTimer(() => this.#onDeadline());
-    this.engine.wheel.schedule(this.#deadline, delayMs);
-  }
-
-  #clearDeadline(): void {
-    if (this.#deadline !== undefined) this.engine.wheel.cancel(this.#deadline);
-  }
-
-  #onDeadline(): void {
+  #onDue(timed: Timed): void {
     if (this.finished) return;
-    if (this.#waiting) {
-      this.#waiting = false;
-      if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
-      this.refuse(
-        refusal(configNotReceived, `the config of ${this.#target.host} did not arrive within ${CONFIG_WAIT_MS} ms`),
-      );
-      return;
+    this.nowMs = this.engine.clock.monotonicMs();
+    switch (timed) {
+      case "config":
+        this.#configMissing();
+        return;
+      case "hedge":
+        this.#startHedge();
+        return;
+      case "idle":
+        this.#lookAtIdle();
+        return;
+      case "try":
+      case "header":
+        this.#tryTimedOut(timed);
+        return;
+      case "body":
+        this.#expire(bodyTimedOut, this.#cluster?.resilience.bodyTimeoutMs ?? 0, "did not end its answer within");
+        return;
+      case "request":
+        // A client that allows too little time says nothing about the endpoint.
+        if (!this.#isClientsDeadline && !this.#pausing) this.#blame();
+        this.#expire(requestTimedOut, this.#timeoutMs, "did not answer within");
     }
-    if (this.tunnel) return;
-    const whole = this.#timeoutMs > 0 && this.engine.clock.monotonicMs() - this.startedMs >= this.#timeoutMs;
-    if (this.#pausing) {
-      this.timedOut(`${this.#where(this.#target.host)} did not answer within ${this.#timeoutMs} ms, with its retries`);
+  }
+
+  #configMissing(): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    if (this.#host !== undefined) this.#context.hosts.cancelWait(this.#host, this);
+    this.refuse(
+      refusal(configNotReceived, `the config of ${this.#target.host} did not arrive within ${CONFIG_WAIT_MS} ms`),
+    );
+  }
+
+  #lookAtIdle(): void {
+    const idleMs = this.#cluster?.resilience.streamIdleMs ?? 0;
+    if (this.bytesSent + this.bytesReceived !== this.#idleMark) {
+      this.#watchIdle(idleMs);
+    } else if (++this.#idleLooks < IDLE_LOOKS) {
+      this.#time("idle", this.nowMs + idleMs / IDLE_LOOKS);
+    } else {
+      this.#expire(streamIdle, idleMs, "and its client sent nothing for");
+    }
+  }
+
+  /** One try took too long: another one follows if it may. */
+  #tryTimedOut(timed: "try" | "header"): void {
+    this.#blame();
+    if (this.#hedge !== undefined) {
+      this.dropAttempt(StreamErrorCode.CANCEL);
+      this.#useHedge(this.#hedge);
       return;
     }
     const named = this.#rule?.retry?.codes.includes(GATEWAY_TIMEOUT) === true;
-    const repeatable = named || isIdempotent(this.request.method);
-    if (!whole && this.status === 0 && repeatable && this.#mayRetry()) {
-      this.#noteTimeout(whole);
+    const repeatable = named || this.#isRepeatable;
+    if (this.status === 0 && repeatable && this.#retriesOn(RETRY_ON.timeout) && this.#mayRetry()) {
       this.#retry();
       return;
     }
-    this.#noteTimeout(whole);
-    const limit = whole ? this.#timeoutMs : (this.#rule?.backendTimeoutMs ?? 0);
-    this.timedOut(`${this.#where(this.#target.host)} did not answer within ${limit} ms`);
+    const { perTryTimeoutMs = 0, headerTimeoutMs = 0 } = this.#cluster?.resilience ?? {};
+    if (timed === "try")
+      this.#expire(tryTimedOut, this.#rule?.backendTimeoutMs || perTryTimeoutMs, "did not answer within");
+    else this.#expire(headerTimedOut, headerTimeoutMs, "did not begin its answer within");
   }
 
-  #noteTimeout(whole: boolean): void {
-    // A client that allows too little time says nothing about the endpoint.
-    if (this.#endpoint === undefined || (whole && this.#isClientsDeadline)) return;
-    this.#cluster?.recordFailure(this.#endpoint);
+  #blame(): void {
+    if (this.#endpoint !== undefined) this.#cluster?.recordFailure(this.#endpoint);
+  }
+
+  /** Ends the exchange by a time-out, which is said in the answer, the log and the metrics. */
+  #expire(kind: ErrorKind, limitMs: number, what: string): void {
+    this.#wasSlow = !this.#isClientsDeadline;
+    this.#reportTimeout(kind, limitMs);
+    const retried = this.#retries > 0 ? ", with its retries" : "";
+    this.timedOut(kind, `${this.#where(this.#target.host)} ${what} ${Math.floor(limitMs)} ms${retried}`);
+  }
+
+  #reportTimeout(kind: ErrorKind, limitMs: number): void {
+    if (this.#cluster === undefined) return;
+    const endpoint = this.#endpoint?.id ?? "";
+    reportTimeout(this.engine, this.#cluster, { kind, limitMs, endpoint, route: this.#rule?.source ?? "" });
+  }
+
+  /** The next hop hears how much time is left; what is too late is not sent. */
+  protected override beforeSend(): boolean {
+    const timer = this.#timer;
+    if (timer === undefined) return true;
+    const now = this.engine.clock.monotonicMs();
+    const leftMs = Math.min(timer.at("request"), timer.at("try")) - now;
+    if (leftMs === Number.POSITIVE_INFINITY) return true;
+    if (timer.at("request") <= now) {
+      this.refuse(
+        refusal(deadlinePassed, `${Math.floor(this.#timeoutMs)} ms were over before the request could be sent`),
+      );
+      return false;
+    }
+    writeAllowed(this.request.headers, leftMs, this.#isGrpc);
+    return true;
+  }
+
+  // Two tries at a time.
+
+  #startHedge(): void {
+    const cluster = this.#cluster;
+    const first = this.#endpoint;
+    const { attempt } = this;
+    if (cluster === undefined || first === undefined || attempt === undefined || attempt.responded) return;
+    if (!this.bodyless || this.#hedge !== undefined || this.status !== 0 || this.#affinity !== undefined) return;
+    const tried = [...(this.#tried ?? NOTHING_TRIED), first];
+    const endpoint = cluster.endpoints.pick(this.nowMs, tried);
+    // The same instance would be no quicker.
+    if (endpoint === undefined || tried.includes(endpoint)) return;
+    const port = endpoint.targetPort(this.#servicePort);
+    if (port === 0 || endpoint.limiter?.tryEnter() === false) return;
+    if (!cluster.budget.tryTake(this.nowMs)) {
+      endpoint.limiter?.cancel();
+      return;
+    }
+    const { name, help } = metricNames.HEDGES;
+    this.engine.metrics.counter(name, help, { service: cluster.service }).add(1);
+    endpoint.inflight++;
+    const pool = endpoint.pool(port, this.#protocol, this.#isGrpc);
+    const second = new Attempt(this, pool, this.nowMs);
+    this.attempts++;
+    this.#hedge = { attempt: second, endpoint, limiter: endpoint.limiter };
+    pool.acquire(second);
+  }
+
+  /** The second try takes the place of the first one, which is over. */
+  #useHedge({ attempt, endpoint, limiter }: Hedge): void {
+    this.#hedge = undefined;
+    this.#endpointDone();
+    this.attempt = attempt;
+    this.#endpoint = endpoint;
+    this.#endpointCharged = true;
+    this.#endpointLimiter = limiter;
+    const tryMs = this.#rule?.backendTimeoutMs || (this.#cluster?.resilience.perTryTimeoutMs ?? 0);
+    if (tryMs > 0) this.#time("try", attempt.startedMs + tryMs);
+  }
+
+  #dropHedge(): void {
+    const hedge = this.#hedge;
+    if (hedge === undefined) return;
+    this.#hedge = undefined;
+    hedge.attempt.abandon(StreamErrorCode.CANCEL, true);
+    hedge.endpoint.inflight--;
+    hedge.limiter?.cancel();
+  }
+
+  /** One of two tries failed before any answer: the other one goes on alone. False when there is only one. */
+  #goOnWithOther(attempt: Attempt, blame: boolean): boolean {
+    const hedge = this.#hedge;
+    if (hedge === undefined || this.finished) return false;
+    const isSecond = attempt === hedge.attempt;
+    const endpoint = isSecond ? hedge.endpoint : this.#endpoint;
+    if (blame && endpoint !== undefined) this.#cluster?.recordFailure(endpoint);
+    if (isSecond) this.#dropHedge();
+    else {
+      this.dropAttempt(StreamErrorCode.CANCEL);
+      this.#useHedge(hedge);
+    }
+    return true;
+  }
+
+  override attemptNotOpened(attempt: Attempt, cause: string, overloaded: boolean): void {
+    if (this.#hedge !== undefined && this.#goOnWithOther(attempt, !overloaded)) return;
+    super.attemptNotOpened(attempt, cause, overloaded);
+  }
+
+  override attemptResponse(attempt: Attempt, head: ResponseHead, end: boolean): void {
+    const hedge = this.#hedge;
+    if (hedge !== undefined) {
+      if (this.#isRetryable(head, end) && this.#goOnWithOther(attempt, true)) return;
+      if (attempt === hedge.attempt) {
+        this.dropAttempt(StreamErrorCode.CANCEL);
+        this.#useHedge(hedge);
+      } else this.#dropHedge();
+    }
+    super.attemptResponse(attempt, head, end);
+  }
+
+  override attemptReset(attempt: Attempt, code: number, cause: string): void {
+    if (this.#hedge !== undefined && this.#goOnWithOther(attempt, true)) return;
+    super.attemptReset(attempt, code, cause);
   }
 
   protected override record(): void {
     this.#edgeEntry?.exchanges.delete(this);
-    this.#clearDeadline();
+    this.#timer?.cancel();
+    if (this.#hedge !== undefined) this.#dropHedge();
+    if (this.#breaker !== undefined) {
+      this.#breaker.leave();
+      this.#breaker.endRetries(this.#countedRetries);
+    }
+    this.#leave(this.#limiter, this.startedMs);
     if (this.#pause !== undefined) this.engine.wheel.cancel(this.#pause);
     if (this.#waiting && this.#host !== undefined) {
       this.#waiting = false;
@@ -574,66 +919,4 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#isGrpc ? "grpc" : "http",
     );
   }
-}
-
-/** How an exchange begins. */
-export interface ExchangeStart {
-  /** The request has no body. */
-  readonly end: boolean;
-  readonly declared: DeclaredTarget | undefined;
-  /** Address of the client, as its connection shows it. */
-  readonly clientAddress: string;
-  /** Set for requests that came in by a gateway. */
-  readonly edge?: EdgeEntry;
-}
-
-/** Rules in force: those of a service's port, or of a gateway's listener. */
-export interface RouteRules {
-  match(request: RouteRequest): CompiledRule | undefined;
-}
-
-/** Gives the clusters of the backends that rules name. */
-export interface BackendSource {
-  /** The service, or the gateway: "NAMESPACE/NAME". */
-  readonly service: string;
-  backend(service: string): Cluster | undefined;
-}
-
-/** What the client asked for, before routes changed it. */
-export interface AskedFor {
-  readonly host: string;
-  readonly path: string;
-  readonly query: string;
-}
-
-/** An exchange that can be judged again. */
-export interface Rejudged {
-  recheck(): void;
-}
-
-/** The way in of requests from outside the mesh. */
-export interface EdgeEntry extends BackendSource {
-  /** The listener's port, as the Gateway names it. */
-  readonly port: number;
-  /** Exchanges under way, to be judged again. */
-  readonly exchanges: Set<Rejudged>;
-  /** Replaces what only the edge may say. */
-  prepare(request: RequestHead): void;
-  /** Why policies refuse the request; undefined when they do not. */
-  judge(request: RequestHead, asked: AskedFor): Refusal | undefined;
-  /** Counts the request that `judge` let pass; once, and in the same turn. */
-  admit(): Refusal | undefined;
-  /** The routes for a host, or why there are none. */
-  rulesFor(host: string): RouteRules | Refusal;
-}
-
-/** A declared upstream. */
-export interface DeclaredTarget extends HostPort {
-  /** As requests to it say it. */
-  readonly authority: string;
-}
-
-/** `target` with its text, made once for all requests. */
-export function declaredTarget({ host, port }: HostPort): DeclaredTarget {
-  return { host, port, authority: port === 0 ? host : formatAuthority(host, port) };
 }

@@ -1,23 +1,42 @@
-// The end of inbound service: peers are told to send no more, what is under way finishes, the rest is cut at the deadline.
+// The end of inbound service: peers are told to send no more, what is under way or on its way finishes, the rest is cut at
+// the deadline.
 
 import type { Clock } from "@ripstop/core";
-import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
+import type { HttpSession, SessionRegistry } from "../1-accept/http-sessions.ts";
 
 const CHECK_MS = 50;
+/**
+ * A connection without a request is not over yet: requests may be on their way until its peer has answered the PING after
+ * GOAWAY (RFC 9113 section 6.8), and then it ends by itself. A peer that does not answer for so many checks is gone.
+ */
+const SILENT_CHECKS = 60;
 
-/** Kept when nothing inbound is under way any more, or at the deadline. */
-export function drainInbound(workloads: readonly HostedWorkload[], clock: Clock, deadlineMs: number): Promise<void> {
-  for (const workload of workloads) for (const session of workload.inboundSessions) session.shutdown();
+/** Whose inbound service ends. */
+export interface Draining {
+  readonly inboundSessions: SessionRegistry;
+}
+
+/** Kept when every inbound connection has ended, or at the deadline. Listeners are closed before. */
+export function drainInbound(workloads: readonly Draining[], clock: Clock, deadlineMs: number): Promise<void> {
   const endMs = clock.monotonicMs() + deadlineMs;
+  /** For how many checks each was without a request. */
+  const silent = new Map<HttpSession, number>();
   return new Promise((resolve) => {
-    const finish = (): void => {
+    const check = (): void => {
+      let busy = false;
+      for (const workload of workloads) {
+        for (const session of [...workload.inboundSessions]) {
+          // One that was in its handshake when the drain began comes to be known later.
+          if (!silent.has(session)) session.shutdown();
+          const checks = session.idle ? (silent.get(session) ?? 0) + 1 : 0;
+          silent.set(session, checks);
+          if (checks < SILENT_CHECKS) busy = true;
+        }
+      }
+      if (busy && clock.monotonicMs() < endMs) return;
       timer.clear();
       for (const workload of workloads) for (const session of [...workload.inboundSessions]) session.conn.destroy();
       resolve();
-    };
-    const check = (): void => {
-      const busy = workloads.some((workload) => [...workload.inboundSessions].some((session) => !session.idle));
-      if (!busy || clock.monotonicMs() >= endMs) finish();
     };
     const timer = clock.every(CHECK_MS, check);
     queueMicrotask(check);

@@ -11,13 +11,8 @@ import { RequestView } from "../5-filter/request-view.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import { denialRefusal } from "../7-connect/inbound-exchange.ts";
 import { refusal, type Refusal } from "../7-connect/local-reply.ts";
-import {
-  OutboundExchange,
-  type AskedFor,
-  type EdgeEntry,
-  type Rejudged,
-  type RouteRules,
-} from "../7-connect/outbound-exchange.ts";
+import type { AskedFor, EdgeEntry, Rejudged, RouteRules } from "../7-connect/exchange-start.ts";
+import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { misdirected, noListener, noTunnels, policyNotInForce } from "../errors.ts";
 import { HEAD_TIMEOUT_MS } from "../settings.ts";
 import type { EdgePort } from "./edge-port.ts";

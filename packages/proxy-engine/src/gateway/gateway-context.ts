@@ -3,7 +3,7 @@
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
-import type { Rejudged } from "../7-connect/outbound-exchange.ts";
+import type { Rejudged } from "../7-connect/exchange-start.ts";
 
 /** One Gateway. */
 export interface GatewayContext extends OutboundContext {

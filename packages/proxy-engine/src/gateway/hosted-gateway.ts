@@ -30,7 +30,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { newBackendDialer } from "../7-connect/backend-dialer.ts";
 import type { BackendDialer, Connector } from "../7-connect/connector.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
-import type { Rejudged } from "../7-connect/outbound-exchange.ts";
+import type { Rejudged } from "../7-connect/exchange-start.ts";
 import type { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import { gatewayListenerUnusable, gatewayPortClosed } from "../errors.ts";
@@ -79,6 +79,8 @@ const MAX_DIALERS = 1_024;
 
 /** One Gateway. */
 export class HostedGateway implements GatewayContext {
+  /** Nothing inbound is handled by an application here. */
+  readonly deadlines: ReadonlyMap<string, number> = new Map();
   readonly gateway: string;
   readonly hosts: HostTable;
   readonly connector: Connector;

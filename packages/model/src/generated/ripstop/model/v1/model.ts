@@ -94,6 +94,10 @@ export interface Workload {
   gateway?:
     | GatewayPlacement
     | undefined;
+  /** What is refused when it has too much to do; absent: nothing. */
+  shedding?:
+    | LoadShedding
+    | undefined;
   /** Whether it may call hosts that the mesh does not know; absent: it may. */
   egress?: EgressMode | undefined;
 }
@@ -426,6 +430,174 @@ export interface Resilience {
   connectTimeoutMs: number;
   /** A whole request may take this long when no route says otherwise. Default: no limit. */
   requestTimeoutMs: number;
+  /** Limits of the parts of a request and of connections; absent: none. */
+  timeouts?:
+    | Timeouts
+    | undefined;
+  /** What is tried again when no route says otherwise; absent: the defaults. */
+  retries?:
+    | RetrySettings
+    | undefined;
+  /** A second try beside the first one; absent: never. */
+  hedging?:
+    | Hedging
+    | undefined;
+  /** Fixed limits of what is under way to the service from one proxy process; absent: none. */
+  limits?:
+    | CircuitLimits
+    | undefined;
+  /** A limit of requests under way that follows the latency of the service; absent: none. */
+  adaptive?: AdaptiveConcurrency | undefined;
+}
+
+/** Time-outs in milliseconds; 0 = none, or the default where there is one. */
+export interface Timeouts {
+  /** One try, from its start to the last byte of its answer. */
+  perTryMs: number;
+  /** From the start of a try to the head of its answer. */
+  responseHeaderMs: number;
+  /** From the head of the answer to its last byte. */
+  bodyMs: number;
+  /** A request or tunnel through which nothing passes in either direction. */
+  streamIdleMs: number;
+  /** A connection to an instance that nobody uses. Default 300 000 to a peer, 4 000 to an application outside of the mesh. */
+  connectionIdleMs: number;
+}
+
+export interface RetrySettings {
+  /** Empty: connect failure, refused stream, reset, gateway error and time-out. */
+  conditions: RetrySettings_Condition[];
+  /** Statuses that are tried again besides those of `conditions`. */
+  codes: number[];
+  /** gRPC statuses of answers without a message that are tried again; empty: 14 (unavailable). */
+  grpcStatuses: number[];
+  /** Methods that are tried again though they are not idempotent; a request that was not sent always may be. */
+  methods: string[];
+  /** First backoff; doubles with each retry, with jitter. 0: 25, and none while there is an instance that was not tried. */
+  backoffMs: number;
+  /** Backoff grows to this. 0: ten times the first. */
+  maxBackoffMs: number;
+  /** An answer whose Retry-After is no longer than this is waited out, one that asks for more is not tried again. 0: 1 000. */
+  maxRetryAfterMs: number;
+  /** Retries per second that the budget always has; absent: 3. */
+  budgetMinPerSecond?:
+    | number
+    | undefined;
+  /** Retries that may be added to requests, in percent of them 0 to 1 000; in place of retry_budget_percent. */
+  budgetPercent?: number | undefined;
+}
+
+export const RetrySettings_Condition = {
+  UNSPECIFIED: 0,
+  /** CONNECT_FAILURE - No connection could be made: nothing was sent. */
+  CONNECT_FAILURE: 1,
+  /** REFUSED_STREAM - The instance said that it did not process the request (REFUSED_STREAM, GOAWAY). */
+  REFUSED_STREAM: 2,
+  /** RESET - The connection or stream broke off before any part of an answer came. */
+  RESET: 3,
+  /** SERVER_ERROR - Any status of 500 and above. */
+  SERVER_ERROR: 4,
+  /** GATEWAY_ERROR - 502, 503, 504. */
+  GATEWAY_ERROR: 5,
+  /** TIMEOUT - The try took longer than the time-out of one try. */
+  TIMEOUT: 6,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type RetrySettings_Condition = typeof RetrySettings_Condition[keyof typeof RetrySettings_Condition];
+
+export namespace RetrySettings_Condition {
+  export type UNSPECIFIED = typeof RetrySettings_Condition.UNSPECIFIED;
+  export type CONNECT_FAILURE = typeof RetrySettings_Condition.CONNECT_FAILURE;
+  export type REFUSED_STREAM = typeof RetrySettings_Condition.REFUSED_STREAM;
+  export type RESET = typeof RetrySettings_Condition.RESET;
+  export type SERVER_ERROR = typeof RetrySettings_Condition.SERVER_ERROR;
+  export type GATEWAY_ERROR = typeof RetrySettings_Condition.GATEWAY_ERROR;
+  export type TIMEOUT = typeof RetrySettings_Condition.TIMEOUT;
+  export type UNRECOGNIZED = typeof RetrySettings_Condition.UNRECOGNIZED;
+}
+
+/** A request that is not answered in time is sent a second time, to another instance; the first answer counts. */
+export interface Hedging {
+  /** When the second one is sent. 0: `percentile` decides. */
+  delayMs: number;
+  /** Of the latencies of the service, in percent, 50 to 99. */
+  percentile: number;
+}
+
+/** 0 = no limit. */
+export interface CircuitLimits {
+  /** Connections to one instance. */
+  maxConnections: number;
+  /** Requests that wait for a connection to one instance. */
+  maxPending: number;
+  /** Requests under way to the service. */
+  maxRequests: number;
+  /** Retries under way to the service. */
+  maxRetries: number;
+}
+
+/** A limit of requests under way that is raised and lowered by the gradient of latency (long-term over recent). */
+export interface AdaptiveConcurrency {
+  scope: AdaptiveConcurrency_Scope;
+  minLimit: number;
+  maxLimit: number;
+}
+
+export const AdaptiveConcurrency_Scope = {
+  /** SERVICE - One limit for all requests to the service. */
+  SERVICE: 0,
+  /** ENDPOINT - One limit for each instance. */
+  ENDPOINT: 1,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type AdaptiveConcurrency_Scope = typeof AdaptiveConcurrency_Scope[keyof typeof AdaptiveConcurrency_Scope];
+
+export namespace AdaptiveConcurrency_Scope {
+  export type SERVICE = typeof AdaptiveConcurrency_Scope.SERVICE;
+  export type ENDPOINT = typeof AdaptiveConcurrency_Scope.ENDPOINT;
+  export type UNRECOGNIZED = typeof AdaptiveConcurrency_Scope.UNRECOGNIZED;
+}
+
+/** What an overloaded workload refuses first. */
+export interface LoadShedding {
+  /** The first that matches decides; none: the header, then PRIORITY_DEFAULT. */
+  rules: LoadShedding_Rule[];
+  /** Name of the request header that says "sheddable", "low", "default" or "critical", in lower case; "" for none. */
+  header: string;
+  /** Requests under way in one proxy process at which refusing begins; with `adaptive` the highest limit. 0: no limit. */
+  maxRequests: number;
+  /** The limit follows the latency of the application, down to this; 0: the limit is fixed. */
+  adaptiveMin: number;
+}
+
+export const LoadShedding_Priority = {
+  UNSPECIFIED: 0,
+  SHEDDABLE: 1,
+  LOW: 2,
+  DEFAULT: 3,
+  CRITICAL: 4,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type LoadShedding_Priority = typeof LoadShedding_Priority[keyof typeof LoadShedding_Priority];
+
+export namespace LoadShedding_Priority {
+  export type UNSPECIFIED = typeof LoadShedding_Priority.UNSPECIFIED;
+  export type SHEDDABLE = typeof LoadShedding_Priority.SHEDDABLE;
+  export type LOW = typeof LoadShedding_Priority.LOW;
+  export type DEFAULT = typeof LoadShedding_Priority.DEFAULT;
+  export type CRITICAL = typeof LoadShedding_Priority.CRITICAL;
+  export type UNRECOGNIZED = typeof LoadShedding_Priority.UNRECOGNIZED;
+}
+
+export interface LoadShedding_Rule {
+  /** Whole paths, or "/prefix/*"; empty: all. */
+  paths: string[];
+  /** SPIFFE ids of callers; empty: all. */
+  principals: string[];
+  priority: LoadShedding_Priority;
 }
 
 /** The instances of a service. Resource name: "NAMESPACE/NAME" of the Service. */
@@ -898,6 +1070,7 @@ function createBaseWorkload(): Workload {
     locality: undefined,
     service: "",
     gateway: undefined,
+    shedding: undefined,
     egress: undefined,
   };
 }
@@ -933,6 +1106,9 @@ export const Workload: MessageFns<Workload> = {
     }
     if (message.gateway !== undefined) {
       GatewayPlacement.encode(message.gateway, writer.uint32(162).fork()).join();
+    }
+    if (message.shedding !== undefined) {
+      LoadShedding.encode(message.shedding, writer.uint32(322).fork()).join();
     }
     if (message.egress !== undefined) {
       writer.uint32(360).int32(message.egress);
@@ -1034,6 +1210,14 @@ export const Workload: MessageFns<Workload> = {
             }
 
             message.gateway = GatewayPlacement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.shedding = LoadShedding.decode(reader, reader.uint32());
             continue;
           }
           case 45: {
@@ -2930,6 +3114,11 @@ function createBaseResilience(): Resilience {
     ejectBaseMs: 0,
     connectTimeoutMs: 0,
     requestTimeoutMs: 0,
+    timeouts: undefined,
+    retries: undefined,
+    hedging: undefined,
+    limits: undefined,
+    adaptive: undefined,
   };
 }
 
@@ -2952,6 +3141,21 @@ export const Resilience: MessageFns<Resilience> = {
     }
     if (message.requestTimeoutMs !== 0) {
       writer.uint32(48).uint32(message.requestTimeoutMs);
+    }
+    if (message.timeouts !== undefined) {
+      Timeouts.encode(message.timeouts, writer.uint32(242).fork()).join();
+    }
+    if (message.retries !== undefined) {
+      RetrySettings.encode(message.retries, writer.uint32(250).fork()).join();
+    }
+    if (message.hedging !== undefined) {
+      Hedging.encode(message.hedging, writer.uint32(258).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      CircuitLimits.encode(message.limits, writer.uint32(266).fork()).join();
+    }
+    if (message.adaptive !== undefined) {
+      AdaptiveConcurrency.encode(message.adaptive, writer.uint32(274).fork()).join();
     }
     return writer;
   },
@@ -3015,6 +3219,673 @@ export const Resilience: MessageFns<Resilience> = {
             }
 
             message.requestTimeoutMs = reader.uint32();
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.timeouts = Timeouts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.retries = RetrySettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.hedging = Hedging.decode(reader, reader.uint32());
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.limits = CircuitLimits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.adaptive = AdaptiveConcurrency.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTimeouts(): Timeouts {
+  return { perTryMs: 0, responseHeaderMs: 0, bodyMs: 0, streamIdleMs: 0, connectionIdleMs: 0 };
+}
+
+export const Timeouts: MessageFns<Timeouts> = {
+  encode(message: Timeouts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.perTryMs !== 0) {
+      writer.uint32(8).uint32(message.perTryMs);
+    }
+    if (message.responseHeaderMs !== 0) {
+      writer.uint32(16).uint32(message.responseHeaderMs);
+    }
+    if (message.bodyMs !== 0) {
+      writer.uint32(24).uint32(message.bodyMs);
+    }
+    if (message.streamIdleMs !== 0) {
+      writer.uint32(32).uint32(message.streamIdleMs);
+    }
+    if (message.connectionIdleMs !== 0) {
+      writer.uint32(40).uint32(message.connectionIdleMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Timeouts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTimeouts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.perTryMs = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.responseHeaderMs = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bodyMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.streamIdleMs = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.connectionIdleMs = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRetrySettings(): RetrySettings {
+  return {
+    conditions: [],
+    codes: [],
+    grpcStatuses: [],
+    methods: [],
+    backoffMs: 0,
+    maxBackoffMs: 0,
+    maxRetryAfterMs: 0,
+    budgetMinPerSecond: undefined,
+    budgetPercent: undefined,
+  };
+}
+
+export const RetrySettings: MessageFns<RetrySettings> = {
+  encode(message: RetrySettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conditions.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.conditions) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.codes.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.codes) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.grpcStatuses.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.grpcStatuses) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    for (const v of message.methods) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.backoffMs !== 0) {
+      writer.uint32(40).uint32(message.backoffMs);
+    }
+    if (message.maxBackoffMs !== 0) {
+      writer.uint32(48).uint32(message.maxBackoffMs);
+    }
+    if (message.maxRetryAfterMs !== 0) {
+      writer.uint32(56).uint32(message.maxRetryAfterMs);
+    }
+    if (message.budgetMinPerSecond !== undefined) {
+      writer.uint32(64).uint32(message.budgetMinPerSecond);
+    }
+    if (message.budgetPercent !== undefined) {
+      writer.uint32(72).uint32(message.budgetPercent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetrySettings {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetrySettings();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.conditions.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.conditions.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.codes.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.codes.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.grpcStatuses.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.grpcStatuses.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.methods.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.backoffMs = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.maxBackoffMs = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxRetryAfterMs = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.budgetMinPerSecond = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.budgetPercent = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHedging(): Hedging {
+  return { delayMs: 0, percentile: 0 };
+}
+
+export const Hedging: MessageFns<Hedging> = {
+  encode(message: Hedging, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.delayMs !== 0) {
+      writer.uint32(8).uint32(message.delayMs);
+    }
+    if (message.percentile !== 0) {
+      writer.uint32(16).uint32(message.percentile);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Hedging {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHedging();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.delayMs = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.percentile = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCircuitLimits(): CircuitLimits {
+  return { maxConnections: 0, maxPending: 0, maxRequests: 0, maxRetries: 0 };
+}
+
+export const CircuitLimits: MessageFns<CircuitLimits> = {
+  encode(message: CircuitLimits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.maxConnections !== 0) {
+      writer.uint32(8).uint32(message.maxConnections);
+    }
+    if (message.maxPending !== 0) {
+      writer.uint32(16).uint32(message.maxPending);
+    }
+    if (message.maxRequests !== 0) {
+      writer.uint32(24).uint32(message.maxRequests);
+    }
+    if (message.maxRetries !== 0) {
+      writer.uint32(32).uint32(message.maxRetries);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CircuitLimits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCircuitLimits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.maxConnections = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxPending = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxRequests = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxRetries = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAdaptiveConcurrency(): AdaptiveConcurrency {
+  return { scope: 0, minLimit: 0, maxLimit: 0 };
+}
+
+export const AdaptiveConcurrency: MessageFns<AdaptiveConcurrency> = {
+  encode(message: AdaptiveConcurrency, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.scope !== 0) {
+      writer.uint32(8).int32(message.scope);
+    }
+    if (message.minLimit !== 0) {
+      writer.uint32(16).uint32(message.minLimit);
+    }
+    if (message.maxLimit !== 0) {
+      writer.uint32(24).uint32(message.maxLimit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdaptiveConcurrency {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdaptiveConcurrency();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.scope = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.minLimit = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxLimit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLoadShedding(): LoadShedding {
+  return { rules: [], header: "", maxRequests: 0, adaptiveMin: 0 };
+}
+
+export const LoadShedding: MessageFns<LoadShedding> = {
+  encode(message: LoadShedding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rules) {
+      LoadShedding_Rule.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.header !== "") {
+      writer.uint32(18).string(message.header);
+    }
+    if (message.maxRequests !== 0) {
+      writer.uint32(24).uint32(message.maxRequests);
+    }
+    if (message.adaptiveMin !== 0) {
+      writer.uint32(32).uint32(message.adaptiveMin);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoadShedding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoadShedding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rules.push(LoadShedding_Rule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.header = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxRequests = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.adaptiveMin = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLoadShedding_Rule(): LoadShedding_Rule {
+  return { paths: [], principals: [], priority: 0 };
+}
+
+export const LoadShedding_Rule: MessageFns<LoadShedding_Rule> = {
+  encode(message: LoadShedding_Rule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.paths) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.principals) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(24).int32(message.priority);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoadShedding_Rule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoadShedding_Rule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.paths.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.principals.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
             continue;
           }
         }

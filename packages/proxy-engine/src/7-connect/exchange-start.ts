@@ -1,0 +1,69 @@
+// How an outbound exchange begins, and where its routes come from: the application's side of a mesh, or a gateway's listener.
+
+import type { RequestHead } from "@ripstop/http";
+import type { CompiledRule, RouteRequest } from "@ripstop/routing";
+import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
+import type { Cluster } from "../6-balance/cluster.ts";
+import type { Refusal } from "./local-reply.ts";
+
+/** How an exchange begins. */
+export interface ExchangeStart {
+  /** The request has no body. */
+  readonly end: boolean;
+  readonly declared: DeclaredTarget | undefined;
+  /** Address of the client, as its connection shows it. */
+  readonly clientAddress: string;
+  /** Set for requests that came in by a gateway. */
+  readonly edge?: EdgeEntry;
+}
+
+/** Rules in force: those of a service's port, or of a gateway's listener. */
+export interface RouteRules {
+  match(request: RouteRequest): CompiledRule | undefined;
+}
+
+/** Gives the clusters of the backends that rules name. */
+export interface BackendSource {
+  /** The service, or the gateway: "NAMESPACE/NAME". */
+  readonly service: string;
+  backend(service: string): Cluster | undefined;
+}
+
+/** What the client asked for, before routes changed it. */
+export interface AskedFor {
+  readonly host: string;
+  readonly path: string;
+  readonly query: string;
+}
+
+/** An exchange that can be judged again. */
+export interface Rejudged {
+  recheck(): void;
+}
+
+/** The way in of requests from outside the mesh. */
+export interface EdgeEntry extends BackendSource {
+  /** The listener's port, as the Gateway names it. */
+  readonly port: number;
+  /** Exchanges under way, to be judged again. */
+  readonly exchanges: Set<Rejudged>;
+  /** Replaces what only the edge may say. */
+  prepare(request: RequestHead): void;
+  /** Why policies refuse the request; undefined when they do not. */
+  judge(request: RequestHead, asked: AskedFor): Refusal | undefined;
+  /** Counts the request that `judge` let pass; once, and in the same turn. */
+  admit(): Refusal | undefined;
+  /** The routes for a host, or why there are none. */
+  rulesFor(host: string): RouteRules | Refusal;
+}
+
+/** A declared upstream. */
+export interface DeclaredTarget extends HostPort {
+  /** As requests to it say it. */
+  readonly authority: string;
+}
+
+/** `target` with its text, made once for all requests. */
+export function declaredTarget({ host, port }: HostPort): DeclaredTarget {
+  return { host, port, authority: port === 0 ? host : formatAuthority(host, port) };
+}
