@@ -8,7 +8,9 @@ await ensureInstalled();
 const tsc = [join(root, "node_modules/typescript/bin/tsc"), "-b"];
 const generate = join(root, "tools/dist/generate.js");
 const wanted = process.argv.slice(2);
-const early = ["protos", "gateway-schemas", "policies", "http-rules"].filter((name) => wanted.length === 0 || wanted.includes(name));
+const early = ["protos", "gateway-schemas", "policies", "http-rules"].filter(
+  (name) => wanted.length === 0 || wanted.includes(name),
+);
 let code = 0;
 await run(process.execPath, [...tsc, "tools"]);
 if (early.length > 0) code = await run(process.execPath, [generate, ...early]);
