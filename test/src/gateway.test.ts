@@ -2,10 +2,11 @@
 // outside of the mesh.
 
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { TestAuthority } from "@ripstop/testkit";
@@ -18,26 +19,32 @@ require("node:http").createServer((request, response) => {
 process.on("SIGTERM", () => process.exit(0));
 `;
 
+const example = /^```yaml\n(.*?)^```/ms.exec(readFileSync(join(root, "docs/gateway.md"), "utf8"))?.[1] ?? "";
+
 interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-/** A number so that 80 and 443 plus it are free ports. */
+/**
+ * A number so that 80 and 443 plus it are free ports, below those that the system gives to outgoing connections: in between a
+ * connection of another test could take one.
+ */
 async function freeOffset(): Promise<number> {
   for (;;) {
-    const servers = [createServer(), createServer()];
-    const [first, second] = servers as [(typeof servers)[0], (typeof servers)[0]];
-    await new Promise<void>((resolve) => first.listen(0, "127.0.0.1", resolve));
-    const offset = (first.address() as AddressInfo).port - 80;
-    const free = await new Promise<boolean>((resolve) => {
-      second.once("error", () => resolve(false));
-      second.listen(offset + 443, "127.0.0.1", () => resolve(true));
-    });
-    await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))));
-    if (free) return offset;
+    const offset = randomInt(10_000, 31_000);
+    const free = await Promise.all([offset + 80, offset + 443].map(isFree));
+    if (free.every(Boolean)) return offset;
   }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 describe("the example of docs/gateway.md", () => {
@@ -102,10 +109,8 @@ describe("the example of docs/gateway.md", () => {
       };
       return workloads.length === 2 && workloads.every(({ ready }) => ready) ? true : undefined;
     });
-    const page = readFileSync(join(root, "docs/gateway.md"), "utf8");
-    const yaml = /^```yaml\n(.*?)^```/ms.exec(page)?.[1] ?? "";
     await apply(await secret(authority));
-    await apply(yaml);
+    await apply(example);
     await gateway.printed(new RegExp(`gateway listening.*127.0.0.1:${offset + 443}`));
   });
   after(() => mesh.stop());
@@ -146,6 +151,7 @@ describe("the example of docs/gateway.md", () => {
       );
       assert.equal((await ask("/books", { secure: authority, agent })).status, 200);
       assert.equal(Object.values(agent.freeSockets).flat()[0], before);
+      authority = other;
     } finally {
       agent.destroy();
     }
@@ -156,6 +162,32 @@ describe("the example of docs/gateway.md", () => {
     assert.match(described.output, /Programmed/);
     const secrets = await mesh.command(["get", "Secret", "-n", "infra", "-o", "yaml"]);
     assert.doesNotMatch(secrets.output + gateway.output(), /PRIVATE KEY/);
+  });
+
+  it("is replaced by a new process without a refused connection", async () => {
+    let over = false;
+    const said = gateway.printed(/the proxy was [^\n]*/).then(([line]) => {
+      over = true;
+      return line;
+    });
+    gateway.child.kill("SIGUSR2");
+    while (!over) assert.equal((await ask("/books/1", { secure: authority })).status, 200);
+    assert.match(await said, /was replaced by a new process/);
+    for (let more = 0; more < 5; more++) assert.equal((await ask("/books/1", { secure: authority })).status, 200);
+  });
+
+  it("closes the port of a listener that is removed, also one that was taken over", async () => {
+    const gatewayOnly = example.split(/^---\n/m).find((one) => one.includes("kind: Gateway\n")) ?? "";
+    const without = gatewayOnly.replace(/    - name: http\n.*?(?=    - name: https)/s, "");
+    assert.notEqual(without, gatewayOnly);
+    await apply(without);
+    await mesh.until("the port is closed", () =>
+      ask("/", {}).then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    assert.equal((await ask("/books/1", { secure: authority })).status, 200);
   });
 
   it("ends in good order", async () => {

@@ -9,6 +9,14 @@ export { formatPath, isRecord, parsePath, type FieldPath } from "./field-path.ts
 export { KindRegistry, type KnownKind } from "./kind-registry.ts";
 export type { JsonSchema, Kind, ResourceLookup } from "./kind.ts";
 export {
+  accessBindingKind,
+  type AccessBindingSpec,
+  type AccessRole,
+  type AccessSubjectSpec,
+} from "./kinds/access-binding/index.ts";
+export { controlPlaneConfigKind, type ControlPlaneConfigSpec } from "./kinds/control-plane-config/index.ts";
+export { loginIssuerKind, type LoginIssuerSpec } from "./kinds/login-issuer/index.ts";
+export {
   federatedTrustDomainKind,
   type BundleEndpointSpec,
   type FederatedTrustDomainSpec,

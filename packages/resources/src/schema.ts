@@ -25,6 +25,8 @@ export interface SchemaProblem {
 export interface SchemaChecker {
   /** Fills defaults into `value` (in place) and returns every problem, at most 100. */
   check(value: unknown): readonly SchemaProblem[];
+  /** What it checks against, as it was given. */
+  readonly schema: JsonSchema;
   /**
    * The rules of Kubernetes' structural schemas (CEL, list keys) that `value` breaks, at most 100. `value` passed `check`;
    * `old` is what it replaces, if anything.
@@ -73,6 +75,7 @@ export function compileSchema(schema: JsonSchema): SchemaChecker {
   if (known !== undefined) return known;
   const validate: ValidateFunction = ajv.compile(close(schema));
   const checker: SchemaChecker = {
+    schema,
     check(value) {
       // The first time may judge a choice (oneOf) before the defaults that it looks at are filled in; the second does not.
       if (validate(value) || validate(value)) return [];

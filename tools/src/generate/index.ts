@@ -8,6 +8,7 @@ import { generateGatewaySchemas } from "./gateway-schemas.ts";
 import { generateHostile } from "./hostile.ts";
 import { generateHttpRules } from "./http-rules.ts";
 import { generateMetrics } from "./metrics.ts";
+import { generateOpenApi } from "./openapi.ts";
 import { generatePolicies } from "./policies.ts";
 import { generateProtos } from "./protos.ts";
 
@@ -25,4 +26,5 @@ export const generators: Readonly<Record<string, Generator>> = {
   errors: generateErrors,
   metrics: generateMetrics,
   cli: generateCli,
+  openapi: generateOpenApi,
 };

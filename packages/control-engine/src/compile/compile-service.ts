@@ -1,5 +1,7 @@
 // Service, HostBinding and Endpoints of the data-plane model.
 
+import { isIP } from "node:net";
+
 import {
   Endpoint_Reach,
   Protocol,
@@ -97,10 +99,10 @@ function subsetOf({ labels }: RegisteredWorkload, label: string | undefined): Pi
 
 /**
  * What `host` stands for to clients of a namespace: "svc" (their own namespace), "svc.ns", "svc.ns.svc" and
- * "svc.ns.svc.cluster.local". Undefined for a name that the mesh does not know.
+ * "svc.ns.svc.cluster.local", or a Service's virtual address. Undefined for a name that the mesh does not know.
  */
 export function compileHostBinding(view: WorldView, clientNamespace: string, host: string): HostBinding | undefined {
-  const named = parseServiceHost(clientNamespace, host);
+  const named = isIP(host) > 0 ? view.serviceAt(host) : parseServiceHost(clientNamespace, host);
   const name = `${clientNamespace}~${host}`;
   if (named !== undefined && view.service(named.namespace, named.name) !== undefined)
     return { name, service: `${named.namespace}/${named.name}` };

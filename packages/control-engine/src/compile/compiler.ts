@@ -58,7 +58,7 @@ export interface CompilerOptions {
   /** Milliseconds that compiling for one namespace may take in five seconds before it waits; default 500. */
   readonly budgetMs?: number;
   /** What an operator should know of a namespace whose resources cost too much or cannot be compiled. */
-  onTrouble?(trouble: CompileTrouble): void;
+  readonly onTrouble?: (trouble: CompileTrouble) => void;
 }
 
 /** A namespace over its budget, or a resource that could not be compiled (its last good version stays). */

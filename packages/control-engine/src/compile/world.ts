@@ -17,6 +17,8 @@ import { declaredService, impliedService, selects, type ServiceView } from "./se
 /** Reads that are recorded as dependencies of what is being computed. */
 export interface WorldView extends GatewayReads {
   service(namespace: string, name: string): ServiceView | undefined;
+  /** The Service that has a virtual address; of several the oldest, of those of one age the first by key. */
+  serviceAt(address: string): { readonly namespace: string; readonly name: string } | undefined;
   workload(id: string): RegisteredWorkload | undefined;
   /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
@@ -63,6 +65,8 @@ export class World {
   readonly #byService = new MultiMap<RegisteredWorkload>();
   /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
   readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
+  /** Virtual address → Services that declare it. */
+  readonly #byAddress = new MultiMap<Resource<ServiceSpec>>();
   readonly #servicePolicyKinds: readonly ServicePolicyKind[];
   /** Host, or "*.DOMAIN" → ExternalServices that have it. */
   readonly #external = new MultiMap<Resource<ExternalServiceSpec>>();
@@ -129,6 +133,10 @@ export class World {
       service: (namespace, name) => {
         read(`service:${namespace}/${name}`);
         return this.#service(namespace, name);
+      },
+      serviceAt: (address) => {
+        read(`address:${address}`);
+        return this.#byAddress.sorted(address).toSorted(byAge)[0]?.metadata;
       },
       workload: (id) => {
         read(`workload:${id}`);
@@ -264,6 +272,8 @@ export class World {
     affected.add(`resource:${resourceKey(resource)}`);
     if (resource.kind === "Service") {
       affected.add(`service:${namespace}/${name}`);
+      for (const address of declaredService(resource as Resource<ServiceSpec>).addresses)
+        affected.add(`address:${address}`);
       const { selector } = (resource as Resource<ServiceSpec>).spec;
       const label = firstLabel(resource as Resource<ServiceSpec>);
       const selected = label === undefined ? [] : this.#byLabel.get(label);
@@ -277,7 +287,7 @@ export class World {
     }
     if (resource.kind === "Namespace") {
       // Its labels may switch policies on and off.
-      for (const { id, namespace: of } of this.#registry.list()) if (of === name) affected.add(`guards:${id}`);
+      for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
       return;
     }
     if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
@@ -321,6 +331,8 @@ export class World {
       const declared = resource as Resource<ServiceSpec>;
       const label = firstLabel(declared);
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
+      for (const address of declaredService(declared).addresses)
+        this.#byAddress.set(address, key, add ? declared : undefined);
     } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);

@@ -16,6 +16,8 @@ import { workloadTable } from "../status/status.ts";
 export interface GetOptions extends HomeOption, OutputOption {
   readonly namespace: string;
   readonly allNamespaces: boolean;
+  readonly selector?: string;
+  readonly watch: boolean;
 }
 
 /** Prints; the exit code. */
@@ -38,7 +40,12 @@ export async function get(kind: string, name: string | undefined, options: GetOp
     process.stdout.write(await formatOutput(options.output, one.value, () => resourceTable([one.value])));
     return exitCodes.done;
   }
-  const found = await listResources(api, kind, options.allNamespaces ? undefined : options.namespace);
+  if (options.watch) {
+    const { watchResources } = await import("./watch.ts");
+    return watchResources(api, kind, options);
+  }
+  const namespace = options.allNamespaces ? undefined : options.namespace;
+  const found = await listResources(api, kind, namespace, options.selector);
   if (!found.ok) return printFailure(found.error);
   process.stdout.write(await formatOutput(options.output, found.value, () => resourceTable(found.value)));
   return exitCodes.done;
