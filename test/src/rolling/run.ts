@@ -112,12 +112,11 @@ export async function runRolling(mesh: Mesh, options: RollingOptions): Promise<R
   reports.push(await load.report());
   const after = await look(streams);
   load.rate(0);
-  const last = await mesh.until("the last requests are answered", async () => {
+  await mesh.until("the last requests are answered", async () => {
     const report = await load.report();
     reports.push(report);
-    return report.open === 0 ? report : undefined;
+    return report.open === 0 ? true : undefined;
   });
-  reports.push(last);
   return {
     rolled: endpoints,
     changes,
