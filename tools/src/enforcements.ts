@@ -124,9 +124,9 @@ export const enforcements: readonly Enforcement[] = [
     tests: [`${RESOURCES}schema.test.js`],
   },
   {
-    what: "depth limit of documents",
+    what: "limits on depth and entries of documents",
     file: `${RESOURCES}source-document.js`,
-    function: "firstTooDeep",
+    function: "firstExcess",
     without: "{ return undefined; }",
     tests: [`${RESOURCES}source-document.test.js`],
   },

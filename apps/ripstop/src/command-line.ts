@@ -1,21 +1,28 @@
 // The command line: commands, help and what is said about mistakes. Each command loads its own code when it is used.
 
 import { Command } from "commander";
+import { accessCommand } from "./commands/access/index.ts";
 import { agentCommand } from "./commands/agent/index.ts";
 import { applyCommand } from "./commands/apply/index.ts";
+import { auditCommand } from "./commands/audit/index.ts";
+import { backupCommand } from "./commands/backup/index.ts";
 import { checkCommand } from "./commands/check/index.ts";
 import { controlCommand } from "./commands/control/index.ts";
 import { deleteCommand } from "./commands/delete/index.ts";
 import { describeCommand } from "./commands/describe/index.ts";
 import { diffCommand } from "./commands/diff/index.ts";
+import { explainCommand } from "./commands/explain/index.ts";
 import { egressCommand } from "./commands/egress/index.ts";
 import { faultCommand } from "./commands/fault/index.ts";
 import { gatewayCommand } from "./commands/gateway/index.ts";
 import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
+import { loginCommand, logoutCommand } from "./commands/login/index.ts";
+import { mirrorCommand } from "./commands/mirror/index.ts";
 import { nodeCommand } from "./commands/node/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
+import { restoreCommand } from "./commands/restore/index.ts";
 import { rollbackCommand } from "./commands/rollback/index.ts";
 import { runCommand } from "./commands/run/index.ts";
 import { statusCommand } from "./commands/status/index.ts";
@@ -39,6 +46,10 @@ export async function commandLine(argv: readonly string[]): Promise<void> {
   endWithReader();
   const program = createProgram();
   await program.parseAsync([...argv]);
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** `ripstop tap | head`: the reader has enough, and that is no error. */
@@ -65,6 +76,7 @@ export function createProgram(): Command {
     applyCommand(),
     getCommand(),
     describeCommand(),
+    explainCommand(),
     deleteCommand(),
     diffCommand(),
     historyCommand(),
@@ -73,10 +85,17 @@ export function createProgram(): Command {
     tapCommand(),
     faultCommand(),
     egressCommand(),
+    mirrorCommand(),
     identityCommand(),
     agentCommand(),
     tokenCommand(),
     nodeCommand(),
+    accessCommand(),
+    loginCommand(),
+    logoutCommand(),
+    auditCommand(),
+    backupCommand(),
+    restoreCommand(),
     checkCommand(),
     controlCommand(),
     proxyCommand(),
@@ -86,7 +105,7 @@ export function createProgram(): Command {
     command.copyInheritedSettings(program);
     program.addCommand(command);
   }
-  for (const command of [program, ...commands, ...commands.flatMap((group) => group.commands)]) {
+  for (const command of [program, ...commands.flatMap(withSubcommands)]) {
     command.exitOverride((error) => {
       // oxlint-disable-next-line unicorn/no-process-exit -- commander has printed the reason; help and version are code 0
       process.exit(error.exitCode === 0 ? exitCodes.done : exitCodes.usage);

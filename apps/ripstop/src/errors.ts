@@ -58,6 +58,61 @@ export const fileUnwritable: ErrorKind = defineError({
   remedy: "Choose another folder with --out, or replace the files with --force.",
 });
 
+/** A login to a control plane on another host cannot be used. */
+export const loginInvalid: ErrorKind = defineError({
+  code: "RS4104",
+  name: "login_invalid",
+  status: 400,
+  grpcStatus: 3,
+  title: "The control plane to log in to is not named in full",
+  cause: "The address, the token or a file that is named is missing or cannot be read.",
+  remedy: "Use `ripstop login --server HOST:PORT --token-file FILE`, or set RIPSTOP_SERVER and RIPSTOP_TOKEN.",
+});
+
+/** The options for a backup do not fit. */
+export const backupOptionsInvalid: ErrorKind = defineError({
+  code: "RS4105",
+  name: "backup_options_invalid",
+  status: 400,
+  grpcStatus: 3,
+  title: "The backup cannot be written or read like this",
+  cause: "The file is there already, cannot be read, or the passphrase for the keys is missing.",
+  remedy: "Choose another file, or give --passphrase-file when the backup has keys.",
+});
+
+/** A kind or field that no schema has. */
+export const nothingToExplain: ErrorKind = defineError({
+  code: "RS4106",
+  name: "nothing_to_explain",
+  status: 404,
+  grpcStatus: 5,
+  title: "There is no such kind or field",
+  cause: "It is mistyped, or of another version.",
+  remedy: "`ripstop explain` lists the kinds, `ripstop explain KIND` its fields.",
+});
+
+/** The API of a control plane on another host does not answer. */
+export const remoteUnreachable: ErrorKind = defineError({
+  code: "RS4107",
+  name: "remote_unreachable",
+  status: 503,
+  grpcStatus: 14,
+  title: "The control plane on the other host does not answer",
+  cause: "The address is wrong, a firewall is between, nothing runs there, or its certificate is not believed.",
+  remedy: "Check --server and --ca of `ripstop login`, or RIPSTOP_SERVER and RIPSTOP_CA_FILE.",
+});
+
+/** The configuration of the control plane is wrong. */
+export const controlConfigInvalid: ErrorKind = defineError({
+  code: "RS4108",
+  name: "control_config_invalid",
+  status: 400,
+  grpcStatus: 3,
+  title: "The configuration of the control plane is not valid",
+  cause: "A flag, an environment variable or the file has a value that does not fit.",
+  remedy: "Correct what is named; `ripstop control --print-config` shows what holds and where it comes from.",
+});
+
 /** `ripstop fault stop` without names, or with names and --all. */
 export const faultsNotNamed: ErrorKind = defineError({
   code: "RS4125",

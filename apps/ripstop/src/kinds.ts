@@ -10,18 +10,42 @@ export function resourcePath(kind: string, namespace: string, name: string): str
   return `/v1/resources/${encodeURIComponent(kind)}/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
 }
 
-/** Resources of a kind ("all" for every kind), of one namespace or of all (undefined). */
+/** Which resources of a kind: of one namespace or of all (undefined), with what labels. */
+export interface ResourceFilter {
+  readonly namespace: string | undefined;
+  readonly selector: string | undefined;
+}
+
+/** The query of a list or watch; "all" stands for every kind. */
+export function resourceQuery(kind: string, { namespace, selector }: ResourceFilter): URLSearchParams {
+  const query = new URLSearchParams();
+  if (kind.toLowerCase() !== "all") query.set("kind", kind);
+  if (namespace !== undefined) query.set("namespace", namespace);
+  if (selector !== undefined) query.set("labelSelector", selector);
+  return query;
+}
+
+const PAGE = 500;
+
+/** Resources of a kind ("all" for every kind), read page by page. */
 export async function listResources(
   api: ControlApi,
   kind: string,
   namespace: string | undefined,
+  selector?: string,
 ): Promise<Result<readonly Resource[], ApiFailure>> {
-  const query = new URLSearchParams();
-  if (kind.toLowerCase() !== "all") query.set("kind", kind);
-  if (namespace !== undefined) query.set("namespace", namespace);
-  const answer = await api.call<{ readonly resources: readonly Resource[] }>(
-    "GET",
-    `/v1/resources?${query.toString()}`,
-  );
-  return answer.ok ? ok(answer.value.resources) : answer;
+  const query = resourceQuery(kind, { namespace, selector });
+  query.set("limit", String(PAGE));
+  const resources: Resource[] = [];
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- page after page
+    const answer = await api.call<{ readonly resources: readonly Resource[]; readonly continue?: string }>(
+      "GET",
+      `/v1/resources?${query.toString()}`,
+    );
+    if (!answer.ok) return answer;
+    resources.push(...answer.value.resources);
+    if (answer.value.continue === undefined) return ok(resources);
+    query.set("continue", answer.value.continue);
+  }
 }

@@ -139,6 +139,31 @@ export class ControlApi {
     });
   }
 
+  /** A route that takes or gives something other than JSON: the text of its answer. */
+  text(
+    method: string,
+    path: string,
+    body: { readonly type: string; readonly text: string },
+    timeoutMs: number,
+  ): Promise<Result<string, ApiFailure>> {
+    return new Promise((resolve) => {
+      const headers = { "content-type": body.type, "content-length": Buffer.byteLength(body.text) };
+      const outgoing = this.open({ method, path, timeout: timeoutMs, headers });
+      outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+      outgoing.on("error", (cause) => resolve(err(this.unreachable(cause))));
+      outgoing.on("response", (incoming) => {
+        readAll(incoming, (answer) => {
+          if (!answer.ok) return resolve(answer);
+          const status = incoming.statusCode ?? 0;
+          if (status >= 200 && status < 300) return resolve(answer);
+          const failed = parseAnswer(status, answer.value);
+          return resolve(failed.ok ? err(malformed(status, `status ${status}`)) : failed);
+        });
+      });
+      outgoing.end(body.text);
+    });
+  }
+
   /** A GET route that answers line by line. */
   lines(path: string, onLine: (line: string) => void): LineStream {
     const outgoing = this.open({ method: "GET", path });

@@ -1,7 +1,14 @@
 // L4: the host side: registers workloads, keeps their SVIDs, supervises proxy and application.
 
 export { exitCodeOf, startApplication, type Application, type ApplicationEnd } from "./application.ts";
-export { ControlApi, describeFailure, type ApiFailure, type CallerIdentity, type LineStream } from "./control-api.ts";
+export {
+  ControlApi,
+  describeFailure,
+  type ApiFailure,
+  type ApiRequestOptions,
+  type CallerIdentity,
+  type LineStream,
+} from "./control-api.ts";
 export { applicationEnvironment, environmentName, type OutboundPorts } from "./environment.ts";
 export { freePort } from "./free-port.ts";
 export {

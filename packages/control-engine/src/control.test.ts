@@ -362,7 +362,7 @@ describe("API", () => {
         "c.yaml:1:7 kind use one of: Namespace, Service …",
       ],
     );
-    assert.deepEqual((await mesh.send("GET", "/v1/resources")).json(), { resources: [] });
+    assert.deepEqual((await mesh.send("GET", "/v1/resources")).json(), { resources: [], revision: 0 });
   });
 
   it("says what an apply did, and would do", async () => {
@@ -398,7 +398,10 @@ describe("API", () => {
       list.resources.map(({ metadata }) => metadata.name),
       ["catalog-v1", "catalog-v2"],
     );
-    assert.deepEqual((await mesh.send("GET", "/v1/resources?kind=svc&namespace=other")).json(), { resources: [] });
+    assert.deepEqual((await mesh.send("GET", "/v1/resources?kind=svc&namespace=other")).json(), {
+      resources: [],
+      revision: 1,
+    });
     assert.equal(
       (await mesh.send("GET", "/v1/resources/Service/shop/catalog-v1")).json<Resource>().metadata.generation,
       1,

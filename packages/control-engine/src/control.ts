@@ -26,8 +26,8 @@ import {
 import { formatBundle } from "@ripstop/identity/jwt";
 import { parseWorkerStreamId, trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
 import { revocationText } from "@ripstop/net";
-import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/policies/control";
-import { coreKinds, identityKinds, KindRegistry, meshKinds } from "@ripstop/resources";
+import { policyKinds, servicePolicyKinds } from "@ripstop/policies/control";
+import { KindRegistry } from "@ripstop/resources";
 import {
   metricNames,
   type Counter,
@@ -37,12 +37,17 @@ import {
   type MetricRegistry,
 } from "@ripstop/telemetry";
 
+import { allKinds } from "./all-kinds.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { historyRoutes } from "./api/history-routes.ts";
+import { openAccess } from "./api/open-access.ts";
+import type { ResourceLimits } from "./api/resources/resource-ledger.ts";
+import { backupRoutes } from "./api/backup-routes.ts";
 import { observeRoutes } from "./api/observe-routes.ts";
 import { resourceRoutes } from "./api/resource-routes.ts";
 import { rotationRoutes } from "./api/rotation-routes.ts";
+import type { Route } from "./api/router.ts";
 import { StaticFiles } from "./api/static-files.ts";
 import { workloadIdentityRoutes } from "./api/workload-identity-routes.ts";
 import { workloadRoutes, type WorkloadRoutesOptions } from "./api/workload-routes.ts";
@@ -79,6 +84,7 @@ import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
 import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
+import { MirrorLog } from "./mirror/mirror-log.ts";
 import { formatAddress, onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
@@ -122,6 +128,14 @@ export interface ControlOptions {
   readonly streamAddress?: HostAndPort;
   /** Where the join listener listens; exactly there. Default: loopback, the port of the last start, else a free one. */
   readonly joinAddress?: HostAndPort;
+  /** Serves the API over TLS to callers with a token; absent, it does not. */
+  readonly api?: {
+    readonly address: HostAndPort;
+    /** PEM files of its certificate; absent: the control plane's SVID. */
+    readonly files?: { readonly certificateFile: string; readonly keyFile: string };
+  };
+  /** What one namespace may have; default: generous. */
+  readonly limits?: ResourceLimits;
   /** Lifetime of SVIDs, 10 s … 24 h; default 1 h. */
   readonly svidTtlMs?: number;
   /** Kind of the keys of roots and intermediates that are made from now on; default EC P-256. */
@@ -148,8 +162,12 @@ export interface Control {
   readonly streamAddress: string;
   /** "HOST:PORT" of the join listener. */
   readonly joinAddress: string;
+  /** "HOST:PORT" of the API over TLS; undefined when it is off. */
+  readonly apiAddress: string | undefined;
   readonly dashboardUrl: string;
   readonly trustDomain: string;
+  /** The routes of the API. */
+  readonly routes: readonly Pick<Route, "method" | "path">[];
   /** "https://HOST:PORT/" of the bundle endpoint; undefined when it is off. */
   readonly bundleEndpointUrl: string | undefined;
   /** Sentences for the user: a port that was taken and what was used instead. */
@@ -334,10 +352,12 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  const mirrors = new MirrorLog({ workload: (id) => registry.get(id) });
   const egress = new EgressLog({ clock, workload: (id) => registry.get(id) });
   const shares = new ShareKeeper({
     clock,
     namespaceOf: (workloadId) => registry.get(workloadId)?.namespace,
+    ...(replication === undefined ? {} : { partOf: (namespace) => partOfLimits(registry, replication.id, namespace) }),
     send: (proxyId, slot, limits) =>
       void endpoint.server?.send(proxyId, { ...collector.taps.command(), limits: { shares: limits } }, slot),
   });
@@ -358,6 +378,7 @@ async function assemble(
         collector.onReport(proxyId, report, slot);
         shares.onReport(proxyId, slot, report);
         egress.onReport(report);
+        mirrors.onReport(proxyId, report);
       },
       onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
@@ -508,18 +529,32 @@ async function assemble(
     undo.push(() => started.close());
     undo.push(own.value.watch(() => started.announce()));
   }
-  const kinds = new KindRegistry([...coreKinds, ...identityKinds, ...meshKinds, ...policyResourceKinds]);
+  const kinds = new KindRegistry(allKinds);
+  const access = openAccess({
+    home,
+    store,
+    kinds,
+    clock,
+    version: options.version,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...given({ logger }),
+  });
+  undo.push(() => access.close());
+  const { ledger } = access;
   const reads = [
-    ...historyRoutes({ store, kinds }),
+    ...historyRoutes({ store, kinds, ledger, clock }),
     ...resourceRoutes({
       store,
       kinds,
+      ledger,
       clock,
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
       waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
     }),
   ];
   const routes = [
+    ...access.routes,
+    ...backupRoutes({ home, trustDomain: trustDomain.value, store, kinds, ledger, clock, revocations }),
     ...joining.value.routes,
     ...consistentReads(reads, replication),
     ...workloadRoutes(workloads),
@@ -529,13 +564,14 @@ async function assemble(
     ...observeRoutes({
       collector,
       egress,
+      mirrors,
       metrics,
       events,
       info,
       beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value }),
     }),
   ];
-  const api = { routes, logger };
+  const api = { routes, logger, audit: access.audit };
   const files = options.dashboardDirectory === undefined ? undefined : new StaticFiles(options.dashboardDirectory);
   const wantedDashboard = options.dashboardPort ?? memory.dashboardPort ?? 0;
   const dashboard = await onPort<ApiListener>({ port: wantedDashboard }, "dashboard", notices, (port) =>
@@ -548,6 +584,18 @@ async function assemble(
   const socket = await listenOnSocket(apiSocket, api);
   if (!socket.ok) return socket;
   undo.push(() => socket.value.close());
+
+  let apiAddress: string | undefined;
+  if (options.api !== undefined) {
+    const { address, files: pem } = options.api;
+    const rootsPem = (): string => authority.bundle().pem;
+    const certificate =
+      pem === undefined ? { source: "svid" as const, own: own.value, rootsPem } : { source: "files" as const, ...pem };
+    const serving = await access.listen(address, certificate, api);
+    if (!serving.ok) return serving;
+    undo.push(() => serving.value.close());
+    apiAddress = serving.value.address;
+  }
 
   const { bundleEndpoint } = options;
   let bundleEndpointUrl: string | undefined;
@@ -593,8 +641,10 @@ async function assemble(
     apiSocket,
     streamAddress,
     joinAddress,
+    apiAddress,
     dashboardUrl,
     trustDomain: trustDomain.value,
+    routes,
     bundleEndpointUrl,
     notices,
   });
@@ -697,4 +747,16 @@ function given({ logger }: { readonly logger: Logger | undefined }): { readonly 
 /** Ids of the proxies that have a config stream; the workers of one count once. */
 function connectedProxies(discovery: DiscoveryServer): Set<string> {
   return new Set(discovery.proxies().map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId));
+}
+
+/** The part of a namespace's workloads whose proxies are connected to this replica: so much of its shared limits is its own. */
+function partOfLimits(registry: Registry, replica: string, namespace: string): number {
+  let own = 0;
+  let all = 0;
+  for (const workload of registry.list()) {
+    if (workload.namespace !== namespace) continue;
+    all++;
+    if (workload.replica === replica) own++;
+  }
+  return all === 0 ? 1 : own / all;
 }

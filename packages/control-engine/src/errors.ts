@@ -513,6 +513,160 @@ export const jwtRefused: ErrorKind = defineError({
   remedy: "Name the one service that the token is for, and a lifetime from 10 s to 24 h",
 });
 
+/** Nothing says who calls, or what says so is not believed. */
+export const notAuthenticated: ErrorKind = defineError({
+  code: "RS3025",
+  name: "not_authenticated",
+  status: 401,
+  grpcStatus: 16,
+  title: "The API does not know who calls",
+  cause: "There is no token, or it was revoked, has expired, or is of another mesh or issuer",
+  remedy: "Log in with `ripstop login`, or ask an admin for a token (`ripstop access token create`)",
+});
+
+/** The caller is known, and may not do this. */
+export const accessDenied: ErrorKind = defineError({
+  code: "RS3026",
+  name: "access_denied",
+  status: 403,
+  grpcStatus: 7,
+  title: "The caller's role does not allow this",
+  cause: "No token or AccessBinding gives the caller the role that is needed, in the namespace that is concerned",
+  remedy: "`ripstop access whoami` shows the roles; an admin gives others",
+});
+
+/** The caller asks too often. */
+export const tooManyRequests: ErrorKind = defineError({
+  code: "RS3027",
+  name: "too_many_requests",
+  status: 429,
+  grpcStatus: 8,
+  title: "The caller asks the API too often",
+  cause: "More than 50 requests a second for longer than a moment, or more than 32 at once",
+  remedy: "Ask again in a second; to follow changes use watch instead of asking again and again",
+});
+
+/** Too many credentials of one address were refused. */
+export const loginLimited: ErrorKind = defineError({
+  code: "RS3028",
+  name: "login_limited",
+  status: 429,
+  grpcStatus: 8,
+  title: "Too many refused credentials from this address",
+  cause: "Credentials that are not valid came from this address again and again",
+  remedy: "Wait a minute, and correct the token",
+});
+
+/** A watch wants to begin before what is kept. */
+export const historyCompacted: ErrorKind = defineError({
+  code: "RS3029",
+  name: "history_compacted",
+  status: 410,
+  grpcStatus: 11,
+  title: "The history does not reach back that far any more",
+  cause: "Revisions after the one that was named are not kept any more",
+  remedy: "List the resources anew, and watch from the revision of that list",
+});
+
+/** A namespace has too many resources. */
+export const quotaExceeded: ErrorKind = defineError({
+  code: "RS3030",
+  name: "quota_exceeded",
+  status: 403,
+  grpcStatus: 8,
+  title: "The namespace may not have that many resources",
+  cause: "Every namespace has a limit, so that none can burden the mesh of the others",
+  remedy: "Delete what is not needed, or let the operator raise limits.resourcesPerNamespace of the control plane",
+});
+
+/** One resource is too large. */
+export const resourceTooLarge: ErrorKind = defineError({
+  code: "RS3031",
+  name: "resource_too_large",
+  status: 413,
+  grpcStatus: 8,
+  title: "The resource is too large",
+  cause: "One resource has more than the control plane keeps in one",
+  remedy: "Split it into several",
+});
+
+/** No API token with that id. */
+export const noSuchAccessToken: ErrorKind = defineError({
+  code: "RS3032",
+  name: "no_such_access_token",
+  status: 404,
+  grpcStatus: 5,
+  title: "There is no such API token",
+  cause: "The id is mistyped, or the token was revoked or expired long ago",
+  remedy: "List them with `ripstop access token list`",
+});
+
+/** The table of API tokens is full. */
+export const accessTokensFull: ErrorKind = defineError({
+  code: "RS3033",
+  name: "access_tokens_full",
+  status: 429,
+  grpcStatus: 8,
+  title: "There are too many API tokens",
+  cause: "Tokens are made faster than they expire",
+  remedy: "Revoke those that are not needed, or let people log in with OpenID Connect",
+});
+
+/** What is done cannot be recorded, so it is not done. */
+export const auditUnwritable: ErrorKind = defineError({
+  code: "RS3034",
+  name: "audit_unwritable",
+  status: 507,
+  grpcStatus: 14,
+  title: "The audit log cannot be written",
+  cause: "The disk is full, read-only or failing; nothing is changed that cannot be recorded",
+  remedy: "Free space or repair the disk",
+});
+
+/** A backup that cannot be made or used. */
+export const backupRefused: ErrorKind = defineError({
+  code: "RS3035",
+  name: "backup_refused",
+  status: 422,
+  grpcStatus: 9,
+  title: "The backup cannot be made or restored like this",
+  cause: "It is damaged, cut short, of a newer version or of another mesh, or its passphrase is wrong",
+  remedy: "Use a whole backup of this mesh, and the passphrase that it was made with",
+});
+
+/** Another namespace has the name or address. */
+export const ownedByAnother: ErrorKind = defineError({
+  code: "RS3036",
+  name: "owned_by_another",
+  status: 409,
+  grpcStatus: 6,
+  title: "A name or address belongs to another namespace",
+  cause: "A resource of another namespace has it already; whoever has it first keeps it",
+  remedy: "Use another one, or let its owner give it up",
+});
+
+/** The certificate of the API listener cannot be used. */
+export const apiCertificateUnusable: ErrorKind = defineError({
+  code: "RS3038",
+  name: "api_certificate_unusable",
+  status: 500,
+  grpcStatus: 9,
+  title: "The certificate of the API cannot be used",
+  cause: "A file is missing or is no PEM, or key and certificate do not belong together",
+  remedy: "Correct --api-cert and --api-key, or leave both out to use the control plane's own SVID",
+});
+
+/** Too many watch. */
+export const tooManyWatches: ErrorKind = defineError({
+  code: "RS3039",
+  name: "too_many_watches",
+  status: 429,
+  grpcStatus: 8,
+  title: "Too many watches are open",
+  cause: "The control plane, or this caller, has as many watches as it may have",
+  remedy: "Close one of them; one watch can follow all kinds and namespaces",
+});
+
 /** An event: a namespace has used up its compile budget. */
 export const compileOverBudget: ErrorKind = defineError({
   code: "RS3080",

@@ -1,5 +1,8 @@
 // The control plane: store, registry, compile, distribute, authority, api.
 
+export { allKinds } from "./all-kinds.ts";
+export { openApiDocument } from "./api/openapi.ts";
+export { restoreHome, type RestoredHome } from "./backup/restore-home.ts";
 export { startControl, type Control, type ControlOptions } from "./control.ts";
 export type { Failure } from "./failure.ts";
 export type { ControlFile } from "./home/home-files.ts";

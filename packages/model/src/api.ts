@@ -39,7 +39,19 @@
 //   DELETE /v1/join/tokens/ID             → JoinTokenView
 //   GET    /v1/nodes                      → { nodes: NodeView[] }
 //   DELETE /v1/nodes/NAME                 → NodeView        (it has to join again)
+//   GET    /v1/access/whoami              → CallerView
+//   POST   /v1/access/tokens              AccessTokenRequest → CreatedAccessTokenView
+//   GET    /v1/access/tokens              → { tokens: AccessTokenView[] }
+//   DELETE /v1/access/tokens/ID           → AccessTokenView
+//   POST   /v1/backup                     BackupRequest → newline-delimited JSON
+//   POST   /v1/restore?dryRun=            newline-delimited JSON → RestoreResponse
+//   GET    /v1/kinds                      → { kinds: … }
+//   GET    /v1/openapi.json               → OpenAPI 3.1
+//   GET    /v1/audit?refused=&limit=      → AuditPage       (newest first)
 //   GET    /healthz, /metrics
+//
+// Beyond the socket the API is served over TLS with bearer tokens (`ripstop control --api-address`). Every route with its
+// parameters, bodies and the role that it needs is in docs/reference/openapi.json (GET /v1/openapi.json).
 //
 // The join listener (TLS 1.3, `ripstop control --join-address`) serves hosts that cannot open the socket:
 //
@@ -592,6 +604,102 @@ export interface IdentityAlarm {
   readonly message: string;
 }
 
+/** What a caller of the API may do: look, change the resources of namespaces, or everything. */
+export type AccessRoleName = "viewer" | "editor" | "admin";
+
+/** POST /v1/access/tokens. */
+export interface AccessTokenRequest {
+  /** What it is for. */
+  readonly name: string;
+  readonly role: AccessRoleName;
+  /** Where the role holds; absent: in the whole mesh. */
+  readonly namespaces?: readonly string[];
+  /** Lifetime, 1 min to 366 d. */
+  readonly ttlMs: number;
+}
+
+/** A token for the API, without its secret. */
+export interface AccessTokenView {
+  /** Public, to name it by. */
+  readonly id: string;
+  readonly name: string;
+  readonly role: AccessRoleName;
+  readonly namespaces?: readonly string[];
+  readonly createdBy: string;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly state: "ready" | "expired";
+}
+
+/** A token that was just made. */
+export interface CreatedAccessTokenView extends AccessTokenView {
+  /** Its text, shown once. */
+  readonly token: string;
+  /** "HOST:PORT" of the API over TLS; "" when it is off. */
+  readonly apiAddress: string;
+}
+
+/** GET /v1/access/whoami. */
+export interface CallerView {
+  readonly name: string;
+  readonly method: string;
+  readonly grants: readonly { readonly role: AccessRoleName; readonly namespaces?: readonly string[] }[];
+}
+
+/** One line of the audit log: a write, or a refusal. */
+export interface AuditEntry {
+  readonly timeMs: number;
+  /** Who; "" when that is not known. */
+  readonly caller: string;
+  /** How it proved itself: "socket", "token", "oidc", "nobody". */
+  readonly by: string;
+  /** Remote address; "" for the socket. */
+  readonly from: string;
+  /** "POST /v1/apply". */
+  readonly action: string;
+  readonly decision: "done" | "refused" | "failed";
+  readonly status: number;
+  /** Error code of what was not done, else "". */
+  readonly code: string;
+  /** Why it was not done, or the reason that the caller gave. */
+  readonly message: string;
+  /** The revision that it made; 0 when it made none. */
+  readonly revision: number;
+  /** What it concerns, at most 100: "HTTPRoute shop/catalog". */
+  readonly resources: readonly string[];
+}
+
+/** GET /v1/audit. */
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+}
+
+/** One line of GET /v1/resources?watch=true. */
+export interface WatchLine {
+  /** BOOKMARK says only how far the watch is. */
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
+  /** Watching again after this revision misses nothing. */
+  readonly revision: number;
+  readonly resource?: unknown;
+}
+
+/** POST /v1/backup. */
+export interface BackupRequest {
+  /** Takes the keys of the authority along, encrypted with it; on the socket only. */
+  readonly passphrase?: string;
+}
+
+/** POST /v1/restore. */
+export interface RestoreResponse {
+  /** The revision that holds now; 0 for a dry run. */
+  readonly revision: number;
+  /** The revision before. */
+  readonly from: number;
+  /** Revocations of the backup that were not in force any more. */
+  readonly revoked: number;
+  readonly changes: Diff["changes"];
+}
+
 /** One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares. */
 export interface EgressSeenView {
   /** "NAMESPACE/NAME" of the calling service. */
@@ -607,4 +715,27 @@ export interface EgressSeenView {
   /** Unix time. */
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;
+}
+
+/** One entry of `GET /v1/mirrors`: how a mirror compares with the service that it shadows, since the control plane started. */
+export interface MirrorView {
+  /** "NAMESPACE/NAME" of the calling service. */
+  readonly source: string;
+  /** Who answered the caller. */
+  readonly primary: string;
+  /** Who got copies. */
+  readonly mirror: string;
+  /** Requests that both have answered, or failed to. */
+  readonly compared: number;
+  readonly statusDiffers: number;
+  /** Bodies are looked at for a part of the requests. */
+  readonly bodiesCompared: number;
+  readonly bodiesDiffer: number;
+  /** 5xx, or no answer. */
+  readonly primaryFailures: number;
+  readonly mirrorFailures: number;
+  readonly primaryP50Ms: number;
+  readonly primaryP99Ms: number;
+  readonly mirrorP50Ms: number;
+  readonly mirrorP99Ms: number;
 }

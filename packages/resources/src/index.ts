@@ -9,6 +9,14 @@ export { formatPath, isRecord, parsePath, type FieldPath } from "./field-path.ts
 export { KindRegistry, type KnownKind } from "./kind-registry.ts";
 export type { JsonSchema, Kind, ResourceLookup } from "./kind.ts";
 export {
+  accessBindingKind,
+  type AccessBindingSpec,
+  type AccessRole,
+  type AccessSubjectSpec,
+} from "./kinds/access-binding/index.ts";
+export { controlPlaneConfigKind, type ControlPlaneConfigSpec } from "./kinds/control-plane-config/index.ts";
+export { loginIssuerKind, type LoginIssuerSpec } from "./kinds/login-issuer/index.ts";
+export {
   federatedTrustDomainKind,
   type BundleEndpointSpec,
   type FederatedTrustDomainSpec,
@@ -38,7 +46,7 @@ export {
 } from "./names.ts";
 export { resourceKey, resourceName, type Metadata, type Resource } from "./resource.ts";
 export { compileSchema, type SchemaChecker, type SchemaProblem } from "./schema.ts";
-export { brokenRules } from "./structural-rules.ts";
+export { parseRule } from "./structural-rules.ts";
 export { readSource, type SourceDocument, type SourceFile, type SourceLimits } from "./source-document.ts";
 export {
   DEFAULT_NAMESPACE,

@@ -1,7 +1,9 @@
 // The kinds of our own that are no policies.
 
 import type { Kind } from "./kind.ts";
+import { accessBindingKind } from "./kinds/access-binding/index.ts";
 import { federatedTrustDomainKind } from "./kinds/federated-trust-domain/index.ts";
+import { loginIssuerKind } from "./kinds/login-issuer/index.ts";
 
-/** FederatedTrustDomain. */
-export const meshKinds: readonly Kind[] = [federatedTrustDomainKind];
+/** FederatedTrustDomain, LoginIssuer, AccessBinding. */
+export const meshKinds: readonly Kind[] = [federatedTrustDomainKind, loginIssuerKind, accessBindingKind];

@@ -1,5 +1,7 @@
 // JSON Schema for people: compiles a schema with Ajv, fills in defaults, and turns every error into a plain violation.
 
+import { isIPv4, isIPv6 } from "node:net";
+
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 
 import { parseDurationMs } from "@ripstop/core";
@@ -23,6 +25,8 @@ export interface SchemaProblem {
 export interface SchemaChecker {
   /** Fills defaults into `value` (in place) and returns every problem, at most 100. */
   check(value: unknown): readonly SchemaProblem[];
+  /** What it checks against, as it was given. */
+  readonly schema: JsonSchema;
   /**
    * The rules of Kubernetes' structural schemas (CEL, list keys) that `value` breaks, at most 100. `value` passed `check`;
    * `old` is what it replaces, if anything.
@@ -42,6 +46,8 @@ const ajv = new Ajv({
   formats: {
     int32: { type: "number", validate: (value: number) => Number.isInteger(value) && Math.abs(value) <= 2 ** 31 },
     int64: { type: "number", validate: (value: number) => Number.isSafeInteger(value) },
+    ipv4: (value: string) => isIPv4(value),
+    ipv6: (value: string) => isIPv6(value),
     duration: (value: string) => parseDurationMs(value).ok,
     "dns-label": isDnsLabel,
     "dns-subdomain": isDnsSubdomain,
@@ -64,8 +70,10 @@ ajv.addKeyword({ keyword: "x-kubernetes-list-map-keys", schemaType: "array" });
 export function compileSchema(schema: JsonSchema): SchemaChecker {
   const validate: ValidateFunction = ajv.compile(close(schema));
   return {
+    schema,
     check(value) {
-      if (validate(value)) return [];
+      // The first time may judge a choice (oneOf) before the defaults that it looks at are filled in; the second does not.
+      if (validate(value) || validate(value)) return [];
       return problemsOf(validate.errors ?? [], value);
     },
     checkRules: (value, old) => brokenRules(schema, value, old),

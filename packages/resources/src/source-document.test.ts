@@ -81,4 +81,19 @@ describe("readSource", () => {
       }),
     );
   });
+
+  it("counts the entries of each document, not of the file, and refuses one with too many", () => {
+    const small = "a: [1, 2, 3]\n---\n".repeat(200);
+    assert.deepEqual(readSource("many.yaml", small, { maxNodes: 20 }).violations, []);
+    const [found] = readSource("large.yaml", `${small}a: [${"1,".repeat(30)}]`, { maxNodes: 20 }).violations;
+    assert.match(found?.message ?? "", /more than 20 entries/);
+    assert.ok((found?.source?.line ?? 0) > 1);
+    const [early] = readSource("huge.yaml", `a: [${"1,".repeat(30_000)}`, { maxNodes: 20 }).violations;
+    assert.match(early?.message ?? "", /more than 20 entries/);
+  });
+
+  it("takes brackets in scalars for what they are", () => {
+    const text = "a: '[[[[[['\nb: |\n  [\n  {\n  [\n";
+    assert.deepEqual(readSource("brackets.yaml", text, { maxDepth: 3 }).violations, []);
+  });
 });

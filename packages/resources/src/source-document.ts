@@ -1,7 +1,18 @@
 // Reads YAML and JSON files: several documents a file, the position of every node, and limits that keep a hostile
 // file from costing more than its size.
 
-import { Composer, LineCounter, Parser, isMap, isScalar, isSeq, type Document, type Node, type ParsedNode } from "yaml";
+import {
+  Composer,
+  Lexer,
+  LineCounter,
+  Parser,
+  isMap,
+  isScalar,
+  isSeq,
+  type Document,
+  type Node,
+  type ParsedNode,
+} from "yaml";
 
 import type { FieldPath } from "./field-path.ts";
 import type { SourcePosition, Violation } from "./violation.ts";
@@ -16,6 +27,8 @@ export interface SourceLimits {
   readonly maxDepth: number;
   /** Nodes that aliases may repeat, in one document; default 100. */
   readonly maxAliases: number;
+  /** Maps, lists and scalars of one document; default 20 000. What cannot be read piece by piece is bounded by it. */
+  readonly maxNodes: number;
 }
 
 const DEFAULT_LIMITS: SourceLimits = {
@@ -23,7 +36,11 @@ const DEFAULT_LIMITS: SourceLimits = {
   maxDocuments: 10_000,
   maxDepth: 64,
   maxAliases: 100,
+  maxNodes: 20_000,
 };
+
+/** Lexemes between two steps. */
+const STEP_LEXEMES = 500;
 
 /** One document of a file, as plain data, and where each part of it stands. */
 export interface SourceDocument {
@@ -48,13 +65,13 @@ export function readSource(file: string, text: string, limits: Partial<SourceLim
   }
 }
 
-/** As `readSource`, with a stop after each document: a large file can be read in slices. */
+/** As `readSource`, in steps of some milliseconds, between which other work can be done. */
 export function* readSourceSteps(
   file: string,
   text: string,
   limits: Partial<SourceLimits> = {},
 ): Generator<undefined, SourceFile> {
-  const { maxLength, maxDocuments, maxDepth, maxAliases } = { ...DEFAULT_LIMITS, ...limits };
+  const { maxLength, maxDocuments, maxDepth, maxAliases, maxNodes } = { ...DEFAULT_LIMITS, ...limits };
   const refuse = (message: string, remedy: string, line = 1, column = 1): SourceFile => ({
     documents: [],
     violations: [{ path: "", message, remedy, resource: "", source: { file, line, column } }],
@@ -66,15 +83,20 @@ export function* readSourceSteps(
     );
   }
   const lines = new LineCounter();
-  const tokens = [];
-  for (const token of new Parser(lines.addNewLine).parse(text)) {
-    const tooDeep = firstTooDeep(token, maxDepth);
-    if (tooDeep !== undefined) {
-      const { line, col } = lines.linePos(tooDeep);
-      return refuse(`maps and lists are nested more than ${maxDepth} deep`, "make the document flatter", line, col);
+  const tokens: Token[] = [];
+  for (const token of tokenSteps(text, lines, { maxDepth, maxNodes })) {
+    if (token === undefined) {
+      yield undefined;
+      continue;
     }
-    tokens.push(token);
-    yield;
+    const excess = "of" in token ? token : firstExcess(token, maxDepth, maxNodes);
+    if (excess !== undefined) {
+      const { line, col } = lines.linePos(excess.offset);
+      return excess.of === "depth"
+        ? refuse(`maps and lists are nested more than ${maxDepth} deep`, "make the document flatter", line, col)
+        : refuse(`the document has more than ${maxNodes} entries`, "split it into several resources", line, col);
+    }
+    if (!("of" in token)) tokens.push(token);
   }
   const documents: SourceDocument[] = [];
   const violations: Violation[] = [];
@@ -95,6 +117,54 @@ export function* readSourceSteps(
     yield;
   }
   return { documents, violations };
+}
+
+type Token = ReturnType<Parser["parse"]> extends Generator<infer One> ? One : never;
+
+/** A document is too deep or has too many entries. */
+interface Excess {
+  readonly of: "depth" | "nodes";
+  readonly offset: number;
+}
+
+/** The lexer announces a scalar by this, and a document by the other. */
+const SCALAR = "\u001f";
+const DOCUMENT = "\u0002";
+/** More than any entry of a real document takes: its indentation, its text, its line break and comments. */
+const LEXEMES_OF_A_NODE = 8;
+
+/**
+ * What Parser.parse gives, with undefined where other work may be done. What is far beyond the limits ends it before the
+ * rest is parsed.
+ */
+function* tokenSteps(
+  text: string,
+  lines: LineCounter,
+  { maxDepth, maxNodes }: Pick<SourceLimits, "maxDepth" | "maxNodes">,
+): Generator<Token | Excess | undefined> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  let count = 0;
+  let offset = 0;
+  let inDocument = 0;
+  let depth = 0;
+  let before = "";
+  for (const lexeme of new Lexer().lex(text)) {
+    if (lexeme === DOCUMENT || (before !== SCALAR && (lexeme === "---" || lexeme === "...")))
+      [inDocument, depth] = [0, 0];
+    if (before !== SCALAR && (lexeme === "[" || lexeme === "{")) depth++;
+    if (before !== SCALAR && (lexeme === "]" || lexeme === "}")) depth--;
+    const isTooDeep = depth > maxDepth;
+    if (isTooDeep || ++inDocument > LEXEMES_OF_A_NODE * maxNodes) {
+      yield { of: isTooDeep ? "depth" : "nodes", offset };
+      return;
+    }
+    if (lexeme !== SCALAR && lexeme !== DOCUMENT) offset += lexeme.length;
+    before = lexeme;
+    yield* parser.next(lexeme);
+    if (++count % STEP_LEXEMES === 0) yield undefined;
+  }
+  yield* parser.end();
 }
 
 function readDocument(file: string, document: Document.Parsed, lines: LineCounter, maxAliases: number): SourceFile {
@@ -137,14 +207,17 @@ function isEmpty({ contents }: Document.Parsed): boolean {
   return contents === null || (isScalar(contents) && contents.value === null);
 }
 
-/** Offset of the first node nested deeper than `maxDepth`, found without recursion. */
-function firstTooDeep(token: unknown, maxDepth: number): number | undefined {
+/** Where a document becomes too deep or too large, found without recursion. */
+function firstExcess(token: unknown, maxDepth: number, maxNodes: number): Excess | undefined {
   const pending: { token: unknown; depth: number }[] = [{ token, depth: 0 }];
+  let nodes = 0;
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { token: current, depth } = next;
     if (typeof current !== "object" || current === null) continue;
+    const offset = "offset" in current && typeof current.offset === "number" ? current.offset : 0;
+    if (++nodes > maxNodes) return { of: "nodes", offset };
     if ("items" in current && Array.isArray(current.items)) {
-      if (depth >= maxDepth) return "offset" in current && typeof current.offset === "number" ? current.offset : 0;
+      if (depth >= maxDepth) return { of: "depth", offset };
       for (const item of current.items as readonly { key?: unknown; value?: unknown }[]) {
         pending.push({ token: item.key, depth: depth + 1 }, { token: item.value, depth: depth + 1 });
       }

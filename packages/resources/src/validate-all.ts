@@ -85,6 +85,7 @@ export function* validateSteps(
     const source = yield* readSourceSteps(file, text, limits);
     violations.push(...source.violations);
     for (const document of source.documents) {
+      yield undefined;
       const before = violations.length;
       const found = readResource(document, { kinds, current }, violations);
       if (found === undefined) continue;

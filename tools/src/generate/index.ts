@@ -3,10 +3,12 @@
 import { generateCli } from "./cli.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateGatewayDifferences } from "./gateway-differences.ts";
 import { generateGatewaySchemas } from "./gateway-schemas.ts";
 import { generateHostile } from "./hostile.ts";
 import { generateHttpRules } from "./http-rules.ts";
 import { generateMetrics } from "./metrics.ts";
+import { generateOpenApi } from "./openapi.ts";
 import { generatePolicies } from "./policies.ts";
 import { generateProtos } from "./protos.ts";
 
@@ -19,8 +21,10 @@ export const generators: Readonly<Record<string, Generator>> = {
   "gateway-schemas": generateGatewaySchemas,
   policies: generatePolicies,
   "http-rules": generateHttpRules,
+  "gateway-differences": generateGatewayDifferences,
   hostile: generateHostile,
   errors: generateErrors,
   metrics: generateMetrics,
   cli: generateCli,
+  openapi: generateOpenApi,
 };

@@ -38,7 +38,7 @@ export function count(number: number, noun: string): string {
 }
 
 /** With a capital (unless it begins with a quoted name) and a full stop. */
-function sentence(text: string): string {
+export function sentence(text: string): string {
   if (text === "") return "";
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.?!]$/.test(capital) ? capital : `${capital}.`;

@@ -5,37 +5,23 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { meshHome, type JoinAddress } from "@ripstop/agent-engine";
 import { startControl, type EtcdSettings } from "@ripstop/control-engine";
-import { holdProcess, systemClock } from "@ripstop/core";
+import { holdProcess, parseDurationMs, systemClock } from "@ripstop/core";
 import { createPeerVerification } from "@ripstop/identity";
+import type { ControlPlaneConfigSpec } from "@ripstop/resources";
 
 import { createLogger, createMetricRegistry, logFormatFor, metricNames, type MetricRegistry } from "@ripstop/telemetry";
 import { exitCodes } from "../exit-codes.ts";
-import type { AuthorityOptions, HomeOption } from "../options.ts";
+import type { HomeOption } from "../options.ts";
 import { printError } from "../output/failure.ts";
 import { packageVersion } from "../package-version.ts";
 
-/** Options of `ripstop control`. */
-export interface ControlOptions extends HomeOption, AuthorityOptions {
-  readonly trustDomain?: string;
-  readonly dashboardPort?: number;
-  readonly joinAddress?: JoinAddress;
-  readonly streamAddress?: JoinAddress;
-  readonly keepRevisions?: number;
-  readonly etcd?: readonly string[];
-  readonly etcdPrefix: string;
-  readonly etcdCa?: string;
-  readonly etcdCert?: string;
-  readonly etcdKey?: string;
-  readonly authorityKeyFile?: string;
-  readonly replicaAddress?: string;
-  readonly bundleEndpoint?: string;
-  readonly bundleEndpointCert?: string;
-  readonly bundleEndpointKey?: string;
+/** What the role needs beside its settings. */
+export interface ControlRoleOptions extends HomeOption {
   readonly endWithParent: boolean;
 }
 
 /** Runs the control plane to the end; the exit code. */
-export async function controlRole(options: ControlOptions): Promise<number> {
+export async function controlRole(spec: ControlPlaneConfigSpec, options: ControlRoleOptions): Promise<number> {
   const hold = holdProcess();
   const ended = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
@@ -43,11 +29,12 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   });
   const home = meshHome(options.home, process.env);
   const dashboardDirectory = findDashboard();
-  const etcd = etcdSettings(options);
+  const etcd = etcdSettings(spec.store.etcd);
   if (typeof etcd === "string") {
     process.stderr.write(`ripstop: ${etcd}\n`);
     return exitCodes.usage;
   }
+  const { authority = {}, limits } = spec;
   const started = await startControl({
     home: home.path,
     clock: systemClock,
@@ -55,20 +42,22 @@ export async function controlRole(options: ControlOptions): Promise<number> {
     metrics: registry(),
     verifyPeer: createPeerVerification(systemClock),
     logger: createLogger({ clock: systemClock, level: "info", format: logFormatFor(process.stderr) }),
-    ...(options.trustDomain === undefined ? {} : { trustDomain: options.trustDomain }),
-    ...(options.svidTtl === undefined ? {} : { svidTtlMs: options.svidTtl }),
-    ...(options.caKey === undefined ? {} : { caKey: options.caKey }),
-    ...(options.rootLifetime === undefined ? {} : { rootLifetimeMs: options.rootLifetime }),
-    ...(options.externalCa === undefined ? {} : { externalCaDirectory: resolve(options.externalCa) }),
+    ...(spec.trustDomain === undefined ? {} : { trustDomain: spec.trustDomain }),
+    ...duration("svidTtlMs", authority.svidTtl),
+    ...duration("rootLifetimeMs", authority.rootLifetime),
+    ...(authority.keyKind === undefined ? {} : { caKey: authority.keyKind }),
+    ...(authority.externalDirectory === undefined ? {} : { externalCaDirectory: resolve(authority.externalDirectory) }),
     ...crashPoint(process.env["RIPSTOP_TEST_KILL_AT"]),
-    ...(options.joinAddress === undefined ? {} : { joinAddress: options.joinAddress }),
-    ...(options.streamAddress === undefined ? {} : { streamAddress: options.streamAddress }),
-    ...(options.dashboardPort === undefined ? {} : { dashboardPort: options.dashboardPort }),
-    ...(options.keepRevisions === undefined ? {} : { keepRevisions: Math.max(1, options.keepRevisions) }),
+    ...listening("joinAddress", spec.join?.address),
+    ...listening("streamAddress", spec.stream?.address),
+    ...apiOf(spec.api),
+    ...(spec.dashboard?.port === undefined ? {} : { dashboardPort: spec.dashboard.port }),
+    keepRevisions: spec.store.keepRevisions,
+    limits,
     ...(etcd === undefined ? {} : { etcd }),
-    ...(options.authorityKeyFile === undefined ? {} : { authorityKeyFile: resolve(options.authorityKeyFile) }),
-    ...(options.replicaAddress === undefined ? {} : { replicaHost: options.replicaAddress }),
-    ...bundleEndpointOf(options),
+    ...(authority.sharedKeyFile === undefined ? {} : { authorityKeyFile: resolve(authority.sharedKeyFile) }),
+    ...(spec.replica?.host === undefined ? {} : { replicaHost: spec.replica.host }),
+    ...bundleEndpointOf(spec.bundleEndpoint),
     ...(dashboardDirectory === undefined ? {} : { dashboardDirectory }),
   });
   if (!started.ok) {
@@ -82,8 +71,9 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   process.stdout.write(
     `control plane of ${control.trustDomain} runs on ${home.path}\ndashboard ${control.dashboardUrl}\n`,
   );
+  if (control.apiAddress !== undefined) process.stdout.write(`api https://${control.apiAddress}/\n`);
   if (control.bundleEndpointUrl !== undefined) {
-    const profile = options.bundleEndpointCert === undefined ? "https_spiffe" : "https_web";
+    const profile = spec.bundleEndpoint?.certificateFile === undefined ? "https_spiffe" : "https_web";
     process.stdout.write(`bundle endpoint ${control.bundleEndpointUrl} (${profile})\n`);
   }
   await ended;
@@ -93,16 +83,45 @@ export async function controlRole(options: ControlOptions): Promise<number> {
   return exitCodes.done;
 }
 
-/** What the options say about etcd; a sentence when they cannot be followed. */
-function etcdSettings(options: ControlOptions): EtcdSettings | string | undefined {
-  const { etcd: endpoints, etcdPrefix: prefix, etcdCa, etcdCert, etcdKey } = options;
-  if (endpoints === undefined) return undefined;
-  if ((etcdCert === undefined) !== (etcdKey === undefined)) return "give --etcd-cert and --etcd-key together";
-  for (const endpoint of endpoints) {
-    const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-    if (url?.protocol !== "http:" && url?.protocol !== "https:")
-      return `--etcd takes http(s)://HOST:PORT, not ${JSON.stringify(endpoint)}`;
-  }
+/** A duration of the settings, which has been checked, in milliseconds. */
+function duration<Name extends string>(name: Name, text: string | undefined): { readonly [key in Name]?: number } {
+  const parsed = text === undefined ? undefined : parseDurationMs(text);
+  return parsed?.ok === true ? ({ [name]: parsed.value } as { readonly [key in Name]?: number }) : {};
+}
+
+/** "HOST:PORT" of the settings, which has been checked; port 0 is a free one. */
+function listenAddress(text: string): JoinAddress {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ""), port: Number(text.slice(colon + 1)) };
+}
+
+/** An address of the settings. */
+function listening<Name extends string>(
+  name: Name,
+  text: string | undefined,
+): { readonly [key in Name]?: JoinAddress } {
+  const address = text === undefined ? undefined : listenAddress(text);
+  return address === undefined ? {} : ({ [name]: address } as { readonly [key in Name]?: JoinAddress });
+}
+
+function apiOf(api: ControlPlaneConfigSpec["api"]): Pick<Parameters<typeof startControl>[0], "api"> {
+  const address = api?.address === undefined ? undefined : listenAddress(api.address);
+  if (address === undefined) return {};
+  const { certificateFile, keyFile } = api ?? {};
+  return {
+    api: {
+      address,
+      ...(certificateFile === undefined || keyFile === undefined
+        ? {}
+        : { files: { certificateFile: resolve(certificateFile), keyFile: resolve(keyFile) } }),
+    },
+  };
+}
+
+/** What the settings say about etcd; a sentence when a file cannot be read. */
+function etcdSettings(etcd: ControlPlaneConfigSpec["store"]["etcd"]): EtcdSettings | string | undefined {
+  if (etcd?.endpoints === undefined) return undefined;
+  const { endpoints, prefix, caFile: etcdCa, certificateFile: etcdCert, keyFile: etcdKey } = etcd;
   try {
     return {
       endpoints,
@@ -116,12 +135,10 @@ function etcdSettings(options: ControlOptions): EtcdSettings | string | undefine
   }
 }
 
-/** The command's checks see to it that certificate and key come together. */
-function bundleEndpointOf({
-  bundleEndpoint: address,
-  bundleEndpointCert: certificateFile,
-  bundleEndpointKey: keyFile,
-}: ControlOptions): Pick<Parameters<typeof startControl>[0], "bundleEndpoint"> {
+function bundleEndpointOf(
+  endpoint: ControlPlaneConfigSpec["bundleEndpoint"],
+): Pick<Parameters<typeof startControl>[0], "bundleEndpoint"> {
+  const { address, certificateFile, keyFile } = endpoint ?? {};
   if (address === undefined) return {};
   if (certificateFile === undefined || keyFile === undefined) return { bundleEndpoint: { address } };
   return { bundleEndpoint: { address, web: { certificateFile, keyFile } } };

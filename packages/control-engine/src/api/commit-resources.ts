@@ -6,19 +6,19 @@ import {
   invalidResources,
   label,
   resourceKey,
-  validateAll,
   validateSteps,
   type KindRegistry,
   type Resource,
   type ResourceLookup,
-  type Validated,
 } from "@ripstop/resources";
 
-import { conflict, noSuchResource } from "../errors.ts";
+import { accessDenied, conflict, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import { inSlices } from "../in-slices.ts";
 import { planCommit } from "../store/plan-commit.ts";
-import type { Conflict, Revision, Store, Transaction } from "../store/store.ts";
+import type { Change, Conflict, Revision, Store, Transaction } from "../store/store.ts";
+import { maySee, mayChange, owner, type ApiCaller } from "./access/api-caller.ts";
+import type { CallFacts } from "./router.ts";
 
 /** Where resources live and what kinds there are. */
 export interface CommitTarget {
@@ -26,6 +26,8 @@ export interface CommitTarget {
   readonly kinds: KindRegistry;
   /** Lets many documents be validated in slices; absent, all are at once. */
   readonly clock?: Clock;
+  /** Says why changes may not be made although they are valid: quotas, names of others. */
+  readonly ledger?: { check(changes: readonly Change[]): Failure | undefined };
 }
 
 /** What to change. */
@@ -34,28 +36,41 @@ export interface CommitWish extends ApplyRequest {
   readonly deletes?: readonly string[];
   /** Versions that must still hold, beside those that the documents name themselves. */
   readonly expect?: Readonly<Record<string, string>>;
+  /** Whose roles have to allow it. */
+  readonly caller: ApiCaller;
+  /** What the audit log is told. */
+  readonly facts?: CallFacts;
 }
 
 /** Validates all documents and commits them as one revision, or nothing. */
-export async function commitResources(
-  wish: CommitWish,
-  { store, kinds, clock }: CommitTarget,
-): Promise<Result<ApplyResponse, Failure>> {
-  const read = await readInSlices(wish.documents, { store, kinds, ...(clock === undefined ? {} : { clock }) });
+export async function commitResources(wish: CommitWish, target: CommitTarget): Promise<Result<ApplyResponse, Failure>> {
+  const { store, ledger } = target;
+  const { caller, facts, reason, deletes = [] } = wish;
+  const read = await readDocuments(wish.documents, target);
   if (!read.ok) return read;
   const puts = read.value;
-  const { author, reason, deletes = [] } = wish;
+  const denied = mayNotChange(puts, deletes, caller);
+  if (denied !== undefined) return err(denied);
   const transaction: Transaction = {
-    author,
+    author: authorOf(caller, wish.author),
     reason,
     puts,
     deletes,
     expect: { ...wish.expect, ...expectedVersions(puts) },
   };
-  const committed: Result<Revision, Conflict> = wish.dryRun
-    ? plan(transaction, store)
-    : await store.commit(transaction);
+  const planned = plan(transaction, store);
+  if (!planned.ok) return err(lostAgainst(planned.error));
+  const refused = ledger?.check(planned.value.changes);
+  if (refused !== undefined) return err(refused);
+  if (facts !== undefined) facts.reason = wish.dryRun ? "dry run" : reason;
+  const committed: Result<Revision, Conflict> = wish.dryRun ? planned : await store.commit(transaction);
   if (!committed.ok) return err(lostAgainst(committed.error));
+  if (facts !== undefined) {
+    facts.resources = committed.value.changes.map((change) =>
+      change.type === "put" ? label(change.resource) : label(change.before),
+    );
+    if (!wish.dryRun && facts.resources.length > 0) facts.revision = committed.value.number;
+  }
   const { number, changes } = committed.value;
   const actions = new Map<string, "created" | "configured">();
   const gone: Resource[] = [];
@@ -72,10 +87,44 @@ export async function commitResources(
   });
 }
 
+/** The name that the history gets. Only the owner of the home may give another than its own. */
+export function authorOf(caller: ApiCaller, given: string): string {
+  return caller.method === "socket" && given !== "" ? given : caller.name;
+}
+
+/** Why the caller may not make these changes, or undefined. */
+function mayNotChange(puts: readonly Resource[], deletes: readonly string[], caller: ApiCaller): Failure | undefined {
+  const concerned: (readonly [string, string])[] = [
+    ...puts.map((put) => [label(put), put.metadata.namespace] as const),
+    ...deletes.map((key) => [key.replace("/", " "), namespaceOf(key)] as const),
+  ];
+  const denied = concerned.filter(([, namespace]) => !mayChange(caller, namespace));
+  const [first] = denied;
+  if (first === undefined) return undefined;
+  const [what, namespace] = first;
+  const needed = namespace === "" ? "the role admin" : `the role editor in namespace ${namespace}`;
+  const more = denied.length === 1 ? "" : `, and ${denied.length - 1} more are not allowed`;
+  return { kind: accessDenied, message: `${what} needs ${needed}${more}; nothing was applied` };
+}
+
+/** The namespace in a key "KIND/NAMESPACE/NAME"; "" when there is none. */
+export function namespaceOf(key: string): string {
+  const parts = key.split("/");
+  return parts.length === 3 ? (parts[1] ?? "") : "";
+}
+
 /** What committing these documents would do now. */
-export function planDocuments(documents: ApplyRequest["documents"], target: CommitTarget): Result<Revision, Failure> {
-  const read = readDocuments(documents, target);
+export async function planDocuments(
+  documents: ApplyRequest["documents"],
+  target: CommitTarget,
+  caller: ApiCaller = owner,
+): Promise<Result<Revision, Failure>> {
+  const read = await readDocuments(documents, target);
   if (!read.ok) return read;
+  const hidden = read.value.find(({ kind, metadata }) => !maySee(caller, kind, metadata.namespace));
+  if (hidden !== undefined) {
+    return err({ kind: accessDenied, message: `${caller.name} may not look at ${label(hidden)}` });
+  }
   const planned = plan(
     { author: "", reason: "", puts: read.value, deletes: [], expect: expectedVersions(read.value) },
     target.store,
@@ -110,28 +159,15 @@ export function lostAgainst({ key, expected, actual }: Conflict): Failure {
   return { kind: conflict, message: `${key} ${now}, not at ${expected === "" ? "none" : expected}` };
 }
 
-function readDocuments(
-  documents: ApplyRequest["documents"],
-  { store, kinds }: CommitTarget,
-): Result<readonly Resource[], Failure> {
-  return readResult(validateAll(documents, { kinds, current: lookupIn(store) }));
-}
-
-async function readInSlices(
+async function readDocuments(
   documents: ApplyRequest["documents"],
   { store, kinds, clock }: CommitTarget,
 ): Promise<Result<readonly Resource[], Failure>> {
-  return readResult(await inSlices(validateSteps(documents, { kinds, current: lookupIn(store) }), clock));
-}
-
-function lookupIn(store: Store): ResourceLookup {
-  return {
+  const current: ResourceLookup = {
     get: (kind, namespace, name) => store.get(`${kind}/${namespace === "" ? name : `${namespace}/${name}`}`),
     list: (kind) => store.list(kind),
   };
-}
-
-function readResult({ resources, violations }: Validated): Result<readonly Resource[], Failure> {
+  const { resources, violations } = await inSlices(validateSteps(documents, { kinds, current }), clock);
   if (violations.length === 0) return ok(resources.map(({ resource }) => resource));
   const count = violations.length === 1 ? "1 violation" : `${violations.length} violations`;
   return err({ kind: invalidResources, message: `${count}; nothing was applied`, violations });

@@ -8,17 +8,15 @@ import { badRequest, noSuchResource, noSuchRevision } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import { netDifference, reversed, type Difference } from "../store/net-difference.ts";
 import type { Change, Revision, Store } from "../store/store.ts";
-import { commitResources, planDocuments, resolveKey } from "./commit-resources.ts";
+import { maySee, type ApiCaller } from "./access/api-caller.ts";
+import { commitResources, namespaceOf, planDocuments, resolveKey, type CommitTarget } from "./commit-resources.ts";
 import { answerJson } from "./http-answer.ts";
 import { readJson } from "./read-body.ts";
 import { applyRequest, rollbackRequest } from "./request-schemas.ts";
-import type { Route } from "./router.ts";
+import type { CallFacts, Route } from "./router.ts";
 
 /** What the routes need. */
-export interface HistoryRoutesOptions {
-  readonly store: Store;
-  readonly kinds: KindRegistry;
-}
+export type HistoryRoutesOptions = CommitTarget;
 
 const MAX_APPLY_BYTES = 8 * 1024 * 1024;
 const MAX_PAGE = 500;
@@ -33,8 +31,8 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
     {
       method: "GET",
       path: "/v1/revisions",
-      async handler({ response, query }) {
-        const page = await historyPage(query, options);
+      async handler({ response, query, caller }) {
+        const page = await historyPage(query, caller, options);
         if (!page.ok) return page.error;
         answerJson(response, 200, page.value);
         return undefined;
@@ -43,7 +41,7 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
     {
       method: "GET",
       path: "/v1/diff",
-      async handler({ response, query }) {
+      async handler({ response, query, caller }) {
         const from = revisionNumber(query.get("from") ?? "", store);
         if (!from.ok) return from.error;
         const to = revisionNumber(query.get("to") ?? String(store.revision), store);
@@ -53,7 +51,9 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
         const diff: Diff = {
           from: from.value,
           to: to.value,
-          changes: between.value.map((one) => diffEntry(one, options.kinds)),
+          changes: between.value
+            .filter(({ key }) => maySeeKey(caller, key))
+            .map((one) => diffEntry(one, options.kinds)),
         };
         answerJson(response, 200, diff);
         return undefined;
@@ -62,10 +62,10 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
     {
       method: "POST",
       path: "/v1/diff",
-      async handler({ request, response }) {
+      async handler({ request, response, caller }) {
         const body = await readJson<ApplyRequest>(request, applyRequest, MAX_APPLY_BYTES);
         if (!body.ok) return body.error;
-        const planned = planDocuments(body.value.documents, options);
+        const planned = await planDocuments(body.value.documents, options, caller);
         if (!planned.ok) return planned.error;
         const diff: Diff = {
           from: store.revision,
@@ -79,10 +79,10 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
     {
       method: "POST",
       path: "/v1/rollback",
-      async handler({ request, response }) {
+      async handler({ request, response, caller, facts }) {
         const body = await readJson<RollbackRequest>(request, rollbackRequest, 64 * 1024);
         if (!body.ok) return body.error;
-        const done = await rollback(body.value, options);
+        const done = await rollback(body.value, { caller, facts }, options);
         if (!done.ok) return done.error;
         answerJson(response, 200, done.value);
         return undefined;
@@ -91,8 +91,14 @@ export function historyRoutes(options: HistoryRoutesOptions): readonly Route[] {
   ];
 }
 
+/** Whether the caller may see what has this key. */
+function maySeeKey(caller: ApiCaller, key: string): boolean {
+  return maySee(caller, key.slice(0, key.indexOf("/")), namespaceOf(key));
+}
+
 async function historyPage(
   query: URLSearchParams,
+  caller: ApiCaller,
   { store, kinds }: HistoryRoutesOptions,
 ): Promise<Result<HistoryPage, Failure>> {
   const limit = Number(query.get("limit") ?? DEFAULT_PAGE);
@@ -116,7 +122,9 @@ async function historyPage(
     for (const revision of read.value.toReversed()) {
       if (revisions.length === limit) break;
       before = revision.number;
-      const changes = revision.changes.filter((change) => filter.value(keyOf(change)));
+      const changes = revision.changes.filter(
+        (change) => filter.value(keyOf(change)) && maySeeKey(caller, keyOf(change)),
+      );
       if (changes.length > 0) revisions.push(view(revision, changes, kinds));
     }
     if (read.value.length === 0) break;
@@ -174,6 +182,7 @@ async function differenceBetween(
 
 async function rollback(
   request: RollbackRequest,
+  by: { readonly caller: ApiCaller; readonly facts: CallFacts },
   options: HistoryRoutesOptions,
 ): Promise<Result<ApplyResponse, Failure>> {
   const { store, kinds } = options;
@@ -192,6 +201,7 @@ async function rollback(
   const reason = request.reason === "" ? `rollback to revision ${to.value}` : request.reason;
   return commitResources(
     {
+      ...by,
       author,
       reason,
       dryRun,
@@ -251,7 +261,8 @@ function view(
   };
 }
 
-function diffEntry({ key, before, after }: Difference, kinds: KindRegistry): Diff["changes"][number] {
+/** A difference as the API shows it: without secrets. */
+export function diffEntry({ key, before, after }: Difference, kinds: KindRegistry): Diff["changes"][number] {
   const one = after ?? before;
   return {
     resource: one === undefined ? key : label(one),

@@ -17,7 +17,8 @@ export async function readJson<T>(
   const chunks: Buffer[] = [];
   let length = 0;
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    // The request is not destroyed with what is left of it: its sender could not read the answer then.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > maxBytes) return err({ kind: bodyTooLarge, message: `at most ${maxBytes} bytes are taken here` });
       chunks.push(chunk);

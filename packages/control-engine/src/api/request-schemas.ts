@@ -2,6 +2,8 @@
 
 import { compileSchema, type JsonSchema, type SchemaChecker } from "@ripstop/resources";
 
+import { MIN_PASSPHRASE } from "../backup/sealed-keys.ts";
+
 const dnsLabel = { type: "string", format: "dns-label" };
 const address = {
   type: "string",
@@ -173,4 +175,35 @@ export const jwtSvidRequest: SchemaChecker = compileSchema({
   type: "object",
   required: ["audience"],
   properties: jwtSvidProperties,
+});
+
+/** AccessTokenRequest. */
+export const accessTokenRequest: SchemaChecker = compileSchema({
+  type: "object",
+  required: ["name", "role", "ttlMs"],
+  properties: {
+    name: { type: "string", format: "dns-label", description: "What the token is for." },
+    role: { type: "string", enum: ["viewer", "editor", "admin"] },
+    namespaces: {
+      type: "array",
+      minItems: 1,
+      maxItems: 256,
+      items: dnsLabel,
+      description: "Where the role holds; absent: in the whole mesh.",
+    },
+    ttlMs: { type: "integer", minimum: 60_000, maximum: 31_622_400_000, description: "Lifetime, 1 min to 366 d." },
+  },
+});
+
+/** BackupRequest. */
+export const backupRequest: SchemaChecker = compileSchema({
+  type: "object",
+  properties: {
+    passphrase: {
+      type: "string",
+      minLength: MIN_PASSPHRASE,
+      maxLength: 1024,
+      description: "Takes the keys of the authority along, encrypted with it; on the socket only.",
+    },
+  },
 });

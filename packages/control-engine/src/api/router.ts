@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { Failure } from "../failure.ts";
+import type { ApiCaller } from "./access/api-caller.ts";
 
 /** One request. */
 export interface Call {
@@ -11,6 +12,20 @@ export interface Call {
   /** Values of the route's parameters, by name. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Who calls. What a route needs as a whole is checked before; what depends on resources, its handler checks. */
+  readonly caller: ApiCaller;
+  /** What the audit log is to say of this call; the handler fills it in. */
+  readonly facts: CallFacts;
+}
+
+/** What a call did. */
+export interface CallFacts {
+  /** The revision that it made; 0 when it made none. */
+  revision: number;
+  /** "HTTPRoute shop/catalog". */
+  resources: readonly string[];
+  /** The reason that the caller gave. */
+  reason: string;
 }
 
 /** Answers a call itself, or returns why it failed. */
@@ -25,6 +40,8 @@ export interface Route {
 
 /** What a path leads to. */
 export interface Match {
+  /** As the route wrote it: "/v1/resources/:kind/:namespace/:name". */
+  readonly path: string;
   readonly handlers: ReadonlyMap<string, Handler>;
   readonly params: Readonly<Record<string, string>>;
 }
@@ -48,7 +65,7 @@ export class Router {
     for (const { segments, handlers } of this.#routes) {
       if (segments.length !== parts.length) continue;
       const params = matchSegments(segments, parts);
-      if (params !== undefined) return { handlers, params };
+      if (params !== undefined) return { path: `/${segments.join("/")}`, handlers, params };
     }
     return undefined;
   }

@@ -10,9 +10,11 @@ import {
   type HostBinding,
   type Service,
 } from "@ripstop/model";
+import { backendTlsOf, winner } from "@ripstop/policies/backend-tls-policy";
 import { isDnsLabel } from "@ripstop/resources";
 
 import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
+import { referenceFacts } from "./compile-gateway.ts";
 import { externalServiceName } from "./compile-external.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
@@ -26,12 +28,21 @@ export function compileService(view: WorldView, namespace: string, name: string)
   const service = view.service(namespace, name);
   if (service === undefined) return undefined;
   const members = view.members(service, false);
+  const tlsPolicies = view.backendPolicies(namespace, name);
   const compiled: Service = {
     namespace,
     name,
     hostnames: [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}${CLUSTER_SUFFIX}`],
     addresses: [...service.addresses],
-    ports: service.ports.map((port) => ({ port: port.port, name: port.name, protocol: portProtocol(port, members) })),
+    ports: service.ports.map((port) => {
+      const policy = winner(tlsPolicies, name, port.name);
+      return {
+        port: port.port,
+        name: port.name,
+        protocol: portProtocol(port, members),
+        ...(policy === undefined ? {} : { backendTls: backendTlsOf(policy, referenceFacts(view)) }),
+      };
+    }),
     resilience: undefined,
   };
   return attachedPolicies(view, compiled);

@@ -9,19 +9,20 @@ import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Revision, Store } from "../store/store.ts";
+import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import { PolicyIndex } from "./policy-index.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
 
 /** Reads that are recorded as dependencies of what is being computed. */
-export interface WorldView {
+export interface WorldView extends GatewayReads {
   service(namespace: string, name: string): ServiceView | undefined;
   /** The Service that has a virtual address; of several the oldest, of those of one age the first by key. */
   serviceAt(address: string): { readonly namespace: string; readonly name: string } | undefined;
   workload(id: string): RegisteredWorkload | undefined;
   /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
-  /** HTTPRoutes that name the service as a parent. */
+  /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
@@ -33,6 +34,8 @@ export interface WorldView {
   addressesOf(host: string): readonly string[];
   /** A resource by its key. */
   resource(key: string): Resource | undefined;
+  /** Workloads that host the Gateway and are ready. */
+  placements(namespace: string, name: string): readonly RegisteredWorkload[];
 }
 
 /** A policy attached to a service, with its kind. */
@@ -73,8 +76,11 @@ export class World {
   readonly #policies: PolicyIndex;
   /** Namespace → workloads. */
   readonly #byNamespace = new MultiMap<RegisteredWorkload>();
-  /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
+  /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
+  /** "NS/GATEWAY" → workloads that host it. */
+  readonly #placements = new MultiMap<RegisteredWorkload>();
+  readonly #gateways: GatewayIndex;
 
   constructor(store: Store, registry: Registry, known: KnownPolicies) {
     const { policyKinds, servicePolicyKinds = [] } = known;
@@ -83,10 +89,12 @@ export class World {
     this.#registry = registry;
     this.#policyKinds = policyKinds;
     this.#servicePolicyKinds = servicePolicyKinds;
+    this.#gateways = new GatewayIndex(store);
     this.#policies = new PolicyIndex(policyKinds);
     for (const kind of [
       "Service",
       "HTTPRoute",
+      "GRPCRoute",
       "ExternalService",
       ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
@@ -109,9 +117,19 @@ export class World {
     return members.size === 1 ? only : serviceName;
   }
 
+  /** How often a Gateway was judged. */
+  get judged(): number {
+    return this.#gateways.judged;
+  }
+
   /** A view that hands the name of each read to `read`. */
   view(read: (dependency: string) => void): WorldView {
     return {
+      ...this.#gateways.reads(read),
+      placements: (namespace, name) => {
+        read(`placements:${namespace}/${name}`);
+        return this.#placements.sorted(`${namespace}/${name}`).filter(({ ready }) => ready);
+      },
       service: (namespace, name) => {
         read(`service:${namespace}/${name}`);
         return this.#service(namespace, name);
@@ -166,7 +184,9 @@ export class World {
       if (before !== undefined) this.#indexResource(before, false);
       if (after !== undefined) this.#indexResource(after, true);
       for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
+      this.#gateways.onChange(before, after, affected);
     }
+    this.#gateways.settle(affected);
     return affected;
   }
 
@@ -180,6 +200,7 @@ export class World {
       if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
       for (const workload of [before, after]) {
         if (workload === undefined) continue;
+        for (const gateway of hostedBy(workload)) affected.add(`placements:${gateway}`);
         for (const label of labelKeys(workload)) {
           affected.add(`state:${label}`);
           if (!onlyState) affected.add(`members:${label}`);
@@ -269,7 +290,7 @@ export class World {
       for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
       return;
     }
-    if (resource.kind === "HTTPRoute") {
+    if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
@@ -312,7 +333,7 @@ export class World {
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
       for (const address of declaredService(declared).addresses)
         this.#byAddress.set(address, key, add ? declared : undefined);
-    } else if (resource.kind === "HTTPRoute") {
+    } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
     } else if (resource.kind === "ExternalService") {
@@ -330,6 +351,7 @@ export class World {
     const value = add ? workload : undefined;
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
+    for (const gateway of hostedBy(workload)) this.#placements.set(gateway, workload.id, value);
     this.#byNamespace.set(workload.namespace, workload.id, value);
   }
 }
@@ -344,6 +366,11 @@ function hostPatterns(host: string): readonly string[] {
 /** The oldest first; sorting is stable, so those of one age stay in the order of their keys. */
 function byAge(a: Resource, b: Resource): number {
   return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
+}
+
+/** "NAMESPACE/NAME" of the Gateways that a workload hosts. */
+function hostedBy({ namespace, gateway }: RegisteredWorkload): readonly string[] {
+  return (gateway?.names ?? []).map((name) => `${namespace}/${name}`);
 }
 
 function labelKey(namespace: string, key: string, value: string): string {

@@ -13,7 +13,16 @@ import { resourceKey, type Resource } from "@ripstop/resources";
 import { storeDamaged, storeNewer, storeUnwritable } from "../errors.ts";
 import { planCommit } from "./plan-commit.ts";
 import { ResourceIndex } from "./resource-index.ts";
-import type { Compacted, Conflict, Revision, Store, Table, TableName, Transaction } from "./store.ts";
+import {
+  tableNames,
+  type Compacted,
+  type Conflict,
+  type Revision,
+  type Store,
+  type Table,
+  type TableName,
+  type Transaction,
+} from "./store.ts";
 import { TableWatchers } from "./table-watchers.ts";
 import { Watchers } from "./watchers.ts";
 
@@ -27,24 +36,13 @@ export interface LmdbStoreOptions {
 }
 
 const FORMAT = 1;
+const MAX_DATABASES = 32;
 // LMDB's meta page: a 24-byte page header, the magic number, and the page size in the first database's record.
 const META_BYTES = 160;
 const MAGIC_OFFSET = 24;
 const MAGIC = 0xbeefc0de;
 const PAGE_SIZE_OFFSET = 48;
 const DEFAULT_KEEP_REVISIONS = 1_000;
-const TABLES: readonly TableName[] = [
-  "workloads",
-  "conditions",
-  "absent",
-  "revocations",
-  "identities",
-  "federation",
-  "bundle-numbers",
-  "join-tokens",
-  "nodes",
-  "authority",
-];
 
 /** Opens (or makes) the store in a folder. Throws a RipstopError when it is damaged (RS3004) or of a newer version (RS3003). */
 export function openLmdbStore(options: LmdbStoreOptions): Store {
@@ -54,7 +52,7 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
   }
   const root: RootDatabase = open({
     path: options.directory,
-    maxDbs: 24,
+    maxDbs: MAX_DATABASES,
     encoding: "json",
     // A transaction's promise is kept when its pages are on the disk, not just visible.
     overlappingSync: false,
@@ -89,6 +87,34 @@ function isDataFile(path: string): boolean {
   }
 }
 
+/** What a store is filled with at once. */
+export interface StoreImport {
+  readonly revision: number;
+  readonly resources: readonly Resource[];
+  readonly log: readonly Revision[];
+  readonly tables: readonly { readonly table: string; readonly key: string; readonly value: unknown }[];
+}
+
+/** Makes a store in an empty folder from what another one held; tables that this version does not know are left out. */
+export async function importLmdb(directory: string, content: StoreImport): Promise<void> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const root: RootDatabase = open({ path: directory, maxDbs: MAX_DATABASES, encoding: "json", overlappingSync: false });
+  const database = (name: string): Database => root.openDB({ name, encoding: "json" });
+  const known = new Map(tableNames.map((name) => [name as string, database(`table-${name}`)]));
+  const [meta, resources, log] = [database("meta"), database("resources"), database("log")];
+  await guard(directory, () =>
+    root.transaction(() => {
+      void meta.put("format", FORMAT);
+      void meta.put("revision", content.revision);
+      for (const resource of content.resources) void resources.put(resourceKey(resource), resource);
+      for (const revision of content.log) void log.put(revision.number, revision);
+      for (const { table, key, value } of content.tables) void known.get(table)?.put(key, value);
+    }),
+  );
+  await root.close();
+  for (const file of ["data.mdb", "lock.mdb"]) chmodSync(join(directory, file), 0o600);
+}
+
 class LmdbStore implements Store {
   readonly #options: LmdbStoreOptions;
   readonly #root: RootDatabase;
@@ -110,7 +136,7 @@ class LmdbStore implements Store {
     this.#meta = root.openDB({ name: "meta", encoding: "json" });
     this.#resources = root.openDB({ name: "resources", encoding: "json" });
     this.#log = root.openDB({ name: "log", encoding: "json" });
-    for (const name of TABLES) this.#tables.set(name, root.openDB({ name: `table-${name}`, encoding: "json" }));
+    for (const name of tableNames) this.#tables.set(name, root.openDB({ name: `table-${name}`, encoding: "json" }));
     const format = this.#meta.get("format");
     if (format !== undefined && format > FORMAT) {
       void root.close();

@@ -125,14 +125,19 @@ export interface Store {
 }
 
 /** The tables that exist. */
-export type TableName =
-  | "workloads"
-  | "conditions"
-  | "absent"
-  | "revocations"
-  | "identities"
-  | "federation"
-  | "bundle-numbers"
-  | "join-tokens"
-  | "nodes"
-  | "authority";
+export const tableNames = [
+  "workloads",
+  "conditions",
+  "absent",
+  "revocations",
+  "identities",
+  "federation",
+  "bundle-numbers",
+  "join-tokens",
+  "nodes",
+  "authority",
+  "access-tokens",
+] as const;
+
+/** Name of a table. */
+export type TableName = (typeof tableNames)[number];

@@ -47,16 +47,13 @@ const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_00
 const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
 /** Before every other control plane was tried there is no reason to wait long. */
 const NEXT_MS = 100;
+/** Times and times again what it was, doubled each time that it was not enough: a control plane that all return to is slow, not away. */
+const MAX_PATIENCE_FACTOR = 8;
 
 /** In [0, 1). */
 function randomShare(): number {
   return randomInt(2 ** 32) / 2 ** 32;
 }
-/**
- * Each limit is doubled when it was not enough, up to this, and back when an answer comes in time: a control plane that all
- * proxies return to at once is slow, not away, and sessions cut for it make it slower.
- */
-const MAX_LIMIT_MS = 40_000;
 
 /** Keeps one session up until closed. */
 export class ControlConnection {
@@ -110,8 +107,8 @@ export class ControlConnection {
   /** The peer proved to be of use (it answered): the next loss is followed by a quick retry. */
   confirm(): void {
     this.#backoff.reset();
-    this.#connectFactor = 1;
     this.#failures = 0;
+    this.#connectFactor = 1;
     this.#lastProblem = "";
     this.#hasReported = false;
   }
@@ -179,10 +176,10 @@ export class ControlConnection {
       return;
     }
     this.#socket = socket;
-    const limitMs = Math.min(connectMs * this.#connectFactor, MAX_LIMIT_MS);
-    this.#deadline = clock.after(limitMs, () => {
-      if (limitMs < MAX_LIMIT_MS) this.#connectFactor *= 2;
-      socket.destroy(new Error(`no connection to ${address} within ${limitMs} ms`));
+    const timeoutMs = connectMs * this.#connectFactor;
+    this.#deadline = clock.after(timeoutMs, () => {
+      this.#connectFactor = Math.min(2 * this.#connectFactor, MAX_PATIENCE_FACTOR);
+      socket.destroy(new Error(`no connection to ${address} within ${timeoutMs} ms`));
     });
     socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
@@ -228,11 +225,10 @@ export class ControlConnection {
     this.#ping = clock.after(periodMs, () => {
       if (session.over) return;
       this.#pingedMs = clock.monotonicMs();
-      const limitMs = Math.min(timeoutMs * this.#pingFactor, MAX_LIMIT_MS);
-      this.#ping = clock.after(limitMs, () => {
+      this.#ping = clock.after(timeoutMs * this.#pingFactor, () => {
         // If it was this process that stood still, the answer lies in the socket: it is read in this turn.
         this.#ping = clock.after(0, () => {
-          if (limitMs < MAX_LIMIT_MS) this.#pingFactor *= 2;
+          this.#pingFactor = Math.min(2 * this.#pingFactor, MAX_PATIENCE_FACTOR);
           this.#report("the control plane does not answer");
           session.destroy();
         });

@@ -33,8 +33,15 @@ export class PlatformJwtVerifier {
     this.#keys = keys;
   }
 
-  /** The claims of a token that one of `issuers` signed for its audience; a sentence when it is refused. Never throws. */
-  async verify(token: string, issuers: readonly PlatformIssuer[]): Promise<Result<PlatformClaims, string>> {
+  /**
+   * The claims of a token that one of `issuers` signed for its audience; a sentence when it is refused, in which the
+   * resources that issuers come from are called `kind`. Never throws.
+   */
+  async verify(
+    token: string,
+    issuers: readonly PlatformIssuer[],
+    kind: string = "TokenIssuer",
+  ): Promise<Result<PlatformClaims, string>> {
     if (token.length > MAX_CHARACTERS) return err(`the token has over ${MAX_CHARACTERS} characters`);
     const jose = await import("jose");
     let named: unknown;
@@ -44,8 +51,7 @@ export class PlatformJwtVerifier {
       return err("it is no JWT");
     }
     const issuer = issuers.find((one) => one.issuer === named);
-    if (issuer === undefined)
-      return err(`its issuer ${quoted(named)} is not trusted here: there is no TokenIssuer for it`);
+    if (issuer === undefined) return err(`its issuer ${quoted(named)} is not trusted here: there is no ${kind} for it`);
     const first = await this.#check(token, issuer, false);
     // The issuer may have changed its keys since they were fetched.
     const checked = first === "unknown key" ? await this.#check(token, issuer, true) : first;

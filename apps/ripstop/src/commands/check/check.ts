@@ -2,7 +2,15 @@
 
 import { meshHome, type ApiFailure, type ControlApi } from "@ripstop/agent-engine";
 import { systemClock, type Result } from "@ripstop/core";
-import type { ControlInfo, IdentityHealth, IdentityList, ProxyView, WorkloadView } from "@ripstop/model";
+import type {
+  AccessTokenView,
+  AuditPage,
+  ControlInfo,
+  IdentityHealth,
+  IdentityList,
+  ProxyView,
+  WorkloadView,
+} from "@ripstop/model";
 import { controlApi } from "../../api.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
@@ -10,6 +18,7 @@ import { formatOutput } from "../../output/format.ts";
 import { printable } from "../../output/table.ts";
 import { packageVersion } from "../../package-version.ts";
 import { agoText } from "../identity/time-text.ts";
+import { accessSection } from "./access-section.ts";
 import { fine, problem, warning, type Finding, type Section } from "./finding.ts";
 import { homeSection } from "./home-section.ts";
 import { identitySection } from "./identity-section.ts";
@@ -35,18 +44,22 @@ export async function check(options: HomeOption & OutputOption): Promise<number>
 }
 
 async function lookAtAll(api: ControlApi, home: string): Promise<readonly Section[]> {
-  const [info, list, workloads, proxies, health] = await Promise.all([
+  const [info, list, workloads, proxies, health, tokens, refusals] = await Promise.all([
     api.info(),
     api.call<IdentityList>("GET", "/v1/identity/identities"),
     api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
     api.call<{ readonly proxies: readonly ProxyView[] }>("GET", "/v1/proxies"),
     api.call<IdentityHealth>("GET", "/v1/identity/health"),
+    api.call<{ readonly tokens: readonly AccessTokenView[] }>("GET", "/v1/access/tokens"),
+    api.call<AuditPage>("GET", "/v1/audit?refused=true&limit=100"),
   ]);
   const nowMs = systemClock.nowMs();
   const sections: Section[] = [controlSection(info, nowMs)];
   if (list.ok) sections.push(identitySection(list.value, health.ok ? health.value.alarms : [], nowMs));
   else if (info.ok) sections.push(unanswered("identity", list.error));
   if (workloads.ok && proxies.ok) sections.push(proxySection(workloads.value.workloads, proxies.value.proxies));
+  // Only admins see it.
+  if (tokens.ok && refusals.ok) sections.push(accessSection(tokens.value.tokens, refusals.value.entries, nowMs));
   sections.push(homeSection(home));
   return sections;
 }

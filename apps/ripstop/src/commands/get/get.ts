@@ -8,6 +8,7 @@ import { listResources, resourcePath } from "../../kinds.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
+import { statusSummary } from "../../output/status-summary.ts";
 import { formatTable } from "../../output/table.ts";
 import { workloadTable } from "../status/status.ts";
 
@@ -15,6 +16,8 @@ import { workloadTable } from "../status/status.ts";
 export interface GetOptions extends HomeOption, OutputOption {
   readonly namespace: string;
   readonly allNamespaces: boolean;
+  readonly selector?: string;
+  readonly watch: boolean;
 }
 
 /** Prints; the exit code. */
@@ -37,7 +40,12 @@ export async function get(kind: string, name: string | undefined, options: GetOp
     process.stdout.write(await formatOutput(options.output, one.value, () => resourceTable([one.value])));
     return exitCodes.done;
   }
-  const found = await listResources(api, kind, options.allNamespaces ? undefined : options.namespace);
+  if (options.watch) {
+    const { watchResources } = await import("./watch.ts");
+    return watchResources(api, kind, options);
+  }
+  const namespace = options.allNamespaces ? undefined : options.namespace;
+  const found = await listResources(api, kind, namespace, options.selector);
   if (!found.ok) return printFailure(found.error);
   process.stdout.write(await formatOutput(options.output, found.value, () => resourceTable(found.value)));
   return exitCodes.done;
@@ -53,6 +61,7 @@ function resourceTable(resources: readonly Resource[]): string {
       { title: "generation", cell: (row) => String(row.metadata.generation), right: true },
       { title: "changed in revision", cell: (row) => row.metadata.resourceVersion, right: true },
       { title: "created", cell: (row) => row.metadata.creationTimestamp },
+      ...(resources.some((row) => statusSummary(row) !== "") ? [{ title: "status", cell: statusSummary }] : []),
     ],
     resources,
   );
