@@ -76,6 +76,18 @@ describe("the example of docs/http-routes.md", () => {
     await next.printed(/asked POST internal\.shop\.example\/v2\/books\?q=1 new book/);
   });
 
+  it("shows how the mirror compares with the service", async () => {
+    const row = await mesh.until("the comparison is there", async () => {
+      const { code, output } = await mesh.command(["mirror", "status", "-o", "json"]);
+      assert.equal(code, 0, output);
+      return (JSON.parse(output) as { mirror: string; compared: number; statusDiffers: number }[]).find(
+        ({ mirror }) => mirror === "shop/catalog-next",
+      );
+    });
+    assert.deepEqual([row.compared > 0, row.statusDiffers], [true, 0]);
+    assert.match((await mesh.command(["mirror", "status"])).output, /shop\/web +shop\/catalog +shop\/catalog-next/);
+  });
+
   it("tries a listed status again, and the client sees nothing of it", async () => {
     const answer = await send("/api/flaky", { method: "POST", body: "once" });
     assert.deepEqual([answer.status, answer.body], [200, "POST internal.shop.example/v2/flaky once"]);

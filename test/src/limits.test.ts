@@ -1,7 +1,9 @@
-// Rate limits and faults in a real mesh: the examples of their pages, the kill switch, a limit that two proxies share.
+// Rate limits, faults and calls outside in a real mesh: the examples of their pages, the kill switch, a shared limit.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
@@ -113,6 +115,44 @@ spec:
     assert.match(stopped.output, /live on \d of \d proxies/);
     assert.equal((await chaos()).status, 200);
     assert.match((await mesh.command(["fault", "list"])).output, /no fault is injected/);
+  });
+
+  it("lists what is called outside, lets declared hosts out alone where a namespace says so, and services always", async () => {
+    const outside = createServer((request, response) => response.end(`outside ${String(request.headers.host)}`));
+    await new Promise<void>((resolve) => outside.listen(0, "127.0.0.1", resolve));
+    const { port } = outside.address() as AddressInfo;
+    try {
+      const undeclared = `http://127.0.0.1:${port}/`;
+      assert.equal((await send(undeclared)).status, 200);
+      await apply(`
+apiVersion: ripstop.mesh/v1alpha1
+kind: ExternalService
+metadata: { name: outside, namespace: shop }
+spec:
+  hosts: ["*.outside.example"]
+  resolution: Static
+  addresses: [127.0.0.1]
+  ports: [{ port: 80, protocol: HTTP, targetPort: ${port} }]
+---
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop, labels: { ripstop.mesh/egress: deny } }
+`);
+      assert.equal((await send("http://api.outside.example/")).body, "outside api.outside.example");
+      const refused = await send(undeclared);
+      assert.deepEqual([refused.status, refused.headers["x-ripstop-error"]], [403, "RS1085"]);
+      assert.equal((await send("http://other.example/")).status, 403);
+      assert.equal((await send("http://stock.shop/")).status, 200);
+      const row = await mesh.until("the list has both calls", async () => {
+        const { output } = await mesh.command(["egress", "seen", "-o", "json"]);
+        const rows = JSON.parse(output) as { host: string; service: string; count: number; denied: number }[];
+        return rows.find(({ host, count }) => host === "127.0.0.1" && count === 2);
+      });
+      assert.deepEqual([row.service, row.denied], ["shop/web", 1]);
+    } finally {
+      outside.closeAllConnections();
+      await new Promise((resolve) => outside.close(resolve));
+    }
   });
 
   it("ends faults where a namespace comes to forbid them, and refuses new ones there", async () => {

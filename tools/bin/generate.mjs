@@ -12,7 +12,7 @@ const early = ["protos", "gateway-schemas", "policies", "http-rules"].filter((na
 let code = 0;
 await run(process.execPath, [...tsc, "tools"]);
 if (early.length > 0) code = await run(process.execPath, [generate, ...early]);
-const late = ["http-rules", "hostile", "errors", "metrics", "cli", "openapi"].filter(
+const late = ["http-rules", "gateway-differences", "hostile", "errors", "metrics", "cli", "openapi"].filter(
   (name) => wanted.length === 0 || wanted.includes(name),
 );
 if (code === 0 && late.length > 0) {

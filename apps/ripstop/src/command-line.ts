@@ -19,6 +19,7 @@ import { getCommand } from "./commands/get/index.ts";
 import { historyCommand } from "./commands/history/index.ts";
 import { identityCommand } from "./commands/identity/index.ts";
 import { loginCommand, logoutCommand } from "./commands/login/index.ts";
+import { mirrorCommand } from "./commands/mirror/index.ts";
 import { nodeCommand } from "./commands/node/index.ts";
 import { proxyCommand } from "./commands/proxy/index.ts";
 import { restoreCommand } from "./commands/restore/index.ts";
@@ -84,6 +85,7 @@ export function createProgram(): Command {
     tapCommand(),
     faultCommand(),
     egressCommand(),
+    mirrorCommand(),
     identityCommand(),
     agentCommand(),
     tokenCommand(),

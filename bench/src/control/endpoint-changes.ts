@@ -35,6 +35,8 @@ export class EndpointChanges {
   readonly #fleet: ProxyFleet;
   readonly #shape: MeshShape;
   readonly #subscribers = new Map<number, number[]>();
+  /** Workload → its last change. */
+  readonly #last = new Map<string, Promise<unknown>>();
   #sequence = 0;
 
   constructor(plane: ControlPlane, fleet: ProxyFleet, shape: MeshShape) {
@@ -50,22 +52,31 @@ export class EndpointChanges {
     }
   }
 
-  /** Services with a subscriber, without the one that all use. */
+  /**
+   * Services with a subscriber, without the one that all use. At most a quarter of the mesh: the others send no
+   * heartbeats, and are kept only while they are more than half of all (a mass expiry).
+   */
   get services(): readonly number[] {
-    return [...this.#subscribers.keys()].filter((service) => service !== 0).sort((a, b) => a - b);
+    const all = [...this.#subscribers.keys()].filter((service) => service !== 0).sort((x, y) => x - y);
+    return all.slice(0, Math.max(1, Math.floor(this.#shape.services / 4)));
   }
 
   subscribers(service: number): number {
     return this.#subscribers.get(service)?.length ?? 0;
   }
 
-  /** Moves one endpoint of a service; the change's number. */
-  async change(service: number): Promise<Change> {
+  /** Moves one endpoint of a service; the change's number. Changes of one endpoint are sent one after the other. */
+  change(service: number): Promise<Change> {
     const sequence = ++this.#sequence;
     const id = workloadId(service, sequence % this.#shape.endpoints);
-    const atMs = machineMs();
-    await this.#plane.text("PUT", `/v1/workloads/${id}`, { inboundAddress: addressOf(sequence), ready: true });
-    return { service, sequence, atMs };
+    const before = this.#last.get(id) ?? Promise.resolve();
+    const sent = before.then(async () => {
+      const atMs = machineMs();
+      await this.#plane.text("PUT", `/v1/workloads/${id}`, { inboundAddress: addressOf(sequence), ready: true });
+      return { service, sequence, atMs };
+    });
+    this.#last.set(id, sent);
+    return sent;
   }
 
   /** `count` changes of `services` in turn at a steady rate, whatever the answers take. */

@@ -40,6 +40,14 @@ export function proxyId(proxy: number): string {
   return `${PROXY_NAMESPACE}/p${proxy}`;
 }
 
+/** Id of a client that means no good; there are `HOSTILE_CLIENTS`. */
+export function hostileId(client: number): string {
+  return `${PROXY_NAMESPACE}/h${client}`;
+}
+
+/** Clients that mean no good. */
+export const HOSTILE_CLIENTS = 2;
+
 /** The services that a proxy uses, each once. */
 export function servicesOf(proxy: number, { uses, pool }: MeshShape): readonly number[] {
   const found = new Set<number>([HOT_SERVICE]);

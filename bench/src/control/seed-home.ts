@@ -5,6 +5,8 @@ import { systemClock } from "@ripstop/core";
 import { openStore, Registry, type RegisteredWorkload } from "@ripstop/control-engine/internals";
 import {
   addressOf,
+  HOSTILE_CLIENTS,
+  hostileId,
   namespaceOf,
   PROXY_NAMESPACE,
   proxyId,
@@ -54,8 +56,11 @@ function* workloads({ services, endpoints, proxies }: MeshShape): Iterable<Seed>
     for (let endpoint = 0; endpoint < endpoints; endpoint++)
       yield { id: workloadId(service, endpoint), namespace, service: name, listens: true };
   }
-  for (let proxy = 0; proxy < proxies; proxy++)
-    yield { id: proxyId(proxy), namespace: PROXY_NAMESPACE, service: PROXY_NAMESPACE, listens: false };
+  const ids = [
+    ...Array.from({ length: proxies }, (_, proxy) => proxyId(proxy)),
+    ...Array.from({ length: HOSTILE_CLIENTS }, (_, client) => hostileId(client)),
+  ];
+  for (const id of ids) yield { id, namespace: PROXY_NAMESPACE, service: PROXY_NAMESPACE, listens: false };
 }
 
 async function registerOne(registry: Registry, { id, namespace, service, listens }: Seed): Promise<void> {

@@ -111,6 +111,8 @@ function isProxyMessage(value: unknown): value is ProxyMessage {
       return "ports" in value && typeof value.ports === "object" && value.ports !== null;
     case "listener":
       return "key" in value && typeof value.key === "string" && "side" in value;
+    case "listener-closed":
+      return "key" in value && typeof value.key === "string";
     case "identity":
       return (
         "workloadId" in value &&

@@ -215,6 +215,9 @@ export class ProxySupervisor {
       case "listener":
         this.#keep(message, socket);
         return;
+      case "listener-closed":
+        this.#forget(message.key);
+        return;
       case "listening":
         from.listening = true;
         this.#hasListened = true;
@@ -258,6 +261,13 @@ export class ProxySupervisor {
     }
     if (known !== undefined) closeKept(known.socket);
     this.#kept.set(key, { side, socket });
+  }
+
+  #forget(key: string): void {
+    const known = this.#kept.get(key);
+    if (known === undefined) return;
+    closeKept(known.socket);
+    this.#kept.delete(key);
   }
 
   /** Starts what is missing once the first process has shown that the proxy starts. */

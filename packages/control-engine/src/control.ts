@@ -84,6 +84,7 @@ import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
 import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
+import { MirrorLog } from "./mirror/mirror-log.ts";
 import { formatAddress, onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
@@ -351,10 +352,12 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  const mirrors = new MirrorLog({ workload: (id) => registry.get(id) });
   const egress = new EgressLog({ clock, workload: (id) => registry.get(id) });
   const shares = new ShareKeeper({
     clock,
     namespaceOf: (workloadId) => registry.get(workloadId)?.namespace,
+    ...(replication === undefined ? {} : { partOf: (namespace) => partOfLimits(registry, replication.id, namespace) }),
     send: (proxyId, slot, limits) =>
       void endpoint.server?.send(proxyId, { ...collector.taps.command(), limits: { shares: limits } }, slot),
   });
@@ -375,6 +378,7 @@ async function assemble(
         collector.onReport(proxyId, report, slot);
         shares.onReport(proxyId, slot, report);
         egress.onReport(report);
+        mirrors.onReport(proxyId, report);
       },
       onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
       onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
@@ -560,6 +564,7 @@ async function assemble(
     ...observeRoutes({
       collector,
       egress,
+      mirrors,
       metrics,
       events,
       info,
@@ -742,4 +747,16 @@ function given({ logger }: { readonly logger: Logger | undefined }): { readonly 
 /** Ids of the proxies that have a config stream; the workers of one count once. */
 function connectedProxies(discovery: DiscoveryServer): Set<string> {
   return new Set(discovery.proxies().map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId));
+}
+
+/** The part of a namespace's workloads whose proxies are connected to this replica: so much of its shared limits is its own. */
+function partOfLimits(registry: Registry, replica: string, namespace: string): number {
+  let own = 0;
+  let all = 0;
+  for (const workload of registry.list()) {
+    if (workload.namespace !== namespace) continue;
+    all++;
+    if (workload.replica === replica) own++;
+  }
+  return all === 0 ? 1 : own / all;
 }

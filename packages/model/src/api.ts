@@ -716,3 +716,26 @@ export interface EgressSeenView {
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;
 }
+
+/** One entry of `GET /v1/mirrors`: how a mirror compares with the service that it shadows, since the control plane started. */
+export interface MirrorView {
+  /** "NAMESPACE/NAME" of the calling service. */
+  readonly source: string;
+  /** Who answered the caller. */
+  readonly primary: string;
+  /** Who got copies. */
+  readonly mirror: string;
+  /** Requests that both have answered, or failed to. */
+  readonly compared: number;
+  readonly statusDiffers: number;
+  /** Bodies are looked at for a part of the requests. */
+  readonly bodiesCompared: number;
+  readonly bodiesDiffer: number;
+  /** 5xx, or no answer. */
+  readonly primaryFailures: number;
+  readonly mirrorFailures: number;
+  readonly primaryP50Ms: number;
+  readonly primaryP99Ms: number;
+  readonly mirrorP50Ms: number;
+  readonly mirrorP99Ms: number;
+}

@@ -138,6 +138,8 @@ export type ProxyMessage =
   | { readonly type: "drained" }
   /** Comes with a copy of a listening socket, for the supervisor to keep for the processes that follow. */
   | { readonly type: "listener"; readonly key: string; readonly side: ListenerSide }
+  /** A listener is not wanted any more (of a Gateway that changed): the copy is to be closed. */
+  | { readonly type: "listener-closed"; readonly key: string }
   /** After "retire": the files and the admin socket are free for the next lead. */
   | { readonly type: "retiring" }
   /** A question of the lead to all other workers, and the answer of one of them (`from` is its slot). */

@@ -23,6 +23,7 @@ export type {
   Diff,
   EgressSeenView,
   GatewayRegistration,
+  MirrorView,
   Graph,
   HeartbeatResponse,
   HistoryPage,

@@ -4,6 +4,7 @@ import type { Clock } from "@ripstop/core";
 import { RequestHead } from "@ripstop/http";
 import type { FlushScheduler, TimerWheel } from "@ripstop/net";
 import type { Logger, MetricRegistry, RandomIds } from "@ripstop/telemetry";
+import type { MirrorTable } from "./mirror/mirror-table.ts";
 import type { EdgeTable } from "./telemetry/edge.ts";
 import type { TelemetryReporter } from "./telemetry/telemetry-reporter.ts";
 
@@ -18,6 +19,8 @@ export interface Engine {
   readonly flush: FlushScheduler;
   readonly edges: EdgeTable;
   readonly reporter: TelemetryReporter;
+  /** How mirrors compare with their services. */
+  readonly mirrors: MirrorTable;
   readonly ids: RandomIds;
   readonly heads: HeadPool;
   readonly live: LiveCounts;

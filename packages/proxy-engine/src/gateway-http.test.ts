@@ -5,7 +5,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Agent } from "node:https";
 import { connect as http2Connect, type ClientHttp2Session } from "node:http2";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { GatewayListener_Kind, PathMatch_Type, Protocol, type GatewayListener, type HttpRule } from "@ripstop/model";
+import {
+  GatewayListener_Kind,
+  PathMatch_Type,
+  policyType,
+  Protocol,
+  type GatewayListener,
+  type HttpRule,
+  type Policy,
+} from "@ripstop/model";
+import { policyKinds } from "@ripstop/policies/control";
+import { filterFactories } from "@ripstop/policies/proxy";
 import {
   fetchSecure,
   freePort,
@@ -14,7 +24,7 @@ import {
   OutsideAuthority,
   TestGateway,
 } from "./testing/test-gateway.suite.ts";
-import { meshEndpoint, plainEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
+import { meshEndpoint, plainEndpoint, TestMesh, TRUST_DOMAIN } from "./testing/test-mesh.suite.ts";
 import {
   eventually,
   fetchAt,
@@ -311,6 +321,46 @@ describe("a gateway", () => {
     assert.equal(seen(await get("a.com", "/p")).service, "h2c");
   });
 
+  it("judges by the policies that select it, and ends what they do not let through any more", async () => {
+    const policy = (spec: object): Policy => {
+      const kind = policyKinds.find(({ name }) => name === "authorization");
+      assert.ok(kind);
+      const metadata = { name: "p", namespace: "infra", labels: {}, annotations: {}, uid: "", generation: 1 };
+      const resource = {
+        apiVersion: "",
+        kind: "",
+        metadata: { ...metadata, resourceVersion: "", creationTimestamp: "" },
+      };
+      const config = Buffer.from(kind.compile({ ...resource, spec }, { trustDomain: TRUST_DOMAIN }));
+      return { name: "AuthorizationPolicy/infra/p", kind: kind.name, config };
+    };
+    const allow = (...paths: readonly string[]): Policy => policy({ action: "ALLOW", rules: [{ to: [{ paths }] }] });
+    mesh.config.set(policyType, "AuthorizationPolicy/infra/p", allow("/open", "/live"));
+    const guarded = await TestGateway.start(mesh, "infra/guarded", {
+      policies: [{ name: "AuthorizationPolicy/infra/p" }],
+      factories: filterFactories,
+    });
+    const app = await httpApp((request, response) => {
+      response.write("begun");
+      if (request.url !== "/live") response.end();
+    });
+    apps.push(app);
+    mesh.service("shop/a", { ports: [{ port: 8080 }], endpoints: [plainEndpoint(app.port, { 8080: app.port })] });
+    guarded.route({ name: "shop/a", listeners: { web: [] }, http: [httpRule("shop/a")] });
+    await guarded.listen([listener("web", port)]);
+    assert.equal((await get("a.com", "/open")).status, 200);
+    const refused = await get("a.com", "/shut");
+    assert.equal(refused.status, 403);
+    assert.doesNotMatch(refused.body, /infra/);
+    const client = new TcpClient(port);
+    client.write("GET /live HTTP/1.1\r\nhost: a.com\r\n\r\n");
+    await client.until("begun");
+    mesh.config.set(policyType, "AuthorizationPolicy/infra/p", allow("/open"));
+    await client.untilEnd();
+    client.socket.destroy();
+    await eventually(() => guarded.started.proxy.live.exchanges === 0);
+  });
+
   it("waits for nothing and serves nothing while its Gateway does not exist", async () => {
     await edge.started.becameReady;
     assert.deepEqual(edge.hosted.addresses, []);
@@ -345,6 +395,53 @@ describe("a gateway", () => {
       });
       try {
         assert.equal(seen(await askHttp2(session, {})).service, "catalog");
+      } finally {
+        session.destroy();
+      }
+    });
+
+    it("carries gRPC with its trailers, and answers unknown methods with a gRPC status", async () => {
+      const app = await http2App((server) => {
+        server.on("stream", (stream) => {
+          stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+          stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "7", "grpc-message": "no" }));
+          stream.on("data", (chunk: Buffer) => stream.write(chunk));
+          stream.on("end", () => stream.end());
+        });
+      });
+      apps.push(app);
+      mesh.service("shop/grpc", {
+        ports: [{ port: 8080, protocol: Protocol.GRPC }],
+        endpoints: [plainEndpoint(app.port, { 8080: app.port })],
+      });
+      edge.route({
+        name: "shop/a",
+        kind: "GRPCRoute",
+        listeners: { tls: [] },
+        http: [httpRule("shop/grpc", prefix("/shop.Catalog"))],
+      });
+      await edge.listen([secure()]);
+      const session = http2Connect(`https://a.com`, { ca: ca.rootsPem, servername: "a.com", host: "127.0.0.1", port });
+      const call = (path: string): Promise<{ readonly status: string; readonly body: string }> =>
+        new Promise((resolve, reject) => {
+          const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers" };
+          const stream = session.request(headers);
+          let status = "";
+          let body = "";
+          const read = (fields: Record<string, unknown>): void => {
+            const found = fields["grpc-status"];
+            if (typeof found === "string" || typeof found === "number") status = `${found}`;
+          };
+          stream.on("response", read);
+          stream.on("trailers", read);
+          stream.on("data", (chunk: Buffer) => (body += chunk.toString("latin1")));
+          stream.on("end", () => resolve({ status, body }));
+          stream.on("error", reject);
+          stream.end("\0\0\0\0\x02hi");
+        });
+      try {
+        assert.deepEqual(await call("/shop.Catalog/Get"), { status: "7", body: "\0\0\0\0\x02hi" });
+        assert.equal((await call("/shop.Other/Get")).status, "12");
       } finally {
         session.destroy();
       }

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { createServer as createHttpsServer } from "node:https";
 import { createSecureServer } from "node:http2";
-import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from "node:tls";
+import type { Server as TcpServer } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { GatewayListener_Kind, Protocol, type BackendTls, type KeyPair } from "@ripstop/model";
 import {
@@ -21,7 +22,7 @@ import { eventually, fetchAt, TcpClient, tcpApp, type Answer, type Started } fro
 const { TCP, TLS_PASSTHROUGH, TLS_TERMINATE, HTTPS } = GatewayListener_Kind;
 
 /** Listens, and closes with all that it accepted. */
-async function serving(server: TlsServer): Promise<Started> {
+async function serving(server: TcpServer): Promise<Started> {
   const sockets = new Set<{ destroy(): void }>();
   server.on("connection", (socket: { destroy(): void; on(event: "close", run: () => void): void }) => {
     sockets.add(socket);
@@ -232,10 +233,10 @@ describe("connections through a gateway", () => {
         options.http2 === true
           ? createSecureServer(own, (request, response) => response.end(`h${request.httpVersion}`))
           : createHttpsServer({ ...own, ...asks }, (request, response) => {
-              const { servername = "" } = request.socket as TLSSocket & { servername?: string };
-              response.end(`${servername} ${String(request.headers.host)}`);
+              const serverName: unknown = Reflect.get(request.socket, "servername");
+              response.end(`${String(serverName)} ${String(request.headers.host)}`);
             });
-      const app = await serving(server as unknown as TlsServer);
+      const app = await serving(server);
       started.push(app);
       mesh.service("shop/secure", {
         ports: [{ port: 8080, backendTls: policy, ...(options.http2 === true ? { protocol: Protocol.HTTP2 } : {}) }],

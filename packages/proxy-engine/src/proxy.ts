@@ -42,6 +42,7 @@ import { retire } from "./drain/retire.ts";
 import { HostedGateway } from "./gateway/hosted-gateway.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
 import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
+import { MirrorTable } from "./mirror/mirror-table.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
 
@@ -73,6 +74,11 @@ export interface ProxyOptions {
   readonly version: string;
   /** Called once, when the first complete config is in force. */
   readonly onReady: () => void;
+  /**
+   * A listening socket of a Gateway was opened, or (undefined) is not wanted any more. Not called for sockets that were taken
+   * over, nor when the proxy ends: they are another process's then.
+   */
+  readonly onGatewaySocket?: (key: string, socket: ListeningSocket | undefined) => void;
   /** Numbers in [0, 1); default Math.random. */
   readonly random?: () => number;
 }
@@ -178,10 +184,12 @@ class RunningProxy implements Proxy {
       edges,
       send: options.sendReport,
       stats: () => this.#stats(),
+      mirrors: () => this.engine.mirrors.take(),
       demands: (elapsedMs) => this.#takeDemands(elapsedMs),
       egress: () => [...this.workloads.values()].flatMap(({ egress }) => egress.take()),
     });
     const random = options.random ?? Math.random;
+    const mirrors = new MirrorTable(metrics);
     this.engine = {
       clock,
       log,
@@ -189,6 +197,7 @@ class RunningProxy implements Proxy {
       wheel: new TimerWheel({ clock, tickMs: WHEEL_TICK_MS }),
       flush: new FlushScheduler(),
       edges,
+      mirrors,
       reporter,
       ids: new RandomIds(),
       heads: new HeadPool(),
@@ -377,6 +386,8 @@ class RunningProxy implements Proxy {
           observer,
           address: placement.address,
           portOffset: placement.portOffset,
+          sockets: this.#options.sockets ?? new Map<string, ListeningSocket>(),
+          onSocket: (key, socket) => this.#options.onGatewaySocket?.(key, socket),
           onChanged: () => this.#checkReady(),
         }),
       );

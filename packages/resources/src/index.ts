@@ -46,7 +46,7 @@ export {
 } from "./names.ts";
 export { resourceKey, resourceName, type Metadata, type Resource } from "./resource.ts";
 export { compileSchema, type SchemaChecker, type SchemaProblem } from "./schema.ts";
-export { brokenRules } from "./structural-rules.ts";
+export { parseRule } from "./structural-rules.ts";
 export { readSource, type SourceDocument, type SourceFile, type SourceLimits } from "./source-document.ts";
 export {
   DEFAULT_NAMESPACE,

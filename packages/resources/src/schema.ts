@@ -1,5 +1,7 @@
 // JSON Schema for people: compiles a schema with Ajv, fills in defaults, and turns every error into a plain violation.
 
+import { isIPv4, isIPv6 } from "node:net";
+
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 
 import { parseDurationMs } from "@ripstop/core";
@@ -44,6 +46,8 @@ const ajv = new Ajv({
   formats: {
     int32: { type: "number", validate: (value: number) => Number.isInteger(value) && Math.abs(value) <= 2 ** 31 },
     int64: { type: "number", validate: (value: number) => Number.isSafeInteger(value) },
+    ipv4: (value: string) => isIPv4(value),
+    ipv6: (value: string) => isIPv6(value),
     duration: (value: string) => parseDurationMs(value).ok,
     "dns-label": isDnsLabel,
     "dns-subdomain": isDnsSubdomain,
@@ -68,7 +72,8 @@ export function compileSchema(schema: JsonSchema): SchemaChecker {
   return {
     schema,
     check(value) {
-      if (validate(value)) return [];
+      // The first time may judge a choice (oneOf) before the defaults that it looks at are filled in; the second does not.
+      if (validate(value) || validate(value)) return [];
       return problemsOf(validate.errors ?? [], value);
     },
     checkRules: (value, old) => brokenRules(schema, value, old),

@@ -28,12 +28,20 @@ export function parseRule(rule: string): ParseResult {
   const known = programs.get(rule);
   if (known !== undefined) return known;
   environment ??= makeEnvironment();
-  // Kubernetes escapes fields that are reserved words; this library reads them as they are.
-  const parsed = environment.parse(
-    rule.replaceAll("__namespace__", "namespace").replaceAll(".matches(", ".matchesRe2("),
-  );
+  const parsed = environment.parse(inDialect(rule));
   programs.set(rule, parsed);
   return parsed;
+}
+
+/**
+ * A rule in the words of this library: Kubernetes escapes fields that are reserved words, the library reads them as they are;
+ * its has() takes no index; and patterns are of RE2.
+ */
+function inDialect(rule: string): string {
+  return rule
+    .replaceAll("__namespace__", "namespace")
+    .replaceAll(".matches(", ".matchesRe2(")
+    .replaceAll(/has\(([a-z0-9_.]+\[\d+\])\.(\w+)\)/gi, '("$2" in $1)');
 }
 
 interface Place {
@@ -105,8 +113,8 @@ function checkList(schema: JsonSchema, value: unknown, path: FieldPath, problems
   if (type !== "set" && !(type === "map" && Array.isArray(keys))) return;
   const names = Array.isArray(keys) ? keys.map(String) : [];
   const seen = new Map<string, number>();
-  for (const [index, entry] of value.entries()) {
-    const key = type === "set" ? entry : names.map((name) => (isRecord(entry) ? (entry[name] ?? null) : null));
+  for (const [index, entry] of (value as readonly unknown[]).entries()) {
+    const key: unknown = type === "set" ? entry : names.map((name) => (isRecord(entry) ? (entry[name] ?? null) : null));
     const text = JSON.stringify(key);
     const first = seen.get(text);
     if (first !== undefined && problems.length < MAX_PROBLEMS) {

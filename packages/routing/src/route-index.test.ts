@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { HeaderList } from "@ripstop/http";
 import { PathMatch_Type, type GatewayRoute, type HttpRule } from "@ripstop/model";
 import { compareAttached, compileGatewayRoute, hostnameFit, ListenerRoutes } from "./gateway-routes.ts";
+import { RouteIndex, type IndexedRule } from "./route-index.ts";
 import { compilePortRoutes, compileRule, type RouteRequest } from "./port-matcher.ts";
 
 const RUNS = { numRuns: 500 };
@@ -122,6 +123,36 @@ describe("a route index", () => {
       ),
       RUNS,
     );
+  });
+
+  it("looks at as many of 10,000 rules as of 10, whatever they differ by", () => {
+    const shapes = [
+      (at: number) => ({ name: `h${at}.a.com`, path: "/", host: `h${at}.a.com`, asked: "/x" }),
+      (at: number) => ({ name: `*.h${at}.a.com`, path: "/", host: `x.h${at}.a.com`, asked: "/x" }),
+      (at: number) => ({ name: "a.com", path: `/v/${at}`, host: "a.com", asked: `/v/${at}/x` }),
+    ];
+    for (const shape of shapes) {
+      for (const count of [10, 10_000]) {
+        let looks = 0;
+        const index = new RouteIndex<{ readonly rule: IndexedRule; readonly at: number }>((a, b) => a.at - b.at, true);
+        for (let at = 0; at < count; at++) {
+          const { name, path: value } = shape(at);
+          const rule = compileRule({
+            ...httpRule(String(at), { path: undefined, method: "", header: "", hostnames: [] }),
+            path: { type: PathMatch_Type.PREFIX, value },
+          });
+          const matches = (one: RouteRequest): boolean => {
+            looks++;
+            return rule.matches(one);
+          };
+          index.add({ rule: Object.assign(Object.create(rule) as IndexedRule, { matches }), at }, [name]);
+        }
+        const { host: askedHost, asked: askedPath } = shape(7);
+        const found = index.match(request({ host: askedHost, path: askedPath, method: "GET", header: "" }));
+        assert.equal(found?.rule.source, "7");
+        assert.equal(looks, 1);
+      }
+    }
   });
 
   it("is empty again when all routes are gone", () => {

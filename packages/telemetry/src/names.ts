@@ -26,6 +26,14 @@ export const MIRRORED: MetricName = metric(
   "ripstop_mirrored_requests_total",
   "Copies of requests sent to mirrors, by destination and result: a status class, failed, or dropped by the proxy.",
 );
+export const MIRROR_COMPARED: MetricName = metric(
+  "ripstop_mirror_compared_total",
+  "Mirrored requests by service, mirror and result: same, or what differs first: status or body (of a part of them).",
+);
+export const MIRROR_DURATION: MetricName = metric(
+  "ripstop_mirror_duration_ms",
+  "Time to the end of the answer of mirrored requests, in milliseconds, by service, mirror and side: service or mirror.",
+);
 export const DENIALS: MetricName = metric(
   "ripstop_denials_total",
   "Requests and connections refused by a policy, by policy.",

@@ -3,6 +3,7 @@
 import { generateCli } from "./cli.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
+import { generateGatewayDifferences } from "./gateway-differences.ts";
 import { generateGatewaySchemas } from "./gateway-schemas.ts";
 import { generateHostile } from "./hostile.ts";
 import { generateHttpRules } from "./http-rules.ts";
@@ -20,6 +21,7 @@ export const generators: Readonly<Record<string, Generator>> = {
   "gateway-schemas": generateGatewaySchemas,
   policies: generatePolicies,
   "http-rules": generateHttpRules,
+  "gateway-differences": generateGatewayDifferences,
   hostile: generateHostile,
   errors: generateErrors,
   metrics: generateMetrics,

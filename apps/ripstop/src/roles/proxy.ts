@@ -99,6 +99,10 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
       return client.connected;
     },
     version: packageVersion,
+    onGatewaySocket(key, socket) {
+      if (socket === undefined) tell({ type: "listener-closed", key });
+      else tellSocket({ type: "listener", key, side: "inbound" }, socket);
+    },
     onReady() {
       ready = true;
       sayReady();

@@ -6,6 +6,7 @@ import type { MetricRegistry } from "@ripstop/telemetry";
 import { badRequest, tooManyTaps } from "../errors.ts";
 import type { EgressLog } from "../egress/egress-log.ts";
 import type { EventLog } from "../events/event-log.ts";
+import type { MirrorLog } from "../mirror/mirror-log.ts";
 import type { Collector } from "../telemetry/collector.ts";
 import { answer, answerJson, beginStream } from "./http-answer.ts";
 import type { Route } from "./router.ts";
@@ -14,6 +15,7 @@ import type { Route } from "./router.ts";
 export interface ObserveRoutesOptions {
   readonly collector: Collector;
   readonly egress: EgressLog;
+  readonly mirrors: MirrorLog;
   readonly metrics: MetricRegistry;
   readonly events: EventLog;
   info(): ControlInfo;
@@ -38,6 +40,14 @@ export function observeRoutes(options: ObserveRoutesOptions): readonly Route[] {
       path: "/v1/egress",
       async handler({ response }) {
         answerJson(response, 200, { seen: options.egress.list() });
+        return undefined;
+      },
+    },
+    {
+      method: "GET",
+      path: "/v1/mirrors",
+      async handler({ response }) {
+        answerJson(response, 200, { mirrors: options.mirrors.list() });
         return undefined;
       },
     },

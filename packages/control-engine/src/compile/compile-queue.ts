@@ -14,7 +14,7 @@ export interface CompileQueueOptions {
   /** Length of the window in milliseconds; default 5 000. */
   readonly windowMs?: number;
   /** A namespace went over its budget: what it still waits for is done when the window ends. Once a window. */
-  onOverBudget?(namespace: string, spentMs: number): void;
+  readonly onOverBudget?: (namespace: string, spentMs: number) => void;
 }
 
 /** One thing to do. */

@@ -1,5 +1,7 @@
 // Service, HostBinding and Endpoints of the data-plane model.
 
+import { isIP } from "node:net";
+
 import {
   Endpoint_Reach,
   Protocol,
@@ -8,9 +10,11 @@ import {
   type HostBinding,
   type Service,
 } from "@ripstop/model";
+import { backendTlsOf, winner } from "@ripstop/policies/backend-tls-policy";
 import { isDnsLabel } from "@ripstop/resources";
 
 import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
+import { referenceFacts } from "./compile-gateway.ts";
 import { externalServiceName } from "./compile-external.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
@@ -24,12 +28,21 @@ export function compileService(view: WorldView, namespace: string, name: string)
   const service = view.service(namespace, name);
   if (service === undefined) return undefined;
   const members = view.members(service, false);
+  const tlsPolicies = view.backendPolicies(namespace, name);
   const compiled: Service = {
     namespace,
     name,
     hostnames: [name, `${name}.${namespace}`, `${name}.${namespace}.svc`, `${name}.${namespace}${CLUSTER_SUFFIX}`],
     addresses: [...service.addresses],
-    ports: service.ports.map((port) => ({ port: port.port, name: port.name, protocol: portProtocol(port, members) })),
+    ports: service.ports.map((port) => {
+      const policy = winner(tlsPolicies, name, port.name);
+      return {
+        port: port.port,
+        name: port.name,
+        protocol: portProtocol(port, members),
+        ...(policy === undefined ? {} : { backendTls: backendTlsOf(policy, referenceFacts(view)) }),
+      };
+    }),
     resilience: undefined,
   };
   return attachedPolicies(view, compiled);
@@ -86,10 +99,10 @@ function subsetOf({ labels }: RegisteredWorkload, label: string | undefined): Pi
 
 /**
  * What `host` stands for to clients of a namespace: "svc" (their own namespace), "svc.ns", "svc.ns.svc" and
- * "svc.ns.svc.cluster.local". Undefined for a name that the mesh does not know.
+ * "svc.ns.svc.cluster.local", or a Service's virtual address. Undefined for a name that the mesh does not know.
  */
 export function compileHostBinding(view: WorldView, clientNamespace: string, host: string): HostBinding | undefined {
-  const named = parseServiceHost(clientNamespace, host);
+  const named = isIP(host) > 0 ? view.serviceAt(host) : parseServiceHost(clientNamespace, host);
   const name = `${clientNamespace}~${host}`;
   if (named !== undefined && view.service(named.namespace, named.name) !== undefined)
     return { name, service: `${named.namespace}/${named.name}` };

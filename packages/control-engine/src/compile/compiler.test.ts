@@ -135,8 +135,8 @@ describe("Compiler", () => {
       addresses: [],
       ports: [{ port: 80, name: "", protocol: Protocol.HTTP1, proxyProtocol: undefined, backendTls: undefined }],
       resilience: undefined,
-      loadBalancing: undefined,
       external: undefined,
+      loadBalancing: undefined,
     });
     const [endpoint] = bench.get(endpointsType, "shop/catalog")?.endpoints ?? [];
     assert.deepEqual(endpoint?.targetPorts, { 80: 9000 });
@@ -276,6 +276,21 @@ describe("Compiler", () => {
     ]) {
       assert.equal(bind(name), undefined, name);
     }
+  });
+
+  it("binds a virtual address to the Service that has it, of several the oldest", async () => {
+    const bind = (): string | undefined => bench.get(hostBindingType, "web~10.96.0.1")?.service;
+    assert.equal(bind(), undefined);
+    const spec = { ports: [{ port: 80 }], clusterIP: "10.96.0.1" };
+    await bench.apply(service("a", spec));
+    assert.equal(bind(), "shop/a");
+    bench.clock.advance(5_000);
+    await bench.apply(service("a", spec, "another"));
+    assert.equal(bind(), "shop/a", "a later one takes nothing over");
+    await bench.apply(service("a", { ...spec, clusterIP: "10.96.0.2" }));
+    assert.equal(bind(), "another/a");
+    await bench.delete("Service/another/a");
+    assert.equal(bind(), undefined);
   });
 
   it("gives clients of a namespace its own routes in place of the producer's", async () => {
@@ -540,6 +555,36 @@ describe("Compiler", () => {
     const versions = ["v1", "v2"];
     const rules = [{ from: [{ serviceAccounts: ["a"] }] }];
     const instances = ["i1", "i2", "i3", "i4"];
+    const addresses = ["10.96.0.1", "10.96.0.2"];
+    const attachedTo = (name: string, namespace: string): object => ({
+      name,
+      namespace,
+      labels: { on: pick(services) },
+    });
+    const attached: ServicePolicyKind = {
+      name: "attached",
+      kind: { ...authorizationKind(), kind: "Attached" },
+      targets: ({ metadata: { namespace, labels } }) => [`${namespace}/${labels["on"]}`],
+      apply: ({ metadata }, compiled) => ({
+        ...compiled,
+        addresses: [...compiled.addresses, `${metadata.name} ${metadata.generation}`],
+      }),
+    };
+    let bundleNow = bundle;
+    let federated = new Map<string, { x509Authorities: readonly Uint8Array[]; sequence: number }>();
+    const compilerOf = (clock?: StoppedClock): Compiler =>
+      new Compiler({
+        store: bench.store,
+        registry: bench.registry,
+        policyKinds,
+        servicePolicyKinds: [...servicePolicyKinds, attached],
+        trustDomain: "mesh.local",
+        bundle: () => bundleNow,
+        federated: () => federated,
+        ...(clock === undefined ? {} : { clock }),
+      });
+    // As a control plane runs it, with its queue.
+    const incremental = compilerOf(bench.clock);
     const edits: (() => Promise<unknown>)[] = [
       () =>
         bench.apply(
@@ -548,6 +593,7 @@ describe("Compiler", () => {
             {
               selector: pick([{}, { app: pick(services) }, { app: pick(services), version: pick(versions) }]),
               ports: [{ port: pick([80, 81]), targetPort: pick([80, 8080]) }],
+              ...pick([{}, { clusterIP: pick(addresses) }]),
             },
             pick(namespaces),
           ),
@@ -591,6 +637,56 @@ describe("Compiler", () => {
           inboundAddress: pick(["", "10.0.0.1:1"]),
           ready: pick([true, false]),
         }),
+      // Of a kind that is attached to Services, known to the compilers of this test alone.
+      () => {
+        const name = pick(["t1", "t2"]);
+        const put = { ...policy(name, { action: "ALLOW", rules }), metadata: attachedTo(name, pick(namespaces)) };
+        const puts = read(put).map((resource) => ({ ...resource, kind: "Attached" }));
+        return bench.store.commit({ author: "", reason: "", puts, deletes: [] });
+      },
+      () => bench.delete(`Attached/${pick(namespaces)}/${pick(["t1", "t2"])}`),
+      () =>
+        bench.apply({
+          ...policy(
+            pick(["f1", "f2"]),
+            {
+              expires: "2026-01-01T12:00:00Z",
+              ...pick([{}, { targetRefs: [{ group: "", kind: "Service", name: pick(services) }] }]),
+              rules: [{ abort: { httpStatus: pick([500, 503]) } }],
+            },
+            pick(namespaces),
+          ),
+          kind: "FaultInjection",
+        }),
+      () => bench.delete(`FaultInjection/${pick(namespaces)}/${pick(["f1", "f2"])}`),
+      () => {
+        const labels = { "ripstop.mesh/faults": pick(["deny", "allow"]) };
+        return bench.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: pick(namespaces), labels } });
+      },
+      () => bench.delete(`Namespace/${pick(namespaces)}`),
+      // Several in one revision.
+      () =>
+        bench.store.commit({
+          author: "",
+          reason: "",
+          puts: read(
+            service(pick(services), { selector: { app: pick(services) }, ports: [{ port: 80 }] }, pick(namespaces)),
+            policy(pick(["p1", "p2"]), { action: "DENY", rules }, pick(namespaces)),
+          ),
+          deletes: [
+            `HTTPRoute/${pick(namespaces)}/${pick(["r1", "r2"])}`,
+            `Service/${pick(namespaces)}/${pick(services)}`,
+          ],
+        }),
+      async () => {
+        bundleNow = { der: [new Uint8Array([pick([1, 2, 3])])], sequence: pick([1, 2]) };
+        incremental.bundleChanged();
+      },
+      async () => {
+        const roots = { x509Authorities: [new Uint8Array([1])], sequence: pick([1, 2]) };
+        federated = new Map(pick([true, false]) ? [["b.example", roots]] : []);
+        incremental.bundleChanged();
+      },
     ];
     const universe: { typeUrl: string; name: string; proxyId: string }[] = [];
     const add = (type: ResourceType<unknown>, name: string, proxyId = ""): void =>
@@ -606,7 +702,10 @@ describe("Compiler", () => {
       }
       for (const instance of instances) add(workloadType, `${namespace}/${instance}`, `${namespace}/${instance}`);
       for (const name of ["p1", "p2"]) add(policyType, `AuthorizationPolicy/${namespace}/${name}`);
+      for (const name of ["f1", "f2"]) add(policyType, `FaultInjection/${namespace}/${name}`);
     }
+    for (const address of addresses) add(hostBindingType, `web~${address}`);
+    for (const trustDomain of ["mesh.local", "b.example"]) add(trustBundleType, trustDomain);
     const versionsNow = (compiler: Compiler): Map<string, string> =>
       new Map(
         universe.map(({ typeUrl, name, proxyId }) => [
@@ -615,14 +714,14 @@ describe("Compiler", () => {
         ]),
       );
     const reported = new Set<string>();
-    bench.compiler.watch((typeUrl, names) => names.forEach((name) => reported.add(`${typeUrl} ${name}`)));
-    let before = versionsNow(bench.compiler);
+    incremental.watch((typeUrl, names) => names.forEach((name) => reported.add(`${typeUrl} ${name}`)));
+    let before = versionsNow(incremental);
     for (let edit = 0; edit < EDITS; edit++) {
       // A registration is two changes (it comes, then listens): what changes forth and back is reported too.
       reported.clear();
       await pick(edits)();
-      const now = versionsNow(bench.compiler);
-      const scratch = bench.fresh();
+      const now = versionsNow(incremental);
+      const scratch = compilerOf();
       assert.deepEqual(now, versionsNow(scratch), `edit ${edit}`);
       scratch.close();
       for (const [key, version] of now)
@@ -704,7 +803,7 @@ describe("resource types", () => {
       Telemetry: "default",
     };
     for (const { name, typeUrl } of resourceTypes) {
-      if (name.startsWith("Gateway")) continue; // compiled with the kinds of Gateway
+      if (name.startsWith("Gateway")) continue; // for the proxies that host them: gateways.test.ts
       assert.ok(bench.compiler.get(typeUrl, names[name] ?? "", { proxyId: id, identity: "" }), name);
     }
   });

@@ -6,6 +6,9 @@ import type { Clock } from "@ripstop/core";
 import type { ResourceSource, Subscriber, VersionedResource } from "@ripstop/discovery/server";
 import {
   endpointsType,
+  gatewayRoutesType,
+  gatewayRouteType,
+  gatewayType,
   hostBindingType,
   policyType,
   resourceTypes,
@@ -18,11 +21,12 @@ import {
   type TrustBundle,
 } from "@ripstop/model";
 import type { PolicyKind, ServicePolicyKind } from "@ripstop/policy-api/control";
-import { isDnsLabel } from "@ripstop/resources";
+import { isDnsLabel, isDnsSubdomain } from "@ripstop/resources";
 import type { Logger } from "@ripstop/telemetry";
 
 import type { Registry } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
+import { compileGatewayResource, compileGatewayRoute, compileGatewayRoutes } from "./compile-gateway.ts";
 import { CompileQueue, type CompileTask } from "./compile-queue.ts";
 import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
 import { compileRoutes } from "./compile-routes.ts";
@@ -54,7 +58,7 @@ export interface CompilerOptions {
   /** Milliseconds that compiling for one namespace may take in five seconds before it waits; default 500. */
   readonly budgetMs?: number;
   /** What an operator should know of a namespace whose resources cost too much or cannot be compiled. */
-  onTrouble?(trouble: CompileTrouble): void;
+  readonly onTrouble?: (trouble: CompileTrouble) => void;
 }
 
 /** A namespace over its budget, or a resource that could not be compiled (its last good version stays). */
@@ -278,6 +282,13 @@ const compilers = new Map<string, Compile>([
       compileRoutes(view, { namespace, name: service }, clientNamespace),
     );
   }),
+  define(gatewayType, (view, name) =>
+    withGateway(name, (namespace, gateway) => compileGatewayResource(view, namespace, gateway)),
+  ),
+  define(gatewayRoutesType, (view, name) =>
+    withGateway(name, (namespace, gateway) => compileGatewayRoutes(view, namespace, gateway)),
+  ),
+  define(gatewayRouteType, (view, name) => compileGatewayRoute(view, name)),
   define(trustBundleType, (_view, name, options) => compileTrustBundle(name, options)),
   define(telemetryType, (_view, name) => (name === "default" ? { reportIntervalMs: 1_000 } : undefined)),
 ]);
@@ -327,4 +338,11 @@ function define<T>(
 function withService<T>(name: string, compile: (namespace: string, service: string) => T): T | undefined {
   const [namespace = "", service = "", ...more] = name.split("/");
   return more.length > 0 || !isDnsLabel(namespace) || !isDnsLabel(service) ? undefined : compile(namespace, service);
+}
+
+function withGateway<T>(name: string, compile: (namespace: string, gateway: string) => T): T | undefined {
+  const [namespace = "", gateway = "", ...more] = name.split("/");
+  return more.length > 0 || !isDnsLabel(namespace) || !isDnsSubdomain(gateway)
+    ? undefined
+    : compile(namespace, gateway);
 }

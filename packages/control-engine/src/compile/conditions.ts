@@ -1,18 +1,17 @@
-// Status conditions of HTTPRoutes as the Gateway API has them, with the time at which each last changed. Computed by
-// dependency like everything else; the times are durable, so that a restart does not seem to change anything.
+// Status conditions as the Gateway API has them, with the time at which each last changed. Computed by dependency like
+// everything else; the times are durable, so that a restart does not seem to change anything.
 
 import type { Clock } from "@ripstop/core";
-import type { RouteCondition, RouteParentStatus } from "@ripstop/policies/http-route";
-import { resourceKey, type Resource } from "@ripstop/resources";
+import { isRecord, resourceKey, type Resource } from "@ripstop/resources";
 import type { Logger } from "@ripstop/telemetry";
 
 import type { Store, Table } from "../store/store.ts";
-import { compileRouteStatus } from "./compile-routes.ts";
+import { compileStatus, statusKinds } from "./compile-status.ts";
 import { CompileQueue } from "./compile-queue.ts";
 import type { Compiler } from "./compiler.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 
-/** Parent and type of a condition → its status and since when. */
+/** Place and type of a condition → its status and since when. */
 export type ConditionTimes = Readonly<Record<string, { readonly status: string; readonly sinceMs: number }>>;
 
 /** What is needed to follow conditions. */
@@ -26,12 +25,15 @@ export interface ConditionsOptions {
   leads?(): boolean;
 }
 
-type ParentStatuses = readonly RouteParentStatus[] | undefined;
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+}
 
-/** Follows the conditions of every HTTPRoute. */
+/** Follows the conditions of every resource of a kind that has some. */
 export class Conditions {
   readonly #options: ConditionsOptions;
-  readonly #memo = new DependencyMemo<ParentStatuses>(() => undefined);
+  readonly #memo = new DependencyMemo<object | undefined>(() => undefined);
   readonly #times = new Map<string, ConditionTimes>();
   readonly #queue: CompileQueue;
   readonly #stop: () => void;
@@ -44,7 +46,7 @@ export class Conditions {
       () => undefined,
     );
     for (const [key, times] of options.table.entries()) this.#times.set(key, times);
-    for (const route of options.store.list("HTTPRoute")) this.#follow(resourceKey(route));
+    for (const kind of statusKinds) for (const one of options.store.list(kind)) this.#follow(resourceKey(one));
     const stop = options.compiler.onAffected((affected) => this.#onAffected(affected));
     const unwatch = options.table.watch((key, times) => {
       if (times !== undefined && options.leads?.() === false) this.#times.set(key, times);
@@ -55,22 +57,23 @@ export class Conditions {
     };
   }
 
+  /** How often a status was computed. */
+  get computed(): number {
+    return this.#memo.computed;
+  }
+
   /** The resource with its status, for those kinds that have one. */
   withStatus(resource: Resource): Resource {
-    if (resource.kind !== "HTTPRoute") return resource;
+    if (!statusKinds.includes(resource.kind)) return resource;
     const key = resourceKey(resource);
+    const status = this.#follow(key);
+    if (status === undefined) return resource;
     const times = this.#times.get(key) ?? {};
-    const parents = (this.#follow(key) ?? []).map(({ controllerName, parentRef, conditions }, index) => ({
-      parentRef,
-      controllerName,
-      conditions: conditions.map((condition) => ({
-        ...condition,
-        lastTransitionTime: new Date(times[timeKey(index, condition)]?.sinceMs ?? 0)
-          .toISOString()
-          .replace(/\.\d+Z$/, "Z"),
-      })),
+    const stamped = mapConditions(status, "", (name, condition) => ({
+      ...condition,
+      lastTransitionTime: new Date(times[name]?.sinceMs ?? 0).toISOString().replace(/\.\d+Z$/, "Z"),
     }));
-    return { ...resource, status: { parents } };
+    return { ...resource, status: stamped };
   }
 
   /** Stops following. */
@@ -79,15 +82,23 @@ export class Conditions {
     this.#queue.close();
   }
 
-  #follow(key: string): ParentStatuses {
-    const status = this.#memo.get(key, (read) => compileRouteStatus(this.#options.compiler.world.view(read), key));
-    this.#recordTimes(key, status);
+  #follow(key: string): object | undefined {
+    let isNew = false;
+    const status = this.#memo.get(key, (read) => {
+      isNew = true;
+      return compileStatus(this.#options.compiler.world.view(read), key);
+    });
+    if (isNew) this.#recordTimes(key, status);
     return status;
   }
 
   #onAffected(affected: ReadonlySet<string>): void {
     const keys = new Set(this.#memo.markStale(affected));
-    for (const name of affected) if (name.startsWith("resource:HTTPRoute/")) keys.add(name.slice("resource:".length));
+    for (const name of affected) {
+      const key = name.slice("resource:".length);
+      const [kind = ""] = key.split("/", 1);
+      if (name.startsWith("resource:") && statusKinds.includes(kind)) keys.add(key);
+    }
     this.#queue.add(
       [...keys].map((key) => ({ key, namespace: "", revision: 0, urgent: false })),
       0,
@@ -95,16 +106,18 @@ export class Conditions {
   }
 
   #renew(key: string): void {
+    const isThere = this.#options.store.get(key) !== undefined;
     const renewed = this.#memo.recompute(key);
     if (renewed === undefined) {
-      if (this.#options.store.get(key) !== undefined) this.#follow(key);
+      if (isThere) this.#follow(key);
       return;
     }
     this.#recordTimes(key, renewed.after);
-    if (renewed.after === undefined) this.#memo.delete(key);
+    // One that is not ours now is followed on: it may become ours.
+    if (!isThere) this.#memo.delete(key);
   }
 
-  #recordTimes(key: string, status: ParentStatuses): void {
+  #recordTimes(key: string, status: object | undefined): void {
     const { table, clock } = this.#options;
     const before = this.#times.get(key);
     const leads = this.#options.leads?.() ?? true;
@@ -113,16 +126,17 @@ export class Conditions {
       return;
     }
     const times: Record<string, { status: string; sinceMs: number }> = {};
-    let isChanged = before === undefined;
-    for (const [index, { conditions }] of status.entries()) {
-      for (const condition of conditions) {
-        const name = timeKey(index, condition);
-        const known = before?.[name];
-        if (known?.status !== condition.status) isChanged = true;
-        times[name] = known?.status === condition.status ? known : { status: condition.status, sinceMs: clock.nowMs() };
-      }
-    }
-    if (!isChanged) return;
+    mapConditions(status, "", (name, condition) => {
+      const known = before?.[name];
+      times[name] = known?.status === condition.status ? known : { status: condition.status, sinceMs: clock.nowMs() };
+      return condition;
+    });
+    const names = Object.keys(times);
+    const isSame =
+      before !== undefined &&
+      names.length === Object.keys(before).length &&
+      names.every((name) => times[name] === before[name]);
+    if (isSame) return;
     this.#times.set(key, times);
     if (leads) this.#inBackground(table.put(key, times));
   }
@@ -135,6 +149,31 @@ export class Conditions {
   }
 }
 
-function timeKey(index: number, { type }: RouteCondition): string {
-  return `${index} ${type}`;
+/** A copy of a status with every condition replaced. Names of conditions hold their place: "parents.0 Accepted". */
+function mapConditions(
+  value: unknown,
+  place: string,
+  replace: (name: string, condition: Condition) => Condition,
+): unknown {
+  if (Array.isArray(value)) {
+    return value.map((entry: unknown, index) => mapConditions(entry, `${place}.${nameOf(entry, index)}`, replace));
+  }
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, child]) => [
+      key,
+      key === "conditions" && Array.isArray(child)
+        ? child.map((one: unknown) => (isCondition(one) ? replace(`${place.slice(1)} ${one.type}`, one) : one))
+        : mapConditions(child, `${place}.${key}`, replace),
+    ]),
+  );
+}
+
+/** Listeners keep their times when others come before them. */
+function nameOf(entry: unknown, index: number): string {
+  return isRecord(entry) && typeof entry["name"] === "string" ? entry["name"] : String(index);
+}
+
+function isCondition(value: unknown): value is Condition {
+  return isRecord(value) && typeof value["type"] === "string" && typeof value["status"] === "string";
 }

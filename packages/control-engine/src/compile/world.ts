@@ -9,17 +9,20 @@ import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Revision, Store } from "../store/store.ts";
+import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import { PolicyIndex } from "./policy-index.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
 
 /** Reads that are recorded as dependencies of what is being computed. */
-export interface WorldView {
+export interface WorldView extends GatewayReads {
   service(namespace: string, name: string): ServiceView | undefined;
+  /** The Service that has a virtual address; of several the oldest, of those of one age the first by key. */
+  serviceAt(address: string): { readonly namespace: string; readonly name: string } | undefined;
   workload(id: string): RegisteredWorkload | undefined;
   /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
-  /** HTTPRoutes that name the service as a parent. */
+  /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
@@ -31,6 +34,8 @@ export interface WorldView {
   addressesOf(host: string): readonly string[];
   /** A resource by its key. */
   resource(key: string): Resource | undefined;
+  /** Workloads that host the Gateway and are ready. */
+  placements(namespace: string, name: string): readonly RegisteredWorkload[];
 }
 
 /** A policy attached to a service, with its kind. */
@@ -60,6 +65,8 @@ export class World {
   readonly #byService = new MultiMap<RegisteredWorkload>();
   /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
   readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
+  /** Virtual address → Services that declare it. */
+  readonly #byAddress = new MultiMap<Resource<ServiceSpec>>();
   readonly #servicePolicyKinds: readonly ServicePolicyKind[];
   /** Host, or "*.DOMAIN" → ExternalServices that have it. */
   readonly #external = new MultiMap<Resource<ExternalServiceSpec>>();
@@ -69,8 +76,11 @@ export class World {
   readonly #policies: PolicyIndex;
   /** Namespace → workloads. */
   readonly #byNamespace = new MultiMap<RegisteredWorkload>();
-  /** "NS/SERVICE" → HTTPRoutes that name it as a parent. */
+  /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
+  /** "NS/GATEWAY" → workloads that host it. */
+  readonly #placements = new MultiMap<RegisteredWorkload>();
+  readonly #gateways: GatewayIndex;
 
   constructor(store: Store, registry: Registry, known: KnownPolicies) {
     const { policyKinds, servicePolicyKinds = [] } = known;
@@ -79,10 +89,12 @@ export class World {
     this.#registry = registry;
     this.#policyKinds = policyKinds;
     this.#servicePolicyKinds = servicePolicyKinds;
+    this.#gateways = new GatewayIndex(store);
     this.#policies = new PolicyIndex(policyKinds);
     for (const kind of [
       "Service",
       "HTTPRoute",
+      "GRPCRoute",
       "ExternalService",
       ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
@@ -105,12 +117,26 @@ export class World {
     return members.size === 1 ? only : serviceName;
   }
 
+  /** How often a Gateway was judged. */
+  get judged(): number {
+    return this.#gateways.judged;
+  }
+
   /** A view that hands the name of each read to `read`. */
   view(read: (dependency: string) => void): WorldView {
     return {
+      ...this.#gateways.reads(read),
+      placements: (namespace, name) => {
+        read(`placements:${namespace}/${name}`);
+        return this.#placements.sorted(`${namespace}/${name}`).filter(({ ready }) => ready);
+      },
       service: (namespace, name) => {
         read(`service:${namespace}/${name}`);
         return this.#service(namespace, name);
+      },
+      serviceAt: (address) => {
+        read(`address:${address}`);
+        return this.#byAddress.sorted(address).toSorted(byAge)[0]?.metadata;
       },
       workload: (id) => {
         read(`workload:${id}`);
@@ -158,7 +184,9 @@ export class World {
       if (before !== undefined) this.#indexResource(before, false);
       if (after !== undefined) this.#indexResource(after, true);
       for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
+      this.#gateways.onChange(before, after, affected);
     }
+    this.#gateways.settle(affected);
     return affected;
   }
 
@@ -172,6 +200,7 @@ export class World {
       if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
       for (const workload of [before, after]) {
         if (workload === undefined) continue;
+        for (const gateway of hostedBy(workload)) affected.add(`placements:${gateway}`);
         for (const label of labelKeys(workload)) {
           affected.add(`state:${label}`);
           if (!onlyState) affected.add(`members:${label}`);
@@ -243,6 +272,8 @@ export class World {
     affected.add(`resource:${resourceKey(resource)}`);
     if (resource.kind === "Service") {
       affected.add(`service:${namespace}/${name}`);
+      for (const address of declaredService(resource as Resource<ServiceSpec>).addresses)
+        affected.add(`address:${address}`);
       const { selector } = (resource as Resource<ServiceSpec>).spec;
       const label = firstLabel(resource as Resource<ServiceSpec>);
       const selected = label === undefined ? [] : this.#byLabel.get(label);
@@ -256,10 +287,10 @@ export class World {
     }
     if (resource.kind === "Namespace") {
       // Its labels may switch policies on and off.
-      for (const { id, namespace: of } of this.#registry.list()) if (of === name) affected.add(`guards:${id}`);
+      for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
       return;
     }
-    if (resource.kind === "HTTPRoute") {
+    if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
@@ -300,7 +331,9 @@ export class World {
       const declared = resource as Resource<ServiceSpec>;
       const label = firstLabel(declared);
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
-    } else if (resource.kind === "HTTPRoute") {
+      for (const address of declaredService(declared).addresses)
+        this.#byAddress.set(address, key, add ? declared : undefined);
+    } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
     } else if (resource.kind === "ExternalService") {
@@ -318,6 +351,7 @@ export class World {
     const value = add ? workload : undefined;
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
+    for (const gateway of hostedBy(workload)) this.#placements.set(gateway, workload.id, value);
     this.#byNamespace.set(workload.namespace, workload.id, value);
   }
 }
@@ -332,6 +366,11 @@ function hostPatterns(host: string): readonly string[] {
 /** The oldest first; sorting is stable, so those of one age stay in the order of their keys. */
 function byAge(a: Resource, b: Resource): number {
   return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
+}
+
+/** "NAMESPACE/NAME" of the Gateways that a workload hosts. */
+function hostedBy({ namespace, gateway }: RegisteredWorkload): readonly string[] {
+  return (gateway?.names ?? []).map((name) => `${namespace}/${name}`);
 }
 
 function labelKey(namespace: string, key: string, value: string): string {

@@ -172,6 +172,33 @@ describe("the keeper of shares", () => {
     assert.equal(shares.size, 0);
   });
 
+  it("shares out its own part alone, where other control planes have theirs", () => {
+    const clock = new StoppedClock();
+    const shares = new Map<string, number>();
+    const made = new ShareKeeper({
+      clock,
+      namespaceOf: () => "shop",
+      partOf: (namespace) => (namespace === "shop" ? 0.25 : 1),
+      send: (proxyId, _slot, sent) => sent.forEach(({ share }) => shares.set(proxyId, share)),
+    });
+    clock.advance(SETTLE_MS);
+    for (const [proxyId, rate] of [
+      ["shop/a", 0.05],
+      ["shop/b", 2],
+    ] as const) {
+      made.onReport(proxyId, 0, {
+        edges: [],
+        taps: [],
+        tapsDropped: 0,
+        proxy: undefined,
+        limits: { demands: [{ workload: proxyId, limit: "shop/limit/all", key: "", rate }] },
+      });
+    }
+    clock.advance(1_000);
+    assert.ok(Math.abs((shares.get("shop/a") ?? 0) - 0.05) < 0.01);
+    assert.ok(Math.abs((shares.get("shop/b") ?? 0) - 0.2) < 0.01);
+  });
+
   it("forgets a limit that nobody is asked for", () => {
     const { clock, keeper: made, report } = keeper();
     report("shop/a", 2);

@@ -11,6 +11,11 @@ export interface ShareKeeperOptions {
   readonly clock: Clock;
   /** Namespace of a workload; undefined when there is none. Limits are of the workload's own namespace. */
   namespaceOf(workloadId: string): string | undefined;
+  /**
+   * Part of the limits of a namespace that is shared out here, 0 ... 1; default 1. With several control planes each hears
+   * of its own proxies alone: their parts sum up to at most 1.
+   */
+  partOf?(namespace: string): number;
   /** Sends a process all of its shares. */
   send(proxyId: string, slot: number, shares: telemetry.LimitShare[]): void;
 }
@@ -161,9 +166,12 @@ export class ShareKeeper {
     const changed = new Set<Process>();
     for (const claims of this.#limits.values()) {
       const list = [...claims];
-      const shares = shareOut(list.map(({ demand }) => (demand < NO_DEMAND ? 0 : demand)));
+      const limit = list[0]?.limit ?? "";
+      const part = this.#options.partOf?.(limit.slice(0, limit.indexOf("/"))) ?? 1;
+      if (part <= 0) continue;
+      const shares = shareOut(list.map(({ demand }) => (demand < NO_DEMAND ? 0 : demand / part)));
       for (const [at, claim] of list.entries()) {
-        const share = shares[at] ?? 0;
+        const share = (shares[at] ?? 0) * part;
         claim.share = share;
         const { sent } = claim;
         if (sent === undefined || Math.abs(share - sent) > WORTH_SENDING * sent) changed.add(claim.process);

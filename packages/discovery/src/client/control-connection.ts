@@ -47,6 +47,8 @@ const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_00
 const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
 /** Before every other control plane was tried there is no reason to wait long. */
 const NEXT_MS = 100;
+/** Times and times again what it was, doubled each time that it was not enough: a control plane that all return to is slow, not away. */
+const MAX_PATIENCE_FACTOR = 8;
 
 /** In [0, 1). */
 function randomShare(): number {
@@ -71,6 +73,9 @@ export class ControlConnection {
   #isClosed = false;
   #lastProblem = "";
   #hasReported = false;
+  #connectFactor = 1;
+  #pingFactor = 1;
+  #pingedMs = 0;
 
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
@@ -103,6 +108,7 @@ export class ControlConnection {
   confirm(): void {
     this.#backoff.reset();
     this.#failures = 0;
+    this.#connectFactor = 1;
     this.#lastProblem = "";
     this.#hasReported = false;
   }
@@ -170,8 +176,10 @@ export class ControlConnection {
       return;
     }
     this.#socket = socket;
-    this.#deadline = clock.after(connectMs, () => {
-      socket.destroy(new Error(`no connection to ${address} within ${connectMs} ms`));
+    const timeoutMs = connectMs * this.#connectFactor;
+    this.#deadline = clock.after(timeoutMs, () => {
+      this.#connectFactor = Math.min(2 * this.#connectFactor, MAX_PATIENCE_FACTOR);
+      socket.destroy(new Error(`no connection to ${address} within ${timeoutMs} ms`));
     });
     socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
@@ -191,6 +199,7 @@ export class ControlConnection {
       onError: (message) => this.#report(message),
       onPong: () => {
         this.#ping?.clear();
+        if (this.#options.clock.monotonicMs() - this.#pingedMs < this.#patience.timeoutMs) this.#pingFactor = 1;
         if (this.#session === session) this.#schedulePing(session);
       },
     });
@@ -215,9 +224,14 @@ export class ControlConnection {
     const { periodMs, timeoutMs } = this.#patience;
     this.#ping = clock.after(periodMs, () => {
       if (session.over) return;
-      this.#ping = clock.after(timeoutMs, () => {
-        this.#report("the control plane does not answer");
-        session.destroy();
+      this.#pingedMs = clock.monotonicMs();
+      this.#ping = clock.after(timeoutMs * this.#pingFactor, () => {
+        // If it was this process that stood still, the answer lies in the socket: it is read in this turn.
+        this.#ping = clock.after(0, () => {
+          this.#pingFactor = Math.min(2 * this.#pingFactor, MAX_PATIENCE_FACTOR);
+          this.#report("the control plane does not answer");
+          session.destroy();
+        });
       });
       session.ping();
     });

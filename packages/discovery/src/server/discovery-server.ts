@@ -124,7 +124,8 @@ class Endpoint implements DiscoveryServer {
       "grpc.max_send_message_length": -1,
       "grpc.max_concurrent_streams": 16,
       "grpc.keepalive_time_ms": 10_000,
-      "grpc.keepalive_timeout_ms": 5_000,
+      // Long: when all proxies come at once, either end may be late, and a connection cut for it comes once more.
+      "grpc.keepalive_timeout_ms": 20_000,
       // A connection without a stream is of no use to anyone.
       "grpc.max_connection_idle_ms": 60_000,
       // Channelz stays on: without it grpc-js 1.14 forgets its sessions, and a shutdown leaves them open.

@@ -16,7 +16,7 @@ export interface ServerTls {
 /** Credentials whose certificates can be replaced: new connections get the new ones, open ones live on. */
 export class LiveCredentials extends ServerCredentials {
   constructor(tls: ServerTls) {
-    super({ requestCert: true, rejectUnauthorized: true, handshakeTimeout: 10_000 }, contextOf(tls));
+    super({ requestCert: true, rejectUnauthorized: true, handshakeTimeout: 30_000 }, contextOf(tls));
   }
 
   /** Takes effect with the next connection. */

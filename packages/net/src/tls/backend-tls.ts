@@ -90,7 +90,7 @@ export class BackendTlsDialer {
       events.onFailed(closeCause(code, message));
     };
     below.on("error", (error) => fail(causeOf(error).code, error.message));
-    socket.on("error", (error) => {
+    socket.on("error", (error: Error) => {
       const cause = causeOf(error);
       if ("syscall" in error) fail(cause.code, cause.message);
       else fail("RIPSTOP_BACKEND_TLS", problemOf(error));

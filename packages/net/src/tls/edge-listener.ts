@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { Clock, Result, RipstopError } from "@ripstop/core";
 import type { Conn } from "../conn.ts";
 import { currentTier } from "../current-tier.ts";
-import { listen, type Listener } from "../listen.ts";
+import { listen, type Listener, type ListeningSocket } from "../listen.ts";
 import { publicTier } from "../tiers/public-tier.ts";
 import { SocketConn } from "../tiers/socket-conn.ts";
 import type { Acceptor, Tier } from "../tiers/tier.ts";
@@ -27,6 +27,8 @@ export interface EdgeListenOptions {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** A listening socket of another process, instead of the address. */
+  readonly socket?: ListeningSocket;
   readonly clock: Clock;
   readonly observer: TlsObserver;
   /** Undefined: nobody serves that name; the connection is closed. */
@@ -51,17 +53,22 @@ export function listenEdge(options: EdgeListenOptions): Promise<Result<Listener,
     },
     connect: publicTier.connect,
   };
-  const { host, port, maxConnections } = options;
-  return listen({ host, port, maxConnections, tier, onConn: (conn) => handshakes.handOver(conn) });
+  const { host, port, socket, maxConnections } = options;
+  const where = socket === undefined ? { host, port } : { socket };
+  return listen({ ...where, maxConnections, tier, onConn: (conn) => handshakes.handOver(conn) });
 }
 
 /** alert, fatal, unrecognized_name (RFC 8446 section 6.2), in a record of its own. */
 const UNRECOGNIZED_NAME: Buffer = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
+const HANDSHAKES_PER_TURN = 4;
+
 class EdgeHandshakes {
   acceptor: Acceptor | undefined = undefined;
   readonly #options: EdgeListenOptions;
   readonly #pending = new Set<Socket>();
+  /** Handshakes that are to be started. */
+  readonly #queue: (() => void)[] = [];
   #choice: EdgeChoice | undefined = undefined;
 
   constructor(options: EdgeListenOptions) {
@@ -129,17 +136,29 @@ class EdgeHandshakes {
       this.#accept(choice, new SocketConn(socket, { onGone: () => this.acceptor?.onGone() }));
       return;
     }
-    terminator.accept(socket, hello.serverName, {
-      onSecure: (secured, info) => {
-        done();
-        this.#options.observer.accepted("server", info.resumed);
-        this.#accept(
-          choice,
-          secureConn(secured, currentTier().name, { tls: info, onGone: () => this.acceptor?.onGone() }),
-        );
-      },
-      onFailed: (reason, message) => this.#refuse(socket, reason, message),
+    this.#queue.push(() => {
+      if (socket.destroyed) return;
+      terminator.accept(socket, hello.serverName, {
+        onSecure: (secured, info) => {
+          done();
+          this.#options.observer.accepted("server", info.resumed);
+          this.#accept(
+            choice,
+            secureConn(secured, currentTier().name, { tls: info, onGone: () => this.acceptor?.onGone() }),
+          );
+        },
+        onFailed: (reason, message) => this.#refuse(socket, reason, message),
+      });
     });
+    if (this.#queue.length === 1) setImmediate(() => this.#startSome());
+  }
+
+  /** A few at a turn, so that a burst does not stall traffic. */
+  #startSome(): void {
+    const some = this.#queue.slice(0, HANDSHAKES_PER_TURN);
+    for (const start of some) start();
+    this.#queue.splice(0, some.length);
+    if (this.#queue.length > 0) setImmediate(() => this.#startSome());
   }
 
   #accept(choice: EdgeChoice, conn: Conn): void {

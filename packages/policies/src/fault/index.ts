@@ -3,6 +3,7 @@
 import type { PolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
+import { scopeOfTargets } from "../match/compile.ts";
 import { appliesToWorkload, compileFault } from "./compile.ts";
 import { faultSchema, type FaultInjectionSpec } from "./schema.ts";
 import { validateFault, validateFaultPlace } from "./validate.ts";
@@ -27,5 +28,6 @@ export const policy: PolicyKind<FaultInjectionSpec> = {
   name: "fault",
   kind,
   appliesTo: appliesToWorkload,
+  scope: scopeOfTargets,
   compile: compileFault,
 };

@@ -8,13 +8,14 @@ import {
   type PathMatch,
   type PortRoutes,
   type RetryPolicy,
+  type StreamRule,
   type ValueMatch,
 } from "@ripstop/model";
 import type { Resource } from "@ripstop/resources";
 
 import { compileSessionPersistence } from "../session-persistence.ts";
 import { toCanonicalPath } from "../canonical-path.ts";
-import { compareMatches, type RankedMatch } from "./precedence.ts";
+import { compareMatches, ranksOf, type RankedMatch } from "./precedence.ts";
 import {
   attachedPorts,
   backendReference,
@@ -22,6 +23,7 @@ import {
   type ResolveBackend,
   type RouteService,
 } from "./references.ts";
+import type { StreamRouteSpec } from "../gateway/stream-route.ts";
 import { compileFilters } from "./compile-filters.ts";
 import type { HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch, RetrySpec } from "./spec.ts";
 
@@ -63,7 +65,7 @@ export function compileRoutes(
   for (const port of [0, ...namedPorts([...producers, ...consumers])]) {
     const chosen = onPort(consumers, port);
     const attached = chosen.length > 0 ? chosen : onPort(producers, port);
-    if (attached.length > 0) compiled.push({ port, http: compileRules(attached, resolveBackend) });
+    if (attached.length > 0) compiled.push({ port, http: compileRules(mostSpecific(attached), resolveBackend) });
   }
   return compiled;
 }
@@ -88,6 +90,40 @@ function onPort(attached: readonly Attachment[], port: number): Resource<HttpRou
   const routes = new Set<Resource<HttpRouteSpec>>();
   for (const { route, ports } of attached) if (ports === undefined || ports.includes(port)) routes.add(route);
   return [...routes];
+}
+
+/** Of several kinds of route on one port only one holds: GRPCRoute before HTTPRoute (GEP-1294, "Route types"). */
+function mostSpecific(routes: readonly Resource<HttpRouteSpec>[]): readonly Resource<HttpRouteSpec>[] {
+  const grpc = routes.filter(({ kind }) => kind === "GRPCRoute");
+  return grpc.length > 0 ? grpc : routes;
+}
+
+/** The rules of a route that comes in by a Gateway: every match with its ranks, in the order of rules and matches. */
+export function compileGatewayRules(route: Resource<HttpRouteSpec>, resolveBackend: ResolveBackend): HttpRule[] {
+  return route.spec.rules.flatMap((rule, ruleIndex) => {
+    const action = compileAction(route, rule, resolveBackend);
+    return rule.matches.map((spec, match) => ({
+      ...compileMatch({ route, rule: ruleIndex, match, spec }, action),
+      precedence: { ranks: [...ranksOf(spec)] },
+    }));
+  });
+}
+
+/** The rules of a TLSRoute, TCPRoute or UDPRoute. */
+export function compileStreamRules(route: Resource<StreamRouteSpec>, resolveBackend: ResolveBackend): StreamRule[] {
+  const { namespace, name } = route.metadata;
+  return route.spec.rules.map(({ backendRefs }, index) => ({
+    source: `${route.kind} ${namespace}/${name} rule ${index}`,
+    backends: backendRefs
+      .filter(({ weight }) => weight > 0)
+      .map((backend) => {
+        const resolved = resolveBackend(backendReference(route, backend));
+        const { weight } = backend;
+        return resolved.ok
+          ? { service: resolved.value.service, port: resolved.value.port, weight, invalid: "", filters: [] }
+          : { service: "", port: backend.port ?? 0, weight, invalid: resolved.error.message, filters: [] };
+      }),
+  }));
 }
 
 function compileRules(routes: readonly Resource<HttpRouteSpec>[], resolveBackend: ResolveBackend): HttpRule[] {
@@ -153,7 +189,7 @@ function compileMatch({ route, rule, match, spec }: RankedMatch, action: Action)
   const ruleName = route.spec.rules[rule]?.name;
   const called = ruleName === undefined ? "" : ` (${ruleName})`;
   return {
-    source: `HTTPRoute ${namespace}/${name} rule ${rule}${called} match ${match}`,
+    source: `${route.kind} ${namespace}/${name} rule ${rule}${called} match ${match}`,
     // GEP-1294: the route's `hostnames` mean nothing for a Service parent; a match on the header Host does.
     hostnames: hostOf(spec),
     path: compilePath(spec),

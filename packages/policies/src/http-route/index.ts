@@ -6,8 +6,9 @@ import { httpRouteSchema } from "./schema.ts";
 import type { HttpRouteSpec } from "./spec.ts";
 import { validateHttpRoute } from "./validate.ts";
 
-export { compileRoutes, type RouteView } from "./compile.ts";
+export { compileGatewayRules, compileRoutes, compileStreamRules, type RouteView } from "./compile.ts";
 export {
+  grantedBackends,
   serviceBackends,
   type BackendProblem,
   type BackendReference,
@@ -17,11 +18,12 @@ export {
   type RouteService,
 } from "./references.ts";
 export type { HttpRouteSpec } from "./spec.ts";
-export { CONTROLLER_NAME, httpRouteStatus, type RouteCondition, type RouteParentStatus } from "./status.ts";
+export { routeStatus, type RouteFacts, type RouteParentStatus, type StatusRoute } from "./status.ts";
 
 /** The kind HTTPRoute. */
 export const kind: Kind<HttpRouteSpec> = {
   apiVersion: "gateway.networking.k8s.io/v1",
+  otherVersions: ["gateway.networking.k8s.io/v1beta1"],
   kind: "HTTPRoute",
   plural: "httproutes",
   shortNames: [],

@@ -20,15 +20,32 @@ export interface RankedMatch {
  */
 export function compareMatches(a: RankedMatch, b: RankedMatch): number {
   return (
-    pathRank(b.spec) - pathRank(a.spec) ||
-    pathLength(b.spec) - pathLength(a.spec) ||
-    Number(b.spec.method !== undefined) - Number(a.spec.method !== undefined) ||
-    distinct(b.spec.headers, true) - distinct(a.spec.headers, true) ||
-    distinct(b.spec.queryParams, false) - distinct(a.spec.queryParams, false) ||
+    compareRanks(ranksOf(a.spec), ranksOf(b.spec)) ||
     compareRoutes(a.route, b.route) ||
     a.rule - b.rule ||
     a.match - b.match
   );
+}
+
+/** What decides between matches: compared number by number, the greater first (MatchPrecedence of the model). */
+export function ranksOf(match: HttpRouteMatch): readonly number[] {
+  return (
+    match.ranks ?? [
+      pathRank(match),
+      pathLength(match),
+      Number(match.method !== undefined),
+      distinct(match.headers, true),
+      distinct(match.queryParams, false),
+    ]
+  );
+}
+
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  for (let index = 0; index < Math.max(a.length, b.length); index++) {
+    const difference = (b[index] ?? 0) - (a[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }
 
 /** Negative when `a` goes before `b`: the older one, then by "NAMESPACE/NAME". */
@@ -58,7 +75,7 @@ function pathLength({ path }: HttpRouteMatch): number {
 }
 
 /** Number of names in a list of matches: of two with one name only the first counts. */
-function distinct(entries: readonly { readonly name: string }[] | undefined, ignoreCase: boolean): number {
+export function distinct(entries: readonly { readonly name: string }[] | undefined, ignoreCase: boolean): number {
   if (entries === undefined || entries.length < 2) return entries?.length ?? 0;
   return new Set(entries.map(({ name }) => (ignoreCase ? name.toLowerCase() : name))).size;
 }

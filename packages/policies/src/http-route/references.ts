@@ -3,13 +3,19 @@
 import type { Result } from "@ripstop/core";
 import type { Resource } from "@ripstop/resources";
 
-import type { HttpRouteSpec, ObjectReference, ParentRef } from "./spec.ts";
+import { GATEWAY_GROUP } from "../gateway/condition.ts";
+import { isGranted, type ReferenceGrantSpec } from "../reference-grant/index.ts";
+import type { ObjectReference, ParentRef } from "./spec.ts";
 
 /** A Service as routes see it; declared by a resource, or implied by a registered workload. */
 export interface RouteService {
   readonly namespace: string;
   readonly name: string;
-  readonly ports: readonly { readonly port: number; readonly name: string }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly name: string;
+    readonly appProtocol?: string | undefined;
+  }[];
 }
 
 /** A reference to a backend with its namespace filled in. */
@@ -19,6 +25,8 @@ export interface BackendReference {
   readonly namespace: string;
   readonly name: string;
   readonly port: number | undefined;
+  /** The route that refers. */
+  readonly from: { readonly kind: string; readonly namespace: string };
 }
 
 /** A Service that can take requests. */
@@ -63,14 +71,56 @@ export function serviceBackends(findService: FindService): ResolveBackend {
   };
 }
 
+/** Values of appProtocol that HTTP can be carried to (KEP-3726 names too). */
+const HTTP_PROTOCOLS: ReadonlySet<string> = new Set([
+  "http",
+  "http1",
+  "http2",
+  "h2c",
+  "grpc",
+  "https",
+  "kubernetes.io/h2c",
+  "kubernetes.io/ws",
+  "kubernetes.io/wss",
+]);
+
+/**
+ * The ResolveBackend of routes of a Gateway: Services of other namespaces need a ReferenceGrant there, and ports that declare
+ * a protocol must declare one that the route can carry.
+ */
+export function grantedBackends(
+  findService: FindService,
+  grantsOf: (namespace: string) => readonly Resource<ReferenceGrantSpec>[],
+): ResolveBackend {
+  const find = serviceBackends(findService);
+  const resolve: ResolveBackend = (reference) => {
+    const { namespace, name, port, from } = reference;
+    const found = find(reference);
+    if (!found.ok || (from.kind !== "HTTPRoute" && from.kind !== "GRPCRoute")) return found;
+    const declared = findService(namespace, name)?.ports.find((one) => one.port === port)?.appProtocol;
+    if (declared === undefined || HTTP_PROTOCOLS.has(declared.toLowerCase())) return found;
+    const message = `port ${port ?? ""} of Service ${namespace}/${name} declares ${declared}, which is not HTTP`;
+    return { ok: false, error: { reason: "UnsupportedProtocol", message } };
+  };
+  return (reference) => {
+    const { group, kind, namespace, name, from } = reference;
+    if (namespace === from.namespace || group !== "" || kind !== "Service") return resolve(reference);
+    const cross = { from: { group: GATEWAY_GROUP, ...from }, to: { group, kind, name } };
+    if (isGranted(cross, grantsOf(namespace))) return resolve(reference);
+    const message = `no ReferenceGrant in ${namespace} lets a ${from.kind} of ${from.namespace} use Service ${namespace}/${name}`;
+    return { ok: false, error: { reason: "RefNotPermitted", message } };
+  };
+}
+
 /** `backend` with the namespace filled in from its route. */
-export function backendReference(route: Resource<HttpRouteSpec>, backend: ObjectReference): BackendReference {
+export function backendReference(route: Resource, backend: ObjectReference): BackendReference {
   const { group, kind, name, port } = backend;
-  return { group, kind, name, port, namespace: backend.namespace ?? route.metadata.namespace };
+  const { namespace } = route.metadata;
+  return { group, kind, name, port, namespace: backend.namespace ?? namespace, from: { kind: route.kind, namespace } };
 }
 
 /** The namespace of a parent. */
-export function parentNamespace(route: Resource<HttpRouteSpec>, parent: ParentRef): string {
+export function parentNamespace(route: Resource, parent: ParentRef): string {
   return parent.namespace ?? route.metadata.namespace;
 }
 

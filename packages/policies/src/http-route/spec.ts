@@ -5,9 +5,11 @@ import type { SessionPersistenceSpec } from "../session-persistence.ts";
 /** Attaches rules to parents. */
 export interface HttpRouteSpec {
   readonly parentRefs?: readonly ParentRef[];
-  /** Means nothing for a Service parent (GEP-1294 "hostnames field"). */
+  /** Of requests that come in by a Gateway. Means nothing for a Service parent (GEP-1294 "hostnames field"). */
   readonly hostnames?: readonly string[];
   readonly rules: readonly HttpRouteRule[];
+  /** Experimental (GEP-3793); only None is taken. */
+  readonly useDefaultGateways?: string;
 }
 
 /** What a route attaches to. */
@@ -49,6 +51,8 @@ export interface HttpRouteMatch {
   readonly method?: string;
   readonly headers?: readonly NamedMatch[];
   readonly queryParams?: readonly NamedMatch[];
+  /** Not of the resource: what decides its place when it is no match of an HTTPRoute (GRPCRoute has ranks of its own). */
+  readonly ranks?: readonly number[];
 }
 
 /** A header or query parameter and the value that it must have. */
@@ -67,6 +71,7 @@ export const filterTypes = [
   "URLRewrite",
   "ExtensionRef",
   "CORS",
+  "ExternalAuth",
 ] as const;
 
 /** One step that a request or response goes through. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { readResource } from "../fixtures.suite.ts";
-import { httpRouteStatus, kind, serviceBackends, type FindService, type RouteParentStatus } from "./index.ts";
+import { routeStatus, kind, serviceBackends, type FindService, type RouteParentStatus } from "./index.ts";
 
 const findService: FindService = (namespace, name) =>
   namespace === "shop" && name === "catalog" ? { namespace, name, ports: [{ port: 8080, name: "http" }] } : undefined;
@@ -15,7 +15,7 @@ function statusOf(spec: string): RouteParentStatus[] {
     `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r, namespace: shop}, spec: ${spec}}`,
   );
   const stored = { ...route, metadata: { ...route.metadata, generation: 7 } };
-  return httpRouteStatus(stored, findService, serviceBackends(findService));
+  return routeStatus(stored, { findService, resolveBackend: serviceBackends(findService) });
 }
 
 const parent = '{group: "", kind: Service, name: catalog}';
@@ -24,7 +24,7 @@ const conditions = (spec: string): string[] =>
     .flatMap((status) => status.conditions)
     .map(({ type, status, reason }) => `${type}=${status} ${reason}`);
 
-describe("httpRouteStatus", () => {
+describe("status of a route", () => {
   it("has an entry for each parent, with the parentRef as the route has it and the generation it was judged by", () => {
     const found = statusOf(`{parentRefs: [${parent}, {group: "", kind: Service, name: web, namespace: other}]}`);
     assert.deepEqual(

@@ -1,27 +1,38 @@
-// Status of an HTTPRoute: for each parent of ours the conditions Accepted and ResolvedRefs (Gateway API, RouteStatus).
+// Status of routes: for each parent of ours the conditions Accepted and ResolvedRefs (Gateway API, RouteStatus).
 
 import type { Resource } from "@ripstop/resources";
 
+import { condition, CONTROLLER_NAME, GATEWAY_GROUP, type Condition } from "../gateway/condition.ts";
 import {
   attachedPorts,
   backendReference,
   parentNamespace,
   type FindService,
   type ResolveBackend,
+  type RouteService,
 } from "./references.ts";
-import type { HttpRouteFilterSpec, HttpRouteSpec, ObjectReference, ParentRef } from "./spec.ts";
+import type { HttpRouteFilterSpec, ObjectReference, ParentRef } from "./spec.ts";
 
-/** Written as status.parents[].controllerName. */
-export const CONTROLLER_NAME = "ripstop.mesh/control";
+/** A route of any kind, as far as its status goes. */
+export type StatusRoute = Resource<{
+  readonly parentRefs?: readonly ParentRef[];
+  readonly rules: readonly {
+    readonly backendRefs?: readonly (ObjectReference & { readonly filters?: readonly HttpRouteFilterSpec[] })[];
+    readonly filters?: readonly HttpRouteFilterSpec[];
+  }[];
+}>;
 
-/** A condition but for lastTransitionTime, which the writer sets when `status` changes. */
-export interface RouteCondition {
-  readonly type: "Accepted" | "ResolvedRefs";
-  readonly status: "True" | "False";
-  readonly reason: string;
-  readonly message: string;
-  /** The generation of the route that this was judged by. */
-  readonly observedGeneration: number;
+/** What the status of a route is judged by. */
+export interface RouteFacts {
+  readonly findService: FindService;
+  /** For parents of kind Service. */
+  readonly resolveBackend: ResolveBackend;
+  /** For Gateways and ListenerSets; default: as for Services. */
+  readonly resolveFromGateway?: ResolveBackend;
+  /** The condition Accepted for a Gateway or ListenerSet; undefined when that is not ours. Default: there is none of ours. */
+  acceptedByGateway?(parent: ParentRef): Condition | undefined;
+  /** Other routes that name the Service as a parent; default none. */
+  routesOf?(namespace: string, name: string): readonly Resource<{ readonly parentRefs?: readonly ParentRef[] }>[];
 }
 
 /** What became of one parentRef. */
@@ -29,61 +40,97 @@ export interface RouteParentStatus {
   readonly controllerName: string;
   /** As the route has it, with its defaults. */
   readonly parentRef: ParentRef;
-  readonly conditions: readonly RouteCondition[];
+  readonly conditions: readonly Condition[];
 }
 
 /**
- * One entry for each parentRef of kind Service, in their order. Accepted and ResolvedRefs are independent: a route
+ * One entry for each parentRef that is ours to judge, in their order. Accepted and ResolvedRefs are independent: a route
  * with an unknown backend is still accepted.
  */
-export function httpRouteStatus(
-  route: Resource<HttpRouteSpec>,
-  findService: FindService,
-  resolveBackend: ResolveBackend,
-): RouteParentStatus[] {
-  const resolvedRefs = judgeReferences(route, resolveBackend);
-  return (route.spec.parentRefs ?? [])
-    .filter((parent) => parent.group === "" && parent.kind === "Service")
-    .map((parentRef) => ({
-      controllerName: CONTROLLER_NAME,
-      parentRef,
-      conditions: [judgeParent(route, parentRef, findService), resolvedRefs],
-    }));
+export function routeStatus(route: StatusRoute, facts: RouteFacts): RouteParentStatus[] {
+  const { resolveBackend, resolveFromGateway = resolveBackend } = facts;
+  return (route.spec.parentRefs ?? []).flatMap((parentRef) => {
+    const { group, kind } = parentRef;
+    const base = { controllerName: CONTROLLER_NAME, parentRef };
+    if (group === "" && kind === "Service") {
+      const accepted = judgeService(route, parentRef, facts);
+      return [{ ...base, conditions: [accepted, judgeReferences(route, resolveBackend)] }];
+    }
+    if (group !== GATEWAY_GROUP || (kind !== "Gateway" && kind !== "ListenerSet")) return [];
+    const accepted = facts.acceptedByGateway?.(parentRef);
+    if (accepted === undefined) return [];
+    return [{ ...base, conditions: [accepted, judgeReferences(route, resolveFromGateway)] }];
+  });
 }
 
-function judgeParent(route: Resource<HttpRouteSpec>, parent: ParentRef, findService: FindService): RouteCondition {
-  const observedGeneration = route.metadata.generation;
+function judgeService(route: StatusRoute, parent: ParentRef, facts: RouteFacts): Condition {
+  const at = condition(route);
   const namespace = parentNamespace(route, parent);
-  const service = findService(namespace, parent.name);
-  const base = { type: "Accepted", observedGeneration } as const;
-  if (service === undefined) {
-    const message = `there is no Service ${namespace}/${parent.name}`;
-    return { ...base, status: "False", reason: "NoMatchingParent", message };
-  }
+  const what = `Service ${namespace}/${parent.name}`;
+  const service = facts.findService(namespace, parent.name);
+  if (service === undefined) return at("Accepted", false, "NoMatchingParent", `there is no ${what}`);
   if (attachedPorts(parent, service)?.length === 0) {
     const ports = service.ports.map(({ port, name }) => (name === "" ? String(port) : `${port} (${name})`)).join(", ");
     const wanted = [parent.port, parent.sectionName].filter((part) => part !== undefined).join(" ");
-    const message = `Service ${namespace}/${parent.name} has no port ${wanted}; it has ${ports === "" ? "none" : ports}`;
-    return { ...base, status: "False", reason: "NoMatchingParent", message };
+    const message = `${what} has no port ${wanted}; it has ${ports === "" ? "none" : ports}`;
+    return at("Accepted", false, "NoMatchingParent", message);
+  }
+  if (route.kind !== "HTTPRoute" && route.kind !== "GRPCRoute")
+    return at(
+      "Accepted",
+      false,
+      "UnsupportedValue",
+      `a ${route.kind} cannot be attached to a Service yet; use a Gateway`,
+    );
+  const stronger = strongerRoute(route, parent, { service, facts });
+  if (stronger !== undefined) {
+    const message = `${stronger} is attached to the same ports; a GRPCRoute goes before an HTTPRoute (GEP-1294)`;
+    return at("Accepted", false, "Conflicted", message);
   }
   const scope =
     namespace === route.metadata.namespace ? "all clients" : `clients in namespace ${route.metadata.namespace} only`;
-  return { ...base, status: "True", reason: "Accepted", message: `routes requests of ${scope}` };
+  return at("Accepted", true, "Accepted", `routes requests of ${scope}`);
 }
 
-function judgeReferences(route: Resource<HttpRouteSpec>, resolveBackend: ResolveBackend): RouteCondition {
-  const base = { type: "ResolvedRefs", observedGeneration: route.metadata.generation } as const;
+/** A GRPCRoute that takes every port which an HTTPRoute asks for, from clients of the same namespaces. */
+function strongerRoute(
+  route: StatusRoute,
+  parent: ParentRef,
+  { service, facts }: { readonly service: RouteService; readonly facts: RouteFacts },
+): string | undefined {
+  if (route.kind !== "HTTPRoute") return undefined;
+  const rivals = (facts.routesOf?.(service.namespace, service.name) ?? []).filter(
+    ({ kind, metadata }) => kind === "GRPCRoute" && metadata.namespace === route.metadata.namespace,
+  );
+  if (rivals.length === 0) return undefined;
+  const all = service.ports.map(({ port }) => port);
+  const taken = new Set(
+    rivals.flatMap((rival) =>
+      (rival.spec.parentRefs ?? [])
+        .filter(({ group, kind, name }) => group === "" && kind === "Service" && name === service.name)
+        .filter((other) => parentNamespace(rival, other) === service.namespace)
+        .flatMap((other) => attachedPorts(other, service) ?? all),
+    ),
+  );
+  const wanted = attachedPorts(parent, service) ?? all;
+  const [first] = rivals;
+  if (first === undefined || !wanted.every((port) => taken.has(port))) return undefined;
+  return `GRPCRoute ${first.metadata.namespace}/${first.metadata.name}`;
+}
+
+function judgeReferences(route: StatusRoute, resolveBackend: ResolveBackend): Condition {
+  const at = condition(route);
   for (const [path, reference] of references(route.spec)) {
     const resolved = resolveBackend(backendReference(route, reference));
     if (resolved.ok) continue;
     const { reason, message } = resolved.error;
-    return { ...base, status: "False", reason, message: `${path}: ${message}` };
+    return at("ResolvedRefs", false, reason, `${path}: ${message}`);
   }
-  return { ...base, status: "True", reason: "ResolvedRefs", message: "every backend is there" };
+  return at("ResolvedRefs", true, "ResolvedRefs", "every backend is there");
 }
 
 /** Everything that the route names as a backend or to mirror to, with its place. */
-function* references({ rules }: HttpRouteSpec): Generator<readonly [string, ObjectReference]> {
+function* references({ rules }: StatusRoute["spec"]): Generator<readonly [string, ObjectReference]> {
   for (const [at, { backendRefs = [], filters = [] }] of rules.entries()) {
     yield* mirrors(filters, `spec.rules[${at}].filters`);
     for (const [entry, backend] of backendRefs.entries()) {

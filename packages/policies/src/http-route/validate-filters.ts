@@ -46,6 +46,7 @@ const FILTER_FIELDS: Readonly<Record<HttpRouteFilterSpec["type"], string>> = {
   URLRewrite: "urlRewrite",
   ExtensionRef: "extensionRef",
   CORS: "cors",
+  ExternalAuth: "externalAuth",
 };
 
 /** The only filters that a list may hold several of. */
@@ -66,10 +67,10 @@ export function checkFilters(filters: readonly HttpRouteFilterSpec[], place: Fil
         remedy: `remove it, or make it a filter of its own`,
       });
     }
-    if (type === "ExtensionRef") {
+    if (type === "ExtensionRef" || type === "ExternalAuth") {
       found.push({
         path: `${path}.type`,
-        message: "the filter ExtensionRef is not supported",
+        message: `the filter ${type} is not supported`,
         remedy: "remove it; policies attach to routes and services by themselves",
       });
       continue;

@@ -4,6 +4,7 @@ import { parseDurationMs } from "@ripstop/core";
 import { textPatternProblem } from "@ripstop/http";
 import type { Resource } from "@ripstop/resources";
 
+import { GATEWAY_GROUP } from "../gateway/condition.ts";
 import { checkSessionPersistence } from "../session-persistence.ts";
 import type { HttpBackendRef, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch, ParentRef } from "./spec.ts";
 import { checkFilters, FRAMING_FIELDS, pathProblem, type Found } from "./validate-filters.ts";
@@ -15,6 +16,7 @@ const HOST = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_]
 export function validateHttpRoute(route: Resource<HttpRouteSpec>): Found[] {
   const found: Found[] = [];
   checkParents(route.spec.parentRefs ?? [], route.metadata.namespace, found);
+  checkDefaultGateways(route.spec, found);
   const { rules } = route.spec;
   let matches = 0;
   const names = new Set<string>();
@@ -41,19 +43,33 @@ export function validateHttpRoute(route: Resource<HttpRouteSpec>): Found[] {
   return found;
 }
 
-function checkParents(parents: readonly ParentRef[], routeNamespace: string, found: Found[]): void {
+/** GEP-3793 is experimental, and means that a route attaches to Gateways that it does not name. */
+export function checkDefaultGateways(spec: { readonly useDefaultGateways?: string }, found: Found[]): void {
+  if (spec.useDefaultGateways === undefined || spec.useDefaultGateways === "None") return;
+  found.push({
+    path: "spec.useDefaultGateways",
+    message: "default Gateways are not supported yet",
+    remedy: "name each Gateway in parentRefs",
+  });
+}
+
+/** Adds what is wrong with the parents of an HTTPRoute or GRPCRoute. */
+export function checkParents(parents: readonly ParentRef[], routeNamespace: string, found: Found[]): void {
   const seen = new Set<string>();
   const firstOf = new Map<string, ParentRef>();
   for (const [at, parent] of parents.entries()) {
     const path = `spec.parentRefs[${at}]`;
-    if (parent.group !== "" || parent.kind !== "Service") {
+    const isGateway = parent.group === GATEWAY_GROUP && (parent.kind === "Gateway" || parent.kind === "ListenerSet");
+    if (!isGateway && (parent.group !== "" || parent.kind !== "Service")) {
       found.push({
         path: `${path}.kind`,
-        message: `a parent of kind ${parent.kind}${parent.group === "" ? "" : `.${parent.group}`} is not supported yet`,
-        remedy: 'attach the route to a Service: `group: ""` and `kind: Service`',
+        message: `a parent of kind ${parent.kind}${parent.group === "" ? "" : `.${parent.group}`} is not known`,
+        remedy: 'attach the route to a Gateway, a ListenerSet, or a Service (`group: ""` and `kind: Service`)',
       });
       continue;
     }
+    // How often and in which way a Gateway may be named is said by the published rules.
+    if (isGateway) continue;
     const target = `${parent.namespace ?? routeNamespace}/${parent.name}`;
     const whole = `${target}/${parent.port ?? ""}/${parent.sectionName ?? ""}`;
     const first = firstOf.get(target) ?? parent;

@@ -1,6 +1,6 @@
 // What a rule matches, to its config; and which workloads a policy with targetRefs is for.
 
-import type { WorkloadFacts } from "@ripstop/policy-api/control";
+import type { PolicyScope, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { Resource } from "@ripstop/resources";
 
 import { compileFrom, compileTo } from "../authorization/compile.ts";
@@ -37,4 +37,12 @@ export function isTargeted(
   return (
     targetRefs === undefined || targetRefs.some((target) => workload.services.includes(`${namespace}/${target.name}`))
   );
+}
+
+/** Where the workloads of `isTargeted` are. */
+export function scopeOfTargets(policy: Resource<{ readonly targetRefs?: readonly TargetRef[] }>): PolicyScope {
+  const { namespace } = policy.metadata;
+  const { targetRefs } = policy.spec;
+  if (targetRefs === undefined) return { namespace };
+  return { namespace, services: targetRefs.map(({ name }) => `${namespace}/${name}`) };
 }

@@ -3,7 +3,7 @@
 import type { PolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
-import { isTargeted } from "../match/compile.ts";
+import { isTargeted, scopeOfTargets } from "../match/compile.ts";
 import { compileRateLimit } from "./compile.ts";
 import { rateLimitSchema, type RateLimitPolicySpec } from "./schema.ts";
 import { validateRateLimit } from "./validate.ts";
@@ -24,5 +24,6 @@ export const policy: PolicyKind<RateLimitPolicySpec> = {
   name: "rate-limit",
   kind,
   appliesTo: isTargeted,
+  scope: scopeOfTargets,
   compile: compileRateLimit,
 };

@@ -22,6 +22,7 @@ import {
   STREAM_STALL_MS,
   WRITE_STALL_MS,
 } from "../settings.ts";
+import { MirrorTable } from "../mirror/mirror-table.ts";
 import { EdgeTable } from "../telemetry/edge.ts";
 import { TelemetryReporter } from "../telemetry/telemetry-reporter.ts";
 import { FakeConn } from "../testing/fake-conn.suite.ts";
@@ -44,6 +45,7 @@ function makeEngine(clock: StoppedClock): Engine {
   return {
     clock,
     log: silent,
+    mirrors: new MirrorTable(metrics),
     metrics,
     wheel: new TimerWheel({ clock }),
     flush: new FlushScheduler(),

@@ -16,7 +16,7 @@ import {
   type ServicePort,
   type SessionPersistence,
 } from "@ripstop/model";
-import type { Connector } from "../7-connect/connector.ts";
+import type { BackendDialer, Connector } from "../7-connect/connector.ts";
 import { balanceSettings, outlierOptions, pickerFactory } from "./balance-settings.ts";
 import { HealthChecker } from "./health-checker.ts";
 import { noteLoadReport, restMs } from "./load-reports.ts";
@@ -187,6 +187,12 @@ export class Cluster {
     return declared.length === 1 ? declared[0] : undefined;
   }
 
+  /** The TLS that plain endpoints want behind a port of the service; undefined for none. */
+  backendTls(port: ServicePort | undefined): BackendDialer | undefined {
+    const tls = port?.backendTls;
+    return tls === undefined ? undefined : this.#owner.connector.backendDialer(tls);
+  }
+
   /** New connections to plain endpoints are made in another way from now on. */
   renewPlain(): void {
     for (const endpoint of this.#byKey.values()) if (!endpoint.mutualTls) endpoint.renewPools();
@@ -237,8 +243,12 @@ export class Cluster {
             this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.proxyProtocol ??
             ProxyProtocol.NONE,
           backendTls: ({ targetPorts }, port) => {
-            const tls = this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.backendTls;
-            return tls === undefined ? undefined : this.#owner.connector.backendDialer(tls);
+            // Several ports may lead to one of the workload: those of raw bytes have no part in HTTP.
+            const found = this.config?.ports.find(
+              ({ port: servicePort, protocol }) =>
+                targetPorts[servicePort] === port && protocol !== Protocol.TLS && protocol !== Protocol.TCP,
+            );
+            return this.backendTls(found);
           },
         });
         this.#byKey.set(key, known);

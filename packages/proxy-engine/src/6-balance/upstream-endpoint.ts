@@ -139,13 +139,13 @@ export class UpstreamEndpoint extends EndpointState {
     const header = proxyHeader(this.#connecting.proxyProtocol(this.model, port), undefined);
     return {
       ...this.plainAddress(port),
-      ...this.tlsOf(port),
+      ...this.#tlsOf(port),
       ...(header === undefined ? {} : { header }),
     };
   }
 
   /** The TLS that it wants on a port, as a part of a target. */
-  tlsOf(port: number): { readonly tls?: BackendDialer } {
+  #tlsOf(port: number): { readonly tls?: BackendDialer } {
     const tls = this.#connecting.backendTls(this.model, port);
     return tls === undefined ? {} : { tls };
   }

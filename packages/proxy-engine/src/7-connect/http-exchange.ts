@@ -20,6 +20,7 @@ import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { ERROR_HEADER, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
+import type { AnswerWatch } from "../mirror/mirror-comparison.ts";
 import type { MirroredRequest } from "./mirrored-request.ts";
 
 /** How an attempt failed. */
@@ -84,6 +85,8 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   #clientGone = false;
   /** Copies that get the body too. */
   #mirrors: readonly MirroredRequest[] | undefined = undefined;
+  /** Watches the answer while copies of the request are compared with it. */
+  protected answerWatch: AnswerWatch | undefined = undefined;
 
   constructor(engine: Engine, downstream: ServerStream, head: RequestHead, end: boolean) {
     this.engine = engine;
@@ -345,6 +348,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   attemptBody(attempt: Attempt, buf: Buffer, start: number, end: number): void {
     const count = end - start;
     this.bytesReceived += count;
+    if (this.answerWatch !== undefined) this.answerWatch.body(buf, start, end);
     if (this.downstream.sendBody(buf, start, end) && attempt.unconsumed === 0) attempt.stream?.consumed(count);
     else attempt.unconsumed += count;
   }

@@ -9,6 +9,7 @@ import { removeOutboundFields } from "../5-filter/request-duties.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Engine } from "../engine.ts";
+import type { AnswerWatch } from "../mirror/mirror-comparison.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { isGrpc } from "./local-reply.ts";
 
@@ -33,15 +34,21 @@ function countMirrored(engine: Engine, destination: string, result: string): voi
 export function mirroredRequests(
   engine: Engine,
   copies: readonly MirrorCopy[],
-  find: (service: string) => Cluster | undefined,
+  { find, watch }: MirrorSources,
 ): MirroredRequest[] {
   const made: MirroredRequest[] = [];
   for (const { mirror, head } of copies) {
     const cluster = engine.live.mirrors < MAX_MIRRORED ? find(mirror.service) : undefined;
     if (cluster === undefined) countMirrored(engine, mirror.service, "dropped");
-    else made.push(new MirroredRequest({ engine, cluster, port: mirror.port }, head));
+    else made.push(new MirroredRequest({ engine, cluster, port: mirror.port, watch: watch(mirror.service) }, head));
   }
   return made;
+}
+
+/** Where copies go, and who compares their answers. */
+export interface MirrorSources {
+  readonly find: (service: string) => Cluster | undefined;
+  readonly watch: (service: string) => AnswerWatch;
 }
 
 /** What a copy is sent to. */
@@ -50,6 +57,8 @@ export interface MirrorTarget {
   readonly cluster: Cluster;
   /** Port of the service. */
   readonly port: number;
+  /** Compares the answer. */
+  readonly watch: AnswerWatch;
 }
 
 /** One copy. Made, started, then fed with the body. */
@@ -66,6 +75,7 @@ export class MirroredRequest implements AttemptOwner {
   #sentEnd = false;
   #trailers: HeaderList | undefined = undefined;
   #status = 0;
+  #startedMs = 0;
   #over = false;
 
   constructor(target: MirrorTarget, head: RequestHead) {
@@ -77,6 +87,7 @@ export class MirroredRequest implements AttemptOwner {
 
   /** Asks for a stream to one endpoint. The body may follow at once. */
   start(nowMs: number): void {
+    this.#startedMs = nowMs;
     const { engine, cluster, port } = this.#target;
     const endpoint = cluster.pickFor(NOBODY, []);
     const targetPort = endpoint?.targetPort(port) ?? 0;
@@ -144,7 +155,8 @@ export class MirroredRequest implements AttemptOwner {
     if (end) this.#answered();
   }
 
-  attemptBody(attempt: Attempt, _buf: Buffer, start: number, end: number): void {
+  attemptBody(attempt: Attempt, buf: Buffer, start: number, end: number): void {
+    this.#target.watch.body(buf, start, end);
     attempt.stream?.consumed(end - start);
   }
 
@@ -193,7 +205,12 @@ export class MirroredRequest implements AttemptOwner {
   #finish(result: string, code: number): void {
     if (this.#over) return;
     this.#over = true;
-    const { engine, cluster } = this.#target;
+    const { engine, cluster, watch } = this.#target;
+    if (result === "dropped") watch.giveUp();
+    else {
+      const isWhole = result !== "failed";
+      watch.end(isWhole ? this.#status : 0, engine.clock.monotonicMs() - this.#startedMs, isWhole);
+    }
     engine.wheel.cancel(this.#timer);
     engine.live.mirrors--;
     this.#waiting = [];

@@ -39,6 +39,7 @@ import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchang
 import { grpcTimeoutMs } from "./grpc-timeout.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
+import { MirrorComparison } from "../mirror/mirror-comparison.ts";
 import { mirroredRequests } from "./mirrored-request.ts";
 import { isGrpcUnavailable, isIdempotent, isRetryableStatus, retryDelayMs } from "./retry-rules.ts";
 
@@ -267,7 +268,14 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   /** Sends the copies; the request itself is on its way already. */
   #mirror(copies: readonly MirrorCopy[], backends: BackendSource): void {
     const whole = this.replayable && !this.finished;
-    const mirrors = mirroredRequests(this.engine, copies, (service) => (whole ? backends.backend(service) : undefined));
+    const comparison = new MirrorComparison(this.engine.mirrors, this.engine.random());
+    const { sourceService: source } = this.#context;
+    const primary = this.#cluster?.service ?? "";
+    const mirrors = mirroredRequests(this.engine, copies, {
+      find: (service) => (whole ? backends.backend(service) : undefined),
+      watch: (mirror) => comparison.watch({ source, primary, mirror }),
+    });
+    if (mirrors.length > 0) this.answerWatch = comparison.primary;
     if (mirrors.length > 0) this.mirrorTo(mirrors);
   }
 
@@ -534,6 +542,11 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     if (this.#waiting && this.#host !== undefined) {
       this.#waiting = false;
       this.#context.hosts.cancelWait(this.#host, this);
+    }
+    if (this.answerWatch !== undefined) {
+      const latencyMs = this.engine.clock.monotonicMs() - this.startedMs;
+      if (this.clientGone) this.answerWatch.giveUp();
+      else this.answerWatch.end(this.status, latencyMs, this.brokenBy === "");
     }
     recordExchange(this.engine, this.#edge(), {
       request: this.request,

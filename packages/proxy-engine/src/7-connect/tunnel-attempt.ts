@@ -89,8 +89,13 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
         destination:
           client.proxied === true ? { address: client.localAddress, port: client.localPort } : { address: host, port },
       });
-      const tls = endpoint.tlsOf(port);
-      const address = header === undefined ? { host, port, ...tls } : { host, port, ...tls, header };
+      const tls = cluster.backendTls(cluster.port(servicePort));
+      const address = {
+        host,
+        port,
+        ...(tls === undefined ? {} : { tls }),
+        ...(header === undefined ? {} : { header }),
+      };
       this.#dialing = this.#context.connector.dialPlain(address, cluster.settings.connectTimeoutMs, this);
     }
   }

@@ -1,5 +1,7 @@
 // The state of a proxy as plain data, for operators.
 
+import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
+import type { Cluster } from "../6-balance/cluster.ts";
 import type { LiveCounts } from "../engine.ts";
 import type { Proxy } from "../proxy.ts";
 
@@ -14,6 +16,12 @@ export function describeConfig(proxy: Proxy): unknown {
       id: workload.id,
       config: workload.view.workload ?? null,
       policiesInForce: workload.view.chain !== undefined,
+      gateways: workload.gateways.map(({ gateway, ready, addresses, routes }) => ({
+        gateway,
+        ready,
+        addresses,
+        routes,
+      })),
       hosts: [...workload.hosts.hosts.values()].map((host) => ({
         host: host.host,
         service: host.frontend?.service ?? null,
@@ -21,7 +29,7 @@ export function describeConfig(proxy: Proxy): unknown {
         ready: host.ready,
         waiting: host.waiting.size,
       })),
-      services: [...workload.hosts.clusters.values()].map((cluster) => ({
+      services: clustersOf(workload).map((cluster) => ({
         service: cluster.service,
         config: cluster.config ?? null,
         balancing: {
@@ -120,13 +128,20 @@ export function describeConnections(proxy: Proxy): Connections {
         protocol: session.protocol,
         idle: session.idle,
       })),
-      pools: [...workload.connector.pools].map((pool) => ({
-        address: pool.address,
-        connections: pool.connections,
-        active: pool.active,
-        waiting: pool.waiting,
-      })),
+      pools: [workload, ...workload.gateways]
+        .flatMap(({ connector }) => [...connector.pools])
+        .map((pool) => ({
+          address: pool.address,
+          connections: pool.connections,
+          active: pool.active,
+          waiting: pool.waiting,
+        })),
       tunnels: workload.tunnels.size,
     })),
   };
+}
+
+/** Of the application's calls and of the Gateways. */
+function clustersOf({ hosts, gateways }: HostedWorkload): readonly Cluster[] {
+  return [hosts, ...gateways.map((gateway) => gateway.hosts)].flatMap(({ clusters }) => [...clusters.values()]);
 }

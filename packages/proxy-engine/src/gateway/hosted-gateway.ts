@@ -18,11 +18,12 @@ import {
   type Conn,
   type EdgeChoice,
   type Listener,
+  type ListeningSocket,
   type TlsObserver,
 } from "@ripstop/net";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
-import { HostTable } from "../4-route/host-table.ts";
+import type { HostTable } from "../4-route/host-table.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
@@ -51,6 +52,10 @@ export interface HostedGatewayOptions {
   /** Where to listen when the Gateway asks for no address. */
   readonly address: string;
   readonly portOffset: number;
+  /** Sockets of the process before, by key ("WORKLOAD gateway NAMESPACE/NAME HOST:PORT"). */
+  readonly sockets: ReadonlyMap<string, ListeningSocket>;
+  /** A socket was opened, or (undefined) is not wanted any more: whoever keeps a copy closes it. */
+  onSocket(key: string, socket: ListeningSocket | undefined): void;
   /** Something changed: look whether everything is there. */
   onChanged(): void;
 }
@@ -70,6 +75,7 @@ interface OpenSocket {
 
 const RETRY_MS = 2_000;
 const MAX_PORT = 65_535;
+const MAX_DIALERS = 1_024;
 
 /** One Gateway. */
 export class HostedGateway implements GatewayContext {
@@ -85,11 +91,13 @@ export class HostedGateway implements GatewayContext {
   /** Those of them that still have connections, and maybe more. */
   #closedListeners: readonly Listener[] = [];
   readonly #dialers = new Map<string, BackendDialer>();
+  /** Those of the process before that were not taken yet. */
+  readonly #left: Map<string, ListeningSocket>;
   #received: Gateway | undefined = undefined;
   #known = false;
   #wasComplete = false;
   #backendCertificate: KeyPair | undefined = undefined;
-  #constructed = false;
+  #advanceDue = false;
   #draining = false;
   #closed = false;
 
@@ -97,6 +105,8 @@ export class HostedGateway implements GatewayContext {
     this.#options = options;
     const { gateway, workload, config } = options;
     this.gateway = gateway;
+    const prefix = this.#socketKey("");
+    this.#left = new Map([...options.sockets].filter(([key]) => key.startsWith(prefix)));
     this.connector = workload.newConnector((tls) => this.#backendDialer(tls));
     this.hosts = workload.newHostTable(this.connector, () => this.#advance());
     this.#routes = new RouteTable(gateway, { config, hosts: this.hosts, onChanged: () => this.#advance() });
@@ -104,8 +114,6 @@ export class HostedGateway implements GatewayContext {
       onResource: (resource) => this.#onGateway(resource),
       onRemoved: () => this.#onGateway(undefined),
     });
-    this.#constructed = true;
-    this.#advance();
   }
 
   get engine(): Engine {
@@ -209,6 +217,9 @@ export class HostedGateway implements GatewayContext {
   }
 
   #onGateway(gateway: Gateway | undefined): void {
+    // What guards the gateway guards its workload. Config that says more is not taken half.
+    if (gateway !== undefined && gateway.policies.length > 0)
+      throw new Error("this version knows no policies of a Gateway itself");
     if (!this.#known || (gateway === undefined) !== (this.#received === undefined)) {
       if (gateway === undefined)
         this.engine.log.warn("the Gateway does not exist (yet); nothing is listened on for it", {
@@ -226,9 +237,17 @@ export class HostedGateway implements GatewayContext {
     if (this.#wasComplete) this.#listen();
   }
 
+  /** Once for all that arrives in one turn: with many routes there are many clusters that become known. */
   #advance(): void {
-    // The subscriptions of the constructor answer before it returns.
-    if (this.#closed || !this.#constructed) return;
+    if (this.#advanceDue) return;
+    this.#advanceDue = true;
+    queueMicrotask(() => {
+      this.#advanceDue = false;
+      if (!this.#closed) this.#advanceNow();
+    });
+  }
+
+  #advanceNow(): void {
     this.#routes.advance();
     if (!this.#wasComplete && this.#known && this.#routes.complete) {
       this.#wasComplete = true;
@@ -260,7 +279,7 @@ export class HostedGateway implements GatewayContext {
         (name) => this.#routes.forListener(name),
         () => undefined,
       );
-      for (const socket of [...this.#sockets.values()]) if (socket.edge === edge) this.#closeSocket(socket);
+      for (const socket of [...this.#sockets.values()]) if (socket.edge === edge) this.#forgetSocket(socket);
     }
     const addresses = this.#received?.addresses ?? [];
     const hosts = addresses.length === 0 ? [this.#options.address] : addresses;
@@ -276,9 +295,18 @@ export class HostedGateway implements GatewayContext {
       );
       const keys = new Set(hosts.map((host) => formatAuthority(host, port)));
       for (const socket of [...this.#sockets.values()])
-        if (socket.edge === edge && !keys.has(socket.key)) this.#closeSocket(socket);
+        if (socket.edge === edge && !keys.has(socket.key)) this.#forgetSocket(socket);
       for (const host of hosts) this.#openSocket(host, edge);
     }
+    for (const [key, socket] of this.#left) {
+      this.#left.delete(key);
+      if ("close" in socket) socket.close();
+      this.#options.onSocket(key, undefined);
+    }
+  }
+
+  #socketKey(address: string): string {
+    return `${this.#options.workload.id} gateway ${this.gateway} ${address}`;
   }
 
   #unusable(listener: string, cause: string): void {
@@ -291,34 +319,44 @@ export class HostedGateway implements GatewayContext {
     if (this.#sockets.has(key)) return;
     const socket: OpenSocket = { key, host, edge, listener: undefined, wanted: true, retry: undefined, said: "" };
     this.#sockets.set(key, socket);
-    void this.#tryOpen(socket);
+    const kept = this.#left.get(this.#socketKey(key));
+    this.#left.delete(this.#socketKey(key));
+    void this.#tryOpen(socket, kept);
   }
 
-  async #tryOpen(socket: OpenSocket): Promise<void> {
+  /** The Gateway does not want it any more. */
+  #forgetSocket(socket: OpenSocket): void {
+    const { listener, key } = socket;
+    this.#closeSocket(socket);
+    if (listener !== undefined) this.#options.onSocket(this.#socketKey(key), undefined);
+  }
+
+  async #tryOpen(socket: OpenSocket, kept?: ListeningSocket): Promise<void> {
     const { host, edge } = socket;
     const port = edge.port + this.#options.portOffset;
     const { clock, log } = this.engine;
     const { observer } = this.#options;
     const maxConnections = MAX_LISTENER_CONNECTIONS;
+    const where = kept === undefined ? { host, port } : { host, port, socket: kept };
     const opened =
       port > MAX_PORT
         ? undefined
         : edge.family === "tls"
           ? await listenEdge({
-              host,
-              port,
+              ...where,
               clock,
               observer,
               maxConnections,
               choose: (hello) => this.#choose(edge, hello),
             })
-          : await listen({ host, port, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
+          : await listen({ ...where, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
     if (opened?.ok === true) {
       if (!socket.wanted) {
         opened.value.close();
         return;
       }
       socket.listener = opened.value;
+      if (kept === undefined) this.#options.onSocket(this.#socketKey(socket.key), opened.value.socket);
       log.info("gateway listening", { gateway: this.gateway, address: opened.value.address, port: edge.port });
       this.#options.onChanged();
       return;
@@ -384,7 +422,11 @@ export class HostedGateway implements GatewayContext {
   #backendDialer(tls: BackendTls): BackendDialer {
     const key = JSON.stringify(tls);
     let dialer = this.#dialers.get(key);
-    if (dialer === undefined) this.#dialers.set(key, (dialer = newBackendDialer(tls, this.#backendCertificate)));
+    if (dialer === undefined) {
+      // Policies that changed leave theirs behind.
+      if (this.#dialers.size >= MAX_DIALERS) this.#dialers.clear();
+      this.#dialers.set(key, (dialer = newBackendDialer(tls, this.#backendCertificate)));
+    }
     return dialer;
   }
 }

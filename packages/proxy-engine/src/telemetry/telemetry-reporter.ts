@@ -17,6 +17,8 @@ export interface TelemetryReporterOptions {
   readonly stats: () => telemetry.ProxyStats;
   /** Demand for shared limits in the last `elapsedMs`; default none. */
   readonly demands?: (elapsedMs: number) => telemetry.LimitDemand[];
+  /** How mirrors compared since the last time; default none. */
+  readonly mirrors?: () => telemetry.MirrorStats[];
   /** Hosts outside that were called since the last time; default none. */
   readonly egress?: () => telemetry.EgressSeen[];
 }
@@ -97,10 +99,12 @@ export class TelemetryReporter {
     const demands = this.#options.demands?.(Math.max(1, nowMs - this.#demandsAtMs)) ?? [];
     this.#demandsAtMs = nowMs;
     const seen = this.#options.egress?.() ?? [];
+    const stats = this.#options.mirrors?.() ?? [];
     this.#send({
       edges: this.#options.edges.take(),
       limits: { demands },
       ...(seen.length === 0 ? {} : { egress: { seen } }),
+      ...(stats.length === 0 ? {} : { mirrors: { stats } }),
     });
   }
 

@@ -1,6 +1,7 @@
 // A Gateway of the tests: its proxy, its config written by hand, and clients that speak TLS to it.
 
-import { Agent, request as httpsRequest } from "node:https";
+import { randomInt } from "node:crypto";
+import { request as httpsRequest, type Agent } from "node:https";
 import { createServer } from "node:net";
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
@@ -25,15 +26,20 @@ import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { rule, type TestMesh, type TestProxy, type TestWorkload } from "./test-mesh.suite.ts";
 import { eventually, type Answer, type Ask } from "./test-peers.suite.ts";
 
-/** A port that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+/**
+ * A port that nobody listens on, below those that the system gives to outgoing connections: in between a connection of
+ * another test could take it.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_000);
+    const free = await new Promise<boolean>((resolve) => {
+      const server = createServer();
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 /** A listener of the tests. */

@@ -150,7 +150,7 @@ export const grpcRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -192,7 +192,7 @@ export const grpcRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -329,7 +329,7 @@ export const grpcRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -371,7 +371,7 @@ export const grpcRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -568,7 +568,7 @@ export const grpcRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },
@@ -610,7 +610,7 @@ export const grpcRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },
@@ -747,7 +747,7 @@ export const grpcRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },
@@ -789,7 +789,7 @@ export const grpcRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },

@@ -398,7 +398,7 @@ export const httpRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -440,7 +440,7 @@ export const httpRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -662,7 +662,7 @@ export const httpRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -704,7 +704,7 @@ export const httpRouteSchema: JsonSchema = {
                  "description": "Value is the value of HTTP Header to be matched.",
                  "maxLength": 4096,
                  "minLength": 1,
-                 "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+                 "pattern": "^[!-~]+([\\t ][!-~]+)*$",
                  "type": "string"
                 }
                },
@@ -1247,7 +1247,7 @@ export const httpRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },
@@ -1289,7 +1289,7 @@ export const httpRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },
@@ -1511,7 +1511,7 @@ export const httpRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },
@@ -1553,7 +1553,7 @@ export const httpRouteSchema: JsonSchema = {
               "description": "Value is the value of HTTP Header to be matched.",
               "maxLength": 4096,
               "minLength": 1,
-              "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+              "pattern": "^[!-~]+([\\t ][!-~]+)*$",
               "type": "string"
              }
             },
@@ -1785,7 +1785,7 @@ export const httpRouteSchema: JsonSchema = {
             "description": "Value is the value of HTTP Header to be matched.",
             "maxLength": 4096,
             "minLength": 1,
-            "pattern": "^[!-~]+([\\t ]?[!-~]+)*$",
+            "pattern": "^[!-~]+([\\t ][!-~]+)*$",
             "type": "string"
            }
           },

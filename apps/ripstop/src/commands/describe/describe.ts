@@ -32,17 +32,19 @@ export async function describe(kind: string, name: string, options: DescribeOpti
   }
   const answer = await api.call<Resource>("GET", resourcePath(kind, options.namespace, name));
   if (!answer.ok) return printFailure(answer.error);
-  const { metadata, spec, status } = answer.value;
+  const { apiVersion, kind: kindName, metadata, spec, status, ...body } = answer.value;
   const facts = [
     ["Name", metadata.name],
     ["Namespace", metadata.namespace === "" ? "-" : metadata.namespace],
-    ["Kind", `${answer.value.kind} (${answer.value.apiVersion})`],
+    ["Kind", `${kindName} (${apiVersion})`],
     ["Created", metadata.creationTimestamp],
     ["Generation", String(metadata.generation)],
     ["Revision", metadata.resourceVersion],
   ];
+  // Kinds such as Secret have no spec: their fields stand beside metadata.
+  const [heading, shown] = spec === undefined ? ["Fields", body] : ["Spec", spec];
   const lines = facts.map(([title = "", value = ""]) => `${`${title}:`.padEnd(12)} ${printable(value)}\n`);
-  process.stdout.write(`${lines.join("")}Spec:\n${indent(stringify(spec, { lineWidth: 0 }))}`);
+  process.stdout.write(`${lines.join("")}${heading}:\n${indent(stringify(shown, { lineWidth: 0 }))}`);
   process.stdout.write(
     status === undefined ? "Status:      none yet\n" : `Status:\n${indent(stringify(status, { lineWidth: 0 }))}`,
   );

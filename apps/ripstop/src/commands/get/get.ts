@@ -8,6 +8,7 @@ import { listResources, resourcePath } from "../../kinds.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
+import { statusSummary } from "../../output/status-summary.ts";
 import { formatTable } from "../../output/table.ts";
 import { workloadTable } from "../status/status.ts";
 
@@ -60,6 +61,7 @@ function resourceTable(resources: readonly Resource[]): string {
       { title: "generation", cell: (row) => String(row.metadata.generation), right: true },
       { title: "changed in revision", cell: (row) => row.metadata.resourceVersion, right: true },
       { title: "created", cell: (row) => row.metadata.creationTimestamp },
+      ...(resources.some((row) => statusSummary(row) !== "") ? [{ title: "status", cell: statusSummary }] : []),
     ],
     resources,
   );

@@ -47,7 +47,7 @@ export function readResourceQuery(
     kinds: known === undefined ? kinds.list().map(({ kind }) => kind) : [known.kind.kind],
     fits: ({ kind, metadata }) =>
       (known === undefined || kind === known.kind.kind) &&
-      (namespace === "" || metadata.namespace === namespace) &&
+      (namespace === "" || known?.kind.namespaced === false || metadata.namespace === namespace) &&
       selector.value(metadata.labels) &&
       maySee(caller, kind, metadata.namespace),
   });

@@ -29,7 +29,35 @@ export interface ProxyReport {
     | LimitDemands
     | undefined;
   /** Absent: nothing was called. */
-  egress?: EgressReport | undefined;
+  egress?:
+    | EgressReport
+    | undefined;
+  /** Absent: nothing was mirrored. */
+  mirrors?: MirrorReport | undefined;
+}
+
+/** How mirrors answered, beside the services that they shadow, since the last report. */
+export interface MirrorReport {
+  stats: MirrorStats[];
+}
+
+/** Requests of one caller to one service that one mirror got a copy of, and that both have answered or failed. */
+export interface MirrorStats {
+  /** "NAMESPACE/NAME" of services: the caller, who answered it, who got the copy. */
+  source: string;
+  primary: string;
+  mirror: string;
+  compared: number;
+  statusDiffers: number;
+  /** Bodies are looked at for a part of the requests. */
+  bodiesCompared: number;
+  bodiesDiffer: number;
+  /** 5xx, or no answer. */
+  primaryFailures: number;
+  mirrorFailures: number;
+  /** As EdgeStats.latency_counts. */
+  primaryLatencyCounts: number[];
+  mirrorLatencyCounts: number[];
 }
 
 /** All demand for shared rate limits at one process since the last report that had any. */
@@ -174,7 +202,15 @@ export interface TapRequest {
 }
 
 function createBaseProxyReport(): ProxyReport {
-  return { edges: [], taps: [], tapsDropped: 0, proxy: undefined, limits: undefined, egress: undefined };
+  return {
+    edges: [],
+    taps: [],
+    tapsDropped: 0,
+    proxy: undefined,
+    limits: undefined,
+    egress: undefined,
+    mirrors: undefined,
+  };
 }
 
 export const ProxyReport: MessageFns<ProxyReport> = {
@@ -196,6 +232,9 @@ export const ProxyReport: MessageFns<ProxyReport> = {
     }
     if (message.egress !== undefined) {
       EgressReport.encode(message.egress, writer.uint32(250).fork()).join();
+    }
+    if (message.mirrors !== undefined) {
+      MirrorReport.encode(message.mirrors, writer.uint32(258).fork()).join();
     }
     return writer;
   },
@@ -260,6 +299,256 @@ export const ProxyReport: MessageFns<ProxyReport> = {
 
             message.egress = EgressReport.decode(reader, reader.uint32());
             continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.mirrors = MirrorReport.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMirrorReport(): MirrorReport {
+  return { stats: [] };
+}
+
+export const MirrorReport: MessageFns<MirrorReport> = {
+  encode(message: MirrorReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.stats) {
+      MirrorStats.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MirrorReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMirrorReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stats.push(MirrorStats.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMirrorStats(): MirrorStats {
+  return {
+    source: "",
+    primary: "",
+    mirror: "",
+    compared: 0,
+    statusDiffers: 0,
+    bodiesCompared: 0,
+    bodiesDiffer: 0,
+    primaryFailures: 0,
+    mirrorFailures: 0,
+    primaryLatencyCounts: [],
+    mirrorLatencyCounts: [],
+  };
+}
+
+export const MirrorStats: MessageFns<MirrorStats> = {
+  encode(message: MirrorStats, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    if (message.primary !== "") {
+      writer.uint32(18).string(message.primary);
+    }
+    if (message.mirror !== "") {
+      writer.uint32(26).string(message.mirror);
+    }
+    if (message.compared !== 0) {
+      writer.uint32(32).uint64(message.compared);
+    }
+    if (message.statusDiffers !== 0) {
+      writer.uint32(40).uint64(message.statusDiffers);
+    }
+    if (message.bodiesCompared !== 0) {
+      writer.uint32(48).uint64(message.bodiesCompared);
+    }
+    if (message.bodiesDiffer !== 0) {
+      writer.uint32(56).uint64(message.bodiesDiffer);
+    }
+    if (message.primaryFailures !== 0) {
+      writer.uint32(64).uint64(message.primaryFailures);
+    }
+    if (message.mirrorFailures !== 0) {
+      writer.uint32(72).uint64(message.mirrorFailures);
+    }
+    if (message.primaryLatencyCounts.length !== 0) {
+      writer.uint32(82).fork();
+      for (const v of message.primaryLatencyCounts) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.mirrorLatencyCounts.length !== 0) {
+      writer.uint32(90).fork();
+      for (const v of message.mirrorLatencyCounts) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MirrorStats {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMirrorStats();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.primary = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.mirror = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.compared = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.statusDiffers = longToNumber(reader.uint64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bodiesCompared = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bodiesDiffer = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.primaryFailures = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.mirrorFailures = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag === 80) {
+              message.primaryLatencyCounts.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 82) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.primaryLatencyCounts.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 11: {
+            if (tag === 88) {
+              message.mirrorLatencyCounts.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 90) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.mirrorLatencyCounts.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
