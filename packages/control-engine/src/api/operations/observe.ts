@@ -42,6 +42,13 @@ export const observeOperations: Operations = {
     access: "viewer",
     answer: object,
   },
+  "GET /v1/mirrors": {
+    id: "listMirrors",
+    tag: "observation",
+    summary: "How copies of requests compare with what was answered",
+    access: "viewer",
+    answer: object,
+  },
   "GET /v1/proxies": {
     id: "listProxies",
     tag: "observation",
