@@ -39,7 +39,7 @@ describe("ripstop check", () => {
     assert.equal(code, 0);
     assert.deepEqual(
       found.sections.map(({ name }) => name),
-      ["control plane", "identity", "proxies", "mesh home"],
+      ["control plane", "identity", "proxies", "API access", "mesh home"],
     );
     const text = (await mesh.command(["check"])).output;
     assert.match(text, /ok +root "CN=.*" ends in \d+ d/);
