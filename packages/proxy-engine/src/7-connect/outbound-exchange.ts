@@ -5,9 +5,8 @@ import type { ErrorKind } from "@ripstop/core";
 import { ResponseHead, StreamErrorCode, type HeaderList, type RequestHead, type ServerStream } from "@ripstop/http";
 import { Protocol } from "@ripstop/model";
 import { chooseBackend, splitTarget, type CompiledRule } from "@ripstop/routing";
-import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
+import { isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
-import type { Frontend } from "../4-route/frontend.ts";
 import { AppliedFilters, type MirrorCopy } from "../5-filter/applied-filters.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-duties.ts";
@@ -23,14 +22,10 @@ import {
   connectTimedOut,
   deadlinePassed,
   headerTimedOut,
-  httpsInClear,
   invalidBackend,
   invalidPath,
   missingHost,
-  noHealthyEndpoint,
   noRouteMatched,
-  noSuchSubset,
-  proxyLoop,
   requestTimedOut,
   streamIdle,
   tooManyWaiting,
@@ -61,6 +56,7 @@ import { tooManyPending, tooManyRequests, tooSlowForMore } from "./load-refusals
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { MirrorComparison } from "../mirror/mirror-comparison.ts";
 import { mirroredRequests } from "./mirrored-request.ts";
+import { noInstance, noSuchPort, notOutside } from "./outbound-refusals.ts";
 import { allowedMs, inheritedMs, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
 import { reportTimeout } from "./report-timeout.ts";
 import { retryAfterMs } from "./retry-after.ts";
@@ -237,7 +233,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     const port = frontend.cluster.port(this.#target.port);
     if (port === undefined) {
-      this.#refusePort(frontend);
+      this.refuse(noSuchPort(frontend, this.#target.port));
       return;
     }
     this.#servicePort = port.port;
@@ -369,16 +365,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const picked =
       this.#affinity === undefined ? cluster.endpoints.pick(this.nowMs, tried) : this.#affinity.pick(this.nowMs, tried);
     if (picked === undefined) {
-      const subset = this.#affinity?.subset ?? "";
-      if (subset !== "" && cluster.endpoints.usable.length > 0) {
-        this.refuse(
-          refusal(noSuchSubset, `no instance of ${cluster.service} is of the subset "${subset.slice(0, 64)}"`),
-        );
-        return;
-      }
-      const count = cluster.endpoints.all.length;
-      const why = count === 0 ? "no instance is registered" : `none of its ${count} instances is ready`;
-      this.refuse(refusal(noHealthyEndpoint, `${cluster.service} cannot answer: ${why}`));
+      this.refuse(noInstance(cluster, this.#affinity?.subset ?? ""));
       return;
     }
     const endpoint = picked.limiter === undefined ? picked : this.#withinLimit(cluster, picked);
@@ -447,31 +434,15 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   #egress(): void {
     const { host, port } = this.#target;
     const target = { host, port: port === 0 ? (this.request.scheme === "https" ? 443 : 80) : port };
-    if (this.#context.isOwnAddress(target)) {
-      this.refuse(refusal(proxyLoop, `${host}:${target.port} is the proxy itself`));
+    const refused =
+      notOutside(target, { isProxy: this.#context.isOwnAddress(target), scheme: this.request.scheme }) ??
+      (this.attempts === 0 ? this.#context.egress.check(target, "http") : undefined);
+    if (refused !== undefined) {
+      this.refuse(refused);
       return;
-    }
-    if (this.request.scheme === "https") {
-      this.refuse(
-        refusal(httpsInClear, `${formatAuthority(host, target.port)} wants TLS, which only its client can begin`),
-      );
-      return;
-    }
-    if (this.attempts === 0) {
-      const refused = this.#context.egress.check(target, "http");
-      if (refused !== undefined) {
-        this.refuse(refused);
-        return;
-      }
     }
     removeOutboundFields(this.request);
     this.#connect(this.#context.egressPool(target));
-  }
-
-  #refusePort(frontend: Frontend): void {
-    const ports = frontend.cluster.config?.ports.map((port) => port.port).join(", ") ?? "";
-    const has = ports === "" ? "it has none, or does not exist any more" : `it has ${ports}`;
-    this.refuse(refusal(unknownServicePort, `${frontend.service} has no port ${this.#target.port || 80}: ${has}`));
   }
 
   protected override editResponse(head: ResponseHead): void {
