@@ -93,7 +93,12 @@ export class ControlPlane {
           else reject(new Error(`${method} ${path}: ${response.statusCode} ${text.slice(0, 500)}`));
         });
       });
-      outgoing.on("error", (error) => reject(new Error(`${String(error)}; ${this.#output()}`)));
+      outgoing.on("error", (error) => {
+        // An idle connection that the server closes in the same moment: the request has not been looked at.
+        if (outgoing.reusedSocket && "code" in error && error.code === "ECONNRESET")
+          resolve(this.text(method, path, body));
+        else reject(new Error(`${String(error)}; ${this.#output()}`));
+      });
       if (body !== undefined) outgoing.write(JSON.stringify(body));
       outgoing.end();
     });

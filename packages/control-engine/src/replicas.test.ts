@@ -110,7 +110,10 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
         one.send("POST", "/v1/apply", { documents: [{ file: "a", text: versioned(8080 + index) }] }),
       ),
     );
-    assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409]);
+    assert.deepEqual(
+      both.map(({ status }) => status).sort((a, b) => a - b),
+      [200, 409],
+    );
     assert.match(both.find(({ status }) => status === 409)?.text ?? "", /RS3001/);
     await Promise.all([left.close(), right.close()]);
   });

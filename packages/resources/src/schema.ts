@@ -62,14 +62,19 @@ ajv.addKeyword({ keyword: "x-kubernetes-validations", schemaType: "array" });
 ajv.addKeyword({ keyword: "x-kubernetes-list-type", schemaType: "string" });
 ajv.addKeyword({ keyword: "x-kubernetes-list-map-keys", schemaType: "array" });
 
+/** Compiled once: the published schemas of routes are large. */
+const checkers = new WeakMap<JsonSchema, SchemaChecker>();
+
 /**
  * Compiles a schema. Every object with `properties` refuses unknown fields unless it says otherwise
  * ("additionalProperties" or "x-preserve-unknown-fields"); branches of anyOf, oneOf, allOf and if stay open.
  * Throws on a schema that is itself wrong: that is a bug of its author.
  */
 export function compileSchema(schema: JsonSchema): SchemaChecker {
+  const known = checkers.get(schema);
+  if (known !== undefined) return known;
   const validate: ValidateFunction = ajv.compile(close(schema));
-  return {
+  const checker: SchemaChecker = {
     schema,
     check(value) {
       // The first time may judge a choice (oneOf) before the defaults that it looks at are filled in; the second does not.
@@ -78,6 +83,8 @@ export function compileSchema(schema: JsonSchema): SchemaChecker {
     },
     checkRules: (value, old) => brokenRules(schema, value, old),
   };
+  checkers.set(schema, checker);
+  return checker;
 }
 
 function close(schema: JsonSchema): JsonSchema {

@@ -1,6 +1,6 @@
 // A program that asks several services at steady rates and says every second what came back, as source for `node --eval`.
 
-/** RATES: JSON of host name → requests a second. Prints {"passed": {host: n}, "refused": {...}, "failed": {...}} a second. */
+/** RATES: JSON of host name → requests a second. Prints {"passed": {host: n}, "refused": {...}, "failed": {...}, "ms": n} a second. */
 export const steadyLoad = `
 const http = require("node:http");
 const rates = JSON.parse(process.env.RATES);
@@ -29,6 +29,13 @@ setInterval(() => {
     sent[host] = seconds * rate - (due - Math.floor(due));
   }
 }, 10);
-setInterval(() => { console.log(JSON.stringify(counts)); counts = { passed: {}, refused: {}, failed: {} }; }, 1000);
+let saidAt = begun;
+setInterval(() => {
+  // A slow machine's seconds are longer: the time that the counts are of is said with them.
+  const now = process.hrtime.bigint();
+  console.log(JSON.stringify({ ...counts, ms: Number(now - saidAt) / 1e6 }));
+  saidAt = now;
+  counts = { passed: {}, refused: {}, failed: {} };
+}, 1000);
 process.on("SIGTERM", () => process.exit(0));
 `;

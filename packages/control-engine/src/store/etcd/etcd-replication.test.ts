@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 
-import { holdProcess, systemClock } from "@ripstop/core";
+import { holdProcess, systemClock, type Timer } from "@ripstop/core";
 
 import { pet } from "../pet.fixture.ts";
 import type { Replication, Store } from "../store.ts";
@@ -27,8 +27,11 @@ function when(replica: Replication, condition: () => boolean): Promise<void> {
 describe("replicas on etcd", { skip: needsEtcd() }, () => {
   let etcd: EtcdProcess;
   // Timers of the clock keep no process alive.
-  const hold = holdProcess();
-  before(async () => void (etcd = await EtcdProcess.start()));
+  let hold: Timer;
+  before(async () => {
+    hold = holdProcess();
+    etcd = await EtcdProcess.start();
+  });
   after(async () => {
     hold.clear();
     await etcd.close();
