@@ -484,8 +484,9 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
 
   protected override retryResponse(_attempt: Attempt, head: ResponseHead, end: boolean): boolean {
     if (!this.#isRetryable(head, end)) return false;
+    const leftMs = (this.#timer?.at("request") ?? NO_LIMIT) - this.engine.clock.monotonicMs();
     const waitMs = retryAfterMs(head.headers.get("retry-after"), this.engine.clock.nowMs());
-    if (waitMs > (this.#cluster?.resilience.maxRetryAfterMs ?? 0) || waitMs >= this.#leftMs) return false;
+    if (waitMs > (this.#cluster?.resilience.maxRetryAfterMs ?? 0) || waitMs >= leftMs) return false;
     if (!this.#mayRetry()) return false;
     if (this.#endpoint !== undefined) {
       this.#cluster?.noteResponse(this.#endpoint, head.status, head.headers);
@@ -493,13 +494,6 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     }
     this.#retry(waitMs);
     return true;
-  }
-
-  /** Milliseconds until the time for the whole request is over. */
-  get #leftMs(): number {
-    return this.#timeoutMs > 0
-      ? this.#timeoutMs - (this.engine.clock.monotonicMs() - this.startedMs)
-      : Number.POSITIVE_INFINITY;
   }
 
   protected override attemptFailed(attempt: Attempt, failure: AttemptFailure): void {
@@ -551,9 +545,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   }
 
   get #isRepeatable(): boolean {
-    const resilience = this.#cluster?.resilience;
-    const { method } = this.request;
-    return resilience === undefined ? isIdempotent(method) : isRepeatable(method, resilience);
+    return isRepeatable(this.request.method, this.#cluster?.resilience);
   }
 
   #where(address: string): string {
@@ -662,18 +654,14 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.nowMs = this.engine.clock.monotonicMs();
     switch (timed) {
       case "config":
-        this.#configMissing();
-        return;
+        return this.#configMissing();
       case "hedge":
-        this.#startHedge();
-        return;
+        return this.#startHedge();
       case "idle":
-        this.#lookAtIdle();
-        return;
+        return this.#lookAtIdle();
       case "try":
       case "header":
-        this.#tryTimedOut(timed);
-        return;
+        return this.#tryTimedOut(timed);
       case "body":
         this.#expire(bodyTimedOut, this.#cluster?.resilience.bodyTimeoutMs ?? 0, "did not end its answer within");
         return;

@@ -24,8 +24,8 @@ export function isRetryableStatus(status: number): boolean {
 }
 
 /** Whether the service takes the request twice: its method is idempotent, or named by the policy. */
-export function isRepeatable(method: string, settings: ResilienceSettings): boolean {
-  return isIdempotent(method) || settings.retryMethods.includes(method);
+export function isRepeatable(method: string, settings: ResilienceSettings | undefined): boolean {
+  return isIdempotent(method) || settings?.retryMethods.includes(method) === true;
 }
 
 /** Whether the policy wants another try after this status. */
