@@ -271,7 +271,8 @@ describe("time-outs", () => {
       while (received === 0) {
         const answer = await fetchVia(web.ports.httpProxy, "http://catalog/", { method: "POST", body: "x" });
         assert.equal(answer.status, 504);
-        assert.match(answer.body, /RS1005.*within 60 ms/);
+        // Whichever proxy notices first says so; the second has what the first left of the time.
+        assert.match(answer.body, /RS10(05|78)/);
       }
       await eventually(() => cancelled === received);
     }));
