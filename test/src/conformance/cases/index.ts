@@ -1,7 +1,23 @@
 // All groups of cases.
 
 import type { Case } from "../case.ts";
+import { gateways } from "./gateways.ts";
+import { grpc } from "./grpc.ts";
+import { hosts } from "./hosts.ts";
+import { httpFilters } from "./http-filters.ts";
 import { httpMatching } from "./http-matching.ts";
+import { httpRefs } from "./http-refs.ts";
+import { listenerSets } from "./listener-sets.ts";
+import { mesh } from "./mesh.ts";
 
 /** Every case, group by group. */
-export const allCases: readonly Case[] = [httpMatching].flat();
+export const allCases: readonly Case[] = [
+  gateways,
+  listenerSets,
+  hosts,
+  httpMatching,
+  httpRefs,
+  httpFilters,
+  grpc,
+  mesh,
+].flat();
