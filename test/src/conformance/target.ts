@@ -110,7 +110,12 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
     ports.set(`${name}-port`, port);
     const command = [process.execPath, program, name];
     const place = ["--namespace", namespace, "--service", `backend-${name}`, "--port", String(port)];
-    backends.set(name, mesh.ripstop(["run", ...place, "--", ...command], tls));
+    const backend = mesh.ripstop(["run", ...place, "--", ...command], tls);
+    backends.set(name, backend);
+    void backend.ended.then((code) => {
+      if (code !== 0)
+        process.stderr.write(`the backend ${name} ended with ${String(code)}:\n${backend.output().slice(-2000)}\n`);
+    });
   }
 
   const gateways = gatewayNames(cases);
