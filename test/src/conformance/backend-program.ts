@@ -67,13 +67,12 @@ function answer(request: IncomingMessage | Http2ServerRequest, response: ServerR
   }
   const send = (): void => {
     if (request.headers["content-type"] === "application/grpc") {
-      const stream = (response as Http2ServerResponse).stream;
       const text = Buffer.from(JSON.stringify(told));
       const head = Buffer.alloc(5);
       head.writeUInt32BE(text.length, 1);
-      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
-      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-      stream.end(Buffer.concat([head, text]));
+      out.setHeader("content-type", "application/grpc");
+      out.addTrailers({ "grpc-status": "0" });
+      out.end(Buffer.concat([head, text]));
       return;
     }
     out.statusCode = statusFor(request);

@@ -1,7 +1,7 @@
 // What the suite must cover: the tests of the Gateway API's own suite (main, August 2026), by name, the features by profile,
 // and the number of rules that implementations commonly get wrong.
 
-/** Rules 1 ... 35 of docs/conformance-rules.md. */
+/** Rules 1 ... 35: docs/conformance.md lists the cases of each. */
 export const RULES = 35;
 
 const names = (prefix: string, list: string): readonly string[] =>

@@ -33,6 +33,8 @@ const BACKENDS: Readonly<Record<string, string>> = {
   v3: NAMESPACE,
   web: OTHER_NAMESPACE,
 };
+/** A placement registers for 64 Gateways at most. */
+const GATEWAYS_A_PROCESS = 60;
 const LIVE_WAIT_MS = 20_000;
 const program = fileURLToPath(new URL("./backend-program.js", import.meta.url));
 
@@ -113,7 +115,7 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
     const backend = mesh.ripstop(["run", ...place, "--", ...command], tls);
     backends.set(name, backend);
     void backend.ended.then((code) => {
-      if (code !== 0)
+      if (code !== 0 && code !== null)
         process.stderr.write(`the backend ${name} ended with ${String(code)}:\n${backend.output().slice(-2000)}\n`);
     });
   }
@@ -121,7 +123,10 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
   const gateways = gatewayNames(cases);
   const addresses = new Map(gateways.map((name, at) => [name, `127.41.${Math.floor(at / 200)}.${(at % 200) + 1}`]));
   const offset = randomInt(10_000, 20_000);
-  mesh.ripstop(["gateway", ...gateways, "--namespace", NAMESPACE, "--port-offset", String(offset)]);
+  const edges = Array.from({ length: Math.ceil(gateways.length / GATEWAYS_A_PROCESS) }, (_, at) => {
+    const names = gateways.slice(at * GATEWAYS_A_PROCESS, (at + 1) * GATEWAYS_A_PROCESS);
+    return mesh.ripstop(["gateway", ...names, "--namespace", NAMESPACE, "--port-offset", String(offset)]);
+  });
 
   const prepare = (manifest: Manifest): string => {
     let text = JSON.stringify(manifest);
@@ -151,12 +156,16 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
   const meshClients = new Map<string, ConformanceClient>();
   for (const namespace of new Set(cases.flatMap(({ steps }) => steps.flatMap(asker))))
     meshClients.set(namespace, await ConformanceClient.start(mesh, namespace));
-  const expected = backends.size + meshClients.size + 1;
-  await mesh.until("everything is ready", async () => {
+  const expected = backends.size + meshClients.size + edges.length;
+  const ready = mesh.until("everything is ready", async () => {
     const { workloads } = JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as {
       workloads: { ready: boolean }[];
     };
     return workloads.length === expected && workloads.every(({ ready }) => ready) ? true : undefined;
+  });
+  await ready.catch((error: unknown) => {
+    const said = [...edges, ...backends.values()].map((one) => one.output().slice(-600)).join("\n");
+    throw new Error(said, { cause: error });
   });
   const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls" };
   const pair = { "tls.crt": server.chainPem, "tls.key": server.keyPem };
