@@ -90,6 +90,19 @@ describe("a listener for TLS of clients", () => {
     assert.equal(conns[0]?.tls?.peerId, "");
   });
 
+  it("counts a client as connected before its handshake, which goes on when the listener is closed", async () => {
+    const socket = plain();
+    await turn(() => listener.connections === 1);
+    listener.close();
+    const tls = tlsConnect({ socket, servername: "a.com", ca: authority.bundlePem });
+    await new Promise<void>((resolve, reject) => {
+      tls.once("error", reject);
+      tls.once("secureConnect", () => resolve());
+    });
+    await turn(() => conns.length === 1);
+    assert.equal(listener.connections, 1);
+  });
+
   it("refuses a name that nobody serves", async () => {
     assert.ok(!(await finishes("b.com")));
     assert.deepEqual(

@@ -2,7 +2,7 @@
 // whether the bytes go on as they are.
 
 import type { Socket } from "node:net";
-import type { Clock, Result, RipstopError } from "@ripstop/core";
+import { ok, type Clock, type Result, type RipstopError } from "@ripstop/core";
 import type { Conn } from "../conn.ts";
 import { currentTier } from "../current-tier.ts";
 import { listen, type Listener, type ListeningSocket } from "../listen.ts";
@@ -41,8 +41,11 @@ export interface EdgeListenOptions {
   readonly maxHandshakes?: number;
 }
 
-/** Listens, or says in plain words why that is not possible. */
-export function listenEdge(options: EdgeListenOptions): Promise<Result<Listener, RipstopError>> {
+/**
+ * Listens, or says in plain words why that is not possible. Handshakes under way count as connections: who waits for the end
+ * of those must not cut these.
+ */
+export async function listenEdge(options: EdgeListenOptions): Promise<Result<Listener, RipstopError>> {
   const handshakes = new EdgeHandshakes(options);
   const tier: Tier = {
     name: publicTier.name,
@@ -55,7 +58,34 @@ export function listenEdge(options: EdgeListenOptions): Promise<Result<Listener,
   };
   const { host, port, socket, maxConnections } = options;
   const where = socket === undefined ? { host, port } : { socket };
-  return listen({ ...where, maxConnections, tier, onConn: (conn) => handshakes.handOver(conn) });
+  const opened = await listen({ ...where, maxConnections, tier, onConn: (conn) => handshakes.handOver(conn) });
+  return opened.ok ? ok(new EdgeListener(opened.value, handshakes)) : opened;
+}
+
+class EdgeListener implements Listener {
+  readonly port: number;
+  readonly address: string;
+  readonly #listener: Listener;
+  readonly #handshakes: EdgeHandshakes;
+
+  constructor(listener: Listener, handshakes: EdgeHandshakes) {
+    this.port = listener.port;
+    this.address = listener.address;
+    this.#listener = listener;
+    this.#handshakes = handshakes;
+  }
+
+  get connections(): number {
+    return this.#listener.connections + this.#handshakes.count;
+  }
+
+  get socket(): ListeningSocket | undefined {
+    return this.#listener.socket;
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
 }
 
 /** alert, fatal, unrecognized_name (RFC 8446 section 6.2), in a record of its own. */
@@ -73,6 +103,11 @@ class EdgeHandshakes {
 
   constructor(options: EdgeListenOptions) {
     this.#options = options;
+  }
+
+  /** Handshakes under way. */
+  get count(): number {
+    return this.#pending.size;
   }
 
   start(socket: Socket): void {

@@ -44,6 +44,11 @@ export class AccessTokens {
   constructor(options: AccessTokensOptions) {
     this.#options = options;
     for (const [id, record] of options.table.entries()) this.#tokens.set(id, record);
+    // Another replica makes and revokes tokens too.
+    options.table.watch((id, record) => {
+      if (record === undefined) this.#tokens.delete(id);
+      else this.#tokens.set(id, record);
+    });
   }
 
   /** Whether a text has the form of a token. */
