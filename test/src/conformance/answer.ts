@@ -74,7 +74,7 @@ function conditionDifference(wanted: string, list: readonly unknown[], generatio
     reason === undefined ? got.startsWith(`${status}/`) : reason.split("|").some((one) => got === `${status}/${one}`);
   if (!right) return [`${type} is ${got}, not ${status}/${reason ?? "..."}: ${String(at(found, "message"))}`];
   if (generation !== undefined && at(found, "observedGeneration") !== generation)
-    return [`${type} is of generation ${String(at(found, "observedGeneration"))}, not ${String(generation)}`];
+    return [`${type} is of generation ${short(at(found, "observedGeneration"))}, not ${short(generation)}`];
   return [];
 }
 

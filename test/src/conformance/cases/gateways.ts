@@ -167,7 +167,7 @@ export const gateways: readonly Case[] = [
       {
         ...listener("unsupported-some", "odd", "Accepted=False/UnsupportedProtocol"),
         fields: { supportedKinds: [] },
-      } as Case["steps"][number],
+      },
       whole("unsupported-all", "Accepted=False/ListenersNotValid"),
     ],
   },
