@@ -1,0 +1,86 @@
+// A client inside the mesh: reads requests from standard input, one JSON object a line, sends each through the proxy of its
+// environment, and prints one line of JSON an answer.
+
+import { Agent, request } from "node:http";
+import { connect, type ClientHttp2Session } from "node:http2";
+import { createInterface } from "node:readline";
+
+/** One request. */
+export interface ClientRequest {
+  readonly id: number;
+  /** "HOST" or "HOST:PORT". */
+  readonly host: string;
+  readonly path: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly grpc: boolean;
+}
+
+const proxy = new URL(process.env["HTTP_PROXY"] ?? "http://127.0.0.1:1");
+const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+let session: ClientHttp2Session | undefined;
+
+function tell(answer: object): void {
+  console.log(JSON.stringify(answer));
+}
+
+function askHttp1({ id, host, path, method, headers, body }: ClientRequest): void {
+  const outgoing = request(
+    {
+      agent,
+      host: proxy.hostname,
+      port: proxy.port,
+      method,
+      path: `http://${host}${path}`,
+      headers: { host, ...headers },
+    },
+    (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += chunk));
+      response.on("end", () => tell({ id, status: response.statusCode, headers: response.headers, body: text }));
+    },
+  );
+  outgoing.on("error", (error) => tell({ id, status: 0, headers: {}, body: String(error) }));
+  outgoing.end(body);
+}
+
+function askGrpc({ id, host, path, headers }: ClientRequest): void {
+  if (session === undefined || session.destroyed || session.closed) {
+    session = connect(proxy.origin);
+    session.on("error", () => undefined);
+  }
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    ":authority": host,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...headers,
+  });
+  let status = 0;
+  let grpc: unknown;
+  const chunks: Buffer[] = [];
+  stream.on("error", (error) => tell({ id, status: 0, headers: {}, body: String(error) }));
+  stream.on("response", (head) => {
+    status = Number(head[":status"]);
+    grpc ??= head["grpc-status"];
+  });
+  stream.on("trailers", (trailers) => (grpc = trailers["grpc-status"]));
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+  stream.on("end", () =>
+    tell({ id, status, headers: {}, body: Buffer.concat(chunks).toString("utf8", 5), grpc: Number(grpc) }),
+  );
+  stream.end(Buffer.alloc(5));
+}
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const asked = JSON.parse(line) as ClientRequest;
+    if (asked.grpc) askGrpc(asked);
+    else askHttp1(asked);
+  })
+  .on("close", () => process.exit(0));
+process.on("SIGTERM", () => process.exit(0));
+console.log("client ready");

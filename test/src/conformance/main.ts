@@ -1,0 +1,74 @@
+// `npm run conformance -- [WORD ...] [--address HOST:PORT] [--json] [--docs] [--manifests] [--verbose]`: runs our conformance
+// suite of the Gateway API against a mesh of its own, or the half that only needs traffic against any address.
+
+import { parseArgs } from "node:util";
+
+import { allCases } from "./cases/index.ts";
+import { runCases } from "./run.ts";
+import { addressTarget, commonManifests, startTarget } from "./target.ts";
+import { needsOnlyTraffic } from "./case.ts";
+import { summary, table } from "./report.ts";
+import { writeDocs } from "./docs.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    address: { type: "string" },
+    json: { type: "boolean", default: false },
+    docs: { type: "boolean", default: false },
+    manifests: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
+    patience: { type: "string", default: "10000" },
+    "at-once": { type: "string", default: "3" },
+  },
+});
+
+const chosen = allCases.filter((one) =>
+  positionals.every((word) =>
+    [
+      one.name,
+      one.holds,
+      ...one.features,
+      ...(one.tests ?? []),
+      ...(one.rules ?? []).map((rule) => `rule${rule}`),
+    ].some((text) => text.toLowerCase().includes(word.toLowerCase())),
+  ),
+);
+if (chosen.length === 0) {
+  process.stderr.write("no case fits\n");
+  process.exit(2);
+}
+if (values.docs && (positionals.length > 0 || values.address !== undefined)) {
+  process.stderr.write("--docs is for a run of all cases\n");
+  process.exit(2);
+}
+if (values.manifests) {
+  const traffic = chosen.filter((one) => one.unsupported === undefined && needsOnlyTraffic(one));
+  for (const manifest of [...commonManifests(), ...traffic.flatMap(({ resources = [] }) => resources)])
+    process.stdout.write(`---\n${JSON.stringify(manifest, undefined, 2)}\n`);
+  process.exit(0);
+}
+
+const parts = values.address === undefined ? undefined : /^(.+):(\d+)$/.exec(values.address);
+if (parts === null) {
+  process.stderr.write("--address is HOST:PORT\n");
+  process.exit(2);
+}
+const target = parts === undefined ? await startTarget(chosen) : addressTarget(parts[1] ?? "", Number(parts[2]));
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void target.stop().then(() => process.exit(130)));
+try {
+  const outcomes = await runCases(chosen, target, {
+    trafficOnly: parts !== undefined,
+    patienceMs: Number(values.patience),
+    atOnce: Number(values["at-once"]),
+    say: (line) => void (values.json ? process.stderr : process.stdout).write(`${line}\n`),
+  });
+  if (values.docs) writeDocs(outcomes);
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ ...summary(outcomes), cases: outcomes }, undefined, 2)}\n` : table(outcomes),
+  );
+  process.exitCode = outcomes.some(({ result }) => result === "failed") ? 1 : 0;
+} finally {
+  await target.stop();
+}
