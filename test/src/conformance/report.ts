@@ -91,9 +91,11 @@ export function profileTable(outcomes: readonly Outcome[]): string {
   const rows = PROFILES.map(({ profile, features: of }) => {
     const here = of.map((name) => features.find(({ feature }) => feature === name));
     const cases = outcomes.filter((outcome) => outcome.features.some((feature) => of.includes(feature)));
-    const holds = here.filter((row) => row !== undefined && row.failed === 0 && row.passed > 0).length;
+    const isWhole = (row: FeatureRow | undefined): boolean =>
+      row !== undefined && row.failed === 0 && row.unsupported === 0 && row.passed > 0;
+    const holds = here.filter(isWhole).length;
     const passed = cases.filter(({ result }) => result === "passed").length;
-    const missing = of.filter((_, at) => here[at] === undefined || here[at].failed > 0 || here[at].passed === 0);
+    const missing = of.filter((_, at) => !isWhole(here[at]));
     return `| ${profile} | ${holds} of ${of.length} | ${passed} of ${cases.length} | ${missing.join(", ")} |`;
   });
   return `| profile | features that hold | cases passed | features that do not, or not all |\n|---|---|---|---|\n${rows.join("\n")}\n`;

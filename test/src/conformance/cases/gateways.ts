@@ -60,7 +60,7 @@ export const gateways: readonly Case[] = [
       {
         status: "GatewayClass conformance-class",
         conditions: ["Accepted=True/Accepted", "SupportedVersion=True/SupportedVersion"],
-        fields: { "supportedFeatures.0.name": "BackendTLSPolicy" },
+        fields: { "supportedFeatures.0.name": "GRPCRoute" },
       },
       {
         apply: [
