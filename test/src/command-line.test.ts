@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { HistoryPage } from "@ripstop/model";
 import { MeshClient } from "./http-client.ts";
@@ -34,6 +34,14 @@ describe("the command line", () => {
     return path;
   };
   after(() => mesh.stop());
+
+  it("is there as `npx ripstop` in a checkout that npm start or npm test set up", async () => {
+    // dist/bundle/ripstop.js → ripstop → apps → the checkout
+    const checkout = join(dirname(executable), "../../../..");
+    const linked = start(join(checkout, "node_modules/.bin/ripstop"), ["--help"]);
+    assert.equal(await linked.ended, 0);
+    assert.match(linked.output(), /apply/);
+  });
 
   describe("without a control plane", () => {
     it("says what to start, and exits with 4", async () => {

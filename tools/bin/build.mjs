@@ -100,3 +100,9 @@ if (!existsSync(join(app, "dist/bundle/ripstop.js"))) {
 // Beside the program, however it is started (proxy-command.ts).
 for (const folder of ["dist", "dist/bundle"])
   cpSync(join(app, "openssl-proxy.cnf"), join(app, folder, "openssl-proxy.cnf"));
+// npm links programs when it installs; in a fresh checkout this one was not built yet then.
+const links = join(root, "node_modules/.bin");
+if (!existsSync(join(links, "ripstop")) && !existsSync(join(links, "ripstop.cmd"))) {
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  await must(npm, ["rebuild", "ripstop", "--ignore-scripts", "--silent"]);
+}
