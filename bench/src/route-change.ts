@@ -3,13 +3,13 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ControlApi } from "@ripstop/agent-engine";
 import type { ApplyResponse, LiveStatus } from "@ripstop/model";
 import { median } from "./median.ts";
+import { freePort } from "./processes.ts";
 
 const executable = join(dirname(fileURLToPath(import.meta.url)), "../../apps/ripstop/dist/bundle/ripstop.js");
 const SERVICES = 10;
@@ -152,16 +152,6 @@ async function untilReady(api: ControlApi): Promise<void> {
     await pause();
   }
   throw new Error("the gateway did not become ready");
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function pause(): Promise<void> {

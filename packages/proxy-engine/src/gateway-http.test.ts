@@ -14,16 +14,10 @@ import {
   type HttpRule,
   type Policy,
 } from "@ripstop/model";
+import { freePort } from "@ripstop/testkit";
 import { policyKinds } from "@ripstop/policies/control";
 import { filterFactories } from "@ripstop/policies/proxy";
-import {
-  fetchSecure,
-  freePort,
-  httpRule,
-  listener,
-  OutsideAuthority,
-  TestGateway,
-} from "./testing/test-gateway.suite.ts";
+import { fetchSecure, httpRule, listener, OutsideAuthority, TestGateway } from "./testing/test-gateway.suite.ts";
 import { meshEndpoint, plainEndpoint, TestMesh, TRUST_DOMAIN } from "./testing/test-mesh.suite.ts";
 import {
   eventually,

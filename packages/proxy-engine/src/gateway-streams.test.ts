@@ -7,8 +7,8 @@ import type { Server as TcpServer } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { GatewayListener_Kind, Protocol, type BackendTls, type KeyPair } from "@ripstop/model";
+import { freePort } from "@ripstop/testkit";
 import {
-  freePort,
   handshake,
   httpRule,
   listener,

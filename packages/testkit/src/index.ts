@@ -1,5 +1,6 @@
 // L0: fakes for tests.
 
+export { freePort } from "./free-port.ts";
 export { fuzz, SeededRandom } from "./fuzz.ts";
 export { StoppedClock } from "./stopped-clock.ts";
 export { TestAuthority, type TestKeyType, type TestLeafOptions, type TestSvid } from "./test-authority.ts";

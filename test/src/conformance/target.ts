@@ -1,9 +1,8 @@
 // What the cases run against: a mesh of Ripstop's own, or an address of any implementation.
 
 import { randomInt } from "node:crypto";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import { TestAuthority } from "@ripstop/testkit";
+import { freePort, TestAuthority } from "@ripstop/testkit";
 
 import { Mesh, type Running } from "../mesh.ts";
 import type { Seen } from "./answer.ts";
@@ -220,15 +219,4 @@ function gatewayNames(cases: readonly Case[]): readonly string[] {
   ]);
   const names = applied.filter(({ kind, metadata }) => kind === "Gateway" && metadata.namespace === NAMESPACE);
   return [...new Set(["edge", ...names.map(({ metadata }) => metadata.name)])];
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -3,10 +3,10 @@
 
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "@ripstop/testkit";
 import { settle, workloads } from "../integrity/look.ts";
 import type { Mesh } from "../mesh.ts";
 import { portPrinter } from "../peer-programs.ts";
@@ -242,18 +242,4 @@ http { access_log off; keepalive_requests 100000000; client_body_temp_path $d/b;
 END
 trap 'kill $n; wait $n; rm -rf $d; exit 0' TERM; echo "port ${port}"; nginx -c $d/nginx.conf & n=$!; wait $n
 `;
-}
-
-/** A loopback port that is free now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }

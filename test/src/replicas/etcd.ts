@@ -3,9 +3,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "@ripstop/testkit";
 
 /** One member. */
 export class Etcd {
@@ -63,14 +63,4 @@ export class Etcd {
     await this.kill();
     rmSync(this.#directory, { recursive: true, force: true });
   }
-}
-
-/** A port that was free a moment ago; etcd cannot choose one itself. */
-async function freePort(host: string): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { freePort } from "@ripstop/testkit";
 import { createMetricRegistry, type MetricRegistry } from "@ripstop/telemetry";
 import { TestMesh } from "../testing/test-mesh.suite.ts";
 import type { WorkerQuestion } from "@ripstop/model";
@@ -139,16 +139,6 @@ describe("the admin socket", () => {
     }
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
 
 interface AdminTest {
   readonly path: string;

@@ -1,8 +1,6 @@
 // A Gateway of the tests: its proxy, its config written by hand, and clients that speak TLS to it.
 
-import { randomInt } from "node:crypto";
 import { request as httpsRequest, type Agent } from "node:https";
-import { createServer } from "node:net";
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
   Endpoint_Reach,
@@ -25,22 +23,6 @@ import { TestAuthority } from "@ripstop/testkit";
 import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { rule, type TestMesh, type TestProxy, type TestWorkload } from "./test-mesh.suite.ts";
 import { eventually, type Answer, type Ask } from "./test-peers.suite.ts";
-
-/**
- * A port that nobody listens on, below those that the system gives to outgoing connections: in between a connection of
- * another test could take it.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 32_000);
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer();
-      server.once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (free) return port;
-  }
-}
 
 /** A listener of the tests. */
 export function listener(name: string, port: number, parts: Partial<GatewayListener> = {}): GatewayListener {

@@ -3,9 +3,10 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+import { freePort } from "@ripstop/testkit";
 
 /** The reason to skip tests that need etcd, or false. */
 export function needsEtcd(): string | false {
@@ -72,14 +73,4 @@ export class EtcdProcess {
     await this.kill();
     rmSync(this.#directory, { recursive: true, force: true });
   }
-}
-
-/** A port that was free a moment ago; etcd cannot choose one itself. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
