@@ -67,7 +67,10 @@ describe("limits and faults in a real mesh", () => {
     assert.equal((await order("ben")).status, 200);
     assert.equal((await send("http://stock.shop/export")).status, 200);
     assert.equal((await send("http://stock.shop/export")).status, 200);
-    assert.equal((await mesh.command(["delete", "ratelimitpolicy", "stock", "-n", "shop", "--wait"])).code, 0);
+    assert.equal(
+      (await mesh.command(["delete", "ratelimitpolicy", "stock", "-n", "shop", "--wait", "--timeout", "2m"])).code,
+      0,
+    );
   });
 
   it("lets no more through at two proxies together than their shared limit, as shares are handed out", async () => {
@@ -111,7 +114,7 @@ spec:
     // 2099 is too far away: a day is the most.
     assert.ok(Date.parse(listed[0]?.ends ?? "") < Date.UTC(2099, 0));
     assert.equal((await mesh.command(["fault", "stop"])).code, 2);
-    const stopped = await mesh.command(["fault", "stop", "--all"]);
+    const stopped = await mesh.command(["fault", "stop", "--all", "--timeout", "2m"]);
     assert.equal(stopped.code, 0, stopped.output);
     assert.match(stopped.output, /live on \d of \d proxies/);
     assert.equal((await chaos()).status, 200);

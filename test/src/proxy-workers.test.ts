@@ -157,7 +157,7 @@ describe("the processes of a proxy", () => {
       ...Array.from({ length: 2 }, () => load(() => askAnew(port))),
     ];
     for (const id of [callerId, echoId]) {
-      const { code, output } = await mesh.command(["proxy", "restart", id]);
+      const { code, output } = await mesh.command(["proxy", "restart", id, "--deadline", "2m"]);
       assert.equal(code, 0, output);
       assert.match(output, /has taken over/);
     }

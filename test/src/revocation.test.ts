@@ -146,7 +146,15 @@ describe("a revocation", () => {
   }
 
   it("takes an identity its live HTTP/2, WebSocket and TCP connections, and nobody else theirs", async () => {
-    const answer = await json<RevokeResponse>("identity", "revoke", "default/victim", "--reason", "stolen laptop");
+    const answer = await json<RevokeResponse>(
+      "identity",
+      "revoke",
+      "default/victim",
+      "--timeout",
+      "2m",
+      "--reason",
+      "stolen laptop",
+    );
     assert.deepEqual(answer.pending, []);
     assert.equal(answer.live, answer.total);
     assert.equal(answer.total, 4);
@@ -212,7 +220,7 @@ describe("a revocation", () => {
     const spelled = (serial.length % 2 === 0 ? serial : `0${serial}`).toUpperCase().replaceAll(/(..)(?=.)/g, "$1:");
     const old = stolenIdentity(mesh.home, "victim");
     assert.equal(await attempt(old), "open");
-    await json("identity", "revoke", "--serial", spelled, "--reason", "in a backup");
+    await json("identity", "revoke", "--serial", spelled, "--timeout", "2m", "--reason", "in a backup");
     // The workload may have another certificate already.
     const pattern = `^(503 .*certificate ${serial} of .* was revoked: in a backup|200)`;
     assert.match(await get(victim), new RegExp(pattern));
@@ -228,7 +236,7 @@ describe("a revocation", () => {
   });
 
   it("of a server ends callers' connections, and none to other services", async () => {
-    await json("identity", "revoke", "default/ticker");
+    await json("identity", "revoke", "default/ticker", "--timeout", "2m");
     await bystander.printed(/closed http2/);
     await bystander.printed(/closed websocket/);
     const before = await ticks(bystander);

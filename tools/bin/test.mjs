@@ -87,7 +87,7 @@ if (!only("--e2e")) {
 }
 if (!only("--unit")) {
   process.stderr.write(`  end-to-end tests: ${endToEnd.length} files\n`);
-  await runFiles(endToEnd, 1, 300_000);
+  await runFiles(endToEnd, 1, 600_000);
 }
 
 if (skips.length > 0) {
