@@ -96,6 +96,33 @@ describe("the command line", () => {
       assert.equal((await mesh.command(["diff", to])).output, "");
     });
 
+    it("runs on when nobody reads what it says, and ends its application when it is told to", async () => {
+      const said = `console.log("pid " + process.pid);${echoServer}`;
+      const run = mesh.ripstop([
+        ...["run", "--service", "unread", "--port", "auto", "--"],
+        ...[process.execPath, "--eval", said],
+      ]);
+      const pid = Number((await run.printed(/^pid (\d+)$/m))[1]);
+      const proxyPid = async (): Promise<number | undefined> => {
+        const { workloads } = JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as {
+          workloads: { service: string; ready: boolean; proxyPid: number }[];
+        };
+        return workloads.find(({ service, ready }) => service === "unread" && ready)?.proxyPid || undefined;
+      };
+      const before = await mesh.until("the application is ready", proxyPid);
+      run.child.stdout?.destroy();
+      run.child.stderr?.destroy();
+      // It and both processes of its proxy tell of the exchange.
+      run.child.kill("SIGUSR2");
+      await mesh.until("another process is its proxy", async () => {
+        const now = await proxyPid();
+        return now !== undefined && now !== before ? true : undefined;
+      });
+      run.child.kill("SIGTERM");
+      assert.equal(await run.ended, 0);
+      assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
+    });
+
     it("ends quietly when the reader of its output has enough", async () => {
       mesh.ripstop(["run", "--service", "echo", "--port", "auto", "--", process.execPath, "--eval", echoServer]);
       const client = await MeshClient.start(mesh, "caller");

@@ -44,6 +44,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 violations (nothing applied), 4 t
 /** Runs the command that `argv` (as process.argv) names. Sets process.exitCode. */
 export async function commandLine(argv: readonly string[]): Promise<void> {
   endWithReader();
+  outliveReaderOfErrors();
   const program = createProgram();
   await program.parseAsync([...argv]);
 }
@@ -58,6 +59,13 @@ function endWithReader(): void {
     // oxlint-disable-next-line unicorn/no-process-exit -- nobody reads on: there is nothing left to do
     if (error.code === "EPIPE") process.exit(exitCodes.done);
     throw error;
+  });
+}
+
+/** What nobody reads is lost; an application that runs must not be left alone for that. */
+function outliveReaderOfErrors(): void {
+  process.stderr.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
   });
 }
 

@@ -339,7 +339,12 @@ class RunningProxy implements Proxy {
     this.#draining ??= (async () => {
       for (const listener of this.#inbound) listener.close();
       for (const workload of this.workloads.values()) for (const gateway of workload.gateways) gateway.stopListening();
-      await drainInbound([...this.workloads.values()], this.#options.clock, deadlineMs);
+      await drainInbound({
+        workloads: [...this.workloads.values()],
+        connections: () => this.#inbound.reduce((sum, { connections }) => sum + connections, 0),
+        clock: this.#options.clock,
+        deadlineMs,
+      });
     })();
     return this.#draining;
   }

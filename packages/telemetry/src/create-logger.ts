@@ -32,10 +32,19 @@ export function createLogger(options: LoggerOptions): Logger {
     clock: options.clock,
     level: options.level ?? "info",
     format: options.format ?? "json",
-    write: options.write ?? ((line) => process.stderr.write(line)),
+    write: options.write ?? standardError(),
   };
   return new LineLogger(state, {});
 }
+
+/** Writes to standard error; when its reader is gone, lines are lost. */
+function standardError(): (line: string) => void {
+  // That is told as an event and not thrown, and without a listener it would end the process.
+  if (!process.stderr.listeners("error").includes(loseLine)) process.stderr.on("error", loseLine);
+  return (line) => process.stderr.write(line);
+}
+
+function loseLine(): void {}
 
 interface State {
   readonly clock: Clock;

@@ -30,10 +30,16 @@ class FakeSession implements HttpSession {
 class Bench {
   readonly clock: StoppedClock = new StoppedClock();
   readonly sessions: Set<HttpSession> = new Set<HttpSession>();
+  handshakes = 0;
   isOver = false;
 
   async start(): Promise<void> {
-    void drainInbound([{ inboundSessions: this.sessions }], this.clock, 10_000).then(() => (this.isOver = true));
+    void drainInbound({
+      workloads: [{ inboundSessions: this.sessions }],
+      connections: () => this.sessions.size + this.handshakes,
+      clock: this.clock,
+      deadlineMs: 10_000,
+    }).then(() => (this.isOver = true));
     await this.pass(0);
   }
 
@@ -70,6 +76,27 @@ describe("a drain of inbound connections", () => {
     bench.sessions.add(late);
     await bench.pass(50);
     assert.deepEqual([early.shutdowns, late.shutdowns], [1, 1]);
+  });
+
+  it("waits for a handshake that is under way when the last connection ends, but not for one that never ends", async () => {
+    const bench = new Bench();
+    bench.handshakes = 1;
+    await bench.start();
+    await bench.pass(1_000);
+    assert.equal(bench.isOver, false);
+    const late = new FakeSession();
+    bench.handshakes = 0;
+    bench.sessions.add(late);
+    await bench.pass(50);
+    assert.deepEqual([bench.isOver, late.shutdowns], [false, 1]);
+    bench.sessions.delete(late);
+    await bench.pass(50);
+    assert.equal(bench.isOver, true);
+    const other = new Bench();
+    other.handshakes = 1;
+    await other.start();
+    await other.pass(4_000);
+    assert.equal(other.isOver, true);
   });
 
   it("does not wait until the deadline for a peer that is gone, and cuts what is busy at the deadline", async () => {

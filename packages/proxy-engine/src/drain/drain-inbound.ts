@@ -13,14 +13,20 @@ const SILENT_CHECKS = 60;
 
 /** Whose inbound service ends. */
 export interface Draining {
-  readonly inboundSessions: SessionRegistry;
+  readonly workloads: readonly { readonly inboundSessions: SessionRegistry }[];
+  /** Live connections of the inbound listeners, those in their handshake included. */
+  readonly connections: () => number;
+  readonly clock: Clock;
+  readonly deadlineMs: number;
 }
 
 /** Kept when every inbound connection has ended, or at the deadline. Listeners are closed before. */
-export function drainInbound(workloads: readonly Draining[], clock: Clock, deadlineMs: number): Promise<void> {
+export function drainInbound({ workloads, connections, clock, deadlineMs }: Draining): Promise<void> {
   const endMs = clock.monotonicMs() + deadlineMs;
   /** For how many checks each was without a request. */
   const silent = new Map<HttpSession, number>();
+  /** For how many checks there was a connection in its handshake: requests come with the handshake's end. */
+  let handshaking = 0;
   return new Promise((resolve) => {
     const check = (): void => {
       let busy = false;
@@ -33,6 +39,9 @@ export function drainInbound(workloads: readonly Draining[], clock: Clock, deadl
           if (checks < SILENT_CHECKS) busy = true;
         }
       }
+      const known = workloads.reduce((sum, { inboundSessions }) => sum + inboundSessions.size, 0);
+      handshaking = connections() > known ? handshaking + 1 : 0;
+      if (handshaking > 0 && handshaking < SILENT_CHECKS) busy = true;
       if (busy && clock.monotonicMs() < endMs) return;
       timer.clear();
       for (const workload of workloads) for (const session of [...workload.inboundSessions]) session.conn.destroy();
