@@ -2,12 +2,21 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { CLEAN_CLOSE, type DialEvents } from "@ripstop/net";
+import { CLEAN_CLOSE, CLOSED_HERE, type DialEvents } from "@ripstop/net";
 import { StoppedClock } from "@ripstop/testkit";
 import { POOL_MAX_WAITING, POOL_WAIT_MS } from "../settings.ts";
 import { Asker } from "../testing/asker.suite.ts";
 import { FakeConn } from "../testing/fake-conn.suite.ts";
 import { Http1Pool } from "./http1-pool.ts";
+
+/** Tells of its close in a later turn, as sockets do. */
+class LateConn extends FakeConn {
+  destroyed = false;
+
+  override destroy(): void {
+    this.destroyed = true;
+  }
+}
 
 function setUp(maxConnections = 100): {
   clock: StoppedClock;
@@ -80,6 +89,22 @@ describe("a pool of HTTP/1.1 connections", () => {
     assert.equal(next.closed, true);
     for (let second = 0; second < 200; second++) pool.closeIdle(clock.monotonicMs());
     assert.equal(pool.idleMs, 4000);
+  });
+
+  it("gives nobody a connection that it closes, though the close is told later", () => {
+    const { clock, pool, dials } = setUp();
+    pool.acquire(new Asker());
+    const conn = new LateConn();
+    dials.shift()?.onConnected(conn);
+    conn.answer();
+    clock.advance(5_000);
+    pool.closeIdle(clock.monotonicMs());
+    assert.deepEqual([conn.destroyed, conn.closed], [true, false]);
+    const asker = new Asker();
+    pool.acquire(asker);
+    assert.deepEqual([asker.reused, dials.length], [undefined, 1]);
+    conn.close(CLOSED_HERE);
+    assert.equal(pool.connections, 0);
   });
 
   it("ends a connection after so many requests, and dials anew for who waits", () => {

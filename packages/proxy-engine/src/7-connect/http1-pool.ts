@@ -106,7 +106,7 @@ export class Http1Pool implements HttpPool {
 
   retire(): void {
     this.#retired = true;
-    for (const connection of [...this.#idle]) connection.conn.destroy();
+    this.#closeOldest(this.#idle.length);
   }
 
   destroy(): void {
@@ -121,10 +121,13 @@ export class Http1Pool implements HttpPool {
   closeIdle(nowMs: number): void {
     this.#waiting.expire(nowMs, Math.max(POOL_WAIT_MS, this.options.dialer.timeoutMs));
     this.#idleMs = Math.min(this.#longestIdleMs, this.#idleMs * FORGET_FACTOR);
-    for (const connection of [...this.#idle]) {
-      if (nowMs - connection.idleSinceMs < this.#idleMs) break;
-      connection.conn.destroy();
-    }
+    const young = this.#idle.findIndex(({ idleSinceMs }) => nowMs - idleSinceMs < this.#idleMs);
+    this.#closeOldest(young < 0 ? this.#idle.length : young);
+  }
+
+  /** Out of the list at once: a connection tells of its close in a later turn, and a request may come before that. */
+  #closeOldest(count: number): void {
+    for (const connection of this.#idle.splice(0, count)) connection.conn.destroy();
   }
 
   /** @internal */

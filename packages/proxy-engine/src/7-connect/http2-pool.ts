@@ -113,9 +113,10 @@ export class Http2Pool implements HttpPool, DialEvents {
   /** Closes at once the connections whose peer is refused now; how many. */
   cut(isRefused: (tls: TlsInfo) => boolean): number {
     let cut = 0;
-    for (const { conn } of [...this.#open]) {
-      if (conn.tls === undefined || !isRefused(conn.tls)) continue;
-      conn.destroy();
+    for (const connection of [...this.#open]) {
+      const { tls } = connection.conn;
+      if (tls === undefined || !isRefused(tls)) continue;
+      connection.cut();
       cut++;
     }
     return cut;
@@ -288,7 +289,13 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     }
     this.#silentChecks++;
     if (this.#silentChecks === PING_AFTER_CHECKS) this.http2.ping(0);
-    else if (this.#silentChecks >= DEAD_AFTER_CHECKS) this.conn.destroy();
+    else if (this.#silentChecks >= DEAD_AFTER_CHECKS) this.cut();
+  }
+
+  /** Closes it at once, and takes no request from now on: a connection tells of its close in a later turn. */
+  cut(): void {
+    this.#leaving = true;
+    this.conn.destroy();
   }
 
   closeWhenIdle(): void {

@@ -95,7 +95,7 @@ describe("a drain of inbound connections", () => {
     const other = new Bench();
     other.handshakes = 1;
     await other.start();
-    await other.pass(4_000);
+    await other.pass(7_000);
     assert.equal(other.isOver, true);
   });
 
@@ -104,7 +104,7 @@ describe("a drain of inbound connections", () => {
     const gone = new FakeSession();
     bench.sessions.add(gone);
     await bench.start();
-    await bench.pass(4_000);
+    await bench.pass(7_000);
     assert.deepEqual([bench.isOver, gone.conn.closed], [true, true]);
     const other = new Bench();
     const busy = new FakeSession();

@@ -7,9 +7,10 @@ import type { HttpSession, SessionRegistry } from "../1-accept/http-sessions.ts"
 const CHECK_MS = 50;
 /**
  * A connection without a request is not over yet: requests may be on their way until its peer has answered the PING after
- * GOAWAY (RFC 9113 section 6.8), and then it ends by itself. A peer that does not answer for so many checks is gone.
+ * GOAWAY (RFC 9113 section 6.8), and then it ends by itself. A peer that does not answer for so many checks is gone:
+ * longer than a busy machine lets a process wait for its turn.
  */
-const SILENT_CHECKS = 60;
+const SILENT_CHECKS = 120;
 
 /** Whose inbound service ends. */
 export interface Draining {
