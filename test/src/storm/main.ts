@@ -37,6 +37,7 @@ try {
     atATime,
     workMs: WORK_MS,
     utilization: UTILIZATION,
+    timeouts: { perTryMs: 1_000, requestMs: 4_000 },
     requests: [requests / 4, requests, requests / 2],
     onProgress: (line: string) => process.stderr.write(`${line}\n`),
   } as const;

@@ -16,6 +16,8 @@ export interface StormOptions {
   readonly utilization: number;
   /** Retries in percent of requests; above 100 it is off. */
   readonly budgetPercent: number;
+  /** How long one try and all of a request may take. */
+  readonly timeouts: { readonly perTryMs: number; readonly requestMs: number };
   /** Requests to be asked while all is well, while half fails, and after that. */
   readonly requests: readonly [calm: number, failing: number, after: number];
   readonly onProgress: (line: string) => void;
@@ -45,7 +47,7 @@ export interface StormReport {
 
 /** Runs it on a mesh whose control plane runs; names its service anew each time. */
 export async function runStorm(mesh: Mesh, name: string, options: StormOptions): Promise<StormReport> {
-  const { atATime, workMs, utilization, budgetPercent, requests, onProgress } = options;
+  const { atATime, workMs, utilization, budgetPercent, timeouts, requests, onProgress } = options;
   const capacity = (atATime * 1000) / workMs;
   const rate = Math.round(capacity * utilization);
   const policy = [
@@ -54,7 +56,7 @@ export async function runStorm(mesh: Mesh, name: string, options: StormOptions):
     `metadata: { name: ${name} }`,
     "spec:",
     `  targetRefs: [{ kind: Service, name: ${name} }]`,
-    "  timeouts: { perTry: 1s, request: 4s }",
+    `  timeouts: { perTry: ${timeouts.perTryMs}ms, request: ${timeouts.requestMs}ms }`,
     `  retries: { attempts: 3, budget: { percent: ${budgetPercent}, minPerSecond: 3 } }`,
   ].join("\n");
   const applied = await mesh.api("POST", "/v1/apply", { documents: [{ file: "storm.yaml", text: policy }] });
