@@ -57,28 +57,46 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
     rmSync(profile, { recursive: true, force: true });
   });
 
+  /** The document as Chromium has it after its scripts ran. */
+  const documentOf = async (url: string, ...options: readonly string[]): Promise<string> => {
+    const flags = [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      `--user-data-dir=${profile}`,
+      "--dump-dom",
+    ];
+    const { stdout } = await exec("chromium", [...flags, ...options, url], { maxBuffer: 1 << 24, timeout: 60_000 });
+    return stdout;
+  };
+
   it("loads in Chromium with all of its parts", async () => {
-    const { stdout } = await exec(
-      "chromium",
-      [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        `--user-data-dir=${profile}`,
-        `--proxy-server=${proxy}`,
-        "--dump-dom",
-        "http://web/",
-      ],
-      { maxBuffer: 1 << 24, timeout: 60_000 },
-    );
+    const document = await documentOf("http://web/", `--proxy-server=${proxy}`);
     for (const part of ["Catalog", "Review", "Stock", "Order", "Chat"])
-      assert.match(stdout, new RegExp(`<h2>${part} `), part);
-    assert.match(stdout, /from catalog v[12]/);
-    assert.match(stdout, /copies on the shelf/);
-    assert.doesNotMatch(stdout, /class="bad"/);
+      assert.match(document, new RegExp(`<h2>${part} `), part);
+    assert.match(document, /from catalog v[12]/);
+    assert.match(document, /copies on the shelf/);
+    assert.doesNotMatch(document, /class="bad"/);
+  });
+
+  it("is drawn by the dashboard with no label over another", async () => {
+    await mesh.until("the control plane has seen who calls whom", async () => {
+      const { edges } = JSON.parse((await mesh.api("GET", "/v1/graph")).body) as { edges: unknown[] };
+      return edges.length >= 6 ? true : undefined;
+    });
+    const document = await documentOf(mesh.controlFile().dashboardUrl, "--virtual-time-budget=5000");
+    const labels = [
+      ...document.matchAll(
+        /class="label" transform="translate\(([-\d.]+) ([-\d.]+)\)"><rect [^>]*width="(\d+)" height="(\d+)"/g,
+      ),
+    ].map((found) => found.slice(1).map(Number) as [number, number, number, number]);
+    assert.ok(labels.length >= 6, `${labels.length} labels`);
+    for (const [at, [x, y, width, height]] of labels.entries())
+      for (const [otherX, otherY] of labels.slice(at + 1))
+        assert.ok(Math.abs(x - otherX) >= width || Math.abs(y - otherY) >= height, `${x} ${y} and ${otherX} ${otherY}`);
   });
 });
