@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
-import { executable, Mesh, start, type Running } from "./mesh.ts";
+import { Mesh } from "./mesh.ts";
 import { portPrinter } from "./peer-programs.ts";
 import { needsProgram } from "./requirements.ts";
 
@@ -16,13 +16,10 @@ const exec = promisify(execFile);
 describe("the shop's page", { skip: needsProgram("chromium", "apt-get install chromium") }, () => {
   const mesh = new Mesh();
   const profile = mkdtempSync(join(tmpdir(), "ripstop-browser-"));
-  let shop: Running;
   let proxy = "";
 
   before(async () => {
-    shop = start(process.execPath, [executable, "up", "--shop", "--home", mesh.home], {
-      env: { ...process.env, NO_COLOR: "1", NODE_OPTIONS: "" },
-    });
+    mesh.ripstop(["up", "--shop", "--home", mesh.home]);
     await mesh.until("all of the shop is ready", async () => {
       try {
         const { workloads } = JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as {
@@ -51,10 +48,8 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
     ({ proxy } = JSON.parse(line) as { proxy: string });
   });
   after(async () => {
-    shop.child.kill("SIGTERM");
-    await shop.ended;
     await mesh.stop();
-    rmSync(profile, { recursive: true, force: true });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   });
 
   /** The document as Chromium has it after its scripts ran. */
@@ -70,17 +65,20 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
       `--user-data-dir=${profile}`,
       "--dump-dom",
     ];
-    const { stdout } = await exec("chromium", [...flags, ...options, url], { maxBuffer: 1 << 24, timeout: 60_000 });
+    const { stdout } = await exec("chromium", [...flags, ...options, url], { maxBuffer: 1 << 24, timeout: 120_000 });
     return stdout;
   };
 
   it("loads in Chromium with all of its parts", async () => {
-    const document = await documentOf("http://web/", `--proxy-server=${proxy}`);
+    // One instance of the reviews fails every third request, and retries hide most of it, not all.
+    const document = await mesh.until("a page without a failed part", async () => {
+      const loaded = await documentOf("http://web/", `--proxy-server=${proxy}`);
+      return loaded.includes('class="bad"') ? undefined : loaded;
+    });
     for (const part of ["Catalog", "Review", "Stock", "Order", "Chat"])
       assert.match(document, new RegExp(`<h2>${part} `), part);
     assert.match(document, /from catalog v[12]/);
     assert.match(document, /copies on the shelf/);
-    assert.doesNotMatch(document, /class="bad"/);
   });
 
   it("is drawn by the dashboard with no label over another", async () => {
