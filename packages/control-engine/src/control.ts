@@ -89,6 +89,9 @@ import { formatAddress, onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { consistentReads } from "./replicas/consistency.ts";
+import { askPeer } from "./replicas/ask-peer.ts";
+import { MeshStreams } from "./replicas/mesh-streams.ts";
+import { peerRoutes } from "./replicas/peer-routes.ts";
 import { ReplicaKeeper } from "./replicas/replica-keeper.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
 import type { Replication, Store } from "./store/store.ts";
@@ -483,6 +486,14 @@ async function assemble(
         message: `${kind.code}: ${message.slice(0, 512)}`,
       }),
   };
+  const streams = new MeshStreams({
+    own: discovery,
+    clock,
+    replication,
+    ask: (to, patienceMs) =>
+      askPeer({ own: own.value, rootsPem: () => authority.bundle().pem, controlIdentity, clock }, to, patienceMs),
+  });
+  undo.push(() => streams.close());
   const joining = await startJoining({
     clock,
     trustDomain: trustDomain.value,
@@ -500,6 +511,9 @@ async function assemble(
       return revocation === undefined ? undefined : revocationText(spiffeId, revocation);
     },
     notices,
+    ...(replication === undefined
+      ? {}
+      : { peerRoutes: (callers) => peerRoutes({ callers, controlIdentity, streams: discovery }) }),
     ...given({ logger }),
   });
   if (!joining.ok) return joining;
@@ -549,7 +563,7 @@ async function assemble(
       ledger,
       clock,
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
-      waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
+      waitLive: (revision, waitMs) => streams.waitLive(revision, waitMs),
     }),
   ];
   const routes = [
@@ -559,7 +573,7 @@ async function assemble(
     ...consistentReads(reads, replication),
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
-    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
+    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, streams, events, clock }),
     ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,

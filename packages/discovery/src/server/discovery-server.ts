@@ -9,6 +9,7 @@ import {
   workerStreamId,
   type discovery,
   type LiveStatus,
+  type ReplicaLive,
   type telemetry,
 } from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
@@ -66,6 +67,8 @@ export interface DiscoveryServer {
   live(revision: number): LiveStatus;
   /** As `live`, after waiting up to `waitMs` for all answers. */
   waitLive(revision: number, waitMs: number): Promise<LiveStatus>;
+  /** As `waitLive`, by the ids of the proxies; a revision that has not come here yet is waited for likewise. */
+  waitProgress(revision: number, waitMs: number): Promise<ReplicaLive>;
   /** Every proxy with an open config stream. */
   proxies(): readonly ProxyStreamStatus[];
   isConnected(proxyId: string): boolean;
@@ -178,6 +181,10 @@ class Endpoint implements DiscoveryServer {
 
   waitLive(revision: number, waitMs: number): Promise<LiveStatus> {
     return this.#distributor.waitLive(revision, waitMs);
+  }
+
+  waitProgress(revision: number, waitMs: number): Promise<ReplicaLive> {
+    return this.#distributor.waitProgress(revision, waitMs);
   }
 
   proxies(): readonly ProxyStreamStatus[] {
