@@ -9,6 +9,7 @@ import {
   type DiscoveryServer,
   type PeerVerifier,
   type ServerTls,
+  type SharedStore,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
 import {
@@ -377,6 +378,7 @@ async function assemble(
       metrics,
       host: options.streamAddress?.host ?? LOOPBACK,
       port,
+      ...(replication === undefined ? {} : { shared: sharedStore(store, replication) }),
       onReport(proxyId, report, slot) {
         collector.onReport(proxyId, report, slot);
         shares.onReport(proxyId, slot, report);
@@ -756,6 +758,16 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
 /** The fields that are there: for options that may be absent but not undefined. */
 function given({ logger }: { readonly logger: Logger | undefined }): { readonly logger?: Logger } {
   return logger === undefined ? {} : { logger };
+}
+
+/** The store, as the config stream sees it. */
+function sharedStore(store: Store, replication: Replication): SharedStore {
+  return {
+    get revision() {
+      return store.revision;
+    },
+    readBarrier: () => replication.readBarrier(),
+  };
 }
 
 /** Ids of the proxies that have a config stream; the workers of one count once. */
