@@ -115,6 +115,12 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
     const web = await left.register("web");
     const shop = await left.register("shop");
     await until(async () => ((await workloads(right)).length === 2 ? true : undefined));
+    const status = { inboundAddress: "127.0.0.1:9", ready: true };
+    // Their heartbeats, however long this takes.
+    const beating = systemClock.every(1_000, () => {
+      for (const { workloadId } of [web, shop])
+        left.send("PUT", `/v1/workloads/${workloadId}`, status).catch(() => undefined);
+    });
     const at = (one: TestControl): readonly string[] => [one.control.streamAddress];
     const clients = [
       await left.client({ ...web, controlAddresses: at(left) }),
@@ -146,6 +152,7 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
       assert.deepEqual(rest, { revision, total: 2, live: 2, pending: [], rejected: [] });
       assert.ok(elapsedMs >= 0);
     }
+    beating.clear();
     await Promise.all([left.close(), right.close()]);
   });
 
