@@ -460,6 +460,8 @@ export interface NodeEntries {
   readonly bundlePem: string;
   /** SPIFFE bundle documents (JSON text) by trust domain. */
   readonly bundles: Readonly<Record<string, string>>;
+  /** There, when the mesh has several control planes. */
+  readonly replicas?: ReplicaAddresses;
 }
 
 /** The agent asks for an SVID of a process that fits an entry. */
