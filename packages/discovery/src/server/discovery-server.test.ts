@@ -93,6 +93,7 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
       responseNonce: "",
       errorDetail: undefined,
       stateChecksum: undefined,
+      seenRevision: 0,
     }).finish();
   }
 
