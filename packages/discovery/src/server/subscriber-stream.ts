@@ -4,6 +4,7 @@
 import { resourceTypes, endpointsType, type discovery } from "@ripstop/model";
 
 import { stateChecksum } from "../state-checksum.ts";
+import { resourceMessage } from "./encode-response.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
 
 /** Bounds on what one stream can make the server hold. */
@@ -306,9 +307,8 @@ export class SubscriberStream {
       state.subscribed.set(name, version);
       bytes += name.length + 64;
       if (resource) {
-        const value = Buffer.from(resource.bytes.buffer, resource.bytes.byteOffset, resource.bytes.byteLength);
-        resources.push({ name, version, aliases: [], resource: { typeUrl, value } });
-        bytes += value.length;
+        resources.push(resourceMessage(typeUrl, resource));
+        bytes += resource.bytes.length;
       } else {
         removedResources.push(name);
       }
