@@ -52,8 +52,9 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   });
 
-  it("loads in Chromium with all of its parts", async () => {
-    const args = [
+  /** The document as Chromium has it after its scripts ran. */
+  const documentOf = async (url: string, ...options: readonly string[]): Promise<string> => {
+    const flags = [
       "--headless",
       "--no-sandbox",
       "--disable-gpu",
@@ -62,18 +63,38 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
       "--disable-component-update",
       "--disable-sync",
       `--user-data-dir=${profile}`,
-      `--proxy-server=${proxy}`,
       "--dump-dom",
-      "http://web/",
     ];
+    const { stdout } = await exec("chromium", [...flags, ...options, url], { maxBuffer: 1 << 24, timeout: 120_000 });
+    return stdout;
+  };
+
+  it("loads in Chromium with all of its parts", async () => {
     // One instance of the reviews fails every third request, and retries hide most of it, not all.
-    const stdout = await mesh.until("a page without a failed part", async () => {
-      const loaded = (await exec("chromium", args, { maxBuffer: 1 << 24, timeout: 120_000 })).stdout;
+    const document = await mesh.until("a page without a failed part", async () => {
+      const loaded = await documentOf("http://web/", `--proxy-server=${proxy}`);
       return loaded.includes('class="bad"') ? undefined : loaded;
     });
     for (const part of ["Catalog", "Review", "Stock", "Order", "Chat"])
-      assert.match(stdout, new RegExp(`<h2>${part} `), part);
-    assert.match(stdout, /from catalog v[12]/);
-    assert.match(stdout, /copies on the shelf/);
+      assert.match(document, new RegExp(`<h2>${part} `), part);
+    assert.match(document, /from catalog v[12]/);
+    assert.match(document, /copies on the shelf/);
+  });
+
+  it("is drawn by the dashboard with no label over another", async () => {
+    await mesh.until("the control plane has seen who calls whom", async () => {
+      const { edges } = JSON.parse((await mesh.api("GET", "/v1/graph")).body) as { edges: unknown[] };
+      return edges.length >= 6 ? true : undefined;
+    });
+    const document = await documentOf(mesh.controlFile().dashboardUrl, "--virtual-time-budget=5000");
+    const labels = [
+      ...document.matchAll(
+        /class="label" transform="translate\(([-\d.]+) ([-\d.]+)\)"><rect [^>]*width="(\d+)" height="(\d+)"/g,
+      ),
+    ].map((found) => found.slice(1).map(Number) as [number, number, number, number]);
+    assert.ok(labels.length >= 6, `${labels.length} labels`);
+    for (const [at, [x, y, width, height]] of labels.entries())
+      for (const [otherX, otherY] of labels.slice(at + 1))
+        assert.ok(Math.abs(x - otherX) >= width || Math.abs(y - otherY) >= height, `${x} ${y} and ${otherX} ${otherY}`);
   });
 });
