@@ -15,7 +15,7 @@ describe("a service that fails half of what it is asked", () => {
   const failingWith = async (name: string, budgetPercent: number): Promise<Phase> => {
     const requests = [40, 400, 40] as const;
     // What a stalled machine answers late is not given up: it would count neither as arrived nor as refused.
-    const timeouts = { perTryMs: 60_000, requestMs: 120_000 };
+    const timeouts = { perTryMs: 30_000, requestMs: 90_000 };
     const load = { atATime: 2, workMs: 20, utilization: 0.8, timeouts, requests, onProgress: () => undefined };
     return phaseOf(await runStorm(mesh, name, { ...load, budgetPercent }), "failing");
   };
