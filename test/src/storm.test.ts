@@ -16,8 +16,8 @@ describe("a service that fails half of what it is asked", () => {
     const requests = [40, 400, 40] as const;
     // What a stalled machine answers late is not given up: it would count neither as arrived nor as refused.
     const timeouts = { perTryMs: 30_000, requestMs: 90_000 };
-    const load = { atATime: 2, workMs: 20, utilization: 0.8, timeouts, requests, onProgress: () => undefined };
-    return phaseOf(await runStorm(mesh, name, { ...load, budgetPercent }), "failing");
+    const load = { atATime: 8, workMs: 20, utilization: 0.2, timeouts, settles: true, onProgress: () => undefined };
+    return phaseOf(await runStorm(mesh, name, { ...load, requests, budgetPercent }), "failing");
   };
 
   before(() => mesh.startControl());

@@ -20,6 +20,8 @@ export interface StormOptions {
   readonly timeouts: { readonly perTryMs: number; readonly requestMs: number };
   /** Requests to be asked while all is well, while half fails, and after that. */
   readonly requests: readonly [calm: number, failing: number, after: number];
+  /** A phase ends when all its requests are answered, instead of under load. */
+  readonly settles?: boolean;
   readonly onProgress: (line: string) => void;
 }
 
@@ -75,11 +77,20 @@ export async function runStorm(mesh: Mesh, name: string, options: StormOptions):
   const phases: Omit<Phase, "arrived">[] = [];
   const during = async (phase: Phase["name"], wanted: number): Promise<void> => {
     const reports: LoadReport[] = [];
+    load.rate(rate);
     const asked = (): number => reports.reduce((sum, { sent }) => sum + sent, 0);
     await until(`${wanted} requests were asked`, async () => {
       reports.push(await load.report());
       return asked() >= wanted;
     });
+    if (options.settles === true) {
+      load.rate(0);
+      await mesh.until(`what was asked while ${phase} is answered`, async () => {
+        const report = await load.report();
+        reports.push(report);
+        return report.open === 0 ? true : undefined;
+      });
+    }
     reports.push(await load.report(String(phases.length + 1)));
     const { queued } = await ask(upstream);
     const failed = reports.reduce((sum, report) => sum + failures(report), 0);
@@ -88,13 +99,17 @@ export async function runStorm(mesh: Mesh, name: string, options: StormOptions):
     phases.push({ name: phase, asked: asked(), failed, p99Ms, queued, seconds });
     onProgress(`${name}, ${phase}: ${asked()} asked, ${failed} failed, ${queued} queued`);
   };
+  /** Returns when it is in force: what is written is read in order. */
+  const fail = async (percent: number): Promise<void> => {
+    upstream.child.stdin?.write(`fail ${percent}\n`);
+    await ask(upstream);
+  };
   const [calm, failing, after] = requests;
-  load.rate(rate);
   await load.report("0");
   await during("calm", calm);
-  upstream.child.stdin?.write("fail 50\n");
+  await fail(50);
   await during("failing", failing);
-  upstream.child.stdin?.write("fail 0\n");
+  await fail(0);
   await during("after", after / 2);
   await during("at the end", after / 2);
   load.rate(0);
