@@ -42,7 +42,12 @@ describe("ProxySupervisor", () => {
       onFailed: (description: string) => assert.fail(description),
     };
     const command = { execPath: process.execPath, execArgs: [], modulePath, args: [], env: {} };
-    supervisor = new ProxySupervisor(command, "/nowhere", { clock: new PatientClock({ graceTimes: 30 }), events }, { workers });
+    supervisor = new ProxySupervisor(
+      command,
+      "/nowhere",
+      { clock: new PatientClock({ graceTimes: 30 }), events },
+      { workers },
+    );
     supervisor.start();
     return ready(workers);
   }

@@ -30,7 +30,7 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
   }
 }
 
-describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120_000 }, () => {
+describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
   let hold: Timer;
   let etcd: EtcdProcess;
   let folder: string;
@@ -171,9 +171,10 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
     await until(async () => ((await info(right)).cutOffMs === 0 ? true : undefined));
     assert.equal((await right.send("PUT", `/v1/workloads/${web.workloadId}`, status)).status, 200);
     const { events } = (await right.send("GET", "/v1/events")).json<{ events: MeshEvent[] }>();
-    assert.deepEqual(
-      events.map(({ type }) => type).filter((type) => type.startsWith("ReplicaC") || type.startsWith("ReplicaB")),
-      ["ReplicaCutOff", "ReplicaBack"],
+    // A machine that stops this process for seconds cuts it off as well.
+    assert.match(
+      events.flatMap(({ type }) => (/^Replica(CutOff|Back)$/.test(type) ? [type] : [])).join(),
+      /^ReplicaCutOff,ReplicaBack(,ReplicaCutOff,ReplicaBack)*$/,
     );
     await until(async () =>
       (await right.send("GET", "/v1/resources")).headers["ripstop-consistency"] === "linearizable" ? true : undefined,

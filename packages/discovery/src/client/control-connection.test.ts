@@ -12,7 +12,7 @@ import { StoppedClock, TestAuthority } from "@ripstop/testkit";
 
 import { ControlConnection } from "./control-connection.ts";
 
-describe("the connection to the control plane", { timeout: 30_000 }, () => {
+describe("the connection to the control plane", () => {
   it("waits longer after each attempt in vain", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ripstop-connection-"));
     const server = createServer();
