@@ -93,6 +93,7 @@ describe("the stream endpoint", () => {
       responseNonce: "",
       errorDetail: undefined,
       stateChecksum: undefined,
+      seenRevision: 0,
     }).finish();
   }
 

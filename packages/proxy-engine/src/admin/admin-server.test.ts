@@ -64,7 +64,10 @@ describe("the admin socket", () => {
         send(path, "POST", "/profile/heap?seconds=1"),
       ]);
       // Whichever comes first is taken.
-      assert.deepEqual(both.map(({ status }) => status).sort(), [200, 409]);
+      assert.deepEqual(
+        both.map(({ status }) => status).toSorted((a, b) => a - b),
+        [200, 409],
+      );
       assert.match(both.find(({ status }) => status === 409)?.body ?? "", /already/);
       const cpu = await send(path, "POST", "/profile/cpu?seconds=1");
       assert.equal(cpu.status, 200);
