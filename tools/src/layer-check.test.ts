@@ -74,6 +74,7 @@ describe("checkLayers", () => {
     for (const path of [
       "packages/net/src/a.test.ts",
       "packages/net/src/conn.suite.ts",
+      "packages/net/src/peer.fixture.ts",
       "packages/http1/src/a.fuzz.ts",
       "test/src/mesh.ts",
     ]) {

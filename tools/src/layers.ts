@@ -38,7 +38,7 @@ export const ENGINE_LAYER = 4;
 /** Applications, tools and end-to-end tests stand on everything. */
 export const TOP_LAYER = 5;
 
-/** Imported only by *.test.ts, *.suite.ts, *.fuzz.ts, testing/ and end-to-end tests. */
+/** Imported only by *.test.ts, *.suite.ts, *.fixture.ts, *.fuzz.ts, testing/ and end-to-end tests. */
 export const testPackages: ReadonlySet<string> = new Set(["testkit"]);
 
 /** Entries that only one side loads; a proxy never carries control-plane code. */

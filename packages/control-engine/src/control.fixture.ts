@@ -173,7 +173,7 @@ export function resourceWhen<T>(
 async function open(home: string, options: Partial<ControlOptions>): Promise<Control> {
   const started = await startControl({
     home,
-    clock: systemClock,
+    clock: new PatientClock(),
     version: "0.0.0-test",
     metrics: createMetricRegistry(),
     ...options,

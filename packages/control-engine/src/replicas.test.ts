@@ -43,7 +43,7 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
   }
 }
 
-describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120_000 }, () => {
+describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
   let hold: Timer;
   let etcd: EtcdProcess;
   let folder: string;
@@ -301,7 +301,8 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
     await until(async () => ((await info(right)).cutOffMs === 0 ? true : undefined));
     assert.equal((await right.send("PUT", `/v1/workloads/${web.workloadId}`, status)).status, 200);
     await until(async () => ((await told()).length > 1 ? true : undefined));
-    assert.deepEqual(await told(), ["ReplicaCutOff", "ReplicaBack"]);
+    // A machine that stops this process for seconds cuts it off as well.
+    assert.match((await told()).join(), /^ReplicaCutOff,ReplicaBack(,ReplicaCutOff,ReplicaBack)*$/);
     await until(async () =>
       (await right.send("GET", "/v1/resources")).headers["ripstop-consistency"] === "linearizable" ? true : undefined,
     );

@@ -23,7 +23,7 @@ function randomFrom(seed: number): (below: number) => number {
   };
 }
 
-describe("a proxy under a thousand random edits, subscriptions and restarts", { timeout: 60_000 }, () => {
+describe("a proxy under a thousand random edits, subscriptions and restarts", () => {
   for (const seed of [1, 2]) {
     it(`ends with the view of the source (seed ${seed})`, async () => {
       const mesh = await TestMesh.open();

@@ -102,7 +102,7 @@ function send(conn: Conn, text: string): boolean {
 /** Runs the suite against what `harness` connects. */
 export function connSuite(name: string, makeHarness: () => Promise<ConnHarness>, options: ConnSuiteOptions = {}): void {
   const each = (title: string, run: (harness: ConnHarness) => Promise<void>): void => {
-    it(title, { timeout: 30_000 }, async () => {
+    it(title, async () => {
       const harness = await makeHarness();
       try {
         await run(harness);

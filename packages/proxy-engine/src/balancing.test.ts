@@ -20,6 +20,7 @@ import {
   http2App,
   http2Client,
   httpApp,
+  passTime,
   tcpApp,
   type Answer,
   type Started,
@@ -366,14 +367,6 @@ describe("active health checks", () => {
     check: { $case: "http", value: { path: "/healthz", host: "", minStatus: 200, maxStatus: 299 } },
   };
 
-  /** Lets time pass in steps until `condition` holds; what was asked meanwhile is answered in real time. */
-  async function passUntil(clock: StoppedClock, condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      clock.advance(100);
-      for (let turn = 0; turn < 50 && !condition(); turn++) await new Promise((resolve) => setImmediate(resolve));
-    }
-  }
-
   it("take an instance out that fails them, and back when it passes", () => {
     const clock = new StoppedClock();
     let status = 200;
@@ -388,13 +381,13 @@ describe("active health checks", () => {
       await ask();
       const endpoints = (): readonly { readonly checkedHealthy: boolean }[] =>
         [...web.proxy.workloads.values()][0]?.hosts.clusters.get("shop/catalog")?.endpoints.all ?? [];
-      await passUntil(clock, () => checks >= 4);
+      await passTime(clock, () => checks >= 4);
       assert.deepEqual(new Set(await bodies(4, ask)), new Set(["0", "1"]));
       status = 500;
-      await passUntil(clock, () => endpoints()[0]?.checkedHealthy === false);
+      await passTime(clock, () => endpoints()[0]?.checkedHealthy === false);
       assert.deepEqual(new Set(await bodies(4, ask)), new Set(["1"]));
       status = 200;
-      await passUntil(clock, () => endpoints()[0]?.checkedHealthy === true);
+      await passTime(clock, () => endpoints()[0]?.checkedHealthy === true);
       assert.deepEqual(new Set(await bodies(4, ask)), new Set(["0", "1"]));
     });
   });
@@ -432,13 +425,13 @@ describe("active health checks", () => {
       asked.length = 0;
       const endpoint = (): { readonly checkedHealthy: boolean } | undefined =>
         [...web.proxy.workloads.values()][0]?.hosts.clusters.get("shop/catalog")?.endpoints.all[0];
-      await passUntil(clock, () => endpoint()?.checkedHealthy === false);
+      await passTime(clock, () => endpoint()?.checkedHealthy === false);
       assert.equal(
         asked[0],
         `/grpc.health.v1.Health/Check 000000000e0a0c${Buffer.from("shop.Catalog").toString("hex")}`,
       );
       serving = 1;
-      await passUntil(clock, () => endpoint()?.checkedHealthy === true);
+      await passTime(clock, () => endpoint()?.checkedHealthy === true);
     } finally {
       await mesh.close();
       await app.close();
@@ -463,11 +456,11 @@ describe("active health checks", () => {
         loadBalancing: { healthCheck: { ...CHECK, check: { $case: "tcp", value: {} } } },
       });
       await web.becameReady;
-      await passUntil(clock, () => connections >= 2);
+      await passTime(clock, () => connections >= 2);
       await app.close();
       const endpoint = (): { readonly checkedHealthy: boolean } | undefined =>
         [...web.proxy.workloads.values()][0]?.hosts.clusters.get("shop/catalog")?.endpoints.all[0];
-      await passUntil(clock, () => endpoint()?.checkedHealthy === false);
+      await passTime(clock, () => endpoint()?.checkedHealthy === false);
     } finally {
       await mesh.close();
       await app.close().catch(() => undefined);

@@ -19,7 +19,9 @@ import {
   eventually,
   fetchVia,
   httpApp,
+  passTime,
   tcpApp,
+  TcpClient,
   type Answer,
   type Ask,
   type Started,
@@ -74,7 +76,7 @@ class Bench {
     return fetchVia(this.web.ports.httpProxy, `http://catalog${path}`, ask);
   }
 
-  /** Asks, and moves the clock on a little with each turn of the event loop until the answer is there. */
+  /** Asks, and lets time pass until the answer is there. */
   async whileClockGoes(path: string = "/", ask: Ask = {}): Promise<Answer> {
     let answer: Answer | undefined;
     let failed: unknown;
@@ -82,10 +84,7 @@ class Bench {
       (got) => (answer = got),
       (error: unknown) => (failed = error),
     );
-    await eventually(() => {
-      this.clock.advance(2);
-      return answer !== undefined || failed !== undefined;
-    });
+    await passTime(this.clock, () => answer !== undefined || failed !== undefined);
     if (answer === undefined) throw failed;
     return answer;
   }
@@ -160,27 +159,35 @@ describe("time-outs", () => {
     Bench.with(async (bench) => {
       const half: Handle = (_request, response) => void response.write("half");
       await bench.serve([half], { timeouts: { ...NO_TIMEOUTS, responseHeaderMs: 100, bodyMs: 2_000 } });
-      await assert.rejects(bench.whileClockGoes());
+      const client = new TcpClient(bench.web.ports.httpProxy);
+      client.write("GET http://catalog/ HTTP/1.1\r\nhost: catalog\r\n\r\n");
+      await client.until("half");
+      bench.clock.advance(1_000);
+      await passTime(bench.clock, () => client.ended || client.closed);
+      assert.doesNotMatch(client.received, /\r\n0\r\n\r\n$/);
+      client.socket.destroy();
       assert.equal(bench.counter(metricNames.TIMEOUTS, { timeout: "body_timed_out" }), 1);
       assert.equal(bench.counter(metricNames.TIMEOUTS, { timeout: "response_header_timed_out" }), 0);
     }));
 
   it("of an idle stream leaves one alone in which bytes pass", () =>
     Bench.with(async (bench) => {
-      const slow: Handle = (_request, response) => {
-        let left = 20;
-        const step = (): void => {
-          if (--left === 0) response.end("z");
-          else {
-            response.write("x");
-            bench.clock.advance(90);
-            setImmediate(step);
-          }
-        };
-        step();
-      };
-      await bench.serve([slow], { timeouts: { ...NO_TIMEOUTS, streamIdleMs: 600 } });
-      assert.equal((await bench.get()).body.length, 20);
+      let stream: ServerResponse | undefined;
+      await bench.serve([(_request, response) => void (stream = response)], {
+        timeouts: { ...NO_TIMEOUTS, streamIdleMs: 600 },
+      });
+      const client = new TcpClient(bench.web.ports.httpProxy);
+      client.write("GET http://catalog/ HTTP/1.1\r\nhost: catalog\r\nconnection: close\r\n\r\n");
+      await eventually(() => stream !== undefined);
+      for (let count = 0; count < 20; count++) {
+        bench.clock.advance(90);
+        stream?.write(`byte ${count};`);
+        await client.until(`byte ${count};`);
+      }
+      stream?.end();
+      await client.untilEnd();
+      assert.match(client.received, /byte 19;\r\n0\r\n\r\n$/);
+      client.socket.destroy();
     }));
 
   it("of one try leads to another try within the time of the whole request", () =>
@@ -254,10 +261,10 @@ describe("retries by policy", () => {
       assert.ok(bench.clock.monotonicMs() - startMs >= 2_000);
       soon.count = 0;
       bench.settings({ retries: retries({ maxRetryAfterMs: 1_999 }) });
-      assert.equal((await bench.whileClockGoes()).status, 503);
+      assert.equal((await bench.get()).status, 503);
       soon.count = 0;
       bench.settings({ requestTimeoutMs: 1_000, retries: retries({ maxRetryAfterMs: 5_000 }) });
-      assert.equal((await bench.whileClockGoes()).status, 503);
+      assert.equal((await bench.get()).status, 503);
     }));
 
   it("add no more than the budget to the load", () =>
@@ -286,7 +293,9 @@ describe("hedging", () => {
       for (let count = 0; count < 12; count++) assert.equal((await bench.whileClockGoes()).body, "quick");
       assert.ok(asked > 0);
       await eventually(() => reset === asked);
-      assert.equal(bench.counter(metricNames.HEDGES, {}), asked);
+      // A quick answer that is late is hedged too, and may come before the hedge is sent.
+      const hedges = bench.counter(metricNames.HEDGES, {});
+      assert.ok(hedges >= asked && hedges <= 12, `${hedges} hedges, ${asked} stuck`);
       const cluster = bench.web.proxy.workloads.get("shop/web-1")?.hosts.clusters.get("shop/catalog");
       assert.ok(cluster?.endpoints.all.every(({ inflight }) => inflight === 0));
     }));

@@ -76,7 +76,7 @@ describe("the roots of a mesh", () => {
 
   /** Beats until the rotation is where it should be; bounded, with the reason when it is not. */
   async function until(phase: string, members: readonly Member[]): Promise<RotationStatus> {
-    for (let beat = 0; beat < 400; beat++) {
+    for (let beat = 0; beat < 20_000; beat++) {
       await Promise.all(members.map((member) => member.beat()));
       const now = await status();
       if (now.phase === phase) return now;

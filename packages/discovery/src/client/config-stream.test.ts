@@ -12,7 +12,7 @@ import { ConfigStream } from "./config-stream.ts";
 import type { ControlSession } from "./control-session.ts";
 import { plainSession } from "./control-session.suite.ts";
 
-describe("the client's config stream", { timeout: 10_000 }, () => {
+describe("the client's config stream", () => {
   let changes: Changes;
   let server: Http2Server;
   let session: ControlSession;

@@ -8,7 +8,7 @@ import { StoppedClock } from "@ripstop/testkit";
 
 import { TestMesh, View } from "../stream-fixture.suite.ts";
 
-describe("the telemetry channel", { timeout: 30_000 }, () => {
+describe("the telemetry channel", () => {
   it("keeps the newest 32 reports while the control plane is away, counts the rest, and sends what it kept", async () => {
     const mesh = await TestMesh.open();
     try {

@@ -19,7 +19,7 @@ import { RequestBudget } from "./request-budget.ts";
 const ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const TELEMETRY = "/ripstop.telemetry.v1.TelemetryService/Report";
 
-describe("the stream endpoint", { timeout: 30_000 }, () => {
+describe("the stream endpoint", () => {
   let mesh: TestMesh;
   let server: DiscoveryServer;
   const sessions: ControlSession[] = [];

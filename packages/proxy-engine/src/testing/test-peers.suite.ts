@@ -21,6 +21,8 @@ import {
   type Server as TcpServer,
   type Socket,
 } from "node:net";
+import { systemClock } from "@ripstop/core";
+import type { StoppedClock } from "@ripstop/testkit";
 
 /** Something that a test started and must end. */
 export interface Started {
@@ -219,6 +221,25 @@ export class TcpClient {
       });
     }
   }
+}
+
+/** What a clock moves on in one turn of the event loop, and how much faster than the real one it goes at most. */
+const MS_A_TURN = 2;
+const TIMES_REAL = 10;
+
+/**
+ * Lets time pass on `clock` until `condition` holds: with the turns of the event loop, so that a process that does not
+ * run loses none, and not much faster than real time, so that bytes which the kernel delivers late still come before
+ * a limit that they must not reach.
+ */
+export async function passTime(clock: StoppedClock, condition: () => boolean): Promise<void> {
+  let seenMs = systemClock.monotonicMs();
+  await eventually(() => {
+    const nowMs = systemClock.monotonicMs();
+    clock.advance(Math.min(MS_A_TURN, (nowMs - seenMs) * TIMES_REAL));
+    seenMs = nowMs;
+    return condition();
+  });
 }
 
 /** Waits until `condition` holds, turn by turn of the event loop. */

@@ -145,7 +145,12 @@ class Client {
     this.#transcript = Buffer.concat([this.#transcript, message]);
     if (type === 2) this.#onServerHello(message);
     if (type === 13) this.#context = Buffer.from(message.subarray(5, 5 + (message[4] ?? 0)));
-    if (type === 20) this.#answer();
+    if (type === 20) {
+      // In one piece, as real clients send it: what OpenSSL says of a certificate depends on what it reads with it.
+      this.#socket.cork();
+      this.#answer();
+      this.#socket.uncork();
+    }
   }
 
   #onServerHello(message: Buffer): void {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, it } from "node:test";
 
-import { holdProcess, systemClock, type Timer } from "@ripstop/core";
+import { holdProcess, type Timer } from "@ripstop/core";
+import { PatientClock } from "@ripstop/testkit";
 
 import { pet } from "../pet.fixture.ts";
 import type { Replication, Store } from "../store.ts";
@@ -38,7 +39,7 @@ describe("replicas on etcd", { skip: needsEtcd() }, () => {
   });
 
   async function open(prefix: string, id: string): Promise<{ readonly store: Store; readonly replica: Replication }> {
-    const settings = { endpoints: [etcd.endpoint], prefix, clock: systemClock };
+    const settings = { endpoints: [etcd.endpoint], prefix, clock: new PatientClock() };
     const store = await openEtcdStore({ ...settings, homeId: "mesh", replicaId: id });
     const { replication } = store;
     assert.ok(replication);
