@@ -215,6 +215,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   readonly conn: Conn;
   readonly http2: Http2Connection;
   readonly tlsVersion: string;
+  /** Says something only while no stream is open: set when the last one ends. */
   lastUsedMs: number;
   readonly openedMs: number;
   /** A newer connection is wanted from then on. */
@@ -274,7 +275,6 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
       this.closeWhenIdle();
       return false;
     }
-    this.lastUsedMs = this.#pool.options.clock.monotonicMs();
     waiter.onStream(stream, this, this.#served++ > 0);
     return true;
   }
