@@ -12,7 +12,7 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import type { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
-import { applyInboundDuties } from "../5-filter/request-duties.ts";
+import { applyInboundDuties, claimedService } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
 import {
   applicationUnreachable,
@@ -80,6 +80,8 @@ export class InboundExchange extends HttpExchange implements ExchangeFacts {
   /** Routes are the caller's side's matter. */
   readonly route = "";
   #isGrpc = false;
+  /** The service port that the caller named is one of HTTP/2. */
+  #declaredHttp2 = false;
   #sourceService = "";
   /** Runs while a request that names a deadline is under way. */
   #deadline: WheelTimer | undefined = undefined;
@@ -107,7 +109,8 @@ export class InboundExchange extends HttpExchange implements ExchangeFacts {
     this.#isGrpc = isGrpc(request);
     this.#workload.exchanges.add(this);
     const target = canonicalTarget(request.path);
-    this.#sourceService = applyInboundDuties(request, this.#peer, this.engine.ids);
+    this.#sourceService = claimedService(request.headers, this.#peer);
+    this.#declaredHttp2 = applyInboundDuties(request, this.#peer, this.engine.ids);
     if (this.engine.live.exchanges > MAX_EXCHANGES) {
       this.refuse(refusal(tooManyExchanges, `${MAX_EXCHANGES} requests are under way`));
       return;
@@ -274,6 +277,7 @@ export class InboundExchange extends HttpExchange implements ExchangeFacts {
     const http2 =
       port.protocol === Protocol.HTTP2 ||
       port.protocol === Protocol.GRPC ||
+      (this.#declaredHttp2 && port.protocol === Protocol.UNSPECIFIED) ||
       (this.#isGrpc && port.protocol !== Protocol.HTTP1);
     const pool = this.#workload.applicationPool(port, http2, this.#peer);
     pool.acquire(this.startAttempt(pool));

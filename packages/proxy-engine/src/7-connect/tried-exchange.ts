@@ -5,7 +5,7 @@ import { StreamErrorCode, type HeaderList, type ResponseHead } from "@ripstop/ht
 import { Protocol } from "@ripstop/model";
 import { closeCause, WheelTimer } from "@ripstop/net";
 import { metricNames } from "@ripstop/telemetry";
-import { removeOutboundFields } from "../5-filter/request-duties.ts";
+import { declareHttp2, removeOutboundFields, undeclareHttp2 } from "../5-filter/request-duties.ts";
 import type { Affinity } from "../6-balance/affinity.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import { RETRY_ON } from "../6-balance/resilience-settings.ts";
@@ -101,6 +101,7 @@ export abstract class TriedExchange extends TimedExchange {
       return;
     }
     if (!endpoint.mesh) removeOutboundFields(this.request);
+    if (this.protocol === Protocol.HTTP2 || this.protocol === Protocol.GRPC) this.#sayHttp2(endpoint.mesh);
     this.endpoint = endpoint;
     endpoint.inflight++;
     this.#charged = true;
@@ -113,6 +114,14 @@ export abstract class TriedExchange extends TimedExchange {
       return;
     }
     this.connect(pool);
+  }
+
+  /** A peer's proxy may not know what the service's port is declared as. A gRPC call says so itself. */
+  #sayHttp2(isMesh: boolean): void {
+    if (this.isGrpc) return;
+    if (isMesh) declareHttp2(this.request);
+    // Only a try before this one can have said it.
+    else if (this.#tries !== undefined) undeclareHttp2(this.request);
   }
 
   #refuseUnbalanced(cluster: Cluster, picked: UpstreamEndpoint | undefined): void {
