@@ -170,6 +170,14 @@ describe("time-outs", () => {
       assert.equal(bench.counter(metricNames.TIMEOUTS, { timeout: "response_header_timed_out" }), 0);
     }));
 
+  it("of the body alone cuts an answer that has begun", () =>
+    Bench.with(async (bench) => {
+      const half: Handle = (_request, response) => void response.write("half");
+      await bench.serve([half], { timeouts: { ...NO_TIMEOUTS, bodyMs: 2_000 } });
+      await assert.rejects(bench.whileClockGoes());
+      assert.equal(bench.counter(metricNames.TIMEOUTS, { timeout: "body_timed_out" }), 1);
+    }));
+
   it("of an idle stream leaves one alone in which bytes pass", () =>
     Bench.with(async (bench) => {
       let stream: ServerResponse | undefined;

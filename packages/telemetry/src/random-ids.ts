@@ -7,6 +7,11 @@ const HEX_BYTES = 8_192;
 const REQUEST_IDS = 256;
 const ID_BYTES = 16;
 const ID_CHARS = 36;
+/** A traceparent that starts a trace: 00-TRACE-SPAN-00. */
+const TRACES = 128;
+const TRACE_BYTES = 24;
+const TRACE_ID_BYTES = 16;
+const TRACE_CHARS = 55;
 const DASH = 0x2d;
 const ZERO = 0x30;
 /** Digits as character codes. */
@@ -18,6 +23,8 @@ export class RandomIds {
   #nextHex = 0;
   #requestIds = "";
   #nextRequestId = 0;
+  #traces = "";
+  #nextTrace = 0;
 
   /** `count` (≤ 64) random bytes as lower-case hex, never all zero. */
   hex(count: number): string {
@@ -44,6 +51,17 @@ export class RandomIds {
     this.#nextRequestId = at + ID_CHARS;
     return this.#requestIds.substring(at, at + ID_CHARS);
   }
+
+  /** A traceparent of version 00 that starts a trace: neither id is all zero, no flag is set. */
+  newTraceparent(): string {
+    let at = this.#nextTrace;
+    if (at >= this.#traces.length) {
+      this.#traces = makeTraces();
+      at = 0;
+    }
+    this.#nextTrace = at + TRACE_CHARS;
+    return this.#traces.substring(at, at + TRACE_CHARS);
+  }
 }
 
 function isZero(text: string): boolean {
@@ -69,5 +87,41 @@ function writeRequestIds(text: Buffer, random: Buffer): void {
     if (place === 4 || place === 6 || place === 8 || place === 10) text[to++] = DASH;
     text[to++] = DIGITS[byte >> 4] ?? 0;
     text[to++] = DIGITS[byte & 15] ?? 0;
+  }
+}
+
+function makeTraces(): string {
+  const random = randomFillSync(Buffer.allocUnsafe(TRACES * TRACE_BYTES));
+  const text = Buffer.allocUnsafe(TRACES * TRACE_CHARS);
+  writeTraces(text, random);
+  return text.latin1Slice(0, text.length);
+}
+
+/** On its own for the reason of `writeRequestIds`. */
+function writeTraces(text: Buffer, random: Buffer): void {
+  let to = 0;
+  let some = 0;
+  for (let from = 0; from < random.length; from++) {
+    const place = from % TRACE_BYTES;
+    let byte = random[from] ?? 0;
+    if (place === 0) {
+      text[to++] = ZERO;
+      text[to++] = ZERO;
+      text[to++] = DASH;
+      some = 0;
+    } else if (place === TRACE_ID_BYTES) {
+      text[to++] = DASH;
+      some = 0;
+    }
+    some |= byte;
+    // The last byte of an id makes up for one that would be all zero.
+    if ((place === TRACE_ID_BYTES - 1 || place === TRACE_BYTES - 1) && some === 0) byte = 1;
+    text[to++] = DIGITS[byte >> 4] ?? 0;
+    text[to++] = DIGITS[byte & 15] ?? 0;
+    if (place === TRACE_BYTES - 1) {
+      text[to++] = DASH;
+      text[to++] = ZERO;
+      text[to++] = ZERO;
+    }
   }
 }

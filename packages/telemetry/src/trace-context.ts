@@ -41,7 +41,7 @@ export function formatTraceparent(context: TraceContext): string {
 
 /** The header for the next hop straight from the caller's: the same trace, a new span id; or a new trace. No object is made. */
 export function nextTraceparent(traceparent: string | undefined, ids: RandomIds): string {
-  if (traceparent === undefined || !isTraceparent(traceparent)) return `00-${ids.hex(16)}-${ids.hex(8)}-00`;
+  if (traceparent === undefined || !isTraceparent(traceparent)) return ids.newTraceparent();
   const sampled = (hexDigit(traceparent.charCodeAt(54)) & 1) === 1;
   return `00-${traceparent.slice(3, 35)}-${ids.hex(8)}-${sampled ? "01" : "00"}`;
 }

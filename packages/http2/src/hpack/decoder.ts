@@ -3,6 +3,7 @@
 
 import { classifyName, classifyValue, FieldFlag, fieldKindOf } from "../field-kind.ts";
 import { huffmanDecode, huffmanDecodedBound } from "./huffman.ts";
+import { RepeatedValues } from "./repeated-values.ts";
 import { STATIC_COUNT, STATIC_FLAGS, STATIC_KINDS, STATIC_NAMES, STATIC_VALUES } from "./static-table.ts";
 
 /** Receives the fields of a header block in order. */
@@ -13,6 +14,9 @@ export interface FieldSink {
 
 /** Each entry counts its name, its value and this many bytes (RFC 7541 §4.1). */
 export const ENTRY_OVERHEAD = 32;
+
+/** Prefix of the name's index in literals that do not go into the table (RFC 7541 §6.2.2, §6.2.3). */
+const NOT_INDEXED = 0x0f;
 
 const KIND_BITS = 4;
 const KIND_MASK = 15;
@@ -47,6 +51,8 @@ export class HpackDecoder {
   #allowedBytes: number;
   /** The limit was lowered below the size in use: the next block must say so first (RFC 7541 §4.2). */
   #mustUpdate = false;
+  /** Made with the first value that it may keep. */
+  #repeated: RepeatedValues | undefined = undefined;
 
   // Cursor and results of the readers below.
   #at = 0;
@@ -103,7 +109,7 @@ export class HpackDecoder {
         this.#mustUpdate = false;
       } else {
         const never = (first & 0x10) !== 0 ? FieldFlag.NEVER_INDEXED : 0;
-        if (!this.#readLiteral(buf, first & 0x0f, 0x0f)) return false;
+        if (!this.#readLiteral(buf, first & NOT_INDEXED, NOT_INDEXED)) return false;
         sink.onField(this.#name, this.#text, this.#textKind, this.#nameFlags | this.#textFlags | never);
         fields++;
       }
@@ -156,7 +162,7 @@ export class HpackDecoder {
     } else {
       return this.#fail(index < 0 ? "an integer is cut off or too large" : "an index beyond the table");
     }
-    if (!this.#readValue(buf)) return false;
+    if (!(max === NOT_INDEXED ? this.#readRepeated(buf) : this.#readValue(buf))) return false;
     this.#textKind = kind;
     return true;
   }
@@ -191,26 +197,67 @@ export class HpackDecoder {
 
   #readValue(buf: Buffer): boolean {
     if (!this.#readString(buf)) return false;
+    this.#takeValue();
+    return true;
+  }
+
+  /** As `#readValue`, for a value that is not put into the table: one that came before is not decoded again. */
+  #readRepeated(buf: Buffer): boolean {
+    const length = this.#readLength(buf);
+    if (length < 0) return false;
+    const isKept = RepeatedValues.takes(length);
+    const literal = { start: this.#at, end: this.#at + length, coded: this.#coded };
+    const known = isKept ? this.#repeated?.find(buf, literal) : undefined;
+    if (known !== undefined) {
+      this.#at = literal.end;
+      this.#text = known.text;
+      this.#textFlags = known.flags;
+      return true;
+    }
+    if (!this.#decodeString(buf, length)) return false;
+    this.#takeValue();
+    if (isKept)
+      (this.#repeated ??= new RepeatedValues()).keep(buf, literal, { text: this.#text, flags: this.#textFlags });
+    return true;
+  }
+
+  #takeValue(): void {
     this.#textFlags = classifyValue(this.#source, this.#sourceStart, this.#sourceEnd);
     this.#text = this.#source.latin1Slice(this.#sourceStart, this.#sourceEnd);
-    return true;
   }
 
   #source: Buffer = scratch;
   #sourceStart = 0;
   #sourceEnd = 0;
+  #coded = false;
 
   /** Finds the bytes of a string literal, decoded, in #source[#sourceStart, #sourceEnd). */
   #readString(buf: Buffer): boolean {
-    if (this.#at >= this.#end) return this.#fail("a string is cut off");
+    const length = this.#readLength(buf);
+    return length >= 0 && this.#decodeString(buf, length);
+  }
+
+  /** The length of the string literal that follows, all of which is there; whether it is Huffman-coded is in #coded. -1 on failure. */
+  #readLength(buf: Buffer): number {
+    if (this.#at >= this.#end) return this.#failLength("a string is cut off");
     const first = buf[this.#at++] ?? 0;
     const length = (first & 0x7f) === 0x7f ? this.#readInteger(buf, 0x7f) : first & 0x7f;
-    if (length < 0) return this.#fail("an integer is cut off or too large");
+    if (length < 0) return this.#failLength("an integer is cut off or too large");
+    if (this.#at + length > this.#end) return this.#failLength("a string is cut off");
+    this.#coded = (first & 0x80) !== 0;
+    return length;
+  }
+
+  #failLength(problem: string): number {
+    this.problem = problem;
+    return -1;
+  }
+
+  #decodeString(buf: Buffer, length: number): boolean {
     const start = this.#at;
     const end = start + length;
-    if (end > this.#end) return this.#fail("a string is cut off");
     this.#at = end;
-    if ((first & 0x80) === 0) {
+    if (!this.#coded) {
       this.#source = buf;
       this.#sourceStart = start;
       this.#sourceEnd = end;

@@ -3,7 +3,7 @@
 import type { HeaderList, RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { Conn } from "@ripstop/net";
 import type { HostPort } from "../2-identify/authority.ts";
-import { declaredTarget, type DeclaredTarget } from "../7-connect/exchange-start.ts";
+import { declaredTarget, type ExchangeOrigin } from "../7-connect/exchange-start.ts";
 import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
 import type { OutboundContext } from "./outbound-context.ts";
@@ -30,28 +30,24 @@ function tellClient(headers: HeaderList, address: string): void {
 
 /** Takes requests that all go to one host and port, or, without `declared`, to the host that each of them names. */
 export class OutboundAcceptor implements RequestAcceptor {
-  readonly #context: OutboundContext;
+  readonly #origin: ExchangeOrigin;
   /** "" for the application beside the proxy. */
   readonly #clientAddress: string;
-  /** Of the connection. */
-  readonly #address: string;
-  readonly #declared: DeclaredTarget | undefined;
 
   /** `client` is where the requests come from. */
   constructor(context: OutboundContext, declared: HostPort | undefined, client: Conn) {
-    this.#context = context;
-    this.#address = client.remoteAddress;
     this.#clientAddress = client.proxied === true ? client.remoteAddress : "";
-    this.#declared = declared === undefined ? undefined : declaredTarget(declared);
+    this.#origin = {
+      context,
+      declared: declared === undefined ? undefined : declaredTarget(declared),
+      clientAddress: client.remoteAddress,
+      edge: undefined,
+    };
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
     if (this.#clientAddress !== "") tellClient(head.headers, this.#clientAddress);
-    const exchange = new OutboundExchange(this.#context, stream, head, {
-      end,
-      declared: this.#declared,
-      clientAddress: this.#address,
-    });
+    const exchange = new OutboundExchange(this.#origin, stream, head, end);
     exchange.start();
     return exchange;
   }

@@ -1,8 +1,6 @@
 // One try of an exchange at one endpoint.
 
-import type { GradientLimiter } from "@ripstop/balance";
 import type { ClientStream, HeaderList, ResponseHead } from "@ripstop/http";
-import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts";
 
 /** Who hears what becomes of an attempt. */
@@ -108,11 +106,4 @@ export class Attempt implements StreamWaiter {
     this.over = true;
     this.#owner?.attemptReset(this, code, cause);
   }
-}
-
-/** A second try beside the first one, and what it was counted in by. */
-export interface Hedge {
-  readonly attempt: Attempt;
-  readonly endpoint: UpstreamEndpoint;
-  readonly limiter: GradientLimiter | undefined;
 }

@@ -2,19 +2,20 @@
 
 import type { RequestHead } from "@ripstop/http";
 import type { CompiledRule, RouteRequest } from "@ripstop/routing";
+import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { Refusal } from "./local-reply.ts";
 
-/** How an exchange begins. */
-export interface ExchangeStart {
-  /** The request has no body. */
-  readonly end: boolean;
+/** Where the requests of one connection come from. One object a connection: an exchange has only a reference. */
+export interface ExchangeOrigin {
+  readonly context: OutboundContext;
+  /** The declared upstream that the connection was made to; undefined for the HTTP proxy. */
   readonly declared: DeclaredTarget | undefined;
   /** Address of the client, as its connection shows it. */
   readonly clientAddress: string;
-  /** Set for requests that came in by a gateway. */
-  readonly edge?: EdgeEntry;
+  /** The gateway that the requests come in by; undefined for those of the application. */
+  readonly edge: EdgeEntry | undefined;
 }
 
 /** Rules in force: those of a service's port, or of a gateway's listener. */

@@ -56,17 +56,17 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   protected nowMs: number;
   protected attempt: Attempt | undefined = undefined;
   /** The refusal that was sent; undefined when the service answered. */
-  protected refused: Refusal | undefined = undefined;
+  refused: Refusal | undefined = undefined;
   /** Status sent to the client; 0 before. */
-  protected status = 0;
-  protected grpcStatus = -1;
-  protected attempts = 0;
-  protected bytesSent = 0;
-  protected bytesReceived = 0;
+  status = 0;
+  grpcStatus = -1;
+  attempts = 0;
+  bytesSent = 0;
+  bytesReceived = 0;
   /** The code a proxy further on answered with; "" when none did. */
-  protected upstreamError = "";
+  upstreamError = "";
   /** Why the exchange broke off after the response had begun; "" when it did not. */
-  protected brokenBy = "";
+  brokenBy = "";
   #requestEnded = false;
   #requestTrailers: HeaderList | undefined = undefined;
   /** Body bytes so far, while they may be needed (again). */
@@ -120,7 +120,8 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     return this.#finished;
   }
 
-  protected get clientGone(): boolean {
+  /** The client went away before the end. */
+  get clientGone(): boolean {
     return this.#clientGone;
   }
 

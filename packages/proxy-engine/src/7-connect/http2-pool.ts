@@ -216,6 +216,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   readonly conn: Conn;
   readonly http2: Http2Connection;
   readonly tlsVersion: string;
+  /** Says something only while no stream is open: set when the last one ends. */
   lastUsedMs: number;
   readonly openedMs: number;
   /** A newer connection is wanted from then on. */
@@ -275,7 +276,6 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
       this.closeWhenIdle();
       return false;
     }
-    this.lastUsedMs = this.#pool.options.clock.monotonicMs();
     waiter.onStream(stream, this, this.#served++ > 0);
     return true;
   }

@@ -26,7 +26,7 @@ import {
   tooManyExchanges,
   upstreamReset,
 } from "../errors.ts";
-import { recordExchange } from "../telemetry/record-exchange.ts";
+import { recordExchange, type ExchangeFacts } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
 import { DisturbedStream } from "./disturbed-stream.ts";
 import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
@@ -72,11 +72,13 @@ export function denialRefusal(denial: Denial): Refusal {
 }
 
 /** An inbound exchange. Make it, then call `start`. */
-export class InboundExchange extends HttpExchange {
+export class InboundExchange extends HttpExchange implements ExchangeFacts {
   readonly #workload: HostedWorkload;
   readonly #peer: InboundPeer;
   #port: InboundPort | undefined = undefined;
-  #retried = 0;
+  retries = 0;
+  /** Routes are the caller's side's matter. */
+  readonly route = "";
   #isGrpc = false;
   /** The service port that the caller named is one of HTTP/2. */
   #declaredHttp2 = false;
@@ -292,8 +294,8 @@ export class InboundExchange extends HttpExchange {
 
   protected override attemptFailed(attempt: Attempt, failure: AttemptFailure): void {
     const stale = attempt.reused && (failure.notSent || isIdempotent(this.request.method));
-    if (stale && this.replayable && this.#retried < 2 && this.#port !== undefined) {
-      this.#retried++;
+    if (stale && this.replayable && this.retries < 2 && this.#port !== undefined) {
+      this.retries++;
       this.dropAttempt(StreamErrorCode.CANCEL);
       this.#connect(this.#port);
       return;
@@ -324,29 +326,21 @@ export class InboundExchange extends HttpExchange {
     shedder.leave(this.#wasSlow ? nowMs - this.startedMs : this.#headMs, nowMs, this.#wasSlow);
   }
 
+  get workload(): string {
+    return this.#workload.id;
+  }
+
+  get tlsVersion(): string {
+    return this.#peer.tlsVersion;
+  }
+
   protected override record(): void {
     if (this.#deadline !== undefined) this.#forgetDeadline(this.#deadline);
     if (this.#shedder !== undefined) this.#leave(this.#shedder);
     if (this.#delay !== undefined) this.engine.wheel.cancel(this.#delay);
     this.#workload.exchanges.delete(this);
     const edge = this.#workload.inboundEdge(this.#peer, this.#sourceService, this.#isGrpc ? "grpc" : "http");
-    recordExchange(this.engine, edge, {
-      request: this.request,
-      status: this.status,
-      grpcStatus: this.grpcStatus,
-      startedMs: this.startedMs,
-      bytesSent: this.bytesSent,
-      bytesReceived: this.bytesReceived,
-      refused: this.refused,
-      upstreamError: this.upstreamError,
-      brokenBy: this.brokenBy,
-      clientGone: this.clientGone,
-      retries: this.#retried,
-      attempts: this.attempts,
-      route: "",
-      workload: this.#workload.id,
-      tlsVersion: this.#peer.tlsVersion,
-    });
+    recordExchange(this.engine, edge, this);
   }
 }
 

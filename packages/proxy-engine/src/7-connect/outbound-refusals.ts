@@ -3,6 +3,7 @@
 import type { Frontend } from "../4-route/frontend.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
+import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { httpsInClear, noHealthyEndpoint, noSuchSubset, proxyLoop, unknownServicePort } from "../errors.ts";
 import { refusal, type Refusal } from "./local-reply.ts";
 
@@ -23,6 +24,11 @@ export function noSuchPort({ service, cluster }: Frontend, wanted: number): Refu
   const ports = cluster.config?.ports.map(({ port }) => port).join(", ") ?? "";
   const has = ports === "" ? "it has none, or does not exist any more" : `it has ${ports}`;
   return refusal(unknownServicePort, `${service} has no port ${wanted || 80}: ${has}`);
+}
+
+/** The instance does not serve `servicePort`. */
+export function portNotOfInstance({ service }: Cluster, { id }: UpstreamEndpoint, servicePort: number): Refusal {
+  return refusal(unknownServicePort, `${id} does not serve port ${servicePort} of ${service}`);
 }
 
 /** Why a host that is no service of the mesh is not asked as one outside; undefined when it is. */

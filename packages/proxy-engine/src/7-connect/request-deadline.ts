@@ -13,6 +13,11 @@ const MAX_GRPC_MS = 99_999_999;
 /** No limit was given. */
 export const NO_LIMIT: number = Infinity;
 
+/** Whether the caller says anything of time; most do not. */
+export function namesTime(headers: HeaderList, isGrpc: boolean): boolean {
+  return headers.indexOf(TIMEOUT_HEADER, 0) >= 0 || (isGrpc && headers.indexOf(GRPC_TIMEOUT, 0) >= 0);
+}
+
 /** Milliseconds that the caller allows, 0 when it is too late, NO_LIMIT when it does not say or cannot be understood. */
 export function allowedMs(headers: HeaderList, isGrpc: boolean): number {
   const asked = isGrpc ? grpcTimeoutMs(headers.get(GRPC_TIMEOUT)) : 0;

@@ -11,7 +11,7 @@ import { RequestView } from "../5-filter/request-view.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import { denialRefusal } from "../7-connect/inbound-exchange.ts";
 import { refusal, type Refusal } from "../7-connect/local-reply.ts";
-import type { AskedFor, EdgeEntry, Rejudged, RouteRules } from "../7-connect/exchange-start.ts";
+import type { AskedFor, EdgeEntry, ExchangeOrigin, Rejudged, RouteRules } from "../7-connect/exchange-start.ts";
 import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { misdirected, noListener, noTunnels, policyNotInForce } from "../errors.ts";
 import { HEAD_TIMEOUT_MS } from "../settings.ts";
@@ -33,12 +33,14 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
   /** The listener that the server name chose, by name; undefined on plain connections. */
   readonly #chosen: string | undefined;
   readonly #peer: PeerInfo;
+  readonly #origin: ExchangeOrigin;
 
   constructor(context: GatewayContext, port: EdgePort, parts: { readonly conn: Conn; readonly chosen?: string }) {
     this.#context = context;
     this.#port = port;
     this.#chosen = parts.chosen;
     this.#peer = { identity: "", namespace: "", serviceAccount: "", address: parts.conn.remoteAddress };
+    this.#origin = { context, declared: undefined, clientAddress: this.#peer.address, edge: this };
   }
 
   get service(): string {
@@ -57,12 +59,7 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
     const { engine } = this.#context;
     if (head.method === "CONNECT" && head.protocol === "")
       return new RefusedRequest(engine, stream, head, refusal(noTunnels, noTunnels.title));
-    const exchange = new OutboundExchange(this.#context, stream, head, {
-      end,
-      declared: undefined,
-      clientAddress: this.#peer.address,
-      edge: this,
-    });
+    const exchange = new OutboundExchange(this.#origin, stream, head, end);
     exchange.start();
     return exchange;
   }
