@@ -20,15 +20,14 @@ import {
 } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { Table } from "../store/store.ts";
+import { TokenTable, type TokenRecord } from "../store/token-table.ts";
 import { describeWanted, type Attested, type Attestor, type Wanted } from "./attestor.ts";
 
 /** A token as it is kept, under the SHA-256 of its secret. */
-export interface JoinTokenRecord {
+export interface JoinTokenRecord extends TokenRecord {
   /** Public, to name it by. */
   readonly id: string;
   readonly wanted: Wanted;
-  readonly createdMs: number;
-  readonly expiresMs: number;
   /** 0: not used yet. */
   readonly usedMs: number;
   /** SHA-256 of the key (SPKI) that it was used with; "" before. */
@@ -46,34 +45,23 @@ export interface JoinTokensOptions {
 
 /** A join whose answer was lost may be repeated with the same key for so long. */
 const REPEAT_MS = 10 * 60_000;
-/** A token that was used or expired is remembered for so long, to say so. */
-const REMEMBER_MS = 7 * 24 * 3_600_000;
-const MAX_TOKENS = 10_000;
 
 /** The tokens of a mesh. */
 export class JoinTokens implements Attestor {
   readonly type = "token";
   readonly #options: JoinTokensOptions;
   /** By the hash of the secret. */
-  readonly #tokens = new Map<string, JoinTokenRecord>();
+  readonly #tokens: TokenTable<JoinTokenRecord>;
 
   constructor(options: JoinTokensOptions) {
     this.#options = options;
-    for (const [hash, record] of options.table.entries()) this.#tokens.set(hash, record);
-    options.table.watch((hash, record) => {
-      if (record === undefined) this.#tokens.delete(hash);
-      else this.#tokens.set(hash, record);
-    });
+    this.#tokens = new TokenTable(options.clock, options.table);
   }
 
   /** Makes a token; its text is not kept. */
   async create(request: JoinTokenRequest): Promise<Result<JoinTokenView & { readonly token: string }, Failure>> {
     const wanted = wantedOf(request);
     if (!wanted.ok) return wanted;
-    await this.#forgetOld();
-    if (this.#tokens.size >= MAX_TOKENS) {
-      return err({ kind: joinTokensFull, message: `${this.#tokens.size} are kept, which is the limit` });
-    }
     const nowMs = this.#options.clock.nowMs();
     const { text, secretSha256 } = createJoinToken(this.#options.roots());
     const record: JoinTokenRecord = {
@@ -84,23 +72,22 @@ export class JoinTokens implements Attestor {
       usedMs: 0,
       usedKeySha256: "",
     };
-    await this.#keep(secretSha256, record);
+    if (!(await this.#tokens.add(secretSha256, record))) {
+      return err({ kind: joinTokensFull, message: `${this.#tokens.size} are kept, which is the limit` });
+    }
     return ok({ ...this.#view(record), token: text });
   }
 
   /** The tokens, oldest first. */
   list(): readonly JoinTokenView[] {
-    return [...this.#tokens.values()]
-      .sort((a, b) => a.createdMs - b.createdMs || (a.id < b.id ? -1 : 1))
-      .map((record) => this.#view(record));
+    return this.#tokens.list().map(([, record]) => this.#view(record));
   }
 
   /** Removes a token by its id. */
   async revoke(id: string): Promise<Result<JoinTokenView, Failure>> {
-    for (const [hash, record] of this.#tokens) {
+    for (const [hash, record] of this.#tokens.list()) {
       if (record.id !== id) continue;
-      this.#tokens.delete(hash);
-      await this.#options.table.remove(hash);
+      await this.#tokens.remove(hash);
       return ok(this.#view(record));
     }
     return err({ kind: noSuchJoinToken, message: `no token has the id ${JSON.stringify(id.slice(0, 64))}` });
@@ -137,22 +124,10 @@ export class JoinTokens implements Attestor {
       });
     }
     // Of two joins at the same moment one is refused, on whichever control planes they are.
-    if (!(await this.#options.table.replace(hash, record, { ...record, usedMs: nowMs, usedKeySha256: keySha256 }))) {
+    if (!(await this.#tokens.replace(hash, record, { ...record, usedMs: nowMs, usedKeySha256: keySha256 }))) {
       return err({ kind: joinTokenUsed, message: `token ${record.id} was used or revoked at this very moment` });
     }
-    return ok({ method: `token ${record.id}`, release: () => this.#keep(hash, record) });
-  }
-
-  #keep(hash: string, record: JoinTokenRecord): Promise<void> {
-    this.#tokens.set(hash, record);
-    return this.#options.table.put(hash, record);
-  }
-
-  async #forgetOld(): Promise<void> {
-    const beforeMs = this.#options.clock.nowMs() - REMEMBER_MS;
-    const old = [...this.#tokens].filter(([, { expiresMs, usedMs }]) => Math.max(expiresMs, usedMs) < beforeMs);
-    for (const [hash] of old) this.#tokens.delete(hash);
-    await Promise.all(old.map(([hash]) => this.#options.table.remove(hash)));
+    return ok({ method: `token ${record.id}`, release: () => this.#tokens.put(hash, record) });
   }
 
   #view({ id, wanted, createdMs, expiresMs, usedMs }: JoinTokenRecord): JoinTokenView {

@@ -8,10 +8,11 @@ import type { AccessTokenRequest, AccessTokenView } from "@ripstop/model";
 import { accessTokensFull, badRequest, noSuchAccessToken } from "../../errors.ts";
 import type { Failure } from "../../failure.ts";
 import type { Table } from "../../store/store.ts";
+import { TokenTable, type TokenRecord } from "../../store/token-table.ts";
 import type { Grant } from "./api-caller.ts";
 
 /** A token as it is kept, under its id. */
-export interface AccessTokenRecord {
+export interface AccessTokenRecord extends TokenRecord {
   readonly name: string;
   readonly role: Grant["role"];
   /** Absent: the whole mesh. */
@@ -19,8 +20,6 @@ export interface AccessTokenRecord {
   /** SHA-256 of the secret, hex. The secret has 256 random bits: nothing is to be guessed. */
   readonly secretSha256: string;
   readonly createdBy: string;
-  readonly createdMs: number;
-  readonly expiresMs: number;
 }
 
 /** Settings of AccessTokens. */
@@ -29,26 +28,18 @@ export interface AccessTokensOptions {
   readonly table: Table<AccessTokenRecord>;
 }
 
-const MAX_TOKENS = 10_000;
-/** An expired token is remembered for so long, to be listed. */
-const REMEMBER_MS = 7 * 24 * 3_600_000;
 const FORM = /^ripstop_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$/;
 /** Compared with when there is no such token, so that both cases take the same time. */
 const NOTHING = Buffer.alloc(32);
 
 /** The tokens of a mesh. */
 export class AccessTokens {
-  readonly #options: AccessTokensOptions;
-  readonly #tokens = new Map<string, AccessTokenRecord>();
+  readonly #clock: Clock;
+  readonly #tokens: TokenTable<AccessTokenRecord>;
 
-  constructor(options: AccessTokensOptions) {
-    this.#options = options;
-    for (const [id, record] of options.table.entries()) this.#tokens.set(id, record);
-    // Another replica makes and revokes tokens too.
-    options.table.watch((id, record) => {
-      if (record === undefined) this.#tokens.delete(id);
-      else this.#tokens.set(id, record);
-    });
+  constructor({ clock, table }: AccessTokensOptions) {
+    this.#clock = clock;
+    this.#tokens = new TokenTable(clock, table);
   }
 
   /** Whether a text has the form of a token. */
@@ -65,11 +56,7 @@ export class AccessTokens {
     if (role === "admin" && namespaces !== undefined) {
       return err({ kind: badRequest, message: "an admin is one of the whole mesh: leave namespaces out" });
     }
-    await this.#forgetOld();
-    if (this.#tokens.size >= MAX_TOKENS) {
-      return err({ kind: accessTokensFull, message: `${this.#tokens.size} are kept, which is the limit` });
-    }
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#clock.nowMs();
     const [id, secret] = [randomBytes(6).toString("hex"), randomBytes(32).toString("base64url")];
     const record: AccessTokenRecord = {
       name,
@@ -80,16 +67,15 @@ export class AccessTokens {
       createdMs: nowMs,
       expiresMs: nowMs + ttlMs,
     };
-    await this.#options.table.put(id, record);
-    this.#tokens.set(id, record);
+    if (!(await this.#tokens.add(id, record))) {
+      return err({ kind: accessTokensFull, message: `${this.#tokens.size} are kept, which is the limit` });
+    }
     return ok({ ...this.#view(id, record), token: `ripstop_${id}_${secret}` });
   }
 
   /** The tokens, oldest first. */
   list(): readonly AccessTokenView[] {
-    return [...this.#tokens]
-      .sort(([a, one], [b, other]) => one.createdMs - other.createdMs || (a < b ? -1 : 1))
-      .map(([id, record]) => this.#view(id, record));
+    return this.#tokens.list().map(([id, record]) => this.#view(id, record));
   }
 
   /** Makes a token useless at once. */
@@ -98,8 +84,7 @@ export class AccessTokens {
     if (record === undefined) {
       return err({ kind: noSuchAccessToken, message: `no token has the id ${JSON.stringify(id.slice(0, 64))}` });
     }
-    this.#tokens.delete(id);
-    await this.#options.table.remove(id);
+    await this.#tokens.remove(id);
     return ok(this.#view(id, record));
   }
 
@@ -120,14 +105,7 @@ export class AccessTokens {
   }
 
   #isReady({ expiresMs }: AccessTokenRecord): boolean {
-    return this.#options.clock.nowMs() < expiresMs;
-  }
-
-  async #forgetOld(): Promise<void> {
-    const beforeMs = this.#options.clock.nowMs() - REMEMBER_MS;
-    const old = [...this.#tokens].filter(([, { expiresMs }]) => expiresMs < beforeMs).map(([id]) => id);
-    for (const id of old) this.#tokens.delete(id);
-    await Promise.all(old.map((id) => this.#options.table.remove(id)));
+    return this.#clock.nowMs() < expiresMs;
   }
 
   #view(id: string, record: AccessTokenRecord): AccessTokenView {
