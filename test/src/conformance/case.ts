@@ -54,6 +54,11 @@ export interface Expected {
   readonly host?: string;
   /** Protocol that the backend was spoken to. */
   readonly protocol?: string;
+  /** Server name of the TLS that the backend was spoken to in; null for none. */
+  readonly serverName?: string | null;
+  /** Names in the certificate that was shown to the backend. */
+  readonly clientNames?: string | RegExp;
+  readonly body?: RegExp;
   /** The connection must fail. */
   readonly failed?: true;
 }

@@ -274,7 +274,15 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.refuse(refusal(configNotReceived, `the config of ${backend.service} has not arrived`));
       return;
     }
-    this.#protocol = cluster.port(this.#servicePort)?.protocol ?? this.#protocol;
+    const declared = cluster.port(this.#servicePort);
+    if (declared !== undefined) {
+      this.#protocol = declared.protocol;
+      const problem = declared.backendTls === undefined ? "" : cluster.refusedTls(declared);
+      if (problem !== "") {
+        this.refuse(refusal(connectFailed, `${rule.source}: ${problem}`));
+        return;
+      }
+    }
     this.#send(cluster, backends);
   }
 
@@ -322,7 +330,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
   /** The time for the whole request: the route's, else the policy's; the caller's own when that is nearer. */
   #limitTime(cluster: Cluster): boolean {
     const { headers } = this.request;
-    this.#timeoutMs = this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
+    this.#timeoutMs = Math.max(0, this.#rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs);
     const inherited = inheritedMs(headers, this.#context.deadlines, this.startedMs);
     const allowed = Math.min(allowedMs(headers, this.#isGrpc), inherited);
     if (allowed < NO_LIMIT && (this.#timeoutMs === 0 || allowed < this.#timeoutMs)) {
@@ -373,8 +381,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       this.#refuseForLoad("concurrency", tooSlowForMore(cluster.service));
       return;
     }
-    const port = endpoint.targetPort(this.#servicePort);
-    if (port === 0) {
+    if (endpoint.targetPort(this.#servicePort) === 0) {
       endpoint.limiter?.cancel();
       this.refuse(
         refusal(unknownServicePort, `${endpoint.id} does not serve port ${this.#servicePort} of ${cluster.service}`),
@@ -387,7 +394,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     this.#endpointLimiter = endpoint.limiter;
     endpoint.inflight++;
     this.#endpointCharged = true;
-    const pool = endpoint.pool(port, this.#protocol, this.#isGrpc);
+    const pool = endpoint.pool(this.#servicePort, this.#protocol, this.#isGrpc);
     const { maxPending } = cluster.resilience;
     if (maxPending > 0 && pool.waiting >= maxPending) {
       this.#endpointDone();
@@ -767,8 +774,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const endpoint = cluster.endpoints.pick(this.nowMs, tried);
     // The same instance would be no quicker.
     if (endpoint === undefined || tried.includes(endpoint)) return;
-    const port = endpoint.targetPort(this.#servicePort);
-    if (port === 0 || endpoint.limiter?.tryEnter() === false) return;
+    if (endpoint.targetPort(this.#servicePort) === 0 || endpoint.limiter?.tryEnter() === false) return;
     if (!cluster.budget.tryTake(this.nowMs)) {
       endpoint.limiter?.cancel();
       return;
@@ -776,7 +782,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
     const { name, help } = metricNames.HEDGES;
     this.engine.metrics.counter(name, help, { service: cluster.service }).add(1);
     endpoint.inflight++;
-    const pool = endpoint.pool(port, this.#protocol, this.#isGrpc);
+    const pool = endpoint.pool(this.#servicePort, this.#protocol, this.#isGrpc);
     const second = new Attempt(this, pool, this.nowMs);
     this.attempts++;
     this.#hedge = { attempt: second, endpoint, limiter: endpoint.limiter };
