@@ -61,7 +61,7 @@ export const gateways: readonly Case[] = [
       {
         status: "GatewayClass conformance-class",
         conditions: ["Accepted=True/Accepted", "SupportedVersion=True/SupportedVersion"],
-        fields: { "supportedFeatures.0.name": "GRPCRoute" },
+        fields: { "supportedFeatures.0.name": "BackendTLSPolicy" },
       },
       {
         apply: [
