@@ -171,6 +171,25 @@ describe("a gateway", () => {
       assert.equal(got[name], undefined, name);
   });
 
+  it("lets no client say how important its requests are, unless the Gateway trusts them", async () => {
+    const service = await inMesh("catalog");
+    edge.route({ name: "shop/a", listeners: { web: [] }, http: [httpRule(service)] });
+    const ask = async (): Promise<readonly string[]> => {
+      const headers = {
+        "x-request-priority": "critical",
+        x_request_priority: "critical",
+        "x-request-id": "given",
+      };
+      const { headers: got } = seen(await get("a.com", "/", { headers }));
+      assert.equal(got["x-request-id"], "given");
+      return Object.keys(got).filter((name) => name.includes("priority"));
+    };
+    await edge.listen([listener("web", port)]);
+    assert.deepEqual(await ask(), []);
+    await edge.listen([listener("web", port)], { trustRequestPriority: true });
+    assert.deepEqual(await ask(), ["x-request-priority", "x_request_priority"]);
+  });
+
   it("takes the most specific listener, and no route of another", async () => {
     const [a, b, c] = [await outside("a"), await outside("b"), await outside("c")];
     edge.route({ name: "shop/a", listeners: { all: [] }, http: [httpRule(a)] });

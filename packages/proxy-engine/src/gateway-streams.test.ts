@@ -17,7 +17,15 @@ import {
   TestGateway,
 } from "./testing/test-gateway.suite.ts";
 import { meshEndpoint, plainEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
-import { eventually, fetchAt, TcpClient, tcpApp, type Answer, type Started } from "./testing/test-peers.suite.ts";
+import {
+  eventually,
+  fetchAt,
+  httpApp,
+  TcpClient,
+  tcpApp,
+  type Answer,
+  type Started,
+} from "./testing/test-peers.suite.ts";
 
 const { TCP, TLS_PASSTHROUGH, TLS_TERMINATE, HTTPS } = GatewayListener_Kind;
 
@@ -221,6 +229,8 @@ describe("connections through a gateway", () => {
       ...parts,
     });
 
+    const names = (value: string): Pick<BackendTls, "subjectAltNames"> => ({ subjectAltNames: [{ type: 0, value }] });
+
     beforeEach(async () => {
       shown = await ca.certificate("backend.com");
     });
@@ -290,6 +300,54 @@ describe("connections through a gateway", () => {
         await backend(tls({ subjectAltNames: [{ type, value }] }));
         assert.equal((await get()).status, 200, value);
       }
+    });
+
+    it("are spoken to by the policy of each port, though both lead to one port of the backend", async () => {
+      await backend(tls({}));
+      const [app] = started.slice(-1);
+      const target = app?.port ?? 0;
+      mesh.service("shop/secure", {
+        ports: [
+          { port: 8080, backendTls: tls({ hostname: "one.com", ...names("backend.com") }) },
+          { port: 8081, backendTls: tls({ hostname: "two.com", ...names("backend.com") }) },
+        ],
+        endpoints: [plainEndpoint(target, { 8080: target, 8081: target })],
+      });
+      edge.route({
+        name: "shop/a",
+        listeners: { web: [] },
+        http: [
+          httpRule("shop/secure", { path: { type: 0, value: "/two" }, port: 8081 }),
+          httpRule("shop/secure", { port: 8080 }),
+        ],
+      });
+      const ask = async (path: string): Promise<string> =>
+        (await fetchAt(port, path, { headers: { host: "a.com" } })).body;
+      assert.equal(await ask("/one"), "one.com a.com");
+      assert.equal(await ask("/two"), "two.com a.com");
+    });
+
+    it("in the mesh get nothing either while the policy cannot be kept", async () => {
+      const app = await httpApp((_request, response) => response.end("reached"));
+      started.push(app);
+      const catalog = await mesh.start({
+        id: "shop/catalog-1",
+        service: "shop/catalog",
+        ports: [{ port: 80, applicationPort: app.port }],
+      });
+      const serve = (policy?: BackendTls): void =>
+        mesh.service("shop/catalog", {
+          ports: [{ port: 8080, ...(policy === undefined ? {} : { backendTls: policy }) }],
+          endpoints: [meshEndpoint("shop/catalog-1", catalog, { 8080: 80 })],
+        });
+      serve();
+      edge.route({ name: "shop/a", listeners: { web: [] }, http: [httpRule("shop/catalog")] });
+      await edge.listen([listener("web", port)]);
+      assert.equal((await get()).body, "reached");
+      serve(tls({ invalid: "there is no valid CA" }));
+      assert.equal((await get()).status, 503);
+      serve(tls({}));
+      assert.equal((await get()).body, "reached");
     });
 
     it("show the gateway's own certificate", async () => {

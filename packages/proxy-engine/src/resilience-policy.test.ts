@@ -155,6 +155,18 @@ describe("time-outs", () => {
       assert.match((await bench.whileClockGoes()).body, /700 ms/);
     }));
 
+  it("do not hold where the route wants none", () =>
+    Bench.with(async (bench) => {
+      const late: Handle = (_request, response) => {
+        bench.clock.advance(60_000);
+        setImmediate(() => response.end("late"));
+      };
+      await bench.serve([late], { requestTimeoutMs: 300, timeouts: { ...NO_TIMEOUTS, perTryMs: 200 } });
+      const none = { noRequestTimeout: true, noBackendTimeout: true };
+      bench.mesh.routes("shop/catalog", [rule([["shop/catalog", 80, 1]], none)]);
+      assert.equal((await bench.get()).body, "late");
+    }));
+
   it("of the body cuts an answer that has begun, and of the header does not", () =>
     Bench.with(async (bench) => {
       const half: Handle = (_request, response) => void response.write("half");

@@ -21,6 +21,13 @@ export {
   type BundleEndpointSpec,
   type FederatedTrustDomainSpec,
 } from "./kinds/federated-trust-domain/index.ts";
+export {
+  endpointSliceKind,
+  SERVICE_NAME_LABEL,
+  type EndpointSliceSpec,
+  type SliceEndpointSpec,
+  type SlicePortSpec,
+} from "./kinds/endpoint-slice/index.ts";
 export { configMapKind, type ConfigMapSpec } from "./kinds/config-map/index.ts";
 export { secretKind, secretValue, type SecretSpec } from "./kinds/secret/index.ts";
 export { namespaceKind, type NamespaceSpec } from "./kinds/namespace/index.ts";

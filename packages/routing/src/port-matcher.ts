@@ -50,9 +50,9 @@ export interface CompiledRule {
   readonly retry: RetryPolicy | undefined;
   /** In place of that of the service; undefined when the route says nothing. */
   readonly sessionPersistence: SessionPersistence | undefined;
-  /** 0 = none. */
+  /** 0 = as the service says; below 0 = none. */
   readonly requestTimeoutMs: number;
-  /** Time for one attempt; 0 = none. */
+  /** Time for one attempt; 0 = as the service says; below 0 = none. */
   readonly backendTimeoutMs: number;
   matches(request: RouteRequest): boolean;
 }
@@ -129,8 +129,8 @@ class Rule implements IndexedRule {
     this.filters = compileRouteFilters(rule.filters, prefix);
     this.retry = rule.retry;
     this.sessionPersistence = rule.sessionPersistence;
-    this.requestTimeoutMs = rule.requestTimeoutMs;
-    this.backendTimeoutMs = rule.backendTimeoutMs;
+    this.requestTimeoutMs = rule.noRequestTimeout === true ? -1 : rule.requestTimeoutMs;
+    this.backendTimeoutMs = rule.noBackendTimeout === true ? -1 : rule.backendTimeoutMs;
     const hosts = rule.hostnames.map((name) => name.toLowerCase());
     this.hostnames = hosts;
     this.#anyHost = hosts.length === 0;

@@ -40,9 +40,12 @@ export function differences(expected: Expected, seen: Seen): readonly string[] {
   check("status", expected.grpc === undefined ? (expected.status ?? 200) : undefined, seen.status);
   check("grpc-status", expected.grpc, seen.grpc);
   check("backend", expected.backend, backendOf(seen));
+  check("body", expected.body, seen.body);
   check("path at the backend", expected.path, echo?.path);
   check("host at the backend", expected.host, echo?.host);
   check("protocol at the backend", expected.protocol, echo?.proto);
+  check("server name at the backend", expected.serverName, echo?.tls?.serverName ?? null);
+  check("client certificate at the backend", expected.clientNames, echo?.tls?.clientNames);
   for (const [name, wanted] of Object.entries(expected.headers ?? {})) check(name, wanted, joined(seen.headers, name));
   for (const [name, wanted] of Object.entries(expected.got ?? {}))
     check(`${name} at the backend`, wanted, echo === undefined ? "no echo" : joined(echo.headers, name));

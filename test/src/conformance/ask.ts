@@ -93,7 +93,10 @@ function askHttp1(request: Ask, place: Place, done: Done): () => void {
     response.on("error", (error) => done(failed(error)));
     response.on("end", () => done({ status: response.statusCode ?? 0, headers: response.headers, body: text }));
   });
+  // After an upgrade the connection is the request's no more.
+  let upgraded: Socket | undefined;
   outgoing.on("upgrade", (response: IncomingMessage, socket: Socket, head: Buffer) => {
+    upgraded = socket;
     let frame = head;
     const look = (): void => {
       // One text frame of 126 ... 65 535 bytes, as the backend sends it.
@@ -108,7 +111,10 @@ function askHttp1(request: Ask, place: Place, done: Done): () => void {
     look();
   });
   outgoing.end(body);
-  return () => outgoing.destroy();
+  return () => {
+    outgoing.destroy();
+    upgraded?.destroy();
+  };
 }
 
 function askHttp2(request: Ask, place: Place, done: Done): () => void {

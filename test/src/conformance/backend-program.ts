@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { createServer, type Socket } from "node:net";
-import { createServer as createTls } from "node:tls";
+import { createServer as createTls, type TLSSocket } from "node:tls";
 
 /** What was asked. */
 export interface Echo {
@@ -18,9 +18,18 @@ export interface Echo {
   readonly headers: Readonly<Record<string, readonly string[]>>;
   /** Backend's name and two more parts, as pods have it. */
   readonly pod: string;
+  /** There, when it was asked over TLS of its own. */
+  readonly tls?: {
+    readonly serverName: string;
+    readonly negotiatedProtocol: string;
+    /** Names in the client's certificate; "" without one. */
+    readonly clientNames: string;
+  };
 }
 
 const [name = "backend"] = process.argv.slice(2);
+/** TLS connections by the port of their client. */
+const secure = new Map<number, TLSSocket>();
 /** Requests so far by "x-echo-key", for backends that fail at first. */
 const seen = new Map<string, number>();
 
@@ -41,6 +50,22 @@ function echo(request: IncomingMessage | Http2ServerRequest): Echo {
     proto: `HTTP/${request.httpVersion}`,
     headers: fields(headers),
     pod: `${name}-0-0`,
+    ...tlsFacts(request.socket),
+  };
+}
+
+function tlsFacts(socket: Socket): Pick<Echo, "tls"> {
+  // Of HTTP/2 it is a stand-in for the socket, which has its fields.
+  const known = secure.get(socket.remotePort ?? 0);
+  if (known === undefined) return {};
+  const { servername, alpnProtocol } = known;
+  const certificate = known.getPeerCertificate();
+  return {
+    tls: {
+      serverName: typeof servername === "string" ? servername : "",
+      negotiatedProtocol: typeof alpnProtocol === "string" ? alpnProtocol : "",
+      clientNames: Object.keys(certificate).length === 0 ? "" : (certificate.subjectaltname ?? ""),
+    },
   };
 }
 
@@ -97,12 +122,8 @@ const http1 = createHttp(answer).on("upgrade", (request: IncomingMessage, socket
   socket.write(Buffer.concat([Buffer.from([0x81, 126, text.length >> 8, text.length & 255]), text]));
 });
 const http2 = createHttp2(answer);
-const inTls = createTls({ key: process.env["TLS_KEY"], cert: process.env["TLS_CERT"] }, (socket) => {
-  socket.on("error", () => socket.destroy());
-  socket.once("data", (line) => socket.end(`${name} over TLS got ${line.toString()}`));
-});
-
-createServer((socket) => {
+/** Goes on with a connection by its first bytes. */
+function serve(socket: Socket, greeting: string): void {
   socket.on("error", () => socket.destroy());
   socket.once("readable", () => {
     const first: unknown = socket.read();
@@ -112,7 +133,26 @@ createServer((socket) => {
     if (start.startsWith("PRI * HTTP/2")) http2.emit("connection", socket);
     else if (first[0] === 0x16) inTls.emit("connection", socket);
     else if (/^[A-Z]+ [^ ]/.test(start)) http1.emit("connection", socket);
-    else socket.once("data", (line) => socket.end(`${name} got ${line.toString()}`));
+    else socket.once("data", (line) => socket.end(`${name} ${greeting}got ${line.toString()}`));
   });
-}).listen(Number(process.env["PORT"]), "127.0.0.1");
+}
+
+const inTls = createTls(
+  {
+    key: process.env["TLS_KEY"],
+    cert: process.env["TLS_CERT"],
+    ALPNProtocols: ["h2", "http/1.1"],
+    // Who asks shows what it has; the cases look whether that is right.
+    requestCert: true,
+    rejectUnauthorized: false,
+  },
+  (socket) => {
+    const { remotePort = 0 } = socket;
+    secure.set(remotePort, socket);
+    socket.once("close", () => secure.delete(remotePort));
+    serve(socket, "over TLS ");
+  },
+);
+
+createServer((socket) => serve(socket, "")).listen(Number(process.env["PORT"]), "127.0.0.1");
 process.on("SIGTERM", () => process.exit(0));

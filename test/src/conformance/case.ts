@@ -54,6 +54,11 @@ export interface Expected {
   readonly host?: string;
   /** Protocol that the backend was spoken to. */
   readonly protocol?: string;
+  /** Server name of the TLS that the backend was spoken to in; null for none. */
+  readonly serverName?: string | null;
+  /** Names in the certificate that was shown to the backend. */
+  readonly clientNames?: string | RegExp;
+  readonly body?: RegExp;
   /** The connection must fail. */
   readonly failed?: true;
 }
@@ -107,12 +112,17 @@ export interface Case {
   readonly unsupported?: string;
 }
 
-/** The half that only needs an address and echo backends: no statuses, no changes under way, one Gateway. */
-export function needsOnlyTraffic({ steps }: Case): boolean {
+/**
+ * The half that only needs an address and echo backends: no statuses, no changes under way, one Gateway, no backend by its
+ * address (EndpointSlice).
+ */
+export function needsOnlyTraffic({ steps, resources = [] }: Case): boolean {
   return (
+    resources.every(({ kind }) => kind !== "EndpointSlice" && kind !== "Gateway") &&
     steps.every(
       (step) => ("ask" in step && plain(step.ask)) || ("share" in step && plain(step.share)) || "status" in step,
-    ) && steps.some((step) => "ask" in step || "share" in step)
+    ) &&
+    steps.some((step) => "ask" in step || "share" in step)
   );
 }
 

@@ -44,8 +44,10 @@ if (values.docs && (positionals.length > 0 || values.address !== undefined)) {
 }
 if (values.manifests) {
   const traffic = chosen.filter((one) => one.unsupported === undefined && needsOnlyTraffic(one));
-  for (const manifest of [...commonManifests(), ...traffic.flatMap(({ resources = [] }) => resources)])
-    process.stdout.write(`---\n${JSON.stringify(manifest, undefined, 2)}\n`);
+  const manifests = [...commonManifests(), ...traffic.flatMap(({ resources = [] }) => resources)];
+  const text = manifests.map((manifest) => `---\n${JSON.stringify(manifest, undefined, 2)}\n`).join("");
+  // To its end, before the process exits: a pipe takes it piece by piece.
+  await new Promise<unknown>((resolve) => process.stdout.write(text, resolve));
   process.exit(0);
 }
 

@@ -81,6 +81,31 @@ export function service(name: string, backend: string, more: Part = {}, namespac
   };
 }
 
+/**
+ * A Service without a selector, and the EndpointSlice with its instance: the application of a backend itself, past its
+ * proxy. By default it has port 8080 "http" and port 8443 "https".
+ */
+export function plainService(name: string, backend: string, ports: readonly Part[] = PLAIN_PORTS): readonly Manifest[] {
+  const place = { name, namespace: NAMESPACE };
+  return [
+    { apiVersion: "v1", kind: "Service", metadata: place, spec: { ports } },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { ...place, labels: { "kubernetes.io/service-name": name } },
+      addressType: "IPv4",
+      endpoints: [{ addresses: ["127.0.0.1"] }],
+      ports: ports.map(({ name: portName }) => ({ name: portName, port: `${backend}-port` })),
+    },
+  ];
+}
+
+const PLAIN_PORTS: readonly Part[] = [
+  { name: "http", port: 8080, appProtocol: "http" },
+  // Its name says TLS, as the usual one does; what is inside is HTTP all the same.
+  { name: "https", port: 8443 },
+];
+
 /** A port of a Service whose target is the application of a backend. */
 export function port(number: number, backend: string, more: Part = {}): Part {
   return { name: `p${number}`, port: number, targetPort: `${backend}-port`, ...more };

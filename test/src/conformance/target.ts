@@ -96,7 +96,7 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
     uris: [],
     dnsNames: ["*.example", "*.wide.example", "*.example.com", "*.example.org", "example.org"],
   };
-  const server = await known.issue("spiffe://outside/server", names);
+  const server = await known.issue("spiffe://outside/server", { ...names, uris: ["spiffe://abc.example.com/server"] });
   const clients = {
     known: await known.issue("spiffe://outside/client", { uris: [], dnsNames: ["client.example"] }),
     unknown: await unknown.issue("spiffe://elsewhere/client", { uris: [], dnsNames: ["client.example"] }),
@@ -176,6 +176,10 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
     {
       ...{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "roots", namespace: NAMESPACE } },
       data: { "ca.crt": known.bundlePem },
+    },
+    {
+      ...{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "other-roots", namespace: NAMESPACE } },
+      data: { "ca.crt": unknown.bundlePem },
     },
     ...commonManifests(),
   ]);

@@ -16,6 +16,7 @@ import { isDnsLabel } from "@ripstop/resources";
 import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
 import { referenceFacts } from "./compile-gateway.ts";
 import { externalServiceName } from "./compile-external.ts";
+import { sliceEndpoints, sliceProtocol } from "./compile-slices.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
 import type { ServicePortView, ServiceView } from "./service-view.ts";
@@ -28,6 +29,7 @@ export function compileService(view: WorldView, namespace: string, name: string)
   const service = view.service(namespace, name);
   if (service === undefined) return undefined;
   const members = view.members(service, false);
+  const slices = view.slicesOf(service);
   const tlsPolicies = view.backendPolicies(namespace, name);
   const compiled: Service = {
     namespace,
@@ -39,7 +41,7 @@ export function compileService(view: WorldView, namespace: string, name: string)
       return {
         port: port.port,
         name: port.name,
-        protocol: portProtocol(port, members),
+        protocol: portProtocol(port, members) || sliceProtocol(port, slices),
         ...(policy === undefined ? {} : { backendTls: backendTlsOf(policy, referenceFacts(view)) }),
       };
     }),
@@ -79,6 +81,7 @@ export function compileEndpoints(view: WorldView, namespace: string, name: strin
       ...subsetOf(workload, subsetLabel),
     });
   }
+  endpoints.push(...sliceEndpoints(service, view.slicesOf(service)));
   return { service: `${namespace}/${name}`, endpoints };
 }
 

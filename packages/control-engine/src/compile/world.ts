@@ -4,7 +4,13 @@
 import type { PolicyKind, ServicePolicyKind, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { ExternalServiceSpec } from "@ripstop/policies/external-service";
 import type { HttpRouteSpec } from "@ripstop/policies/http-route";
-import { resourceKey, type Resource, type ServiceSpec } from "@ripstop/resources";
+import {
+  resourceKey,
+  SERVICE_NAME_LABEL,
+  type EndpointSliceSpec,
+  type Resource,
+  type ServiceSpec,
+} from "@ripstop/resources";
 
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
@@ -22,6 +28,8 @@ export interface WorldView extends GatewayReads {
   workload(id: string): RegisteredWorkload | undefined;
   /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
+  /** EndpointSlices of the Service, sorted by key; none when it selects workloads. */
+  slicesOf(service: ServiceView): readonly Resource<EndpointSliceSpec>[];
   /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
@@ -67,6 +75,8 @@ export class World {
   readonly #byService = new MultiMap<RegisteredWorkload>();
   /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
   readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
+  /** "NS/SERVICE" → EndpointSlices that name it. */
+  readonly #slices = new MultiMap<Resource<EndpointSliceSpec>>();
   /** Virtual address → Services that declare it. */
   readonly #byAddress = new MultiMap<Resource<ServiceSpec>>();
   readonly #servicePolicyKinds: readonly ServicePolicyKind[];
@@ -95,6 +105,7 @@ export class World {
     this.#policies = new PolicyIndex(policyKinds);
     for (const kind of [
       "Service",
+      "EndpointSlice",
       "HTTPRoute",
       "GRPCRoute",
       "ExternalService",
@@ -145,6 +156,11 @@ export class World {
         return this.#registry.get(id);
       },
       members: (service, withState) => this.#members(service, withState, read),
+      slicesOf: ({ namespace, name, selector }) => {
+        if (Object.keys(selector).length > 0) return [];
+        read(`slices:${namespace}/${name}`);
+        return this.#slices.sorted(`${namespace}/${name}`);
+      },
       routesOf: (namespace, name) => {
         read(`routes:${namespace}/${name}`);
         return this.#routes.sorted(`${namespace}/${name}`);
@@ -287,6 +303,10 @@ export class World {
       for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
       return;
     }
+    if (resource.kind === "EndpointSlice") {
+      affected.add(`slices:${serviceOfSlice(resource)}`);
+      return;
+    }
     if (resource.kind === "ExternalService") {
       for (const host of (resource as Resource<ExternalServiceSpec>).spec.hosts) affected.add(`external:${host}`);
       return;
@@ -342,6 +362,9 @@ export class World {
     } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
+    } else if (resource.kind === "EndpointSlice") {
+      const slice = resource as Resource<EndpointSliceSpec>;
+      this.#slices.set(serviceOfSlice(slice), key, add ? slice : undefined);
     } else if (resource.kind === "ExternalService") {
       const external = resource as Resource<ExternalServiceSpec>;
       for (const host of external.spec.hosts) this.#external.set(host, key, add ? external : undefined);
@@ -391,6 +414,11 @@ function labelKeys({ namespace, labels }: RegisteredWorkload): string[] {
 function firstLabel({ metadata, spec }: Resource<ServiceSpec>): string | undefined {
   const [first] = Object.entries(spec.selector);
   return first === undefined ? undefined : labelKey(metadata.namespace, first[0], first[1]);
+}
+
+/** "NAMESPACE/NAME" of the Service that an EndpointSlice names. */
+function serviceOfSlice({ metadata }: Resource): string {
+  return `${metadata.namespace}/${metadata.labels[SERVICE_NAME_LABEL] ?? ""}`;
 }
 
 function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {

@@ -52,6 +52,7 @@ function judgeAccepted(policy: Resource<BackendTlsPolicySpec>, facts: PolicyFact
   const at = condition(policy);
   const { namespace } = policy.metadata;
   let found = 0;
+  let isUsed = false;
   for (const { name, sectionName = "" } of policy.spec.targetRefs) {
     const service = facts.findService(namespace, name);
     if (service === undefined) continue;
@@ -65,19 +66,19 @@ function judgeAccepted(policy: Resource<BackendTlsPolicySpec>, facts: PolicyFact
         (best, rival) => (best === undefined || isOlder(rival, best) ? rival : best),
         undefined,
       );
-    const isBeaten = first !== undefined && first.metadata.name !== policy.metadata.name;
-    // Never used anywhere: an older one for the same target, or others that name each of the ports.
-    const isUsed = ports.some((port) => winner(rivals, name, port.name)?.metadata.name === policy.metadata.name);
-    if (isBeaten || !isUsed) {
-      const by = isBeaten ? `${first.metadata.namespace}/${first.metadata.name}` : "policies that name its ports";
+    // An older one for the same target. One that others put out of use by naming each of the ports is in no conflict.
+    if (first !== undefined && first.metadata.name !== policy.metadata.name) {
+      const by = `${first.metadata.namespace}/${first.metadata.name}`;
       return at("Accepted", false, "Conflicted", `for Service ${namespace}/${name} goes ${by}`);
     }
+    isUsed ||= ports.some((port) => winner(rivals, name, port.name)?.metadata.name === policy.metadata.name);
   }
   if (found === 0) return at("Accepted", false, "TargetNotFound", "no Service or port that it names is there");
   const roots = judgeRoots(policy, facts);
   if (roots.isFatal)
     return at("Accepted", false, "NoValidCACertificate", roots.problem?.message ?? "it names no authority");
-  return at("Accepted", true, "Accepted", "Gateways speak TLS to the Service");
+  const message = isUsed ? "Gateways speak TLS to the Service" : "policies that name its ports go before it";
+  return at("Accepted", true, "Accepted", message);
 }
 
 function judgeReferences(policy: Resource<BackendTlsPolicySpec>, facts: PolicyFacts): Condition {

@@ -7,13 +7,14 @@ import type { GatewayView, JudgedListener } from "./judge.ts";
 
 /** The model's Gateway, without listeners that are not programmed. */
 export function compileGateway(view: GatewayView): Gateway {
-  const { namespace, name, listeners, addresses, backendClientCertificate } = view;
+  const { namespace, name, listeners, addresses, backendClientCertificate, trustsPriority } = view;
   return {
     name: `${namespace}/${name}`,
     listeners: listeners.filter(({ isProgrammed }) => isProgrammed).map(compileListener),
     addresses: addresses.map(({ value }) => value),
     policies: [],
     ...(backendClientCertificate === undefined ? {} : { backendClientCertificate: keyPair(backendClientCertificate) }),
+    ...(trustsPriority === true ? { trustRequestPriority: true } : {}),
   };
 }
 

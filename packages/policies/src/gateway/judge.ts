@@ -62,7 +62,12 @@ export interface GatewayView {
   readonly listeners: readonly JudgedListener[];
   readonly listenerSets: readonly JudgedListenerSet[];
   readonly backendClientCertificate?: PemKeyPair;
+  /** Clients may say how important their requests are. */
+  readonly trustsPriority?: boolean;
 }
+
+/** Annotation of a Gateway: "true" leaves the field x-request-priority as the client wrote it. */
+const TRUST_PRIORITY_ANNOTATION = "ripstop.mesh/trust-request-priority";
 
 interface Entry {
   readonly spec: ListenerSpec;
@@ -113,6 +118,7 @@ export function judgeGateway(gateway: Resource<GatewaySpec>, facts: GatewayFacts
     conditions: judged.conditions,
     addresses: usableAddresses(gateway.spec),
     ...(client.pair === undefined ? {} : { backendClientCertificate: client.pair }),
+    ...(gateway.metadata.annotations[TRUST_PRIORITY_ANNOTATION] === "true" ? { trustsPriority: true } : {}),
   };
 }
 

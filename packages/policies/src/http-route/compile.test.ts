@@ -155,7 +155,11 @@ describe("compileRoutes", () => {
   it("takes a timeout of 0s for none", () => {
     const rule = view([route({ rules: "[{timeouts: {request: 0s, backendRequest: 2s}}]" })], "shop")[0]?.http[0];
     assert.equal(rule?.requestTimeoutMs, 0);
+    assert.equal(rule?.noRequestTimeout, true);
     assert.equal(rule?.backendTimeoutMs, 2000);
+    assert.equal(rule?.noBackendTimeout, undefined);
+    const silent = view([route({ rules: "[{backendRefs: [{name: catalog, port: 80}]}]" })], "shop")[0]?.http[0];
+    assert.equal(silent?.noRequestTimeout, undefined);
   });
 
   describe("puts", () => {

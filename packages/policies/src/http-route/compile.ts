@@ -146,7 +146,14 @@ function compileRules(routes: readonly Resource<HttpRouteSpec>[], resolveBackend
 /** What all matches of a rule have in common. */
 type Action = Pick<
   HttpRule,
-  "filters" | "backends" | "requestTimeoutMs" | "backendTimeoutMs" | "retry" | "sessionPersistence"
+  | "filters"
+  | "backends"
+  | "requestTimeoutMs"
+  | "backendTimeoutMs"
+  | "noRequestTimeout"
+  | "noBackendTimeout"
+  | "retry"
+  | "sessionPersistence"
 >;
 
 function compileAction(route: Resource<HttpRouteSpec>, rule: HttpRouteRule, resolveBackend: ResolveBackend): Action {
@@ -163,11 +170,17 @@ function compileAction(route: Resource<HttpRouteSpec>, rule: HttpRouteRule, reso
         : { service: "", port: backend.port ?? 0, weight, invalid: resolved.error.message, filters },
     );
   }
+  const { request, backendRequest } = rule.timeouts ?? {};
+  const requestTimeoutMs = durationMs(request);
+  const backendTimeoutMs = durationMs(backendRequest);
   return {
     filters: compileFilters(route, rule.filters ?? [], resolveBackend),
     backends,
-    requestTimeoutMs: durationMs(rule.timeouts?.request),
-    backendTimeoutMs: durationMs(rule.timeouts?.backendRequest),
+    requestTimeoutMs,
+    backendTimeoutMs,
+    // A route's "0s" is no time-out at all (GEP-1742), whatever else would give it one.
+    ...(request !== undefined && requestTimeoutMs === 0 ? { noRequestTimeout: true } : {}),
+    ...(backendRequest !== undefined && backendTimeoutMs === 0 ? { noBackendTimeout: true } : {}),
     ...(rule.retry === undefined ? {} : { retry: compileRetry(rule.retry) }),
     ...(rule.sessionPersistence === undefined
       ? {}

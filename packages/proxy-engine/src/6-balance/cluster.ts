@@ -226,6 +226,17 @@ export class Cluster {
     return tls === undefined ? undefined : this.#owner.connector.backendDialer(tls);
   }
 
+  /** Why nothing may be sent to a port of the service by a Gateway (its BackendTLSPolicy cannot be kept); "" when it may. */
+  refusedTls(port: ServicePort | undefined): string {
+    const tls = port?.backendTls;
+    if (tls === undefined || tls.invalid === "") return "";
+    return this.#owner.connector.makesBackendTls ? `${tls.source}: ${tls.invalid}` : "";
+  }
+
+  #declared(port: number): ServicePort | undefined {
+    return this.config?.ports.find((candidate) => candidate.port === port);
+  }
+
   /** New connections to plain endpoints are made in another way from now on. */
   renewPlain(): void {
     for (const endpoint of this.#byKey.values()) if (!endpoint.mutualTls) endpoint.renewPools();
@@ -272,17 +283,8 @@ export class Cluster {
           connector: this.#owner.connector,
           timeout: () => this.settings.connectTimeoutMs,
           limits: this.#poolLimits,
-          proxyProtocol: ({ targetPorts }, port) =>
-            this.config?.ports.find((candidate) => targetPorts[candidate.port] === port)?.proxyProtocol ??
-            ProxyProtocol.NONE,
-          backendTls: ({ targetPorts }, port) => {
-            // Several ports may lead to one of the workload: those of raw bytes have no part in HTTP.
-            const found = this.config?.ports.find(
-              ({ port: servicePort, protocol }) =>
-                targetPorts[servicePort] === port && protocol !== Protocol.TLS && protocol !== Protocol.TCP,
-            );
-            return this.backendTls(found);
-          },
+          proxyProtocol: (servicePort) => this.#declared(servicePort)?.proxyProtocol ?? ProxyProtocol.NONE,
+          backendTls: (servicePort) => this.backendTls(this.#declared(servicePort)),
         });
         known.limiter = this.#newLimiter(true);
         this.#byKey.set(key, known);

@@ -86,10 +86,10 @@ export class HealthChecker {
     const { clock, host } = this.#options;
     const { check, timeoutMs } = this.#check;
     const port = this.#options.port(this.#check.port);
-    const target = port === undefined ? 0 : endpoint.targetPort(port.port);
-    if (check === undefined || port === undefined || target === 0) return;
+    if (check === undefined || port === undefined || endpoint.targetPort(port.port) === 0) return;
     this.#running++;
-    const probe = startProbe({ endpoint, port: target, protocol: port.protocol, host, timeoutMs, check }, (problem) =>
+    const { port: servicePort, protocol } = port;
+    const probe = startProbe({ endpoint, servicePort, protocol, host, timeoutMs, check }, (problem) =>
       this.#finish(endpoint, state, problem),
     );
     const timer = clock.after(timeoutMs, () => {

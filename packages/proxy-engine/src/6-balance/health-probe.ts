@@ -10,8 +10,8 @@ import type { UpstreamEndpoint } from "./upstream-endpoint.ts";
 /** What is checked. */
 export interface ProbeTarget {
   readonly endpoint: UpstreamEndpoint;
-  /** Port of the workload, and what it speaks. */
-  readonly port: number;
+  /** Port of the service, and what is spoken there. */
+  readonly servicePort: number;
   readonly protocol: Protocol;
   /** Host name for requests. */
   readonly host: string;
@@ -38,9 +38,9 @@ class TcpProbe implements Probe, DialEvents {
   readonly #dialing: Connecting;
   #over = false;
 
-  constructor({ endpoint, port, protocol, timeoutMs }: ProbeTarget, done: ProbeDone) {
+  constructor({ endpoint, servicePort, protocol, timeoutMs }: ProbeTarget, done: ProbeDone) {
     this.#done = done;
-    this.#dialing = endpoint.dialApplication({ port, protocol, timeoutMs }, this);
+    this.#dialing = endpoint.dialApplication({ servicePort, protocol, timeoutMs }, this);
   }
 
   cancel(): void {
@@ -84,8 +84,8 @@ class RequestProbe implements Probe, StreamWaiter {
   constructor(target: ProbeTarget, done: ProbeDone) {
     this.#target = target;
     this.#done = done;
-    const { endpoint, port, protocol, check } = target;
-    this.#pool = endpoint.pool(port, protocol, check.$case === "grpc");
+    const { endpoint, servicePort, protocol, check } = target;
+    this.#pool = endpoint.pool(servicePort, protocol, check.$case === "grpc");
     // Later, because nothing may be told within the call that starts a probe.
     queueMicrotask(() => {
       if (!this.#over) this.#pool.acquire(this);

@@ -9,22 +9,25 @@ import type { HttpPool, PoolLimits } from "../7-connect/http-pool.ts";
 import { sessionToken } from "./sessions.ts";
 import type { Edge } from "../telemetry/edge.ts";
 
+/** One more than the greatest port. */
+const PORTS = 65_536;
+
 /** How connections to an endpoint are made. */
 export interface EndpointConnecting {
   readonly connector: Connector;
   readonly timeout: ConnectTimeout;
   /** How many, and for how long when nobody uses them. */
   readonly limits?: PoolLimits;
-  /** The header that a plain endpoint wants on a port of it. */
-  proxyProtocol(endpoint: Endpoint, port: number): ProxyProtocol;
-  /** The TLS that a plain endpoint wants on a port of it; undefined for none. */
-  backendTls(endpoint: Endpoint, port: number): BackendDialer | undefined;
+  /** The header that plain endpoints want behind a port of the service. */
+  proxyProtocol(servicePort: number): ProxyProtocol;
+  /** The TLS that plain endpoints want behind a port of the service; undefined for none. */
+  backendTls(servicePort: number): BackendDialer | undefined;
 }
 
 /** A raw connection to be made. */
 export interface ApplicationDial {
-  /** Port of the workload. */
-  readonly port: number;
+  /** Port of the service; the endpoint must serve it. */
+  readonly servicePort: number;
   readonly protocol: Protocol;
   readonly timeoutMs: number;
 }
@@ -92,13 +95,16 @@ export class UpstreamEndpoint extends EndpointState {
   }
 
   /**
-   * The pool for requests to workload port `port`. Between proxies everything is multiplexed; a plain endpoint gets
-   * HTTP/2 when the port is declared so or the request needs it, else HTTP/1.1.
+   * The pool for requests to the workload port behind `servicePort`, which the endpoint must serve. Between proxies
+   * everything is multiplexed; a plain endpoint gets HTTP/2 when the port is declared so or the request needs it, else
+   * HTTP/1.1, and each port of the service has connections of its own: TLS may differ.
    */
-  pool(port: number, protocol: Protocol, isGrpc: boolean): HttpPool {
+  pool(servicePort: number, protocol: Protocol, isGrpc: boolean): HttpPool {
+    const port = this.targetPort(servicePort);
     const http2 =
       this.mesh || protocol === Protocol.HTTP2 || protocol === Protocol.GRPC || (isGrpc && protocol !== Protocol.HTTP1);
-    const key = http2 ? port : -port;
+    const number = this.mesh ? port : servicePort * PORTS + port;
+    const key = http2 ? number : -number;
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       if (this.mesh) pool = this.#connector.meshPool(this.model, port, this.#connectTimeout, this.#connecting.limits);
@@ -106,7 +112,7 @@ export class UpstreamEndpoint extends EndpointState {
         pool = this.#connector.tunnelledPool(this.tunnels, this.plainAddress(port), http2, this.#connectTimeout);
       else {
         const { limits } = this.#connecting;
-        pool = this.#connector.plainPool(this.#plainTarget(port), http2, this.#connectTimeout, limits);
+        pool = this.#connector.plainPool(this.#plainTarget(servicePort), http2, this.#connectTimeout, limits);
       }
       this.#pools.set(key, pool);
     }
@@ -118,14 +124,15 @@ export class UpstreamEndpoint extends EndpointState {
     return (this.#tunnels ??= this.#connector.hbonePool(this.model, this.#connectTimeout));
   }
 
-  /** A raw connection to the application on workload port `port`: in a tunnel to a mesh peer, plain otherwise. */
-  dialApplication({ port, protocol, timeoutMs }: ApplicationDial, events: DialEvents): Connecting {
+  /** A raw connection to the application: in a tunnel to a mesh peer, plain otherwise. */
+  dialApplication({ servicePort, protocol, timeoutMs }: ApplicationDial, events: DialEvents): Connecting {
+    const port = this.targetPort(servicePort);
     if (this.mesh) {
       const host = this.id.replace("/", ".");
-      return this.#connector.dialTunnel(this.pool(port, protocol, false), { host, port }, timeoutMs, events);
+      return this.#connector.dialTunnel(this.pool(servicePort, protocol, false), { host, port }, timeoutMs, events);
     }
     if (this.hbone) return this.#connector.dialTunnel(this.tunnels, this.plainAddress(port), timeoutMs, events);
-    return this.#connector.dialPlain(this.#plainTarget(port), timeoutMs, events);
+    return this.#connector.dialPlain(this.#plainTarget(servicePort), timeoutMs, events);
   }
 
   /** Connections to it are encrypted, and its identity is checked. */
@@ -142,19 +149,14 @@ export class UpstreamEndpoint extends EndpointState {
   }
 
   /** HTTP connections are shared by clients, so that a header can only say that this proxy speaks for itself. */
-  #plainTarget(port: number): PlainTarget {
-    const header = proxyHeader(this.#connecting.proxyProtocol(this.model, port), undefined);
+  #plainTarget(servicePort: number): PlainTarget {
+    const header = proxyHeader(this.#connecting.proxyProtocol(servicePort), undefined);
+    const tls = this.#connecting.backendTls(servicePort);
     return {
-      ...this.plainAddress(port),
-      ...this.#tlsOf(port),
+      ...this.plainAddress(this.targetPort(servicePort)),
+      ...(tls === undefined ? {} : { tls }),
       ...(header === undefined ? {} : { header }),
     };
-  }
-
-  /** The TLS that it wants on a port, as a part of a target. */
-  #tlsOf(port: number): { readonly tls?: BackendDialer } {
-    const tls = this.#connecting.backendTls(this.model, port);
-    return tls === undefined ? {} : { tls };
   }
 
   /** Connections are to be made in another way from now on. */

@@ -171,6 +171,11 @@ export class Connector {
     return target.tls.dial({ ...target, timeoutMs, clock: this.#options.clock, alpn }, events);
   }
 
+  /** It makes TLS to backends: it is a Gateway's. */
+  get makesBackendTls(): boolean {
+    return this.#options.backendTls !== undefined;
+  }
+
   /** How TLS to a backend is made; undefined when the caller does not make any . */
   backendDialer(tls: BackendTls): BackendDialer | undefined {
     return this.#options.backendTls?.(tls);

@@ -102,7 +102,7 @@ export class MirroredRequest implements AttemptOwner {
     engine.wheel.schedule(this.#timer, TIME_LIMIT_MS);
     const protocol = cluster.port(port)?.protocol ?? 0;
     if (endpoint.mesh && (protocol === Protocol.HTTP2 || protocol === Protocol.GRPC)) declareHttp2(this.#head);
-    const pool = endpoint.pool(targetPort, protocol, isGrpc(this.#head));
+    const pool = endpoint.pool(port, protocol, isGrpc(this.#head));
     this.#attempt = new Attempt(this, pool, nowMs);
     pool.acquire(this.#attempt);
   }

@@ -13,6 +13,7 @@ import type { Cluster } from "../6-balance/cluster.ts";
 import { backendOfSession } from "../6-balance/session-backend.ts";
 import {
   configNotReceived,
+  connectFailed,
   invalidBackend,
   invalidPath,
   missingHost,
@@ -203,7 +204,15 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
       this.refuse(refusal(configNotReceived, `the config of ${backend.service} has not arrived`));
       return;
     }
-    this.protocol = cluster.port(this.servicePort)?.protocol ?? this.protocol;
+    const declared = cluster.port(this.servicePort);
+    if (declared !== undefined) {
+      this.protocol = declared.protocol;
+      const problem = declared.backendTls === undefined ? "" : cluster.refusedTls(declared);
+      if (problem !== "") {
+        this.refuse(refusal(connectFailed, `${rule.source}: ${problem}`));
+        return;
+      }
+    }
     this.#send(cluster, backends);
   }
 

@@ -99,7 +99,8 @@ export abstract class TimedExchange extends HttpExchange {
    * the caller's is over, and the request was refused.
    */
   protected limitTime(cluster: Cluster): boolean {
-    const limitMs = this.rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs;
+    // Below zero: the route says that there is none, whatever the policy says.
+    const limitMs = Math.max(0, this.rule?.requestTimeoutMs || cluster.settings.requestTimeoutMs);
     const { deadlines } = this.origin.context;
     if (limitMs === 0 && deadlines.size === 0 && !namesTime(this.request.headers, this.isGrpc)) return true;
     return this.#limitTime(limitMs, deadlines);

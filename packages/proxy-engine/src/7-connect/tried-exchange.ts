@@ -94,8 +94,7 @@ export abstract class TriedExchange extends TimedExchange {
       this.#refuseUnbalanced(cluster, picked);
       return;
     }
-    const port = endpoint.targetPort(this.servicePort);
-    if (port === 0) {
+    if (endpoint.targetPort(this.servicePort) === 0) {
       endpoint.limiter?.cancel();
       this.refuse(portNotOfInstance(cluster, endpoint, this.servicePort));
       return;
@@ -106,7 +105,7 @@ export abstract class TriedExchange extends TimedExchange {
     endpoint.inflight++;
     this.#charged = true;
     if (endpoint.limiter !== undefined) (this.load ??= new CountedLoad()).endpointLimiter = endpoint.limiter;
-    const pool = endpoint.pool(port, this.protocol, this.isGrpc);
+    const pool = endpoint.pool(this.servicePort, this.protocol, this.isGrpc);
     const { maxPending } = cluster.resilience;
     if (maxPending > 0 && pool.waiting >= maxPending) {
       this.#endpointDone();
@@ -366,8 +365,7 @@ export abstract class TriedExchange extends TimedExchange {
     const endpoint = cluster.endpoints.pick(this.nowMs, tried);
     // The same instance would be no quicker.
     if (endpoint === undefined || tried.includes(endpoint)) return;
-    const port = endpoint.targetPort(this.servicePort);
-    if (port === 0 || endpoint.limiter?.tryEnter() === false) return;
+    if (endpoint.targetPort(this.servicePort) === 0 || endpoint.limiter?.tryEnter() === false) return;
     if (!cluster.budget.tryTake(this.nowMs)) {
       endpoint.limiter?.cancel();
       return;
@@ -375,7 +373,7 @@ export abstract class TriedExchange extends TimedExchange {
     const { name, help } = metricNames.HEDGES;
     this.engine.metrics.counter(name, help, { service: cluster.service }).add(1);
     endpoint.inflight++;
-    const pool = endpoint.pool(port, this.protocol, this.isGrpc);
+    const pool = endpoint.pool(this.servicePort, this.protocol, this.isGrpc);
     const second = new Attempt(this, pool, this.nowMs);
     this.attempts++;
     (this.#tries ??= new Tries()).hedge = { attempt: second, endpoint, limiter: endpoint.limiter };

@@ -71,7 +71,12 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     this.#endpoint = endpoint;
     this.#port = port;
     if (endpoint.mesh) {
-      this.#pool = endpoint.pool(port, this.#target.protocol, false);
+      const problem = cluster.refusedTls(cluster.port(servicePort));
+      if (problem !== "") {
+        this.#fail(problem, false);
+        return;
+      }
+      this.#pool = endpoint.pool(servicePort, this.#target.protocol, false);
       this.#pool.acquire(this);
     } else if (endpoint.hbone) {
       const { connector } = this.#context;

@@ -20,8 +20,11 @@ import type { GatewayContext } from "./gateway-context.ts";
 
 /** Only this proxy says who asked, how and for what; a client's own words about it are not passed on. */
 const FORWARDED = /^(x[-_]forwarded([-_].*)?|forwarded|x[-_]real[-_]ip)$/;
+/** How important a request is decides what an overloaded workload refuses first: no outsider has a say in it. */
+const PRIORITY = /^x[-_]request[-_]priority$/;
 const LETTER_F = 0x66;
 const LETTER_X = 0x78;
+const LETTER_R = 0x72;
 
 /** One judgement at a time: filters may not keep the view. */
 const view = new RequestView();
@@ -67,7 +70,7 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
   prepare(request: RequestHead): void {
     const { headers } = request;
     request.scheme = this.#chosen === undefined ? "http" : "https";
-    removeForwarded(headers);
+    removeClaims(headers, this.#context.trustsPriority);
     headers.append("x-forwarded-for", this.#peer.address);
     headers.append("x-forwarded-proto", request.scheme);
     headers.append("x-forwarded-host", request.authority);
@@ -111,11 +114,17 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
   }
 }
 
-function removeForwarded(headers: HeaderList): void {
+function removeClaims(headers: HeaderList, trustsPriority: boolean): void {
   for (let at = headers.length - 1; at >= 0; at--) {
     const name = headers.nameAt(at);
     const first = name.charCodeAt(0);
-    if ((first === LETTER_X || first === LETTER_F) && FORWARDED.test(name)) headers.remove(name);
+    if (first !== LETTER_X && first !== LETTER_F) continue;
+    const isPriority = !trustsPriority && name.charCodeAt(2) === LETTER_R && PRIORITY.test(name);
+    if (isPriority || FORWARDED.test(name)) {
+      headers.remove(name);
+      // It may have stood there more than once.
+      if (at > headers.length) at = headers.length;
+    }
   }
 }
 

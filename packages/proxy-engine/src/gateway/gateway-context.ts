@@ -11,6 +11,8 @@ export interface GatewayContext extends OutboundContext {
   readonly gateway: string;
   /** Policies that guard it; undefined until all have arrived: refuse everything. */
   readonly chain: PolicyChain | undefined;
+  /** Clients may say how important their requests are. */
+  readonly trustsPriority: boolean;
   /** Exchanges under way, to be judged again when policies change. */
   readonly exchanges: Set<Rejudged>;
   /** The cluster of a backend of the routes in force. */

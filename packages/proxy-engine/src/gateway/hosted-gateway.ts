@@ -146,6 +146,10 @@ export class HostedGateway implements GatewayContext {
     return this.#options.workload.view.chain;
   }
 
+  get trustsPriority(): boolean {
+    return this.#received?.trustRequestPriority === true;
+  }
+
   /** The Gateway and all of its routes are in force, or it is known not to exist. */
   get ready(): boolean {
     return this.#wasComplete;

@@ -1,7 +1,19 @@
-// BackendTLSPolicy: statuses. Traffic needs a backend that is no instance of the mesh.
+// BackendTLSPolicy: statuses, and traffic to backends that are no instances of the mesh.
 
 import type { Case, Manifest, Step } from "../case.ts";
-import { httpRoute, NAMESPACE, resource, rule, service } from "../manifests.ts";
+import {
+  gateway,
+  httpRoute,
+  https,
+  NAMESPACE,
+  path,
+  plainService,
+  resource,
+  route,
+  rule,
+  service,
+  to,
+} from "../manifests.ts";
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -17,12 +29,38 @@ const says = (name: string, ...conditions: readonly string[]): Step => ({
   conditions,
 });
 const backed = (name: string): readonly Manifest[] => [service(name, "backend-v1"), httpRoute(name, [rule(name)])];
-const NO_PLAIN_BACKEND =
-  "every instance of a Service is behind a proxy of the mesh off Kubernetes and is spoken to in mutual TLS, so that the policy has no traffic to change";
-
-function traffic(name: string, holds: string, features: readonly string[], test: string): Case {
-  return { name, holds, features, rules: [29], tests: [test], unsupported: NO_PLAIN_BACKEND, steps: [] };
+/** A plain Service whose port 8443 is spoken to by a policy of its own, and a rule for the path "/NAME" that leads there. */
+interface Backend {
+  readonly name: string;
+  readonly validation?: Part;
 }
+
+function secured(caseName: string, backends: readonly Backend[]): readonly Manifest[] {
+  return [
+    ...backends.flatMap(({ name, validation = {} }) => [
+      ...plainService(`${caseName}-${name}`, "v1"),
+      resource("BackendTLSPolicy", `${caseName}-${name}`, {
+        targetRefs: [{ group: "", kind: "Service", name: `${caseName}-${name}`, sectionName: "https" }],
+        validation: { caCertificateRefs: [ROOTS], hostname: HOSTNAME, ...validation },
+      }),
+    ]),
+    httpRoute(
+      caseName,
+      backends.map(({ name }) => ({
+        matches: [path("PathPrefix", `/${name}`)],
+        backendRefs: [{ name: `${caseName}-${name}`, port: 8443 }],
+      })),
+    ),
+  ];
+}
+
+const HOSTNAME = "abc.example.com";
+const names = (...list: readonly Part[]): Part => ({ subjectAltNames: list });
+const works = (name: string, serverName: string = HOSTNAME): Step => ({
+  ask: { path: `/${name}` },
+  expect: { backend: "v1", serverName },
+});
+const fails = (name: string): Step => ({ ask: { path: `/${name}` }, expect: { status: [500, 502, 503] } });
 
 /** The cases. */
 export const backendTls: readonly Case[] = [
@@ -59,15 +97,24 @@ export const backendTls: readonly Case[] = [
     rules: [29],
     tests: ["BackendTLSPolicyConflictResolution"],
     resources: [
-      ...backed("backend-tls-conflict"),
+      ...plainService("backend-tls-conflict", "v1"),
       policy("backend-tls-conflict-a", "backend-tls-conflict"),
       policy("backend-tls-conflict-b", "backend-tls-conflict"),
-      policy("backend-tls-conflict-c", "backend-tls-conflict", { sectionName: "http" }),
+      resource("BackendTLSPolicy", "backend-tls-conflict-c", {
+        targetRefs: [{ group: "", kind: "Service", name: "backend-tls-conflict", sectionName: "https" }],
+        validation: { caCertificateRefs: [ROOTS], hostname: "port.example.com" },
+      }),
+      httpRoute("backend-tls-conflict", [
+        { matches: [path("PathPrefix", "/whole")], backendRefs: [to("backend-tls-conflict")] },
+        { matches: [path("PathPrefix", "/port")], backendRefs: [to("backend-tls-conflict", { port: 8443 })] },
+      ]),
     ],
     steps: [
       says("backend-tls-conflict-a", "Accepted=True/Accepted"),
       says("backend-tls-conflict-b", "Accepted=False/Conflicted"),
       says("backend-tls-conflict-c", "Accepted=True/Accepted"),
+      works("whole"),
+      works("port", "port.example.com"),
     ],
   },
   {
@@ -80,10 +127,14 @@ export const backendTls: readonly Case[] = [
     resources: [
       ...backed("backend-tls-no-ca"),
       policy("backend-tls-no-ca", "backend-tls-no-ca", {}, [{ ...ROOTS, name: "none" }]),
+      ...plainService("backend-tls-no-ca-plain", "v1"),
+      policy("backend-tls-no-ca-plain", "backend-tls-no-ca-plain", {}, [{ ...ROOTS, name: "none" }]),
+      httpRoute("backend-tls-no-ca-plain", [rule("backend-tls-no-ca-plain")]),
     ],
     steps: [
       says("backend-tls-no-ca", "Accepted=False/NoValidCACertificate", "ResolvedRefs=False/InvalidCACertificateRef"),
       { ask: {}, expect: { status: [500, 502, 503] } },
+      { ask: { host: "backend-tls-no-ca-plain.example" }, expect: { status: [500, 502, 503] } },
     ],
   },
   {
@@ -98,23 +149,81 @@ export const backendTls: readonly Case[] = [
     ],
     steps: [says("backend-tls-kind", "Accepted=False/NoValidCACertificate", "ResolvedRefs=False/InvalidKind")],
   },
-  traffic(
-    "backend-tls",
-    "the backend is spoken to in TLS, its certificate verified by host name",
-    ["BackendTLSPolicy"],
-    "BackendTLSPolicy",
-  ),
-  traffic(
-    "backend-tls-san",
-    "with subjectAltNames these alone authenticate",
-    ["BackendTLSPolicySANValidation"],
-    "BackendTLSPolicySANValidation",
-  ),
-  traffic("backend-tls-grpc", "calls of a GRPCRoute go in TLS", ["BackendTLSPolicy"], "BackendTLSPolicyGRPCRoute"),
-  traffic(
-    "backend-tls-tlsroute",
-    "connections of a TLSRoute that were ended go on in TLS",
-    ["BackendTLSPolicy"],
-    "BackendTLSPolicyTLSRouteTerminate",
-  ),
+  {
+    name: "backend-tls",
+    holds: "the backend is spoken to in TLS, its certificate verified by authority and host name",
+    features: ["BackendTLSPolicy"],
+    rules: [29],
+    tests: ["BackendTLSPolicy"],
+    resources: secured("backend-tls", [
+      { name: "good" },
+      { name: "wrong-name", validation: { hostname: "abc.example.net" } },
+      { name: "wrong-roots", validation: { caCertificateRefs: [{ ...ROOTS, name: "other-roots" }] } },
+    ]),
+    steps: [
+      says("backend-tls-good", "Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs"),
+      works("good"),
+      fails("wrong-name"),
+      fails("wrong-roots"),
+    ],
+  },
+  {
+    name: "backend-tls-san",
+    holds: "with subjectAltNames these alone authenticate, and the host name is the server name only",
+    features: ["BackendTLSPolicySANValidation"],
+    rules: [29],
+    tests: ["BackendTLSPolicySANValidation"],
+    resources: secured("backend-tls-san", [
+      { name: "dns", validation: { hostname: "abc.example.net", ...names({ type: "Hostname", hostname: HOSTNAME }) } },
+      { name: "uri", validation: names({ type: "URI", uri: "spiffe://abc.example.com/server" }) },
+      {
+        name: "several",
+        validation: names({ type: "Hostname", hostname: "no.example.net" }, { type: "Hostname", hostname: HOSTNAME }),
+      },
+      { name: "wrong-dns", validation: names({ type: "Hostname", hostname: "no.example.net" }) },
+      { name: "wrong-uri", validation: names({ type: "URI", uri: "spiffe://abc.example.com/other" }) },
+    ]),
+    steps: [works("dns", "abc.example.net"), works("uri"), works("several"), fails("wrong-dns"), fails("wrong-uri")],
+  },
+  {
+    name: "backend-tls-grpc",
+    holds: "calls of a GRPCRoute go in TLS",
+    features: ["BackendTLSPolicy"],
+    rules: [29],
+    tests: ["BackendTLSPolicyGRPCRoute"],
+    resources: [
+      ...plainService("backend-tls-grpc", "v1"),
+      policy("backend-tls-grpc", "backend-tls-grpc", { sectionName: "https" }),
+      route("GRPCRoute", "backend-tls-grpc", { rules: [{ backendRefs: [{ name: "backend-tls-grpc", port: 8443 }] }] }),
+    ],
+    steps: [
+      {
+        ask: { scheme: "grpc", path: "/echo.Echo/Say" },
+        expect: { grpc: 0, backend: "v1", protocol: "HTTP/2.0", serverName: HOSTNAME },
+      },
+    ],
+  },
+  {
+    name: "backend-tls-tlsroute",
+    holds: "connections of a TLSRoute that were ended go on in TLS",
+    features: ["BackendTLSPolicy"],
+    rules: [29],
+    tests: ["BackendTLSPolicyTLSRouteTerminate"],
+    resources: [
+      ...plainService("backend-tls-tlsroute", "v1"),
+      policy("backend-tls-tlsroute", "backend-tls-tlsroute", { sectionName: "https" }),
+      gateway("backend-tls-tlsroute", [{ ...https("tls"), protocol: "TLS" }]),
+      resource("TLSRoute", "backend-tls-tlsroute", {
+        parentRefs: [{ name: "backend-tls-tlsroute" }],
+        hostnames: ["backend-tls-tlsroute.example"],
+        rules: [{ backendRefs: [{ name: "backend-tls-tlsroute", port: 8443 }] }],
+      }),
+    ],
+    steps: [
+      {
+        ask: { via: "backend-tls-tlsroute", scheme: "tls" },
+        expect: { body: /^v1 over TLS got /, backend: "v1" },
+      },
+    ],
+  },
 ];

@@ -9,6 +9,7 @@ import {
   listener,
   NAMESPACE,
   OTHER_NAMESPACE,
+  plainService,
   resource,
   route,
   rule,
@@ -60,7 +61,7 @@ export const gateways: readonly Case[] = [
       {
         status: "GatewayClass conformance-class",
         conditions: ["Accepted=True/Accepted", "SupportedVersion=True/SupportedVersion"],
-        fields: { "supportedFeatures.0.name": "GRPCRoute" },
+        fields: { "supportedFeatures.0.name": "BackendTLSPolicy" },
       },
       {
         apply: [
@@ -501,9 +502,28 @@ export const gateways: readonly Case[] = [
     features: ["GatewayBackendClientCertificate"],
     rules: [30],
     tests: ["GatewayTLSBackendClientCertificate"],
-    unsupported:
-      "every instance of a Service is behind a proxy of the mesh off Kubernetes, so no backend is spoken to in TLS of its own",
-    steps: [],
+    resources: [
+      gateway("backend-client-shown", [http("http")], {
+        tls: { backend: { clientCertificateRef: { name: "client-certificate" } } },
+      }),
+      gateway("backend-client-none", [http("http")]),
+      ...plainService("backend-client-shown", "v1"),
+      resource("BackendTLSPolicy", "backend-client-shown", {
+        targetRefs: [{ group: "", kind: "Service", name: "backend-client-shown", sectionName: "https" }],
+        validation: {
+          caCertificateRefs: [{ group: "", kind: "ConfigMap", name: "roots" }],
+          hostname: "abc.example.com",
+        },
+      }),
+      httpRoute("backend-client-shown", [{ backendRefs: [{ name: "backend-client-shown", port: 8443 }] }], {
+        parentRefs: [{ name: "backend-client-shown" }, { name: "backend-client-none" }],
+        hostnames: ["backend-client-certificate-shown.example"],
+      }),
+    ],
+    steps: [
+      { ask: { via: "backend-client-shown" }, expect: { backend: "v1", clientNames: /DNS:client\.example/ } },
+      { ask: { via: "backend-client-none" }, expect: { backend: "v1", clientNames: "" } },
+    ],
   },
   {
     name: "grpc-only-listener",

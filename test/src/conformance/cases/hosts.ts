@@ -178,6 +178,26 @@ export const hosts: readonly Case[] = [
     ],
   },
   {
+    name: "destination-port",
+    holds: "routes for one host and path, each of one port of the Gateway, get the requests that come to their port",
+    features: ["HTTPRouteDestinationPortMatching"],
+    resources: [
+      httpRoute("destination-port", [rule("v1", path("PathPrefix", "/same"))], {
+        parentRefs: [{ name: "edge", port: 80 }],
+      }),
+      httpRoute("destination-port-8080", [rule("v2", path("PathPrefix", "/same"))], {
+        parentRefs: [{ name: "edge", port: 8080 }],
+        hostnames: ["destination-port.example"],
+      }),
+    ],
+    steps: [
+      { ask: { path: "/same" }, expect: { backend: "v1" } },
+      { ask: { path: "/same", port: 8080 }, expect: { backend: "v2" } },
+      { ask: { path: "/same", port: 8080, host: "destination-port.example:8080" }, expect: { backend: "v2" } },
+      { ask: { path: "/other" }, expect: { status: 404 } },
+    ],
+  },
+  {
     name: "several-gateways",
     holds: "one route can be attached to several Gateways, and is judged for each",
     features: ["HTTPRoute"],

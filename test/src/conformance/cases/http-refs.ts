@@ -13,6 +13,7 @@ import {
   resource,
   rule,
   to,
+  plainService,
 } from "../manifests.ts";
 
 const ACCEPTED = "Accepted=True/Accepted";
@@ -321,7 +322,13 @@ export const httpRefs: readonly Case[] = [
     holds: "Services with EndpointSlices written by hand can be backends",
     features: ["HTTPRoute"],
     tests: ["HTTPRouteServiceTypes"],
-    unsupported: "there is no kind EndpointSlice off Kubernetes: instances register themselves",
-    steps: [],
+    resources: [...plainService("manual-endpoints", "v1"), httpRoute("manual-endpoints", [rule("manual-endpoints")])],
+    steps: [
+      { ask: {}, expect: { backend: "v1", got: { "x-ripstop-source-identity": null } } },
+      { apply: plainService("manual-endpoints", "v2") },
+      { ask: {}, expect: { backend: "v2" } },
+      { remove: `EndpointSlice ${NAMESPACE}/manual-endpoints` },
+      { ask: {}, expect: { status: 503 } },
+    ],
   },
 ];

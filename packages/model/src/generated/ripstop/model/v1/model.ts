@@ -394,7 +394,10 @@ export interface BackendTls {
   rootsPem: string;
   /** When not empty, the certificate must carry one of these, and `hostname` is the server name only. */
   subjectAltNames: SubjectAltName[];
-  /** Why no connection can be made (no valid CA), in plain words; "" when it can: requests get 502, connections are closed. */
+  /**
+   * Why no connection can be made (no valid CA), in plain words; "" when it can: requests get 503, connections are closed,
+   * whatever the reach of the endpoints.
+   */
   invalid: string;
   /** Which resource it came from: "BackendTLSPolicy NAMESPACE/NAME". */
   source: string;
@@ -699,7 +702,15 @@ export interface HttpRule {
    * decides.
    */
   precedence?: MatchPrecedence | undefined;
-  sessionPersistence?: SessionPersistence | undefined;
+  sessionPersistence?:
+    | SessionPersistence
+    | undefined;
+  /** The route says "no time-out" (0s): those that policies of the service give to whole requests do not hold either. */
+  noRequestTimeout?:
+    | boolean
+    | undefined;
+  /** The same for one try. */
+  noBackendTimeout?: boolean | undefined;
 }
 
 /** What decides between matches of several routes: compared number by number, the greater first; a missing one is 0. */
@@ -851,7 +862,11 @@ export interface Gateway {
   /** What guards requests that come in by this gateway, in the order of evaluation. */
   policies: PolicyRef[];
   /** Shown to backends that ask for a certificate (spec.tls.backend.clientCertificateRef); absent: none. */
-  backendClientCertificate?: KeyPair | undefined;
+  backendClientCertificate?:
+    | KeyPair
+    | undefined;
+  /** Clients may say by x-request-priority how important a request is; absent: the gateway removes the field. */
+  trustRequestPriority?: boolean | undefined;
 }
 
 /** One listener. Several may share a port; then host names (server names, for TLS) decide between them. */
@@ -4303,6 +4318,8 @@ function createBaseHttpRule(): HttpRule {
     retry: undefined,
     precedence: undefined,
     sessionPersistence: undefined,
+    noRequestTimeout: undefined,
+    noBackendTimeout: undefined,
   };
 }
 
@@ -4346,6 +4363,12 @@ export const HttpRule: MessageFns<HttpRule> = {
     }
     if (message.sessionPersistence !== undefined) {
       SessionPersistence.encode(message.sessionPersistence, writer.uint32(242).fork()).join();
+    }
+    if (message.noRequestTimeout !== undefined) {
+      writer.uint32(368).bool(message.noRequestTimeout);
+    }
+    if (message.noBackendTimeout !== undefined) {
+      writer.uint32(376).bool(message.noBackendTimeout);
     }
     return writer;
   },
@@ -4465,6 +4488,22 @@ export const HttpRule: MessageFns<HttpRule> = {
             }
 
             message.sessionPersistence = SessionPersistence.decode(reader, reader.uint32());
+            continue;
+          }
+          case 46: {
+            if (tag !== 368) {
+              break;
+            }
+
+            message.noRequestTimeout = reader.bool();
+            continue;
+          }
+          case 47: {
+            if (tag !== 376) {
+              break;
+            }
+
+            message.noBackendTimeout = reader.bool();
             continue;
           }
         }
@@ -5459,7 +5498,14 @@ export const Backend: MessageFns<Backend> = {
 };
 
 function createBaseGateway(): Gateway {
-  return { name: "", listeners: [], addresses: [], policies: [], backendClientCertificate: undefined };
+  return {
+    name: "",
+    listeners: [],
+    addresses: [],
+    policies: [],
+    backendClientCertificate: undefined,
+    trustRequestPriority: undefined,
+  };
 }
 
 export const Gateway: MessageFns<Gateway> = {
@@ -5478,6 +5524,9 @@ export const Gateway: MessageFns<Gateway> = {
     }
     if (message.backendClientCertificate !== undefined) {
       KeyPair.encode(message.backendClientCertificate, writer.uint32(42).fork()).join();
+    }
+    if (message.trustRequestPriority !== undefined) {
+      writer.uint32(368).bool(message.trustRequestPriority);
     }
     return writer;
   },
@@ -5533,6 +5582,14 @@ export const Gateway: MessageFns<Gateway> = {
             }
 
             message.backendClientCertificate = KeyPair.decode(reader, reader.uint32());
+            continue;
+          }
+          case 46: {
+            if (tag !== 368) {
+              break;
+            }
+
+            message.trustRequestPriority = reader.bool();
             continue;
           }
         }
