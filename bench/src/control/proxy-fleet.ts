@@ -3,6 +3,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cpuSeconds } from "../process-usage.ts";
 import { pause } from "../processes.ts";
 import type { MeshShape } from "./mesh-shape.ts";
 import type { Delivery } from "./programs/machine-time.ts";
@@ -36,6 +37,12 @@ export class ProxyFleet {
     );
     await this.until(({ complete }) => complete === this.#shape.proxies, limitMs);
     return performance.now() - startMs;
+  }
+
+  /** CPU seconds that simulating them has used so far: what is not the control plane's of a busy machine. */
+  cpu(): number {
+    const { user, system } = cpuSeconds(this.#children.map(({ pid = 0 }) => pid));
+    return user + system;
   }
 
   /** All together. */

@@ -197,6 +197,32 @@ describe("the distributor", () => {
     assert.equal(slow.has.get(`${policyType.typeUrl} a`), quick.has.get(`${policyType.typeUrl} a`));
   });
 
+  it("sends changed endpoints to who is there while many that have just come are still being served", () => {
+    const settled = new FakeProxy(distributor, "web");
+    settled.subscribe(endpointsType, ["shop/orders"]);
+    clock.advance(5);
+    settled.answer();
+    // Compiling for each of those that come takes 6 ms: two fill a slice.
+    const known = source.get.bind(source);
+    source.get = (typeUrl, name) => {
+      if (typeUrl === policyType.typeUrl) clock.advance(6);
+      return known(typeUrl, name);
+    };
+    source.put(policyType, "a", policy("1"));
+    const newcomers = Array.from({ length: 50 }, (_, at) => new FakeProxy(distributor, `new-${at}`));
+    for (const newcomer of newcomers) newcomer.subscribe(policyType, ["a"]);
+    const served = (): number => newcomers.filter(({ responses }) => responses.length > 0).length;
+    source.change(endpointsType, "shop/orders", { service: "shop/orders", endpoints: [] }, 0);
+    let servedBefore = -1;
+    const watch = clock.every(1, () => {
+      if (settled.responses.length > 1 && servedBefore < 0) servedBefore = served();
+    });
+    clock.advance(1_000);
+    watch.clear();
+    assert.equal(served(), newcomers.length, "everybody is served in the end");
+    assert.ok(servedBefore >= 0 && servedBefore < 5, `${servedBefore} were served before the change`);
+  });
+
   it("does not call a revision live before what it led the proxy to has arrived", () => {
     const proxy = new FakeProxy(distributor, "web");
     proxy.subscribe(policyType, ["a"]);
