@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { InvalidArgumentError, type Command } from "commander";
 import {
   evidenceFrom,
-  JoinApi,
   parseJoinAddress,
+  ReplicatedJoinApi,
   tokenPins,
   type JoinAddress,
   type TrustAnchor,
@@ -17,7 +17,8 @@ import { joinOptionsInvalid } from "./errors.ts";
 
 /** How to join, and whom to trust. */
 export interface JoinOption {
-  readonly join?: JoinAddress;
+  /** At least one. */
+  readonly join?: readonly JoinAddress[];
   readonly tokenFile?: string;
   readonly jwtFile?: string;
   readonly trustBundle?: string;
@@ -27,7 +28,11 @@ export interface JoinOption {
 /** Adds --join and what belongs to it. */
 export function withJoin(command: Command): Command {
   return command
-    .option("--join <host:port>", "join a control plane over the network, at its join address", addressOption)
+    .option(
+      "--join <host:port>",
+      "join a control plane over the network, at its join address; of several control planes as many as you like, with commas or repeated: whichever answers will do",
+      addressesOption,
+    )
     .option("--token-file <file>", "proof for --join: a join token (`ripstop token create`)")
     .option("--jwt-file <file>", "proof for --join: a signed JWT of the platform, read anew at each use")
     .option("--trust-bundle <file>", "root certificates of the mesh, PEM (a join token names them itself)")
@@ -35,11 +40,15 @@ export function withJoin(command: Command): Command {
 }
 
 /** "HOST:PORT". */
-export function addressOption(text: string): JoinAddress {
+function addressOption(text: string): JoinAddress {
   const address = parseJoinAddress(text);
   if (address === undefined)
     throw new InvalidArgumentError('an address has the form HOST:PORT, for example "10.0.0.5:7443".');
   return address;
+}
+
+function addressesOption(text: string, before: readonly JoinAddress[] = []): readonly JoinAddress[] {
+  return [...before, ...text.split(",").map((one) => addressOption(one.trim()))];
 }
 
 function hashOption(text: string, before: readonly string[] = []): readonly string[] {
@@ -48,20 +57,19 @@ function hashOption(text: string, before: readonly string[] = []): readonly stri
   return [...before, hash];
 }
 
-/** A client of the join listener that the options name. */
+/** A client of the join listeners that the options name. */
 export function joinApi(
   options: JoinOption,
   bundlePem?: string,
 ): Result<
   {
-    readonly api: JoinApi;
+    readonly api: ReplicatedJoinApi;
     readonly evidence: (() => Result<JoinEvidence, string>) | undefined;
-    readonly address: JoinAddress;
   },
   RipstopError
 > {
-  const { join, tokenFile, jwtFile } = options;
-  if (join === undefined) return invalid("--join is missing");
+  const { join: [address, ...others] = [], tokenFile, jwtFile } = options;
+  if (address === undefined) return invalid("--join is missing");
   if (tokenFile !== undefined && jwtFile !== undefined) return invalid("give either --token-file or --jwt-file");
   const trust: Result<TrustAnchor, RipstopError> = bundlePem === undefined ? trustOf(options) : ok({ pem: bundlePem });
   if (!trust.ok) return trust;
@@ -72,9 +80,8 @@ export function joinApi(
         ? () => evidenceFrom("jwt", jwtFile)
         : undefined;
   return ok({
-    api: new JoinApi({ address: join, trust: trust.value, clock: systemClock, evidence }),
+    api: new ReplicatedJoinApi({ address, others, trust: trust.value, clock: systemClock, evidence }),
     evidence,
-    address: join,
   });
 }
 

@@ -23,6 +23,7 @@ export type { ProxyCommand } from "./proxy-process.ts";
 export { ProxySupervisor, type HandOver, type ProxyEvents, type SupervisorSettings } from "./proxy-supervisor.ts";
 export { evidenceFrom, tokenPins } from "./join/evidence.ts";
 export { JoinApi, type JoinApiOptions } from "./join/join-api.ts";
+export { ReplicatedJoinApi, type ReplicatedJoinApiOptions } from "./join/replicated-join-api.ts";
 export { parseJoinAddress, type JoinAddress } from "./join/join-address.ts";
 export type { TrustAnchor } from "./join/trust-anchor.ts";
 export {

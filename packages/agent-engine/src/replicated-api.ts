@@ -1,11 +1,11 @@
 // The API of a mesh with several control planes: the one that answered last is asked first, and when it is gone or cut off
 // the next one is, by the workload's own SVID over its join listener.
 
-import { err, type Clock, type Result } from "@ripstop/core";
+import type { Clock, Result } from "@ripstop/core";
 import type { RegisterRequest, RegisterResponse } from "@ripstop/model";
 
 import { ControlApi, type ApiFailure, type CallerIdentity } from "./control-api.ts";
-import { controlNotTrusted, controlUnreachable, hostClockWrong } from "./errors.ts";
+import { Failover } from "./failover.ts";
 import { JoinApi } from "./join/join-api.ts";
 import { parseJoinAddress } from "./join/join-address.ts";
 
@@ -18,8 +18,6 @@ export interface ReplicatedApiOptions {
   peer?(address: string): ControlApi | undefined;
 }
 
-/** Failures of one control plane that another one need not have: cut off (RS3090), its store away (RS3061). */
-const ELSEWHERE: ReadonlySet<string> = new Set(["RS3090", "RS3061", controlNotTrusted.code, hostClockWrong.code]);
 const MAX_PEERS = 16;
 
 /** ControlApi over whichever control plane answers. */
@@ -27,14 +25,14 @@ export class ReplicatedApi extends ControlApi {
   readonly #options: ReplicatedApiOptions;
   /** By join address. */
   #peers = new Map<string, ControlApi>();
-  #preferred: ControlApi;
+  readonly #failover: Failover<ControlApi>;
   #identity: CallerIdentity | undefined;
   #bundlePem: string | undefined;
 
   constructor(options: ReplicatedApiOptions) {
     super(options.first.socketPath);
     this.#options = options;
-    this.#preferred = options.first;
+    this.#failover = new Failover(() => this.#all());
   }
 
   /** The join listeners of all control planes are these now ("HOST:PORT"). */
@@ -48,7 +46,7 @@ export class ReplicatedApi extends ControlApi {
   }
 
   override trustDomain(): Promise<Result<string, ApiFailure>> {
-    return this.#onAny((api) => api.trustDomain());
+    return this.#failover.ask((api) => api.trustDomain());
   }
 
   override useIdentity(identity: CallerIdentity): void {
@@ -63,11 +61,11 @@ export class ReplicatedApi extends ControlApi {
   }
 
   override register(body: RegisterRequest): Promise<Result<RegisterResponse, ApiFailure>> {
-    return this.#onAny((api) => api.register(body));
+    return this.#failover.ask((api) => api.register(body));
   }
 
   override report(...args: Parameters<ControlApi["report"]>): ReturnType<ControlApi["report"]> {
-    return this.#onAny((api) => api.report(...args));
+    return this.#failover.ask((api) => api.report(...args));
   }
 
   override call<Answer>(
@@ -77,27 +75,11 @@ export class ReplicatedApi extends ControlApi {
     timeoutMs?: number,
     signal?: AbortSignal,
   ): Promise<Result<Answer, ApiFailure>> {
-    return this.#onAny((api) => api.call<Answer>(method, path, body, timeoutMs, signal));
+    return this.#failover.ask((api) => api.call<Answer>(method, path, body, timeoutMs, signal));
   }
 
   #all(): readonly ControlApi[] {
     return [this.#options.first, ...this.#peers.values()];
-  }
-
-  /** The one that answered last, then all others; what none of them can do fails as the first one said. */
-  async #onAny<T>(ask: (api: ControlApi) => Promise<Result<T, ApiFailure>>): Promise<Result<T, ApiFailure>> {
-    const order = [this.#preferred, ...this.#all().filter((api) => api !== this.#preferred)];
-    let first: ApiFailure | undefined;
-    for (const api of order) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
-      const answer = await ask(api);
-      if (answer.ok || !isElsewhere(answer.error)) {
-        this.#preferred = api;
-        return answer;
-      }
-      first ??= answer.error;
-    }
-    return err(first ?? { status: 0, error: { ...controlUnreachable, message: "there is no control plane" } });
   }
 
   #createPeer(address: string): ControlApi | undefined {
@@ -109,8 +91,4 @@ export class ReplicatedApi extends ControlApi {
     if (this.#identity !== undefined) api.useIdentity({ ...this.#identity, bundlePem: trust.pem });
     return api;
   }
-}
-
-function isElsewhere({ status, error }: ApiFailure): boolean {
-  return status === 0 || ELSEWHERE.has(error.code);
 }

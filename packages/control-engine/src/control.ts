@@ -9,6 +9,7 @@ import {
   type DiscoveryServer,
   type PeerVerifier,
   type ServerTls,
+  type SharedStore,
 } from "@ripstop/discovery/server";
 import { controlSpiffeId, createPeerVerification, parseSpiffeId } from "@ripstop/identity";
 import {
@@ -89,6 +90,9 @@ import { formatAddress, onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { consistentReads } from "./replicas/consistency.ts";
+import { askPeer } from "./replicas/ask-peer.ts";
+import { MeshStreams } from "./replicas/mesh-streams.ts";
+import { peerRoutes } from "./replicas/peer-routes.ts";
 import { ReplicaKeeper } from "./replicas/replica-keeper.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
 import type { Replication, Store } from "./store/store.ts";
@@ -374,6 +378,7 @@ async function assemble(
       metrics,
       host: options.streamAddress?.host ?? LOOPBACK,
       port,
+      ...(replication === undefined ? {} : { shared: sharedStore(store, replication) }),
       onReport(proxyId, report, slot) {
         collector.onReport(proxyId, report, slot);
         shares.onReport(proxyId, slot, report);
@@ -483,6 +488,14 @@ async function assemble(
         message: `${kind.code}: ${message.slice(0, 512)}`,
       }),
   };
+  const streams = new MeshStreams({
+    own: discovery,
+    clock,
+    replication,
+    ask: (to, patienceMs) =>
+      askPeer({ own: own.value, rootsPem: () => authority.bundle().pem, controlIdentity, clock }, to, patienceMs),
+  });
+  undo.push(() => streams.close());
   const joining = await startJoining({
     clock,
     trustDomain: trustDomain.value,
@@ -500,6 +513,9 @@ async function assemble(
       return revocation === undefined ? undefined : revocationText(spiffeId, revocation);
     },
     notices,
+    ...(replication === undefined
+      ? {}
+      : { peerRoutes: (callers) => peerRoutes({ callers, controlIdentity, streams: discovery }) }),
     ...given({ logger }),
   });
   if (!joining.ok) return joining;
@@ -549,7 +565,7 @@ async function assemble(
       ledger,
       clock,
       withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
-      waitLive: (revision, waitMs) => discovery.waitLive(revision, waitMs),
+      waitLive: (revision, waitMs) => streams.waitLive(revision, waitMs),
     }),
   ];
   const routes = [
@@ -559,7 +575,7 @@ async function assemble(
     ...consistentReads(reads, replication),
     ...workloadRoutes(workloads),
     ...rotationRoutes({ authority, rotation, events, health }),
-    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, events, clock }),
+    ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, streams, events, clock }),
     ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
       collector,
@@ -742,6 +758,16 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
 /** The fields that are there: for options that may be absent but not undefined. */
 function given({ logger }: { readonly logger: Logger | undefined }): { readonly logger?: Logger } {
   return logger === undefined ? {} : { logger };
+}
+
+/** The store, as the config stream sees it. */
+function sharedStore(store: Store, replication: Replication): SharedStore {
+  return {
+    get revision() {
+      return store.revision;
+    },
+    readBarrier: () => replication.readBarrier(),
+  };
 }
 
 /** Ids of the proxies that have a config stream; the workers of one count once. */

@@ -24,6 +24,14 @@ export async function onPort<T extends { readonly port: number }>(
   return second;
 }
 
+/** Reads what `formatAddress` wrote; undefined when it is none. */
+export function parseAddress(address: string): HostAndPort | undefined {
+  const colon = address.lastIndexOf(":");
+  const host = address.slice(0, Math.max(0, colon)).replace(/^\[(.*)\]$/, "$1");
+  const port = Number(address.slice(colon + 1));
+  return host !== "" && Number.isInteger(port) && port > 0 && port < 65_536 ? { host, port } : undefined;
+}
+
 /** "HOST:PORT", with brackets around an IPv6 address. */
 export function formatAddress(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -1,17 +1,30 @@
 // Several whole control planes on one real etcd: one mesh.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { get } from "node:https";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
 import { holdProcess, sleep, systemClock, type Timer } from "@ripstop/core";
-import type { ControlInfo, HeartbeatResponse, MeshEvent, RotationStatus, WorkloadView } from "@ripstop/model";
-import { endpointsType } from "@ripstop/model";
+import { SealingKey } from "@ripstop/identity/authority";
+import type {
+  ControlInfo,
+  HeartbeatResponse,
+  LiveStatus,
+  MeshEvent,
+  ProxyList,
+  RotationStatus,
+  WorkloadView,
+} from "@ripstop/model";
+import { endpointsType, serviceType } from "@ripstop/model";
 
 import { resourceWhen, TestControl } from "./control.fixture.ts";
 import { EtcdProcess, needsEtcd } from "./store/etcd/etcd-process.suite.ts";
+import { openEtcdStore } from "./store/etcd/etcd-store.ts";
 
 const service = (port: number): string =>
   JSON.stringify({
@@ -95,6 +108,116 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
     await Promise.all([left.close(), right.close()]);
   });
 
+  it("tell of the proxies of all, and wait for all of them, whichever is asked", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    await left.apply(service(80));
+    const web = await left.register("web");
+    const shop = await left.register("shop");
+    await until(async () => ((await workloads(right)).length === 2 ? true : undefined));
+    const status = { inboundAddress: "127.0.0.1:9", ready: true };
+    // Their heartbeats, however long this takes.
+    const beating = systemClock.every(1_000, () => {
+      for (const { workloadId } of [web, shop])
+        left.send("PUT", `/v1/workloads/${workloadId}`, status).catch(() => undefined);
+    });
+    const at = (one: TestControl): readonly string[] => [one.control.streamAddress];
+    const clients = [
+      await left.client({ ...web, controlAddresses: at(left) }),
+      await right.client({ ...shop, controlAddresses: at(right) }),
+    ];
+    for (const client of clients)
+      await resourceWhen(client, { type: serviceType, name: "shop/web" }, (one) => one !== undefined);
+    // Somebody watches on.
+    const watching = { onResource: () => undefined, onRemoved: () => undefined };
+    for (const client of clients) client.watch(serviceType, "shop/web", watching);
+    const list = async (one: TestControl, query = ""): Promise<ProxyList> =>
+      (await one.send("GET", `/v1/proxies${query}`)).json<ProxyList>();
+    const ids = ({ proxies }: ProxyList): readonly string[] => proxies.map(({ proxyId }) => proxyId).sort();
+    for (const one of [left, right]) {
+      const whole = await until(async () => {
+        const found = await list(one);
+        return found.proxies.length === 2 && found.proxies.every(({ synced }) => synced) ? found : undefined;
+      });
+      assert.equal(whole.unknown, undefined);
+      assert.deepEqual(ids(whole), [shop.workloadId, web.workloadId].sort());
+      assert.equal(new Set(whole.proxies.map(({ replica }) => replica)).size, 2);
+    }
+    assert.deepEqual(ids(await list(left, "?here=true")), [web.workloadId]);
+    for (const [port, asked] of [[8081, left] as const, [8082, right] as const]) {
+      const { revision } = await left.apply(service(port));
+      await right.send("GET", "/v1/resources/Service/shop/web");
+      const live = await asked.send("GET", `/v1/revisions/${revision}/live?waitMs=60000`);
+      const { elapsedMs, ...rest } = live.json<LiveStatus>();
+      assert.deepEqual(rest, { revision, total: 2, live: 2, pending: [], rejected: [] });
+      assert.ok(elapsedMs >= 0);
+    }
+    beating.clear();
+    await Promise.all([left.close(), right.close()]);
+  });
+
+  it("name the one that does not answer, with the proxies that nothing is known of", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    const { revision } = await left.apply(service(80));
+    // A third one that etcd knows of, at whose address nobody ever answers.
+    const silent = createServer((socket) => socket.on("error", () => socket.destroy()));
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const joinAddress = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const prefix = `/mesh-${prefixes - 1}/`;
+    const record = {
+      version: "1",
+      streamAddress: "10.9.9.9:1",
+      joinAddress,
+      startedMs: 0,
+      proxies: 12,
+      rootSha256: "",
+    };
+    const key = await SealingKey.read(keyFile);
+    assert.ok(key.ok);
+    const third = await openEtcdStore({
+      endpoints: [etcd.endpoint],
+      prefix,
+      clock: systemClock,
+      homeId: key.value.meshId,
+      replicaId: "third",
+    });
+    third.replication?.announce(record);
+    await until(async () =>
+      (await info(left)).replicas?.some(({ id }) => id === "third") === true ? true : undefined,
+    );
+    const unknown = [{ id: "third", streamAddress: "10.9.9.9:1", proxies: 12, reason: "it does not answer" }];
+    const [list, live] = await Promise.all([
+      left.send("GET", "/v1/proxies"),
+      left.send("GET", `/v1/revisions/${revision}/live?waitMs=0`),
+    ]);
+    assert.deepEqual(list.json<ProxyList>().unknown, unknown);
+    assert.deepEqual(live.json<LiveStatus>().unknown, unknown);
+    await third.close();
+    silent.close();
+    await Promise.all([left.close(), right.close()]);
+  });
+
+  it("tell nobody but each other", async () => {
+    const [one] = await mesh(1);
+    assert.ok(one);
+    const web = await one.register("web");
+    const [host, port] = one.control.joinAddress.split(":");
+    const ask = (identity: { readonly cert?: string; readonly key?: string }): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const path = "/v1/replica/proxies";
+        const tls = { ...identity, ca: web.bundlePem, checkServerIdentity: () => undefined };
+        get({ host, port, path, agent: false, ...tls }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        }).on("error", reject);
+      });
+    assert.equal(await ask({}), 401);
+    assert.equal(await ask({ cert: web.svidChainPem, key: web.keyPem }), 403);
+    await one.close();
+  });
+
   it("lets one of two writers of one version win, and tells the other", async () => {
     const [left, right] = await mesh(2);
     assert.ok(left && right);
@@ -167,14 +290,18 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
     const status = { inboundAddress: "127.0.0.1:9", ready: true };
     const refused = await right.send("PUT", `/v1/workloads/${web.workloadId}`, status);
     assert.match(refused.text, /RS3090/);
+    const told = async (): Promise<readonly string[]> =>
+      (await right.send("GET", "/v1/events"))
+        .json<{ events: MeshEvent[] }>()
+        .events.map(({ type }) => type)
+        .filter((type) => type.startsWith("ReplicaC") || type.startsWith("ReplicaB"));
+    // It looks once a second: etcd must not be back before it has seen that it was away.
+    await until(async () => ((await told()).length > 0 ? true : undefined));
     await etcd.start();
     await until(async () => ((await info(right)).cutOffMs === 0 ? true : undefined));
     assert.equal((await right.send("PUT", `/v1/workloads/${web.workloadId}`, status)).status, 200);
-    const { events } = (await right.send("GET", "/v1/events")).json<{ events: MeshEvent[] }>();
-    assert.deepEqual(
-      events.map(({ type }) => type).filter((type) => type.startsWith("ReplicaC") || type.startsWith("ReplicaB")),
-      ["ReplicaCutOff", "ReplicaBack"],
-    );
+    await until(async () => ((await told()).length > 1 ? true : undefined));
+    assert.deepEqual(await told(), ["ReplicaCutOff", "ReplicaBack"]);
     await until(async () =>
       (await right.send("GET", "/v1/resources")).headers["ripstop-consistency"] === "linearizable" ? true : undefined,
     );

@@ -52,3 +52,15 @@ export const cacheUnusable: ErrorKind = defineError({
   cause: "The disk was full, or the file was changed by another program.",
   remedy: "Nothing: it is written anew as soon as the control plane is reached.",
 });
+
+export const streamBehind: ErrorKind = defineError({
+  code: "RS5306",
+  name: "config_stream_behind",
+  status: 503,
+  grpcStatus: 14,
+  title: "This control plane is behind the proxy",
+  cause:
+    "The proxy has config of a newer revision, from another control plane; this one has not caught up with the shared store.",
+  remedy:
+    "Nothing: the proxy tries the next control plane, and keeps what it has meanwhile. If it lasts, see what cuts this one off from etcd (`ripstop status`).",
+});

@@ -18,7 +18,7 @@
 //   GET    /v1/graph                      → Graph
 //   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
 //   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
-//   GET    /v1/proxies                    → { proxies: ProxyView[] }
+//   GET    /v1/proxies                    → ProxyList   (of all control planes; ?here=true: of this one alone)
 //   GET    /v1/identity/identities        → IdentityList
 //   GET    /v1/identity/identity?id=      → IdentityDetails
 //   GET    /v1/identity/revocations       → { revocations: RevocationView[] }
@@ -64,6 +64,8 @@
 //   POST   /v1/nodes/NAME/svids           WorkloadSvidRequest → SvidResponse
 //   POST   /v1/nodes/NAME/jwt-svids       NodeJwtRequest → JwtSvidResponse
 //   POST   /v1/nodes/NAME/workloads       NodeWorkloadRequest → RegisterResponse
+//   GET    /v1/replica/proxies            → ProxyList                          (the control plane's own SVID is the proof)
+//   GET    /v1/replica/revisions/N/live?waitMs= → ReplicaLive                  (likewise)
 
 /** A file as the user gave it. The server parses it, so that all validation is in one place. */
 export interface ApplyRequest {
@@ -112,6 +114,31 @@ export interface LiveStatus {
   /** Proxies that refused it, with their reason. */
   readonly rejected: readonly { readonly proxyId: string; readonly reason: string }[];
   /** From commit to the last acknowledgement, or until now. */
+  readonly elapsedMs: number;
+  /** Control planes that could not say how far their proxies are: nothing is known of those. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
+}
+
+/** A control plane of several of whose proxies nothing is known now. */
+export interface UnknownReplica {
+  readonly id: string;
+  /** "HOST:PORT" of its config stream. */
+  readonly streamAddress: string;
+  /** Proxies that it had when it last said so. */
+  readonly proxies: number;
+  /** Why: one plain sentence without full stop, such as "it does not answer". */
+  readonly reason: string;
+}
+
+/** How far a revision has come on the proxies of one control plane: what the others are told (join listener). */
+export interface ReplicaLive {
+  /** The control plane itself has come to that revision: what it has not seen is live nowhere. */
+  readonly reached: boolean;
+  /** Ids of the connected proxies that it concerns; those of the next two fields included. */
+  readonly concerned: readonly string[];
+  readonly pending: readonly string[];
+  readonly rejected: readonly { readonly proxyId: string; readonly reason: string }[];
+  /** From when it came here to the last acknowledgement, or until now. */
   readonly elapsedMs: number;
 }
 
@@ -249,6 +276,20 @@ export interface WorkloadStatus {
   readonly bundleSequence?: number;
   /** Serial number (hex, lower case) of the SVID that the proxy says it uses. */
   readonly svidSerialNumber?: string;
+  /** Where listeners of its Gateways could not be opened; absent and empty: everywhere they could. */
+  readonly closedPorts?: readonly ClosedGatewayPort[];
+}
+
+/** A port of a Gateway that its proxy could not open on an address. It goes on trying. */
+export interface ClosedGatewayPort {
+  /** Name of the Gateway, without namespace. */
+  readonly gateway: string;
+  /** IP address. */
+  readonly address: string;
+  /** Of the listener: without the offset of the operator. */
+  readonly port: number;
+  /** Why, in plain words. */
+  readonly cause: string;
 }
 
 /** Answer to a heartbeat. */
@@ -433,6 +474,8 @@ export interface NodeEntries {
   readonly bundlePem: string;
   /** SPIFFE bundle documents (JSON text) by trust domain. */
   readonly bundles: Readonly<Record<string, string>>;
+  /** There, when the mesh has several control planes. */
+  readonly replicas?: ReplicaAddresses;
 }
 
 /** The agent asks for an SVID of a process that fits an entry. */

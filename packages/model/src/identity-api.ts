@@ -1,6 +1,6 @@
 // The part of the REST API that is about identities; the routes are listed in api.ts.
 
-import type { SvidResponse } from "./api.ts";
+import type { SvidResponse, UnknownReplica } from "./api.ts";
 
 /** A proxy's config stream. */
 export interface ProxyView {
@@ -12,6 +12,15 @@ export interface ProxyView {
   readonly pendingMs: number;
   /** Types whose last response it refused, with its reasons. */
   readonly rejected: readonly { readonly type: string; readonly reason: string }[];
+  /** Id of the control plane that has the stream; there, when the mesh has several. */
+  readonly replica?: string;
+}
+
+/** The answer to GET /v1/proxies: the config streams of the whole mesh. */
+export interface ProxyList {
+  readonly proxies: readonly ProxyView[];
+  /** Control planes that could not be asked for theirs. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
 }
 
 /** A certificate as people look at it. */

@@ -145,6 +145,10 @@ export const CONFIG_MENDED: MetricName = metric(
   "ripstop_config_mended_total",
   "Resources that a proxy should have had and did not, found by checksum and sent again, by type.",
 );
+export const CONFIG_STREAMS_BEHIND: MetricName = metric(
+  "ripstop_config_streams_behind_total",
+  "Config streams refused, because the proxy has config of a newer revision than this control plane.",
+);
 export const CONFIG_STREAMS_REFUSED: MetricName = metric(
   "ripstop_config_streams_refused_total",
   "Streams refused, because the identity does not own the proxy id.",

@@ -88,6 +88,7 @@ function encode(parts: Partial<discovery.DeltaDiscoveryRequest>): Uint8Array {
     responseNonce: "",
     errorDetail: undefined,
     stateChecksum: undefined,
+    seenRevision: 0,
     ...parts,
   }).finish();
 }

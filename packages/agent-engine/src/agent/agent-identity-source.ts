@@ -29,6 +29,8 @@ export interface AgentIdentitySourceOptions {
   readonly clock: Clock;
   /** Takes one line for the operator. */
   readonly report: (line: string) => void;
+  /** The join listeners of all control planes ("HOST:PORT"), when there are several. */
+  readonly onReplicas?: (joins: readonly string[]) => void;
 }
 
 interface Issued {
@@ -75,6 +77,7 @@ export class AgentIdentitySource implements WorkloadIdentitySource {
       return;
     }
     this.#failing = false;
+    if (answer.value.replicas !== undefined) this.#options.onReplicas?.(answer.value.replicas.joins);
     const text = JSON.stringify(answer.value);
     if (text === this.#text) return;
     this.#text = text;

@@ -7,7 +7,7 @@ import type { JoinEvidence } from "@ripstop/model";
 import { PeerCredentialReader } from "../attest/peer-credentials.ts";
 import type { ApiFailure } from "../control-api.ts";
 import { peerCredentialsUnavailable } from "../errors.ts";
-import type { JoinApi } from "../join/join-api.ts";
+import type { ReplicatedJoinApi } from "../join/replicated-join-api.ts";
 import type { KeyAndCsrMaker } from "../svid-keeper.ts";
 import { listenWorkloadApi, type WorkloadApiListener } from "../workload-api/workload-api-listener.ts";
 import { AgentIdentitySource } from "./agent-identity-source.ts";
@@ -22,7 +22,7 @@ export interface HostAgentOptions {
   readonly name: string;
   /** Path of the Workload API's socket; every process of the host may open it, and the kernel says who does. */
   readonly socket: string;
-  readonly api: JoinApi;
+  readonly api: ReplicatedJoinApi;
   readonly evidence: (() => Result<JoinEvidence, string>) | undefined;
   readonly createKeyAndCsr: KeyAndCsrMaker;
   readonly clock: Clock;
@@ -60,7 +60,15 @@ export async function startHostAgent(options: HostAgentOptions): Promise<Result<
     return node;
   }
   const { trustDomain } = node.value;
-  const source = new AgentIdentitySource({ node: name, trustDomain, api, createKeyAndCsr, clock, report });
+  const source = new AgentIdentitySource({
+    node: name,
+    trustDomain,
+    api,
+    createKeyAndCsr,
+    clock,
+    report,
+    onReplicas: (joins) => keeper.useReplicas(joins),
+  });
   const close = async (listener: WorkloadApiListener | undefined): Promise<void> => {
     source.close();
     keeper.close();

@@ -9,7 +9,7 @@ import type { JoinEvidence, NodeSvidResponse } from "@ripstop/model";
 import type { ApiFailure } from "../control-api.ts";
 import { evidenceUnusable } from "../errors.ts";
 import { failureOf } from "../join/failure-of.ts";
-import type { JoinApi } from "../join/join-api.ts";
+import type { ReplicatedJoinApi } from "../join/replicated-join-api.ts";
 import { svidNotAfterMs, type KeyAndCsr, type KeyAndCsrMaker } from "../svid-keeper.ts";
 import { readNodeState, writeNodeState, type NodeState } from "./node-state.ts";
 
@@ -18,7 +18,7 @@ export interface NodeKeeperOptions {
   /** Folder of the agent's own files. */
   readonly directory: string;
   readonly name: string;
-  readonly api: JoinApi;
+  readonly api: ReplicatedJoinApi;
   readonly createKeyAndCsr: KeyAndCsrMaker;
   readonly clock: Clock;
   /** For the first time; undefined: only a node that has joined before can start. */
@@ -57,6 +57,7 @@ export class NodeKeeper {
     if (!kept.ok) return kept;
     this.#state = kept.value?.name === this.#options.name ? kept.value : undefined;
     if (this.#state !== undefined) this.#options.api.useIdentity(identityOf(this.#state));
+    this.#options.api.setReplicas(this.#state?.joins ?? []);
     for (;;) {
       // oxlint-disable no-await-in-loop -- one attempt after the other
       const answer = await this.#renewOrJoin();
@@ -67,6 +68,17 @@ export class NodeKeeper {
       await sleep(this.#options.clock, this.#backoff.next());
       // oxlint-enable no-await-in-loop
     }
+  }
+
+  /** The join listeners of all control planes are these now: also for the next start, when those that the user named may be gone. */
+  useReplicas(heard: readonly string[]): void {
+    const { api, directory, report } = this.#options;
+    const joins = heard.toSorted();
+    if (this.#state === undefined || joins.join() === (this.#state.joins ?? []).join()) return;
+    api.setReplicas(joins);
+    this.#state = { ...this.#state, joins };
+    const written = writeNodeState(directory, this.#state);
+    if (!written.ok) report(`the addresses of the control planes could not be kept: ${written.error.message}`);
   }
 
   /** No further renewal. */
@@ -106,7 +118,8 @@ export class NodeKeeper {
   #keep({ keyPem }: KeyAndCsr, answer: NodeSvidResponse): Result<NodeState, ApiFailure> {
     const { directory, api, clock, report } = this.#options;
     const { name, spiffeId, trustDomain, svidChainPem, bundlePem, proofUntilMs } = answer;
-    const state: NodeState = { name, spiffeId, trustDomain, keyPem, svidChainPem, bundlePem, proofUntilMs };
+    const joins = this.#state?.joins ?? [];
+    const state: NodeState = { name, spiffeId, trustDomain, keyPem, svidChainPem, bundlePem, proofUntilMs, joins };
     const written = writeNodeState(directory, state);
     // The key before it stays proof until the next renewal; the agent goes on with what it has in memory.
     if (!written.ok) report(`the node's identity could not be kept: ${written.error.message}`);
@@ -133,6 +146,6 @@ export class NodeKeeper {
   }
 }
 
-function identityOf({ svidChainPem, keyPem, bundlePem }: NodeState): Parameters<JoinApi["useIdentity"]>[0] {
+function identityOf({ svidChainPem, keyPem, bundlePem }: NodeState): Parameters<ReplicatedJoinApi["useIdentity"]>[0] {
   return { chainPem: svidChainPem, keyPem, bundlePem };
 }

@@ -17,6 +17,8 @@ export interface NodeState {
   readonly svidChainPem: string;
   readonly bundlePem: string;
   readonly proofUntilMs: number;
+  /** Join listeners of the control planes when they were heard of last ("HOST:PORT"). */
+  readonly joins?: readonly string[];
 }
 
 const FILE = "node.json";
@@ -52,7 +54,9 @@ export function writeNodeState(directory: string, state: NodeState): Result<unde
 
 function isNodeState(value: unknown): value is NodeState {
   if (typeof value !== "object" || value === null) return false;
-  const fields = new Map(Object.entries(value));
+  const fields = new Map<string, unknown>(Object.entries(value));
+  const joins = fields.get("joins") ?? [];
+  if (!Array.isArray(joins) || !joins.every((one) => typeof one === "string")) return false;
   return TEXTS.every((name) => typeof fields.get(name) === "string") && typeof fields.get("proofUntilMs") === "number";
 }
 

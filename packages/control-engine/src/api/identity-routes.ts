@@ -6,6 +6,7 @@ import type { Authority } from "@ripstop/identity/authority";
 import type {
   IssueRequest,
   IssueResponse,
+  ProxyList,
   ProxyView,
   RevocationView,
   RevokeRequest,
@@ -34,6 +35,8 @@ export interface IdentityRoutesOptions {
   readonly issued: IssuedIdentities;
   readonly compiler: Compiler;
   readonly discovery: { proxies(): readonly ProxyView[] };
+  /** The streams of all control planes. */
+  readonly streams: { proxies(): Promise<ProxyList> };
   readonly events: EventLog;
   readonly clock: Clock;
 }
@@ -56,8 +59,10 @@ export function identityRoutes(options: IdentityRoutesOptions): readonly Route[]
     {
       method: "GET",
       path: "/v1/proxies",
-      async handler({ response }) {
-        answerJson(response, 200, { proxies: discovery.proxies() });
+      async handler({ response, query }) {
+        const isHere = query.get("here") === "true";
+        const list: ProxyList = isHere ? { proxies: discovery.proxies() } : await options.streams.proxies();
+        answerJson(response, 200, list);
         return undefined;
       },
     },

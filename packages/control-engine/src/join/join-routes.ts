@@ -222,6 +222,7 @@ class JoinRoutes {
   async entries({ request, response, params }: Call): Promise<Failure | undefined> {
     const node = this.#node(request, params["name"] ?? "");
     if (!node.ok) return node.error;
+    const { replicas } = this.#options.workloads;
     const entries = entriesOf(this.#options.store, this.#authority.trustDomain, node.value.name);
     answerJson(response, 200, {
       entries: entries.map(({ name, namespace, serviceAccount, spiffeId, process }) => ({
@@ -233,6 +234,7 @@ class JoinRoutes {
       })),
       bundlePem: this.#authority.bundle().pem,
       bundles: this.#options.identities.bundles.view.bundles,
+      ...(replicas === undefined ? {} : { replicas: replicas.addresses() }),
     } satisfies NodeEntries);
     return undefined;
   }

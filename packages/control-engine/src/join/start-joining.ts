@@ -40,6 +40,8 @@ export interface JoiningOptions {
   readonly logger?: Logger;
   /** Refuses callers whose certificate is sound. */
   readonly veto?: CallerVeto;
+  /** Further routes of the listener: what the control planes of a mesh ask each other. */
+  peerRoutes?(callers: Callers): readonly Route[];
 }
 
 /** Joining, running. */
@@ -75,14 +77,11 @@ export async function startJoining(options: JoiningOptions): Promise<Result<Join
     attestors: [tokens, new PlatformTokens(store, new PlatformJwtVerifier(clock))],
   });
   const callers = new Callers(trustDomain, clock, options.veto);
-  const routes = joinRoutes({
-    workloads: options.workloads,
-    identities: options.identities,
-    admission,
-    callers,
-    nodes,
-    store,
-  });
+  const { workloads, identities } = options;
+  const routes = [
+    ...joinRoutes({ workloads, identities, admission, callers, nodes, store }),
+    ...(options.peerRoutes?.(callers) ?? []),
+  ];
   const tls = ({ chainPem, keyPem }: KeyedSvid): JoinTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   const host = options.address?.host ?? LOOPBACK;
   const started = await onPort<JoinServer>(

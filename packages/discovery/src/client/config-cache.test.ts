@@ -27,11 +27,11 @@ describe("the config cache", () => {
     const byName = fc.uniqueArray(fc.tuple(fc.string(), resource), { selector: ([name]) => name });
     const types = fc.uniqueArray(fc.tuple(fc.string(), byName), { selector: ([typeUrl]) => typeUrl });
     fc.assert(
-      fc.property(types, (entries) => {
+      fc.property(types, fc.nat(), (entries, revision) => {
         const resources = new Map(entries.map(([typeUrl, names]) => [typeUrl, new Map<string, CachedResource>(names)]));
-        const decoded = decodeCache("web", encodeCache("web", resources));
+        const decoded = decodeCache("web", encodeCache("web", resources, revision));
         assert.ok(decoded.ok);
-        assert.deepEqual(decoded.value, resources);
+        assert.deepEqual(decoded.value, { resources, revision: resources.size === 0 ? 0 : revision });
       }),
     );
   });
@@ -58,7 +58,7 @@ describe("the config cache", () => {
       let collected = 0;
       const cache = new ConfigCache({ path: join(directory, "c.bin"), owner: "web", clock }, () => {
         collected++;
-        return sample;
+        return { resources: sample, revision: 7 };
       });
       for (let index = 0; index < 100; index++) cache.touch();
       clock.advance(250);
@@ -66,8 +66,8 @@ describe("the config cache", () => {
       assert.equal(collected, 1);
       assert.deepEqual(await readdir(directory), ["c.bin"]);
       assert.equal((await stat(join(directory, "c.bin"))).mode & 0o777, 0o600);
-      assert.deepEqual(cache.read(), sample);
-      assert.deepEqual(await readFile(join(directory, "c.bin")), encodeCache("web", sample));
+      assert.deepEqual(cache.read(), { resources: sample, revision: 7 });
+      assert.deepEqual(await readFile(join(directory, "c.bin")), encodeCache("web", sample, 7));
       await cache.flush();
       assert.equal(collected, 1);
     } finally {
@@ -80,14 +80,17 @@ describe("the config cache", () => {
     try {
       const clock = new StoppedClock();
       let known = sample;
-      const cache = new ConfigCache({ path: join(directory, "c.bin"), owner: "web", clock }, () => known);
+      const cache = new ConfigCache({ path: join(directory, "c.bin"), owner: "web", clock }, () => ({
+        resources: known,
+        revision: 7,
+      }));
       cache.touch();
       await cache.seal();
       known = new Map();
       cache.touch();
       clock.advance(10_000);
       await cache.flush();
-      assert.deepEqual(cache.read(), sample);
+      assert.deepEqual(cache.read(), { resources: sample, revision: 7 });
     } finally {
       await rm(directory, { recursive: true });
     }

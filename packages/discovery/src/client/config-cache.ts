@@ -1,7 +1,8 @@
 // The last good config on disk, so that a proxy restarts and serves while the control plane is away.
 //
 // File: "RSC1", SHA-256 of the rest (32 bytes), then per type a length (4 bytes, big-endian) and a
-// DeltaDiscoveryResponse: resources that exist with their versions, and the names known not to exist.
+// DeltaDiscoveryResponse: resources that exist with their versions, and the names known not to exist. Its nonce is the
+// revision that the config was of.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -22,19 +23,26 @@ export interface CachedResource {
 /** Type URL → name → resource. */
 export type CachedResources = ReadonlyMap<string, ReadonlyMap<string, CachedResource>>;
 
+/** What a file holds. */
+export interface CachedConfig {
+  readonly resources: Map<string, Map<string, CachedResource>>;
+  /** The newest revision that the resources were said to be of; 0 when that is not known. */
+  readonly revision: number;
+}
+
 const MAGIC: Buffer = Buffer.from("RSC1");
 const HASH_BYTES = 32;
 const HEADER_BYTES = MAGIC.length + HASH_BYTES;
 const DEBOUNCE_MS = 250;
 
-/** Encodes resources for the file. `owner` is the proxy id: another proxy's cache is not read. */
-export function encodeCache(owner: string, resources: CachedResources): Buffer {
+/** Encodes resources of a revision for the file. `owner` is the proxy id: another proxy's cache is not read. */
+export function encodeCache(owner: string, resources: CachedResources, revision: number = 0): Buffer {
   const parts: Buffer[] = [];
   for (const [typeUrl, byName] of resources) {
     const message: discovery.DeltaDiscoveryResponse = {
       systemVersionInfo: owner,
       typeUrl,
-      nonce: "",
+      nonce: revision === 0 ? "" : String(revision),
       resources: [],
       removedResources: [],
     };
@@ -52,7 +60,7 @@ export function encodeCache(owner: string, resources: CachedResources): Buffer {
 }
 
 /** Decodes a file; a sentence when it is damaged or another proxy's. */
-export function decodeCache(owner: string, file: Buffer): Result<Map<string, Map<string, CachedResource>>, string> {
+export function decodeCache(owner: string, file: Buffer): Result<CachedConfig, string> {
   if (file.length < HEADER_BYTES || !file.subarray(0, MAGIC.length).equals(MAGIC))
     return err("it is not a config cache");
   const payload = file.subarray(HEADER_BYTES);
@@ -60,6 +68,7 @@ export function decodeCache(owner: string, file: Buffer): Result<Map<string, Map
     return err("its checksum is wrong");
   }
   const resources = new Map<string, Map<string, CachedResource>>();
+  let revision = 0;
   try {
     for (let at = 0; at < payload.length;) {
       const end = at + 4 + payload.readUInt32BE(at);
@@ -72,12 +81,19 @@ export function decodeCache(owner: string, file: Buffer): Result<Map<string, Map
       }
       for (const name of message.removedResources) byName.set(name, { version: "", bytes: undefined });
       resources.set(message.typeUrl, byName);
+      revision = readRevision(message.nonce) ?? revision;
       at = end;
     }
   } catch (error) {
     return err(error instanceof Error ? error.message : String(error));
   }
-  return ok(resources);
+  return ok({ resources, revision });
+}
+
+/** The revision in a text of the stream or the file; undefined when it is none. */
+export function readRevision(text: string): number | undefined {
+  const revision = Number(text);
+  return text !== "" && Number.isSafeInteger(revision) && revision >= 0 ? revision : undefined;
 }
 
 /** How to keep the file. */
@@ -94,31 +110,34 @@ export interface ConfigCacheOptions {
 /** Reads the file at start and writes it a quarter of a second after changes, atomically, mode 0600. */
 export class ConfigCache {
   readonly #options: ConfigCacheOptions;
-  readonly #collect: () => CachedResources;
+  readonly #collect: () => { readonly resources: CachedResources; readonly revision: number };
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
   #sealed = false;
   #follows: boolean;
 
-  constructor(options: ConfigCacheOptions, collect: () => CachedResources) {
+  constructor(
+    options: ConfigCacheOptions,
+    collect: () => { readonly resources: CachedResources; readonly revision: number },
+  ) {
     this.#options = options;
     this.#follows = options.follows ?? false;
     this.#collect = collect;
   }
 
   /** What the file holds; nothing when there is none, or when it is damaged, which is logged. */
-  read(): Map<string, Map<string, CachedResource>> {
+  read(): CachedConfig {
     const { path, owner, logger } = this.#options;
     let file: Buffer;
     try {
       file = readFileSync(path);
     } catch {
-      return new Map();
+      return { resources: new Map(), revision: 0 };
     }
     const decoded = decodeCache(owner, file);
     if (decoded.ok) return decoded.value;
     logger?.warn(cacheUnusable.title, { code: cacheUnusable.code, path, cause: decoded.error });
-    return new Map();
+    return { resources: new Map(), revision: 0 };
   }
 
   /** The file is this process's own from now on. */
@@ -160,7 +179,8 @@ export class ConfigCache {
       const file = await open(temporary, "w", 0o600);
       try {
         await file.chmod(0o600);
-        await file.writeFile(encodeCache(owner, this.#collect()));
+        const { resources, revision } = this.#collect();
+        await file.writeFile(encodeCache(owner, resources, revision));
         await file.sync();
       } finally {
         await file.close();

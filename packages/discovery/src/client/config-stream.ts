@@ -4,7 +4,7 @@ import { discovery, type ResourceType } from "@ripstop/model";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import { stateChecksum } from "../state-checksum.ts";
-import type { CachedResource, CachedResources } from "./config-cache.ts";
+import { readRevision, type CachedResource, type CachedResources } from "./config-cache.ts";
 import type { ConfigClient, Subscription, Watcher } from "./config-client.ts";
 import type { SessionUser } from "./control-connection.ts";
 import type { ControlSession } from "./control-session.ts";
@@ -15,6 +15,8 @@ export interface ConfigStreamOptions {
   readonly proxyId: string;
   /** What is known from the disk. */
   readonly cached: Map<string, Map<string, CachedResource>>;
+  /** The revision that this was of; default 0: not known. */
+  readonly cachedRevision?: number;
   /** The stream is of use: something came. */
   onAlive(): void;
   /** The stream ended or broke: the connection must be made again. */
@@ -58,10 +60,12 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
   #hasIntroduced = false;
   #hasEverConnected = false;
   #isFlushDue = false;
+  #revision: number;
 
   constructor(options: ConfigStreamOptions) {
     this.#options = options;
-    const { metrics } = options;
+    const { metrics, cachedRevision = 0 } = options;
+    this.#revision = cachedRevision;
     this.#removed = metrics?.counter(
       "ripstop_config_removals_received_total",
       "Removals received from the control plane",
@@ -139,6 +143,11 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     const stream = this.#stream;
     this.#stream = undefined;
     stream?.close();
+  }
+
+  /** The revision of the config that is here, as the control plane said last; 0 when there is none. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Everything worth keeping: what is watched and, until the stream was up once, what the disk held beyond it. */
@@ -245,7 +254,10 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
   }
 
   #send(request: discovery.DeltaDiscoveryRequest): void {
-    if (!this.#hasIntroduced) request.node = { id: this.#options.proxyId, cluster: "" };
+    if (!this.#hasIntroduced) {
+      request.node = { id: this.#options.proxyId, cluster: "" };
+      request.seenRevision = this.#revision;
+    }
     this.#hasIntroduced = true;
     this.#stream?.send(discovery.DeltaDiscoveryRequest.encode(request).finish());
   }
@@ -253,6 +265,8 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
   #onMessage(bytes: Buffer): void {
     const response = discovery.DeltaDiscoveryResponse.decode(bytes);
     this.#hasEverConnected = true;
+    // One that is behind does not serve this proxy: what is less here is a history that begins anew (a restored store).
+    this.#revision = readRevision(response.systemVersionInfo) ?? this.#revision;
     this.#options.onAlive();
     const state = this.#types.get(response.typeUrl);
     const problems: string[] = [];
@@ -334,6 +348,7 @@ function emptyRequest(typeUrl: string): discovery.DeltaDiscoveryRequest {
     responseNonce: "",
     errorDetail: undefined,
     stateChecksum: undefined,
+    seenRevision: 0,
   };
 }
 

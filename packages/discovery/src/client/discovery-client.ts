@@ -77,8 +77,11 @@ class Client implements DiscoveryClient {
       clock,
       ...(logger ? { logger } : {}),
     };
-    this.#cache = new ConfigCache(cacheOptions, () => this.#config.snapshot());
-    const cached = this.#cache.read();
+    this.#cache = new ConfigCache(cacheOptions, () => ({
+      resources: this.#config.snapshot(),
+      revision: this.#config.revision,
+    }));
+    const { resources: cached, revision: cachedRevision } = this.#cache.read();
     this.hasCache = cached.size > 0;
     this.#connection = new ControlConnection({
       addresses: options.controlAddresses,
@@ -92,6 +95,7 @@ class Client implements DiscoveryClient {
     this.#config = new ConfigStream({
       proxyId: streamId,
       cached,
+      cachedRevision,
       onAlive: () => this.#connection.confirm(),
       onBroken: (reason) => this.#connection.fail(reason),
       onChanged: () => this.#cache.touch(),

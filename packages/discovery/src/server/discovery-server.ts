@@ -9,12 +9,19 @@ import {
   workerStreamId,
   type discovery,
   type LiveStatus,
+  type ReplicaLive,
   type telemetry,
 } from "@ripstop/model";
-import type { Logger, MetricRegistry } from "@ripstop/telemetry";
+import { metricNames, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { logVerbosity, Metadata, Server, setLogVerbosity, status, type ServerDuplexStream } from "@grpc/grpc-js";
 
-import { streamLimitExceeded, streamListenFailed, streamNotAuthorized, streamPeerRefused } from "../errors.ts";
+import {
+  streamBehind,
+  streamLimitExceeded,
+  streamListenFailed,
+  streamNotAuthorized,
+  streamPeerRefused,
+} from "../errors.ts";
 import type { PeerVerdict, PeerVerifier } from "../peer-verifier.ts";
 import { Distributor, type ProxyStreamStatus } from "./distributor.ts";
 import { aggregatedDiscoveryService, proxyIdMetadata, telemetryService } from "./grpc-services.ts";
@@ -39,6 +46,8 @@ export interface DiscoveryServerOptions {
   /** Default 0: a free one. */
   readonly port?: number;
   readonly limits?: Partial<StreamLimits>;
+  /** There, when other control planes share the store: a proxy may come from one that is ahead of this one. */
+  readonly shared?: SharedStore;
   /** A report of an authorized proxy. */
   /** `slot` tells the workers of one proxy apart. */
   onReport?(proxyId: string, report: telemetry.ProxyReport, slot: number): void;
@@ -48,6 +57,17 @@ export interface DiscoveryServerOptions {
   onTelemetryClosed?(proxyId: string, slot: number): void;
   onConnected?(proxyId: string): void;
   onDisconnected?(proxyId: string): void;
+}
+
+/** What is known of the store that several control planes share. */
+export interface SharedStore {
+  /** The newest revision that is here, compiled or not. */
+  readonly revision: number;
+  /**
+   * Kept with true when everything is here that was acknowledged, by whichever control plane, before the call; with false
+   * when that cannot be found out. Within about two seconds.
+   */
+  readBarrier(): Promise<boolean>;
 }
 
 /** The running endpoint. */
@@ -66,6 +86,8 @@ export interface DiscoveryServer {
   live(revision: number): LiveStatus;
   /** As `live`, after waiting up to `waitMs` for all answers. */
   waitLive(revision: number, waitMs: number): Promise<LiveStatus>;
+  /** As `waitLive`, by the ids of the proxies; a revision that has not come here yet is waited for likewise. */
+  waitProgress(revision: number, waitMs: number): Promise<ReplicaLive>;
   /** Every proxy with an open config stream. */
   proxies(): readonly ProxyStreamStatus[];
   isConnected(proxyId: string): boolean;
@@ -87,6 +109,8 @@ const MAX_PROXY_ID = 512;
 /** The workers of one proxy, and as many again while a new set takes over from the old one. */
 const MAX_SLOTS = 2 * MAX_WORKERS;
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** How long a proxy that is ahead waits for what is in the store already to be compiled. */
+const CATCH_UP_MS = 2_000;
 
 /** Listens; fails with RS5304 when the address cannot be had. */
 export async function startDiscoveryServer(options: DiscoveryServerOptions): Promise<Result<DiscoveryServer, string>> {
@@ -180,6 +204,10 @@ class Endpoint implements DiscoveryServer {
     return this.#distributor.waitLive(revision, waitMs);
   }
 
+  waitProgress(revision: number, waitMs: number): Promise<ReplicaLive> {
+    return this.#distributor.waitProgress(revision, waitMs);
+  }
+
   proxies(): readonly ProxyStreamStatus[] {
     return this.#distributor.statuses();
   }
@@ -255,17 +283,39 @@ class Endpoint implements DiscoveryServer {
       if (!stream) {
         proxyId = request.node?.id ?? "";
         if (!this.#authorize(call, proxyId, peer.id)) return;
-        stream = this.#openStream(call, proxyId, peer.id);
-        // What is sent again because of a checksum is paid for as if it had been asked for.
-        this.#budgets.set(proxyId, budget);
+        if (this.#isAhead(request.seenRevision)) {
+          // Nothing more is read meanwhile.
+          call.pause();
+          this.#catchUp(call, request.seenRevision).then(
+            (isHere) => {
+              // It may have left, or been cut off, while it waited.
+              if (isOver || !isHere || !this.#authorize(call, proxyId, peer.id)) return;
+              begin();
+              onRequest(request);
+              call.resume();
+            },
+            (error: unknown) => fail(call, status.INTERNAL, String(error)),
+          );
+          return;
+        }
+        begin();
       }
+      onRequest(request);
+    });
+    const begin = (): void => {
+      stream = this.#openStream(call, proxyId, peer.id);
+      // What is sent again because of a checksum is paid for as if it had been asked for.
+      this.#budgets.set(proxyId, budget);
+    };
+    const onRequest = (request: discovery.DeltaDiscoveryRequest): void => {
+      if (!stream) return;
       const names = request.resourceNamesSubscribe.length + request.resourceNamesUnsubscribe.length;
       const problem = budget.spend(names) ? stream.onRequest(request) : "too many requests";
       if (problem !== undefined) {
         this.#options.logger?.warn("config stream ended: over its limits", { proxyId, problem });
         fail(call, status.RESOURCE_EXHAUSTED, `${streamLimitExceeded.code} ${streamLimitExceeded.title}: ${problem}`);
       }
-    });
+    };
     const ended = (): void => {
       isOver = true;
       if (stream) this.#distributor.close(stream);
@@ -285,6 +335,29 @@ class Endpoint implements DiscoveryServer {
     call.on("cancelled", ended);
     call.on("error", ended);
     call.on("close", ended);
+  }
+
+  /** Whether a proxy has config that this control plane has not come to, and must not be sent what is older. */
+  #isAhead(seenRevision: number): boolean {
+    return this.#options.shared !== undefined && seenRevision > this.#options.source.revision;
+  }
+
+  /** True when all that the proxy may have seen is in force here; else its stream is refused, so that it tries the next. */
+  async #catchUp(call: ConfigCall, seenRevision: number): Promise<boolean> {
+    const { shared, logger, metrics } = this.#options;
+    const isCurrent = (await shared?.readBarrier()) ?? true;
+    // What is not in the store although all of it is here has never been, or not in this history: the store was restored.
+    const wanted = isCurrent ? Math.min(seenRevision, shared?.revision ?? 0) : seenRevision;
+    const { reached } = await this.#distributor.waitProgress(wanted, isCurrent ? CATCH_UP_MS : 0);
+    if (reached) {
+      if (wanted < seenRevision)
+        logger?.warn("a proxy has config of a revision that the store does not have", { seenRevision, newest: wanted });
+      return true;
+    }
+    metrics?.counter(metricNames.CONFIG_STREAMS_BEHIND.name, metricNames.CONFIG_STREAMS_BEHIND.help).add(1);
+    const message = `the proxy has revision ${seenRevision}, this control plane ${this.#options.source.revision}`;
+    fail(call, status.UNAVAILABLE, `${streamBehind.code} ${streamBehind.title}: ${message}`);
+    return false;
   }
 
   #openStream(call: ConfigCall, proxyId: string, identity: string): SubscriberStream {

@@ -29,6 +29,7 @@ function request(
     responseNonce: "",
     errorDetail: undefined,
     stateChecksum: undefined,
+    seenRevision: 0,
     ...parts,
   };
 }

@@ -2,7 +2,7 @@
 // subscribers alone. No sockets here.
 
 import type { Clock, Timer } from "@ripstop/core";
-import { endpointsType, resourceTypes, type discovery, type LiveStatus } from "@ripstop/model";
+import { endpointsType, resourceTypes, type discovery, type LiveStatus, type ReplicaLive } from "@ripstop/model";
 import { metricNames, type Counter, type Gauge, type Histogram, type MetricRegistry } from "@ripstop/telemetry";
 
 import { FlushLane } from "./flush-lane.ts";
@@ -131,14 +131,20 @@ export class Distributor {
   }
 
   /** As `live`, but waits up to `waitMs` until the revision is compiled and every proxy it concerns has answered. */
-  waitLive(revision: number, waitMs: number): Promise<LiveStatus> {
+  async waitLive(revision: number, waitMs: number): Promise<LiveStatus> {
+    await this.waitProgress(revision, waitMs);
+    return this.live(revision);
+  }
+
+  /** As `waitLive`, by the ids of the proxies, and whether the revision is compiled at all. */
+  waitProgress(revision: number, waitMs: number): Promise<ReplicaLive> {
     return new Promise((resolve) => {
       const { clock, source } = this.#options;
       const timers: Timer[] = [];
       const finish = (): void => {
         for (const timer of timers) timer.clear();
         this.#waiters.delete(check);
-        resolve(this.live(revision));
+        resolve({ reached: source.revision >= revision, ...this.#live.progress(revision) });
       };
       const check = (): void => {
         if (source.revision >= revision && this.live(revision).pending.length === 0) finish();

@@ -1,7 +1,7 @@
 // "Is it live yet?": which connected proxies a revision concerns, and which of them have acknowledged it.
 
 import type { Clock } from "@ripstop/core";
-import { parseWorkerStreamId, type LiveStatus } from "@ripstop/model";
+import { parseWorkerStreamId, type LiveStatus, type ReplicaLive } from "@ripstop/model";
 
 interface Tracked {
   readonly startedMs: number;
@@ -89,18 +89,21 @@ export class LiveTracker {
 
   /** How far a revision has come; one that concerned nobody is live on 0 of 0. */
   status(revision: number): LiveStatus {
+    const { concerned, pending, rejected, elapsedMs } = this.progress(revision);
+    const live = concerned.length - pending.length - rejected.length;
+    return { revision, total: concerned.length, live, pending, rejected, elapsedMs };
+  }
+
+  /** As `status`, by the ids of the proxies. */
+  progress(revision: number): Omit<ReplicaLive, "reached"> {
     const tracked = this.#revisions.get(revision);
-    if (!tracked) return { revision, total: 0, live: 0, pending: [], rejected: [], elapsedMs: 0 };
+    if (!tracked) return { concerned: [], pending: [], rejected: [], elapsedMs: 0 };
     const { concerned, pending, rejected, startedMs, lastAnswerMs } = tracked;
     // The workers of a proxy have a stream each; the proxy has the revision when all of them have it.
-    const all = proxiesOf(concerned.keys());
     const refused = new Map([...rejected].map(([streamId, reason]) => [parseWorkerStreamId(streamId).proxyId, reason]));
-    const waiting = [...proxiesOf(pending.keys())].filter((proxyId) => !refused.has(proxyId));
     return {
-      revision,
-      total: all.size,
-      live: all.size - waiting.length - refused.size,
-      pending: waiting,
+      concerned: [...proxiesOf(concerned.keys())],
+      pending: [...proxiesOf(pending.keys())].filter((proxyId) => !refused.has(proxyId)),
       rejected: [...refused].map(([proxyId, reason]) => ({ proxyId, reason })),
       elapsedMs: (pending.size === 0 ? lastAnswerMs : this.#clock.monotonicMs()) - startedMs,
     };

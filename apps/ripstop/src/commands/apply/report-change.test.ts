@@ -9,6 +9,14 @@ describe("describeLive", () => {
     assert.equal(describeLive(live), "live on 12 of 12 proxies after 140 ms\n");
   });
 
+  it("says of which control plane's proxies nothing is known", () => {
+    const unknown = [{ id: "c2", streamAddress: "10.0.0.6:1", proxies: 1, reason: "it does not answer" }];
+    assert.match(
+      describeLive({ ...live, unknown }),
+      /^control plane c2 \(10\.0\.0\.6:1\): it does not answer: 1 proxy unknown$/m,
+    );
+  });
+
   it("names who refused it and why, and who is still without it", () => {
     const pending = Array.from({ length: 12 }, (_, index) => `shop/p-${index}`);
     const text = describeLive({

@@ -5,6 +5,7 @@ import type { ApplyResponse, LiveStatus } from "@ripstop/model";
 import { exitCodes } from "../../exit-codes.ts";
 import { count, printFailure } from "../../output/failure.ts";
 import { formatOutput, type OutputFormat } from "../../output/format.ts";
+import { unknownLines } from "../../output/unknown-replicas.ts";
 import { waitUntilLive } from "./wait-until-live.ts";
 
 /** How to report. */
@@ -28,7 +29,8 @@ export async function reportChange(api: ControlApi, response: ApplyResponse, opt
   if (!waited.ok) return printFailure(waited.error);
   const live = waited.value;
   process.stdout.write(await formatOutput(output, { ...response, live }, () => describeLive(live)));
-  return live.pending.length === 0 && live.rejected.length === 0 ? exitCodes.done : exitCodes.failed;
+  const isLive = live.pending.length === 0 && live.rejected.length === 0 && live.unknown === undefined;
+  return isLive ? exitCodes.done : exitCodes.failed;
 }
 
 function describeChanges({ changes }: ApplyResponse, dryRun: boolean): string {
@@ -44,5 +46,6 @@ export function describeLive(status: LiveStatus): string {
     const more = status.pending.length > 10 ? ` and ${count(status.pending.length - 10, "other")}` : "";
     lines.push(`still without it: ${status.pending.slice(0, 10).join(", ")}${more}`);
   }
+  lines.push(...unknownLines(status.unknown));
   return `${lines.join("\n")}\n`;
 }

@@ -104,8 +104,18 @@ describe("the check of proxies", () => {
       { proxyId: "a/2", identity: "", synced: false, pendingMs: 7, rejected: [] },
       { proxyId: "a/3", identity: "", synced: true, pendingMs: 0, rejected: [{ type: "Policy", reason: "no" }] },
     ];
-    assert.deepEqual(severities(proxySection(workloads, proxies)), ["ok", "problem", "warning", "problem"]);
-    assert.deepEqual(severities(proxySection([], [])), ["ok"]);
+    assert.deepEqual(severities(proxySection(workloads, { proxies })), ["ok", "problem", "warning", "problem"]);
+    assert.deepEqual(severities(proxySection([], { proxies: [] })), ["ok"]);
+  });
+
+  it("counts a proxy at another control plane as connected, and says which one it could not ask", () => {
+    const workloads = [{ id: "a/1", proxyConnected: false }] as unknown as WorkloadView[];
+    const elsewhere = { proxyId: "a/1#1", identity: "", synced: true, pendingMs: 0, rejected: [], replica: "c2" };
+    assert.deepEqual(severities(proxySection(workloads, { proxies: [elsewhere] })), ["ok"]);
+    const unknown = [{ id: "c2", streamAddress: "", proxies: 1, reason: "it does not answer" }];
+    const section = proxySection(workloads, { proxies: [], unknown });
+    assert.deepEqual(severities(section), ["ok", "warning"]);
+    assert.match(section.findings[1]?.message ?? "", /c2: it does not answer: 1 proxy unknown/);
   });
 });
 

@@ -8,7 +8,7 @@ import type {
   ControlInfo,
   IdentityHealth,
   IdentityList,
-  ProxyView,
+  ProxyList,
   WorkloadView,
 } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
@@ -48,7 +48,7 @@ async function lookAtAll(api: ControlApi, home: string): Promise<readonly Sectio
     api.info(),
     api.call<IdentityList>("GET", "/v1/identity/identities"),
     api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
-    api.call<{ readonly proxies: readonly ProxyView[] }>("GET", "/v1/proxies"),
+    api.call<ProxyList>("GET", "/v1/proxies"),
     api.call<IdentityHealth>("GET", "/v1/identity/health"),
     api.call<{ readonly tokens: readonly AccessTokenView[] }>("GET", "/v1/access/tokens"),
     api.call<AuditPage>("GET", "/v1/audit?refused=true&limit=100"),
@@ -57,7 +57,7 @@ async function lookAtAll(api: ControlApi, home: string): Promise<readonly Sectio
   const sections: Section[] = [controlSection(info, nowMs)];
   if (list.ok) sections.push(identitySection(list.value, health.ok ? health.value.alarms : [], nowMs));
   else if (info.ok) sections.push(unanswered("identity", list.error));
-  if (workloads.ok && proxies.ok) sections.push(proxySection(workloads.value.workloads, proxies.value.proxies));
+  if (workloads.ok && proxies.ok) sections.push(proxySection(workloads.value.workloads, proxies.value));
   // Only admins see it.
   if (tokens.ok && refusals.ok) sections.push(accessSection(tokens.value.tokens, refusals.value.entries, nowMs));
   sections.push(homeSection(home));

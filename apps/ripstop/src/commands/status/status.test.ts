@@ -26,6 +26,12 @@ describe("replicasText", () => {
     assert.match(text, /^b .* 7 +answers$/m);
   });
 
+  it("names the one that does not answer, and how many proxies nothing is known of", () => {
+    const unknown = [{ id: "c2", streamAddress: "10.0.0.6:1", proxies: 12, reason: "it does not answer" }];
+    const text = replicasText({ replicas: [replica], cutOffMs: 0 }, unknown);
+    assert.match(text, /^control plane c2 \(10\.0\.0\.6:1\): it does not answer: 12 proxies unknown$/m);
+  });
+
   it("says first that it may be old", () => {
     assert.match(replicasText({ replicas: [replica], cutOffMs: 4_200 }), /^this control plane is cut off: .* 4 s/);
   });
@@ -70,7 +76,7 @@ describe("workloadTable", () => {
 
   it("tells for each proxy whether its config is live, for how long not, and why it refused some", () => {
     const stream = { proxyId: "shop/web-1", identity: "", synced: true, pendingMs: 0, rejected: [] };
-    const config = (...proxies: ProxyView[]): string => workloadTable([workload], proxies).split("\n")[1] ?? "";
+    const config = (...proxies: ProxyView[]): string => workloadTable([workload], { proxies }).split("\n")[1] ?? "";
     assert.match(config(stream), / synced$/);
     assert.match(config({ ...stream, synced: false, pendingMs: 1234.4 }), / pending for 1234 ms$/);
     assert.match(config({ ...stream, rejected: [{ type: "Policy", reason: "no" }] }), / rejected Policy: no$/);
@@ -80,5 +86,7 @@ describe("workloadTable", () => {
       "one worker is behind",
     );
     assert.match(config(), / not connected$/);
+    const unknown = [{ id: "c2", streamAddress: "10.0.0.6:1", proxies: 12, reason: "it does not answer" }];
+    assert.match(workloadTable([workload], { proxies: [], unknown }), / unknown$/m);
   });
 });

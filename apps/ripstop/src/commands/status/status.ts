@@ -1,12 +1,19 @@
 // Prints the control plane's facts and the table of workloads.
 
-import type { ControlInfo, ProxyView, ReplicaView, WorkloadView } from "@ripstop/model";
+import {
+  parseWorkerStreamId,
+  type ControlInfo,
+  type ProxyList,
+  type ReplicaView,
+  type WorkloadView,
+} from "@ripstop/model";
 import { controlApi } from "../../api.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
 import { formatTable } from "../../output/table.ts";
+import { unknownLines } from "../../output/unknown-replicas.ts";
 import { configTexts } from "./config-text.ts";
 
 /** Prints; the exit code. */
@@ -15,25 +22,27 @@ export async function status(options: HomeOption & OutputOption): Promise<number
   const [info, workloads, connected] = await Promise.all([
     api.info(),
     api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
-    api.call<{ readonly proxies: readonly ProxyView[] }>("GET", "/v1/proxies"),
+    api.call<ProxyList>("GET", "/v1/proxies"),
   ]);
   if (!info.ok) return printFailure(info.error);
   if (!workloads.ok) return printFailure(workloads.error);
   if (!connected.ok) return printFailure(connected.error);
-  const streams = connected.value.proxies;
+  const streams = connected.value;
   const rows = workloads.value.workloads;
-  const { version, trustDomain, revision, proxies, dashboardUrl } = info.value;
+  const { version, trustDomain, revision, dashboardUrl } = info.value;
+  const proxies = new Set(streams.proxies.map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId)).size;
   const text = (): string =>
     `control plane ${version}, trust domain ${trustDomain}, revision ${revision}, ${proxies} proxies connected\n` +
-    `dashboard ${dashboardUrl}\n${replicasText(info.value)}\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}`;
-  process.stdout.write(
-    await formatOutput(options.output, { control: info.value, workloads: rows, proxies: streams }, text),
-  );
+    `dashboard ${dashboardUrl}\n${replicasText(info.value, streams.unknown)}\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}`;
+  process.stdout.write(await formatOutput(options.output, { control: info.value, workloads: rows, ...streams }, text));
   return exitCodes.done;
 }
 
-/** Of a mesh with several control planes: which are there, and whether this one knows what the others do. */
-export function replicasText({ replicas, cutOffMs = 0 }: Pick<ControlInfo, "replicas" | "cutOffMs">): string {
+/** Of a mesh with several control planes: which are there, whether this one knows what the others do, and who does not answer it. */
+export function replicasText(
+  { replicas, cutOffMs = 0 }: Pick<ControlInfo, "replicas" | "cutOffMs">,
+  unknown?: ProxyList["unknown"],
+): string {
   if (replicas === undefined) return "";
   const warning =
     cutOffMs > 0
@@ -49,12 +58,15 @@ export function replicasText({ replicas, cutOffMs = 0 }: Pick<ControlInfo, "repl
     ],
     replicas,
   );
-  return `${warning}\n${table}`;
+  const silent = unknownLines(unknown).map((line) => `${line}\n`);
+  return `${warning}\n${table}${silent.join("")}`;
 }
 
 /** The table of `ripstop up` and `ripstop status`; with the proxies' streams also whether their config is live. */
-export function workloadTable(rows: readonly WorkloadView[], proxies?: readonly ProxyView[]): string {
-  const config = configTexts(proxies ?? []);
+export function workloadTable(rows: readonly WorkloadView[], streams?: ProxyList): string {
+  const config = configTexts(streams?.proxies ?? []);
+  // It may be at a control plane that does not answer.
+  const elsewhere = streams?.unknown === undefined ? "not connected" : "unknown";
   return formatTable(
     [
       { title: "service", cell: (row: WorkloadView) => `${row.namespace}/${row.service}` },
@@ -64,9 +76,9 @@ export function workloadTable(rows: readonly WorkloadView[], proxies?: readonly 
       { title: "ready", cell: (row) => (row.ready ? "yes" : "no") },
       { title: "mutual TLS", cell: mutualTlsText },
       { title: "requests", cell: (row) => String(row.requests), right: true },
-      ...(proxies === undefined
+      ...(streams === undefined
         ? []
-        : [{ title: "config", cell: ({ id }: WorkloadView) => config.get(id) ?? "not connected" }]),
+        : [{ title: "config", cell: ({ id }: WorkloadView) => config.get(id) ?? elsewhere }]),
     ],
     rows,
   );

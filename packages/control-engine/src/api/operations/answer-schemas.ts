@@ -111,14 +111,38 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
       }),
     ),
   }),
-  LiveStatus: object({
-    revision: integer,
-    total: integer,
-    live: integer,
-    pending: strings,
-    rejected: list(object({ proxyId: string, reason: string })),
-    elapsedMs: { type: "number" },
-  }),
+  LiveStatus: object(
+    {
+      revision: integer,
+      total: integer,
+      live: integer,
+      pending: strings,
+      rejected: list(object({ proxyId: string, reason: string })),
+      elapsedMs: { type: "number" },
+      unknown: list(ref("#UnknownReplica")),
+    },
+    ["unknown"],
+  ),
+  UnknownReplica: object({ id: string, streamAddress: string, proxies: integer, reason: string }),
+  ProxyList: object(
+    {
+      proxies: list(
+        object(
+          {
+            proxyId: string,
+            identity: string,
+            synced: { type: "boolean" },
+            pendingMs: { type: "number" },
+            rejected: list(object({ type: string, reason: string })),
+            replica: string,
+          },
+          ["replica"],
+        ),
+      ),
+      unknown: list(ref("#UnknownReplica")),
+    },
+    ["unknown"],
+  ),
   HistoryPage: object(
     {
       revisions: list(

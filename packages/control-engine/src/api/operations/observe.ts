@@ -1,6 +1,6 @@
 // Operations for looking.
 
-import { number, text, type Operations } from "./operation.ts";
+import { flag, number, text, type Operations } from "./operation.ts";
 
 const object = { type: "object" };
 
@@ -52,9 +52,11 @@ export const observeOperations: Operations = {
   "GET /v1/proxies": {
     id: "listProxies",
     tag: "observation",
-    summary: "The proxies that have a config stream",
+    summary:
+      "The proxies that have a config stream, at whichever control plane; and the control planes that do not answer",
     access: "viewer",
-    answer: object,
+    query: { here: flag("Only those that are connected to the control plane that answers") },
+    answer: "#ProxyList",
   },
   "GET /v1/info": {
     id: "getInfo",

@@ -40,7 +40,14 @@ export interface DeltaDiscoveryRequest {
     | Status
     | undefined;
   /** Ripstop's own: what the client holds of the type. Other xDS software ignores it as a field that it does not know. */
-  stateChecksum: StateChecksum | undefined;
+  stateChecksum:
+    | StateChecksum
+    | undefined;
+  /**
+   * Ripstop's own, in the first request of a stream: the revision that the client's config was of when it heard last, from
+   * whichever control plane (system_version_info). One that is behind it does not serve this client. 0: it has no config.
+   */
+  seenRevision: number;
 }
 
 export interface DeltaDiscoveryRequest_InitialResourceVersionsEntry {
@@ -195,6 +202,7 @@ function createBaseDeltaDiscoveryRequest(): DeltaDiscoveryRequest {
     responseNonce: "",
     errorDetail: undefined,
     stateChecksum: undefined,
+    seenRevision: 0,
   };
 }
 
@@ -224,6 +232,9 @@ export const DeltaDiscoveryRequest: MessageFns<DeltaDiscoveryRequest> = {
     }
     if (message.stateChecksum !== undefined) {
       StateChecksum.encode(message.stateChecksum, writer.uint32(8010).fork()).join();
+    }
+    if (message.seenRevision !== 0) {
+      writer.uint32(8016).uint64(message.seenRevision);
     }
     return writer;
   },
@@ -306,6 +317,14 @@ export const DeltaDiscoveryRequest: MessageFns<DeltaDiscoveryRequest> = {
             }
 
             message.stateChecksum = StateChecksum.decode(reader, reader.uint32());
+            continue;
+          }
+          case 1002: {
+            if (tag !== 8016) {
+              break;
+            }
+
+            message.seenRevision = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -608,6 +627,17 @@ export const Resource: MessageFns<Resource> = {
     }
   },
 };
+
+function longToNumber(int64: { toString(): string }): number {
+  const num = globalThis.Number(int64.toString());
+  if (num > globalThis.Number.MAX_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is larger than Number.MAX_SAFE_INTEGER");
+  }
+  if (num < globalThis.Number.MIN_SAFE_INTEGER) {
+    throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
+  }
+  return num;
+}
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

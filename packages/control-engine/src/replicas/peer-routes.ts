@@ -1,0 +1,72 @@
+// What a control plane tells the others of its own streams, on its join listener. Only a control plane may ask.
+
+import { err, ok, type Result } from "@ripstop/core";
+import type { ReplicaLive } from "@ripstop/model";
+
+import { answerJson } from "../api/http-answer.ts";
+import type { Call, Route } from "../api/router.ts";
+import { accessDenied, badRequest } from "../errors.ts";
+import type { Failure } from "../failure.ts";
+import type { Callers } from "../join/caller.ts";
+import type { OwnStreams } from "./mesh-streams.ts";
+
+/** What the routes need. */
+export interface PeerRoutesOptions {
+  readonly callers: Callers;
+  /** SPIFFE id of every control plane of the mesh. */
+  readonly controlIdentity: string;
+  readonly streams: OwnStreams;
+}
+
+/** Longest wait that another may ask for. */
+const MAX_WAIT_MS = 300_000;
+
+/** Paths of the questions. */
+export const peerPaths = {
+  proxies: "/v1/replica/proxies",
+  live: (revision: number, waitMs: number): string => `/v1/replica/revisions/${revision}/live?waitMs=${waitMs}`,
+} as const;
+
+/** Routes for the join listener. */
+export function peerRoutes({ callers, controlIdentity, streams }: PeerRoutesOptions): readonly Route[] {
+  const onlyPeers = (handler: (call: Call) => Promise<Failure | undefined>): Route["handler"] => {
+    return async (call) => {
+      const caller = callers.identify(call.request);
+      if (!caller.ok) return caller.error;
+      if (caller.value.spiffeId === controlIdentity) return handler(call);
+      return { kind: accessDenied, message: `${caller.value.spiffeId} is no control plane` };
+    };
+  };
+  return [
+    {
+      method: "GET",
+      path: peerPaths.proxies,
+      handler: onlyPeers(async ({ response }) => {
+        answerJson(response, 200, { proxies: streams.proxies() });
+        return undefined;
+      }),
+    },
+    {
+      method: "GET",
+      path: "/v1/replica/revisions/:number/live",
+      handler: onlyPeers(async ({ response, params, query }) => {
+        const asked = readQuestion(params["number"], query.get("waitMs"));
+        if (!asked.ok) return asked.error;
+        const live: ReplicaLive = await streams.waitProgress(asked.value.revision, asked.value.waitMs);
+        answerJson(response, 200, live);
+        return undefined;
+      }),
+    },
+  ];
+}
+
+function readQuestion(
+  number: string | undefined,
+  wait: string | null,
+): Result<{ readonly revision: number; readonly waitMs: number }, Failure> {
+  const revision = Number(number);
+  const waitMs = Number(wait ?? "0");
+  if (Number.isSafeInteger(revision) && revision >= 0 && waitMs >= 0 && waitMs <= MAX_WAIT_MS)
+    return ok({ revision, waitMs });
+  return err({ kind: badRequest, message: `a revision, and waitMs of 0 to ${MAX_WAIT_MS}` });
+}
