@@ -22,7 +22,7 @@ function textOf(view: View<Policy>): string | undefined {
   return view.current?.config.toString();
 }
 
-describe("the config stream", { timeout: 30_000 }, () => {
+describe("the config stream", { timeout: 100_000 }, () => {
   let mesh: TestMesh;
   beforeEach(async () => {
     mesh = await TestMesh.open();
@@ -311,7 +311,11 @@ describe("the config stream", { timeout: 30_000 }, () => {
     await writeFile(join(mesh.directory, "web.svid.pem"), renewed.chainPem);
     await writeFile(join(mesh.directory, "web.key.pem"), renewed.keyPem);
     clock.advance(3_600_000);
-    await mesh.changes.until(() => mesh.serverMetrics.total(RESUMED) === 1);
+    await mesh.changes.until(() => {
+      // The server's clock stands still: what it has to look at is due at once.
+      clock.advance(0);
+      return mesh.serverMetrics.total(RESUMED) === 1 || poke(mesh);
+    });
     assert.match(mesh.logger.problems.join(), /has expired/);
     assert.equal(mesh.serverMetrics.total(RESENT), 1);
     assert.equal(server.isConnected("web"), true);

@@ -28,7 +28,7 @@ class RecordingClock extends StoppedClock {
   }
 }
 
-describe("the connection to the control plane", { timeout: 30_000 }, () => {
+describe("the connection to the control plane", { timeout: 100_000 }, () => {
   it("is patient with a control plane that is there and slow, and more so after attempts in vain", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ripstop-connection-"));
     const server = createServer();
