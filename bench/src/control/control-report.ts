@@ -4,7 +4,7 @@ import { loadavg } from "node:os";
 import { machine } from "../report.ts";
 import type { FlatRow, LoneProxy } from "./flat-run.ts";
 import type { MeshShape } from "./mesh-shape.ts";
-import { mb, type SizeRun } from "./size-run.ts";
+import { mb, type CpuShare, type SizeRun } from "./size-run.ts";
 
 /** All that was measured. */
 export interface ControlReport {
@@ -20,6 +20,9 @@ type Line = readonly [what: string, figure: string, goal: string, met: boolean |
 
 const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 const seconds = (value: number): string => `${(value / 1000).toFixed(1)} s`;
+
+const cpu = ({ control, simulation }: CpuShare): string =>
+  `${control.toFixed(1)} s of CPU beside ${simulation.toFixed(1)} s for simulating the proxies`;
 
 /** The whole report. */
 export function controlReport({ shape, run, flat, lone, loadBefore }: ControlReport): string {
@@ -72,7 +75,7 @@ function sizeLines(run: SizeRun): readonly Line[] {
     ["start until the API answers", seconds(run.readyMs), "20 s", run.readyMs <= 20_000],
     [
       "all proxies connect at once, until each has everything",
-      `${seconds(run.allSyncedMs)}, ${run.allSyncedCpuSeconds.toFixed(1)} s of CPU`,
+      `${seconds(run.allSyncedMs)}, ${cpu(run.allSyncedCpu)}`,
       "30 s",
       run.allSyncedMs <= 30_000,
     ],
@@ -121,7 +124,7 @@ function sizeLines(run: SizeRun): readonly Line[] {
     ["kill -9 and start: until the API answers", seconds(crash.readyMs), "20 s", crash.readyMs <= 20_000],
     [
       "kill -9 and start: until all proxies are synced",
-      `${seconds(crash.allSyncedMs)}; ${crash.sent} resources sent, ${crash.resumed} were known`,
+      `${seconds(crash.allSyncedMs)}, ${cpu(crash.cpu)}; ${crash.sent} resources sent, ${crash.resumed} were known`,
       "30 s",
       crash.allSyncedMs <= 30_000,
     ],

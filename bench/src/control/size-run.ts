@@ -21,8 +21,8 @@ export interface SizeRun {
   readonly readyMs: number;
   readonly memoryReady: number;
   readonly allSyncedMs: number;
-  /** CPU of the control plane for connecting all: on a busy machine it says more than the time. */
-  readonly allSyncedCpuSeconds: number;
+  /** CPU for connecting all: on a busy machine it says more than the time. */
+  readonly allSyncedCpu: CpuShare;
   readonly memoryConnected: number;
   readonly single: ChangeTimes;
   readonly sustained: ChangeTimes;
@@ -36,6 +36,12 @@ export interface SizeRun {
   /** Updates that were older than what the proxy had. */
   readonly wentBack: number;
   readonly proxyProcessesBytes: number;
+}
+
+/** CPU seconds of the control plane, and of the processes that simulate its proxies. */
+export interface CpuShare {
+  readonly control: number;
+  readonly simulation: number;
 }
 
 /** A changed HTTPRoute. */
@@ -59,6 +65,7 @@ export interface LargeApply {
 export interface Reconnect {
   readonly readyMs: number;
   readonly allSyncedMs: number;
+  readonly cpu: CpuShare;
   readonly sent: number;
   readonly resumed: number;
 }
@@ -74,9 +81,9 @@ export async function runSize(plane: ControlPlane, fleet: ProxyFleet, options: S
   const memoryReady = plane.memory().resident;
   say(`ready after ${readyMs.toFixed(0)} ms, ${mb(memoryReady)}`);
   const files = await plane.proxyIdentity();
-  const cpuBefore = plane.cpu();
+  const before = cpuOf(plane, fleet);
   const allSyncedMs = await fleet.connect(files, SYNC_LIMIT_MS);
-  const allSyncedCpuSeconds = plane.cpu() - cpuBefore;
+  const allSyncedCpu = cpuSince(before, plane, fleet);
   await pause(2_000);
   const memoryConnected = plane.memory().resident;
   say(`all synced after ${allSyncedMs.toFixed(0)} ms, ${mb(memoryConnected)}`);
@@ -112,12 +119,21 @@ export async function runSize(plane: ControlPlane, fleet: ProxyFleet, options: S
     apply,
     hostile,
     crash,
-    allSyncedCpuSeconds,
+    allSyncedCpu,
     memoryEnd,
     memoryPeak: Math.max(memoryPeak, plane.memory().peak),
     wentBack,
     proxyProcessesBytes: residentBytes,
   };
+}
+
+function cpuOf(plane: ControlPlane, fleet: ProxyFleet): CpuShare {
+  return { control: plane.cpu(), simulation: fleet.cpu() };
+}
+
+function cpuSince(before: CpuShare, plane: ControlPlane, fleet: ProxyFleet): CpuShare {
+  const now = cpuOf(plane, fleet);
+  return { control: now.control - before.control, simulation: now.simulation - before.simulation };
 }
 
 /** Megabytes as text. */
@@ -202,10 +218,12 @@ async function applyMany(plane: ControlPlane, changes: EndpointChanges, document
   return { documents, tookMs, longestPauseMs, beside: await beside };
 }
 
+/** Kills the control plane and starts it again; until every proxy has a change that was made after the start. */
 async function crashAndReturn(plane: ControlPlane, fleet: ProxyFleet, changes: EndpointChanges): Promise<Reconnect> {
   await plane.kill();
   await fleet.until(({ connected }) => connected === 0, SYNC_LIMIT_MS);
   const startMs = performance.now();
+  const simulation = fleet.cpu();
   const readyMs = await plane.start();
   const { sequence } = await changes.change(0);
   // The service that all use is asked for among the first: who has its change has resumed its stream.
@@ -213,6 +231,8 @@ async function crashAndReturn(plane: ControlPlane, fleet: ProxyFleet, changes: E
   return {
     readyMs,
     allSyncedMs: performance.now() - startMs,
+    // The control plane is a new process: all of its CPU is for this.
+    cpu: cpuSince({ control: 0, simulation }, plane, fleet),
     sent: await plane.metric("ripstop_config_resources_sent_total"),
     resumed: await plane.metric("ripstop_config_resources_resumed_total"),
   };

@@ -86,15 +86,15 @@ class SimulatedProxy {
       onChanged: () => undefined,
     });
     this.#connection.use(this.stream);
-    this.#want(trustBundleType, "mesh.local");
-    this.#want(workloadType, proxyId(proxy));
-    this.#want(telemetryType, "default");
+    this.#want(unread(trustBundleType), "mesh.local");
+    this.#want(unread(workloadType), proxyId(proxy));
+    this.#want(unread(telemetryType), "default");
     for (const service of servicesOf(proxy, shape)) {
       const name = serviceName(service);
       const [namespace = "", short = ""] = name.split("/");
-      this.#want(hostBindingType, hostBindingName(PROXY_NAMESPACE, `${short}.${namespace}`));
-      this.#want(serviceType, name);
-      this.#want(routesType, routesName(name, PROXY_NAMESPACE));
+      this.#want(unread(hostBindingType), hostBindingName(PROXY_NAMESPACE, `${short}.${namespace}`));
+      this.#want(unread(serviceType), name);
+      this.#want(unread(routesType), routesName(name, PROXY_NAMESPACE));
       let newest = 0;
       this.#want(endpointsType, name, ({ endpoints }: Endpoints) => {
         let sequence = 0;
@@ -123,6 +123,11 @@ class SimulatedProxy {
       onRemoved: answered,
     });
   }
+}
+
+/** A type whose resources are received, kept and acknowledged, and not decoded: on its host each proxy does that itself. */
+function unread({ typeUrl, name }: Pick<ResourceType<unknown>, "typeUrl" | "name">): ResourceType<undefined> {
+  return { typeUrl, name, encode: () => new Uint8Array(), decode: () => undefined };
 }
 
 const verifyPeer = createPeerVerification(systemClock);

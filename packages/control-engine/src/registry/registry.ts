@@ -262,8 +262,10 @@ export class Registry {
     if (stalledMs > CHECK_MS) for (const entry of this.#entries.values()) entry.deadlineMs += stalledMs;
     let total = 0;
     const silent: Entry[] = [];
+    // Of a hundred thousand each turn of this loop counts: alone, nobody else is asked about.
+    const isAlone = this.#options.replication === undefined;
     for (const entry of this.#entries.values()) {
-      if (!this.#isAnswerable(entry.workload)) {
+      if (!isAlone && !this.#isAnswerable(entry.workload)) {
         // Whoever becomes answerable for it gives it a whole lease from then on.
         this.#renew(entry);
         continue;

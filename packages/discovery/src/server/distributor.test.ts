@@ -198,6 +198,62 @@ describe("the distributor", () => {
     assert.equal(slow.has.get(`${policyType.typeUrl} a`), quick.has.get(`${policyType.typeUrl} a`));
   });
 
+  it("looks at what a proxy has or wants when its turn comes, and at no more than 250 names a response", () => {
+    const names = Array.from({ length: 600 }, (_, at) => `policy-${at}`);
+    for (const name of names) source.put(policyType, name, policy(name));
+    const known = source.get.bind(source);
+    let looked = 0;
+    source.get = (typeUrl, name) => {
+      looked++;
+      return known(typeUrl, name);
+    };
+    const proxy = new FakeProxy(distributor, "web");
+    proxy.subscribe(policyType, names);
+    assert.equal(looked, 0, "nothing is compiled while the request is read");
+    for (const expected of [250, 250, 100]) {
+      const before = proxy.responses.length;
+      clock.advance(5);
+      proxy.answer();
+      const sent = proxy.responses.slice(before).map(({ resources }) => resources.length);
+      assert.deepEqual(sent, [expected]);
+    }
+    const versions = Object.fromEntries(names.map((name) => [name, known(policyType.typeUrl, name)?.version ?? ""]));
+    const back = new FakeProxy(distributor, "web");
+    looked = 0;
+    back.subscribe(policyType, names, versions);
+    assert.equal(looked, 0, "nor when a proxy comes back");
+    clock.advance(5);
+    assert.equal(back.responses.length, 0, "it has everything");
+    assert.equal(metrics.total("ripstop_config_resources_resumed_total"), 600);
+    assert.equal(distributor.statuses()[0]?.synced, true);
+  });
+
+  it("sends changed endpoints to who is there while many that have just come are still being served", () => {
+    const settled = new FakeProxy(distributor, "web");
+    settled.subscribe(endpointsType, ["shop/orders"]);
+    clock.advance(5);
+    settled.answer();
+    // Compiling for each of those that come takes 6 ms: two fill a slice.
+    const known = source.get.bind(source);
+    source.get = (typeUrl, name) => {
+      if (typeUrl === policyType.typeUrl) clock.advance(6);
+      return known(typeUrl, name);
+    };
+    source.put(policyType, "a", policy("1"));
+    const newcomers = Array.from({ length: 50 }, (_, at) => new FakeProxy(distributor, `new-${at}`));
+    for (const newcomer of newcomers) newcomer.subscribe(policyType, ["a"]);
+    const served = (): number => newcomers.filter(({ responses }) => responses.length > 0).length;
+    source.change(endpointsType, "shop/orders", { service: "shop/orders", endpoints: [] }, 0);
+    let servedBefore = -1;
+    const watch = clock.every(1, () => {
+      if (settled.responses.length > 1 && servedBefore < 0) servedBefore = served();
+    });
+    clock.advance(1_000);
+    watch.clear();
+    assert.equal(served(), newcomers.length, "everybody is served in the end");
+    assert.ok(servedBefore >= 0 && servedBefore < 5, `${servedBefore} were served before the change`);
+  });
+
   it("does not call a revision live before what it led the proxy to has arrived", () => {
     const proxy = new FakeProxy(distributor, "web");
     proxy.subscribe(policyType, ["a"]);

@@ -17,6 +17,8 @@ export interface StreamLimits {
   readonly nameLength: number;
   /** Bytes of resources after which a response is sent and the rest waits for its acknowledgement; default 256 KiB. */
   readonly responseBytes: number;
+  /** Names that are looked at, and maybe compiled, for one response; the rest waits likewise. Default 250. */
+  readonly namesPerResponse: number;
 }
 
 /** Sensible bounds. */
@@ -25,6 +27,7 @@ export const defaultStreamLimits: StreamLimits = {
   subscriptions: 20_000,
   nameLength: 512,
   responseBytes: 256 * 1024,
+  namesPerResponse: 250,
 };
 
 /** What a stream tells its owner. */
@@ -230,7 +233,6 @@ export class SubscriberStream {
   }
 
   #subscribe(request: discovery.DeltaDiscoveryRequest, state: TypeState): string | undefined {
-    let resumed = 0;
     // What is asked for before a revision is acknowledged was learnt from it (a workload's new policy, a route's new
     // backend): the revision is not in force before that has arrived too.
     const oldest = this.oldestUnacknowledged;
@@ -250,14 +252,9 @@ export class SubscriberStream {
         ? request.initialResourceVersions[name]
         : undefined;
       state.subscribed.set(name, had);
-      const now = had === undefined ? undefined : this.#source.get(request.typeUrl, name, this.subscriber)?.version;
-      if (had !== undefined && had !== ABSENT && had === now) {
-        if (!state.dirty.has(name)) resumed++;
-      } else {
-        markDirty(state, name, { revision: joined, sinceMs, isChange: false });
-      }
+      // Whether it has changed since is looked at when the stream is served: that may mean to compile it.
+      markDirty(state, name, { revision: joined, sinceMs, isChange: false });
     }
-    if (resumed > 0) this.#events.onResumed(request.typeUrl, resumed);
     return undefined;
   }
 
@@ -295,14 +292,20 @@ export class SubscriberStream {
     const removedResources: string[] = [];
     const names = new Map<string, Pending>();
     let bytes = 0;
+    let looked = 0;
+    let resumed = 0;
     for (const [name, pending] of state.dirty) {
-      if (bytes >= this.#limits.responseBytes) break;
+      if (bytes >= this.#limits.responseBytes || looked >= this.#limits.namesPerResponse) break;
+      looked++;
       state.dirty.delete(name);
       const known = state.subscribed.get(name);
       const resource = this.#source.get(typeUrl, name, this.subscriber);
       const version = resource?.version ?? ABSENT;
       // Changed back and forth, or known since the resume. Its revisions count as answered with this response.
-      if (version === known) continue;
+      if (version === known) {
+        if (resource && !pending.isChange) resumed++;
+        continue;
+      }
       names.set(name, pending);
       state.subscribed.set(name, version);
       bytes += name.length + 64;
@@ -313,8 +316,10 @@ export class SubscriberStream {
         removedResources.push(name);
       }
     }
+    if (resumed > 0) this.#events.onResumed(typeUrl, resumed);
     if (names.size === 0) {
       this.#events.onAnswered(typeUrl, undefined, 0);
+      this.#tellDirty(typeUrl, state);
       return;
     }
     const nonce = String(++this.#nonce);
