@@ -12,6 +12,7 @@ import { after, before, describe, it } from "node:test";
 import { holdProcess, sleep, systemClock, type Timer } from "@ripstop/core";
 import { SealingKey } from "@ripstop/identity/authority";
 import type {
+  AuditPage,
   ControlInfo,
   HeartbeatResponse,
   LiveStatus,
@@ -196,6 +197,21 @@ describe("several control planes on one etcd", { skip: needsEtcd(), timeout: 120
     assert.deepEqual(live.json<LiveStatus>().unknown, unknown);
     await third.close();
     silent.close();
+    await Promise.all([left.close(), right.close()]);
+  });
+
+  it("show what any of them recorded", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    await left.apply(service(80));
+    await right.send("GET", "/v1/resources/Service/shop/web");
+    await right.apply(service(81));
+    const log = async (one: TestControl, query = ""): Promise<readonly string[]> =>
+      (await one.send("GET", `/v1/audit${query}`)).json<AuditPage>().entries.map(({ replica = "" }) => replica);
+    const ids = ((await info(left)).replicas ?? []).map(({ id }) => id).sort();
+    for (const one of [left, right]) assert.deepEqual([...(await log(one))].sort(), ids);
+    assert.deepEqual(await log(left, "?here=true"), [""]);
+    assert.equal((await log(left, "?limit=1")).length, 1);
     await Promise.all([left.close(), right.close()]);
   });
 

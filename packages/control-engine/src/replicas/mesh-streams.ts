@@ -31,8 +31,9 @@ export interface MeshStreamsOptions {
   readonly patienceMs?: number;
 }
 
-interface Said<T> {
-  readonly answers: readonly T[];
+/** What the others said. */
+export interface Said<T> {
+  readonly answers: readonly { readonly replica: string; readonly answer: T }[];
   readonly unknown: readonly UnknownReplica[];
 }
 
@@ -62,7 +63,7 @@ export class MeshStreams {
   async proxies(): Promise<ProxyList> {
     const { own, replication } = this.#options;
     if (replication === undefined) return { proxies: own.proxies() };
-    const { answers, unknown } = await this.#ask<ProxyList>(peerPaths.proxies, 0);
+    const { answers, unknown } = await this.ask<ProxyList>(peerPaths.proxies, 0);
     const list = [
       ...own.proxies().map((one) => ({ ...one, replica: replication.id })),
       ...answers.flatMap(({ replica, answer }) => answer.proxies.map((one) => ({ ...one, replica }))),
@@ -75,7 +76,7 @@ export class MeshStreams {
     const { own: here, replication } = this.#options;
     const [own, others] = await Promise.all([
       here.waitProgress(revision, waitMs),
-      this.#ask<ReplicaLive>(peerPaths.live(revision, waitMs), waitMs),
+      this.ask<ReplicaLive>(peerPaths.live(revision, waitMs), waitMs),
     ]);
     const behind = others.answers.filter(({ answer }) => !answer.reached);
     const self = { id: replication?.id ?? "", streamAddress: "", proxies: here.proxies().length };
@@ -88,14 +89,13 @@ export class MeshStreams {
     return { ...mergeLive(revision, [own, ...arrived]), ...named(unknown) };
   }
 
-  close(): void {
-    this.#stop();
+  /** Id of this control plane among several; undefined when it is alone. */
+  get id(): string | undefined {
+    return this.#options.replication?.id;
   }
 
-  async #ask<Answer>(
-    path: string,
-    waitMs: number,
-  ): Promise<Said<{ readonly replica: string; readonly answer: Answer }>> {
+  /** What the others answer to GET `path`, which may take `waitMs` there; and those who do not answer. */
+  async ask<Answer>(path: string, waitMs: number): Promise<Said<Answer>> {
     const { patienceMs = PATIENCE_MS } = this.#options;
     const asked = await Promise.all(
       this.#others().map(async ({ id, joinAddress: address }) => ({
@@ -110,6 +110,10 @@ export class MeshStreams {
       else if (!this.#isGone(id, said.error)) unknown.push(this.#unknown(id, said.error));
     }
     return { answers, unknown };
+  }
+
+  close(): void {
+    this.#stop();
   }
 
   #others(): readonly ReplicaRecord[] {
