@@ -61,13 +61,16 @@ describe("with the control plane away", () => {
     });
     assert.equal(rows.length, 2);
     assert.deepEqual(await statuses(50), new Map([[200, 50]]));
-    assert.ok((await counter("ripstop_config_resources_resumed_total")) > 0, "the proxies named what they have");
+    await mesh.until("the proxies have named what they have", async () =>
+      (await counter("ripstop_config_resources_resumed_total")) > 0 ? true : undefined,
+    );
     assert.equal(await counter("ripstop_config_resources_sent_total"), 0);
   });
 
   it("lets a killed proxy come back with its last good config", async () => {
-    const echo = (await workloads()).find((row) => row.service.endsWith("echo"));
-    assert.ok(echo && echo.proxyPid > 0);
+    const echo = await mesh.until("the proxy of echo has reported", async () =>
+      (await workloads()).find((row) => row.service.endsWith("echo") && row.proxyPid > 0),
+    );
     mesh.control?.child.kill("SIGKILL");
     await mesh.control?.ended;
     process.kill(echo.proxyPid, "SIGKILL");

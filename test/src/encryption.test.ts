@@ -1,8 +1,6 @@
 // What passes between two proxies is TLS 1.3 and nothing else, and only peers with an SVID of the trust domain get in.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -44,21 +42,9 @@ describe("traffic between proxies", () => {
     async () => {
       // A fresh caller, so that the capture holds a handshake.
       const file = join(mesh.home, "capture.pcap");
-      const tcpdump = spawn(
-        "tcpdump",
-        ["-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-w", file, "tcp"],
-        {
-          stdio: ["ignore", "ignore", "pipe"],
-        },
-      );
-      await new Promise<void>((resolve, reject) => {
-        let said = "";
-        tcpdump.stderr.setEncoding("utf8").on("data", (text: string) => {
-          said += text;
-          if (said.includes("listening on")) resolve();
-        });
-        tcpdump.once("exit", () => reject(new Error(`tcpdump ended: ${said}`)));
-      });
+      const args = ["-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-w", file, "tcp"];
+      const tcpdump = mesh.program("tcpdump", args);
+      await tcpdump.printed(/listening on/);
       const fresh = await MeshClient.start(mesh, "fresh-caller");
       const answer = await fresh.send("http://echo/", {
         method: "POST",
@@ -73,8 +59,8 @@ describe("traffic between proxies", () => {
       await mesh.until("the capture holds the exchange", () =>
         readFileSync(file).includes(MARKER) ? true : undefined,
       );
-      tcpdump.kill("SIGINT");
-      await once(tcpdump, "exit");
+      tcpdump.child.kill("SIGINT");
+      await tcpdump.ended;
 
       const segments = tcpSegments(readFileSync(file));
       const between = segments.filter(

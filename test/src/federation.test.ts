@@ -180,7 +180,7 @@ describe("two federated meshes", () => {
       metadata: { name: "only-web-of-a", namespace: "default" },
       spec: { rules: [{ from: [{ principals: ["spiffe://a.example/ns/default/sa/web"] }] }] },
     };
-    const applied = await b.command(["apply", "--wait", "-f", "-"], JSON.stringify(policy));
+    const applied = await b.command(["apply", "--wait", "--timeout", "2m", "-f", "-"], JSON.stringify(policy));
     assert.equal(applied.code, 0, applied.output);
     assert.equal((await call(web)).status, 200);
     assert.equal((await call(thief)).status, 403);

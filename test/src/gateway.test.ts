@@ -54,7 +54,7 @@ describe("the example of docs/gateway.md", () => {
   let authority: TestAuthority;
 
   async function apply(text: string): Promise<string> {
-    const applied = await mesh.command(["apply", "-f", "-", "--wait"], text);
+    const applied = await mesh.command(["apply", "-f", "-", "--wait", "--timeout", "2m"], text);
     assert.equal(applied.code, 0, applied.output);
     return applied.output;
   }
@@ -111,7 +111,7 @@ describe("the example of docs/gateway.md", () => {
     });
     await apply(await secret(authority));
     await apply(example);
-    await gateway.printed(new RegExp(`gateway listening.*127.0.0.1:${offset + 443}`));
+    for (const port of [80, 443]) await gateway.printed(new RegExp(`gateway listening.*127.0.0.1:${offset + port}\\b`));
   });
   after(() => mesh.stop());
 

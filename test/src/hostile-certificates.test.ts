@@ -68,8 +68,9 @@ describe("a running proxy and a hostile certificate", () => {
         ...(row.stolen === true ? { signWith: ecKey() } : {}),
       });
       assert.equal(fate === "open", row.verdict === "accepted", fate);
+      // More than one where a proxy of the mesh has made a connection of its own meanwhile.
       await mesh.until(`${row.verdict} is counted`, async () =>
-        (await verdicts()).get(row.verdict) === counted + 1 ? true : undefined,
+        ((await verdicts()).get(row.verdict) ?? 0) > counted ? true : undefined,
       );
     });
   }

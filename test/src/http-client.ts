@@ -15,6 +15,7 @@ export interface Answer {
 export class MeshClient {
   readonly running: Running;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
+  #isOver = false;
   #nextId = 1;
   #rest = "";
 
@@ -29,6 +30,11 @@ export class MeshClient {
         this.#waiting.get(answer.id)?.(answer);
         this.#waiting.delete(answer.id);
       }
+    });
+    void running.ended.then(() => {
+      this.#isOver = true;
+      for (const [id, resolve] of this.#waiting) resolve(noAnswer(id));
+      this.#waiting.clear();
     });
   }
 
@@ -59,9 +65,14 @@ export class MeshClient {
     } = {},
   ): Promise<Answer> {
     const id = this.#nextId++;
+    if (this.#isOver) return Promise.resolve(noAnswer(id));
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
       this.running.child.stdin?.write(`${JSON.stringify({ id, url, ...options })}\n`);
     });
   }
+}
+
+function noAnswer(id: number): Answer {
+  return { id, status: 0, headers: {}, body: "the client ended" };
 }

@@ -58,7 +58,7 @@ describe("the example of docs/http-routes.md", () => {
     client = await MeshClient.start(mesh, "web", ["--namespace", "shop"]);
     const page = readFileSync(join(root, "docs/http-routes.md"), "utf8");
     const yaml = /^```yaml\n(.*?)^```/ms.exec(page)?.[1] ?? "";
-    const applied = await mesh.command(["apply", "-f", "-", "--wait"], yaml);
+    const applied = await mesh.command(["apply", "-f", "-", "--wait", "--timeout", "2m"], yaml);
     assert.equal(applied.code, 0, applied.output);
     await mesh.until("the route is in force", async () => ((await send("/old")).status === 308 ? true : undefined));
   });
@@ -81,10 +81,10 @@ describe("the example of docs/http-routes.md", () => {
       const { code, output } = await mesh.command(["mirror", "status", "-o", "json"]);
       assert.equal(code, 0, output);
       return (JSON.parse(output) as { mirror: string; compared: number; statusDiffers: number }[]).find(
-        ({ mirror }) => mirror === "shop/catalog-next",
+        ({ mirror, compared }) => mirror === "shop/catalog-next" && compared > 0,
       );
     });
-    assert.deepEqual([row.compared > 0, row.statusDiffers], [true, 0]);
+    assert.equal(row.statusDiffers, 0);
     assert.match((await mesh.command(["mirror", "status"])).output, /shop\/web +shop\/catalog +shop\/catalog-next/);
   });
 
@@ -114,7 +114,9 @@ describe("the example of docs/http-routes.md", () => {
     assert.ok(answers.every(({ status }) => status === 200));
     const marked = answers.filter(({ headers }) => headers["x-served-by"] === "catalog-next");
     assert.ok(marked.length > 0 && marked.length < 100, `${marked.length} of 200`);
-    const asked = [...next.output().matchAll(/asked GET catalog\.shop\/rest\//g)];
-    assert.equal(asked.length, marked.length);
+    const asked = (): number => [...next.output().matchAll(/asked GET catalog\.shop\/rest\//g)].length;
+    // What it prints takes its own way here.
+    await mesh.until("all that it was asked is printed", () => (asked() >= marked.length ? true : undefined));
+    assert.equal(asked(), marked.length);
   });
 });

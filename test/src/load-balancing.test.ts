@@ -15,7 +15,7 @@ spec:
   algorithm: RoundRobin
   locality: {}
   subsets: { label: version, header: x-version, unknown: Refuse }
-  healthCheck: { type: HTTP, interval: 1s }
+  healthCheck: { type: HTTP, interval: 1s, timeout: 30s }
 `;
 
 describe("a LoadBalancingPolicy", () => {
@@ -50,7 +50,7 @@ describe("a LoadBalancingPolicy", () => {
     });
     client = await MeshClient.start(mesh, "web", ["--namespace", "shop", "--region", "eu", "--zone", "eu-a"]);
     await ask();
-    const applied = await mesh.command(["apply", "-f", "-", "--wait"], POLICY);
+    const applied = await mesh.command(["apply", "-f", "-", "--wait", "--timeout", "2m"], POLICY);
     assert.equal(applied.code, 0, applied.output);
   });
   after(() => mesh.stop());

@@ -14,6 +14,19 @@ export const root: string = join(dirname(fileURLToPath(import.meta.url)), "..", 
 /** The executable as users get it. */
 export const executable: string = join(root, "apps/ripstop/dist/bundle/ripstop.js");
 
+/** Longest wait for anything that has to come: a slow machine may need a multiple of what a fast one does. */
+const PATIENCE_MS = 120_000;
+const POLL_MS = 50;
+/** Longer than any drain of a test: a supervisor that is killed leaves its proxy and its application behind. */
+const END_MS = 30_000;
+
+/** All processes that were started and have not ended. */
+const living = new Set<ChildProcess>();
+// A test file that is cut off, or ends without its hooks, leaves nothing behind: supervisors end what they started.
+process.once("exit", () => {
+  for (const child of living) child.kill("SIGTERM");
+});
+
 /** A process with everything it printed. */
 export interface Running {
   readonly child: ChildProcess;
@@ -21,7 +34,7 @@ export interface Running {
   output(): string;
   /** Resolves with the exit code (128 + signal number is not applied: null for a signal). */
   readonly ended: Promise<number | null>;
-  /** Resolves once the output matches; rejects with the output when the process ends first. */
+  /** Resolves once the output matches; rejects with the output when the process ends first, or after two minutes. */
   printed(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
@@ -32,17 +45,24 @@ export function start(
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
 ): Running {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
+  living.add(child);
+  // Whoever writes to a process that has just ended learns of it by its end.
+  child.stdin.on("error", () => undefined);
   let text = "";
+  // Not at its exit: what it printed last may come after that.
+  let isClosed = false;
   const waiting = new Set<() => void>();
-  const keep = (chunk: Buffer): void => {
-    text += chunk.toString();
+  const keep = (chunk: string): void => {
+    text += chunk;
     for (const wake of waiting) wake();
   };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
-  const ended = once(child, "close").then(([code]: unknown[]) => (typeof code === "number" ? code : null));
-  void ended.then(() => {
+  child.stdout.setEncoding("utf8").on("data", keep);
+  child.stderr.setEncoding("utf8").on("data", keep);
+  const ended = once(child, "close").then(([code]: unknown[]) => {
+    living.delete(child);
+    isClosed = true;
     for (const wake of waiting) wake();
+    return typeof code === "number" ? code : null;
   });
   return {
     child,
@@ -50,12 +70,17 @@ export function start(
     ended,
     printed: (pattern) =>
       new Promise((resolve, reject) => {
+        const name = `${command} ${args.join(" ")}`;
+        const timer = setTimeout(() => {
+          waiting.delete(look);
+          reject(new Error(`not within ${PATIENCE_MS / 1000} s: ${name} prints ${pattern}; it printed\n${text}`));
+        }, PATIENCE_MS);
         const look = (): void => {
           const match = pattern.exec(text);
           if (match) resolve(match);
-          else if (child.exitCode !== null || child.signalCode !== null)
-            reject(new Error(`${command} ${args.join(" ")} ended before it printed ${pattern}:\n${text}`));
+          else if (isClosed) reject(new Error(`${name} ended before it printed ${pattern}:\n${text}`));
           else return;
+          clearTimeout(timer);
           waiting.delete(look);
         };
         waiting.add(look);
@@ -144,24 +169,26 @@ export class Mesh {
     });
   }
 
-  /** Asks `look` again and again until it gives a value; rejects with `what` after 30 s. */
+  /** Asks `look` again and again until it gives a value; rejects with `what` after two minutes. */
   async until<T>(what: string, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
-    for (let attempt = 0; attempt < 600; attempt++) {
+    const end = performance.now() + PATIENCE_MS;
+    do {
       const value = await look();
       if (value !== undefined) return value;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(`not within 30 s: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    } while (performance.now() < end);
+    throw new Error(`not within ${PATIENCE_MS / 1000} s: ${what}`);
   }
 
   /** Ends everything and removes the home. */
   async stop(): Promise<void> {
     const others = [...this.#running].filter((running) => running !== this.control);
     for (const { child } of others) child.kill("SIGTERM");
-    await Promise.all(others.map((running) => endWithin(running, 5000)));
+    await Promise.all(others.map(endInTime));
     this.control?.child.kill("SIGTERM");
-    if (this.control) await endWithin(this.control, 5000);
-    rmSync(this.home, { recursive: true, force: true });
+    if (this.control) await endInTime(this.control);
+    // Whoever was killed by a test may have left somebody who still writes for a moment.
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }
 
@@ -171,8 +198,8 @@ export function stopOnSignal(mesh: Mesh): void {
     process.once(signal, () => void mesh.stop().then(() => process.exit(130)));
 }
 
-async function endWithin(running: Running, ms: number): Promise<void> {
-  const force = setTimeout(() => running.child.kill("SIGKILL"), ms);
-  await running.ended;
+async function endInTime({ child, ended }: Running): Promise<void> {
+  const force = setTimeout(() => child.kill("SIGKILL"), END_MS);
+  await ended;
   clearTimeout(force);
 }

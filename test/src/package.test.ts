@@ -19,7 +19,7 @@ describe("the packed package in an empty folder", () => {
   after(async () => {
     for (const { child } of running) child.kill("SIGTERM");
     await Promise.all(running.map((process) => process.ended));
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   });
   const npx = (args: readonly string[]): Running => {
     // The installed command itself: npx adds a shell that does not pass signals on.

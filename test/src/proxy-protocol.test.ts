@@ -90,8 +90,8 @@ describe("the PROXY protocol through the mesh", { skip }, () => {
   /** What the front answers to a client at CLIENT. */
   async function ask(front: string): Promise<string> {
     const url = `http://127.0.0.1:${fronts.get(front) ?? ""}/`;
-    const args = ["-sSf", "--retry", "20", "--retry-all-errors", "--retry-delay", "1", "--interface", CLIENT, url];
-    return (await exec("curl", args, { timeout: 30_000 })).stdout;
+    const args = ["-sSf", "--retry", "60", "--retry-all-errors", "--retry-delay", "1", "--interface", CLIENT, url];
+    return (await exec("curl", args, { timeout: 120_000 })).stdout;
   }
 
   it("HAProxy's client is in the forwarded field that a service gets", async () => {

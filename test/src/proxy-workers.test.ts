@@ -2,6 +2,7 @@
 // without a failed request.
 
 import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { after, before, describe, it } from "node:test";
 import { MeshClient } from "./http-client.ts";
@@ -49,6 +50,11 @@ describe("the processes of a proxy", () => {
       outgoing.end();
     });
   const portOf = async (id: string): Promise<number> => (await show(id)).ports.workloads[id]?.httpProxy ?? 0;
+  /** Linux tells; elsewhere the signal is taken for the deed. */
+  const isStopped = (pid: number): boolean => {
+    const file = `/proc/${pid}/stat`;
+    return !existsSync(file) || /\) T /.test(readFileSync(file, "utf8"));
+  };
   const isGone = (pid: number): boolean => {
     try {
       process.kill(pid, 0);
@@ -60,9 +66,9 @@ describe("the processes of a proxy", () => {
 
   before(async () => {
     await mesh.startControl();
-    const run = ["run", "--service", "echo", "--port", "auto", "--drain", "3s", "--proxy-workers", "2"];
+    const run = ["run", "--service", "echo", "--port", "auto", "--drain", "20s", "--proxy-workers", "2"];
     mesh.ripstop([...run, "--", process.execPath, "--eval", echoServer]);
-    client = await MeshClient.start(mesh, "caller", ["--proxy-workers", "2", "--drain", "3s"]);
+    client = await MeshClient.start(mesh, "caller", ["--proxy-workers", "2", "--drain", "20s"]);
     await mesh.until("echo answers", async () =>
       (await client.send("http://echo/")).status === 200 ? true : undefined,
     );
@@ -78,6 +84,7 @@ describe("the processes of a proxy", () => {
     for (const stopped of both) {
       process.kill(stopped, "SIGSTOP");
       try {
+        await mesh.until("it stands still", () => (isStopped(stopped) ? true : undefined));
         await mesh.until("the other one knows that echo is ready", async () =>
           (await askAnew(port)) === 200 ? true : undefined,
         );
@@ -91,8 +98,10 @@ describe("the processes of a proxy", () => {
 
   it("report as one: metrics add up, and the control plane counts one proxy", async () => {
     await workers(callerId, 2);
-    const info = JSON.parse((await mesh.api("GET", "/v1/info")).body) as { readonly proxies: number };
-    assert.equal(info.proxies, 2);
+    await mesh.until("two proxies are connected", async () => {
+      const info = JSON.parse((await mesh.api("GET", "/v1/info")).body) as { readonly proxies: number };
+      return info.proxies === 2 ? true : undefined;
+    });
     const total = async (): Promise<number> => {
       const { output } = await mesh.command(["proxy", "show", callerId, "metrics"]);
       return output
@@ -109,7 +118,7 @@ describe("the processes of a proxy", () => {
   it("hear about an applied change all together", async () => {
     const policy =
       "apiVersion: v1\nkind: Service\nmetadata:\n  name: alias\nspec:\n  selector:\n    app: none\n  ports:\n    - port: 80\n";
-    const { code, output } = await mesh.command(["apply", "--wait", "-f", "-"], policy);
+    const { code, output } = await mesh.command(["apply", "--wait", "--timeout", "2m", "-f", "-"], policy);
     assert.equal(code, 0, output);
   });
 
@@ -119,6 +128,7 @@ describe("the processes of a proxy", () => {
     assert.ok(lead > 0);
     const callerPort = await portOf(callerId);
     process.kill(lead, "SIGKILL");
+    await mesh.until("it is gone", () => (isGone(lead) ? true : undefined));
     for (let at = 0; at < 20; at++) assert.equal(await askAnew(callerPort), 200);
     const now = await mesh.until("two workers again, with a new lead", async () => {
       const { code, output } = await mesh.command(["proxy", "show", callerId, "config", "-o", "json"]);
@@ -147,7 +157,7 @@ describe("the processes of a proxy", () => {
       ...Array.from({ length: 2 }, () => load(() => askAnew(port))),
     ];
     for (const id of [callerId, echoId]) {
-      const { code, output } = await mesh.command(["proxy", "restart", id]);
+      const { code, output } = await mesh.command(["proxy", "restart", id, "--deadline", "2m"]);
       assert.equal(code, 0, output);
       assert.match(output, /has taken over/);
     }

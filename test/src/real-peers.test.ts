@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
 import { Client, credentials, status as grpcStatus, type ServiceError } from "@grpc/grpc-js";
-import { Mesh, root, start } from "./mesh.ts";
+import { Mesh, root } from "./mesh.ts";
 import {
   grpcServer,
   haproxyServer,
@@ -49,7 +49,7 @@ const chromiumFlags = [
 
 /** Runs a program to its end; its output. */
 async function run(command: string, ...args: string[]): Promise<string> {
-  const { stdout } = await exec(command, args, { cwd: root, maxBuffer: 64 * MB, timeout: 60_000 });
+  const { stdout } = await exec(command, args, { cwd: root, maxBuffer: 64 * MB, timeout: 120_000 });
   return stdout;
 }
 
@@ -128,7 +128,7 @@ describe("real clients and servers through the mesh", () => {
   });
   after(async () => {
     await mesh.stop();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   });
 
   describe("curl", { skip: skip.curl }, () => {
@@ -173,7 +173,7 @@ describe("real clients and servers through the mesh", () => {
 
     it("hears each server-sent event as it comes, over HTTP/1.1 and HTTP/2", async () => {
       for (const flags of [["--http1.1"], ["--http2-prior-knowledge"]]) {
-        const listening = start("curl", ["-sSfN", ...flags, url("live", "/events")]);
+        const listening = mesh.program("curl", ["-sSfN", ...flags, url("live", "/events")]);
         // Nothing more is sent before the last event was heard: what is held back anywhere is never heard.
         await listening.printed(/: begun\n\n/);
         for (let event = 1; event <= 5; event++) {
@@ -242,7 +242,7 @@ describe("real clients and servers through the mesh", () => {
     before(() => (client = new Client(`127.0.0.1:${ports["bytes"]}`, credentials.createInsecure())));
     after(() => client.close());
 
-    const unary = (method: string, bytes: Buffer, deadlineMs = 30_000): Promise<Buffer> =>
+    const unary = (method: string, bytes: Buffer, deadlineMs = 120_000): Promise<Buffer> =>
       new Promise((resolve, reject) => {
         client.makeUnaryRequest(
           `/test.Bytes/${method}`,
@@ -384,7 +384,7 @@ describe("real clients and servers through the mesh", () => {
           same,
           same,
           sent,
-          { deadline: Date.now() + 30_000 },
+          { deadline: Date.now() + 120_000 },
           (error, got) => (error === null ? resolve(got) : reject(error)),
         );
       });

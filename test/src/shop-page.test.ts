@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
-import { executable, Mesh, start, type Running } from "./mesh.ts";
+import { Mesh } from "./mesh.ts";
 import { portPrinter } from "./peer-programs.ts";
 import { needsProgram } from "./requirements.ts";
 
@@ -16,13 +16,10 @@ const exec = promisify(execFile);
 describe("the shop's page", { skip: needsProgram("chromium", "apt-get install chromium") }, () => {
   const mesh = new Mesh();
   const profile = mkdtempSync(join(tmpdir(), "ripstop-browser-"));
-  let shop: Running;
   let proxy = "";
 
   before(async () => {
-    shop = start(process.execPath, [executable, "up", "--shop", "--home", mesh.home], {
-      env: { ...process.env, NO_COLOR: "1", NODE_OPTIONS: "" },
-    });
+    mesh.ripstop(["up", "--shop", "--home", mesh.home]);
     await mesh.until("all of the shop is ready", async () => {
       try {
         const { workloads } = JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as {
@@ -51,34 +48,53 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
     ({ proxy } = JSON.parse(line) as { proxy: string });
   });
   after(async () => {
-    shop.child.kill("SIGTERM");
-    await shop.ended;
     await mesh.stop();
-    rmSync(profile, { recursive: true, force: true });
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   });
 
+  /** The document as Chromium has it after its scripts ran. */
+  const documentOf = async (url: string, ...options: readonly string[]): Promise<string> => {
+    const flags = [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      `--user-data-dir=${profile}`,
+      "--dump-dom",
+    ];
+    const { stdout } = await exec("chromium", [...flags, ...options, url], { maxBuffer: 1 << 24, timeout: 120_000 });
+    return stdout;
+  };
+
   it("loads in Chromium with all of its parts", async () => {
-    const { stdout } = await exec(
-      "chromium",
-      [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        `--user-data-dir=${profile}`,
-        `--proxy-server=${proxy}`,
-        "--dump-dom",
-        "http://web/",
-      ],
-      { maxBuffer: 1 << 24, timeout: 60_000 },
-    );
+    // One instance of the reviews fails every third request, and retries hide most of it, not all.
+    const document = await mesh.until("a page without a failed part", async () => {
+      const loaded = await documentOf("http://web/", `--proxy-server=${proxy}`);
+      return loaded.includes('class="bad"') ? undefined : loaded;
+    });
     for (const part of ["Catalog", "Review", "Stock", "Order", "Chat"])
-      assert.match(stdout, new RegExp(`<h2>${part} `), part);
-    assert.match(stdout, /from catalog v[12]/);
-    assert.match(stdout, /copies on the shelf/);
-    assert.doesNotMatch(stdout, /class="bad"/);
+      assert.match(document, new RegExp(`<h2>${part} `), part);
+    assert.match(document, /from catalog v[12]/);
+    assert.match(document, /copies on the shelf/);
+  });
+
+  it("is drawn by the dashboard with no label over another", async () => {
+    await mesh.until("the control plane has seen who calls whom", async () => {
+      const { edges } = JSON.parse((await mesh.api("GET", "/v1/graph")).body) as { edges: unknown[] };
+      return edges.length >= 6 ? true : undefined;
+    });
+    const document = await documentOf(mesh.controlFile().dashboardUrl, "--virtual-time-budget=5000");
+    const labels = [
+      ...document.matchAll(
+        /class="label" transform="translate\(([-\d.]+) ([-\d.]+)\)"><rect [^>]*width="(\d+)" height="(\d+)"/g,
+      ),
+    ].map((found) => found.slice(1).map(Number) as [number, number, number, number]);
+    assert.ok(labels.length >= 6, `${labels.length} labels`);
+    for (const [at, [x, y, width, height]] of labels.entries())
+      for (const [otherX, otherY] of labels.slice(at + 1))
+        assert.ok(Math.abs(x - otherX) >= width || Math.abs(y - otherY) >= height, `${x} ${y} and ${otherX} ${otherY}`);
   });
 });

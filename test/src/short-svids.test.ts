@@ -1,5 +1,6 @@
-// SVIDs that live for 10 s under traffic: every certificate is exchanged many times over, and nobody notices. Runs for half a
-// minute; RIPSTOP_SHORT_SVID_SECONDS=300 is the run for the record.
+// SVIDs that live for seconds under traffic: every certificate is exchanged many times over, and nobody notices. Runs for half
+// a minute with 20 s, so that a machine that stalls for seconds renews in time; RIPSTOP_SHORT_SVID_SECONDS=300 is the run for
+// the record, with 10 s.
 
 import assert from "node:assert/strict";
 import { once, type EventEmitter } from "node:events";
@@ -20,8 +21,9 @@ interface WebSocketClient extends EventEmitter {
 }
 const { WebSocket } = createRequire(import.meta.url)("ws") as { WebSocket: new (url: string) => WebSocketClient };
 
-const SECONDS = Number(process.env["RIPSTOP_SHORT_SVID_SECONDS"] ?? "25");
-const TTL_MS = 10_000;
+const FOR_THE_RECORD = process.env["RIPSTOP_SHORT_SVID_SECONDS"];
+const SECONDS = Number(FOR_THE_RECORD ?? "25");
+const TTL_S = FOR_THE_RECORD === undefined ? 20 : 10;
 
 const webSocketServer = `
 const { WebSocketServer } = require("ws");
@@ -32,7 +34,7 @@ require("node:net").createServer((socket) => socket.pipe(socket)).listen(Number(
 process.on("SIGTERM", () => process.exit(0));`;
 const caller = `console.log("env " + JSON.stringify(process.env)); process.stdin.resume()`;
 
-describe("SVIDs that live for 10 s", () => {
+describe(`SVIDs that live for ${TTL_S} s`, () => {
   const mesh = new Mesh();
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   let env: Readonly<Record<string, string | undefined>>;
@@ -61,7 +63,7 @@ describe("SVIDs that live for 10 s", () => {
     Number(/^ripstop_identity_issued_total ([0-9]+)/m.exec((await mesh.api("GET", "/metrics")).body)?.[1] ?? 0);
 
   before(async () => {
-    await mesh.startControl(["--svid-ttl", "10s"]);
+    await mesh.startControl(["--svid-ttl", `${TTL_S}s`]);
     const { joinAddress } = JSON.parse((await mesh.api("GET", "/v1/info")).body) as ControlInfo;
     const asked = { namespace: "default", serviceAccount: "echo", ttlMs: 60_000 };
     const made = JSON.parse((await mesh.api("POST", "/v1/join/tokens", asked)).body) as CreatedJoinTokenView;
@@ -92,11 +94,11 @@ describe("SVIDs that live for 10 s", () => {
     tcp = connect(upstream("RAW"), "127.0.0.1");
     await once(tcp, "connect");
   });
-  after(async () => {
+  after(() => mesh.stop());
+  after(() => {
+    agent.destroy();
     webSocket.terminate();
     tcp.destroy();
-    agent.destroy();
-    await mesh.stop();
   });
 
   it(`breaks nothing in ${SECONDS} s: requests, a WebSocket and a TCP connection`, async (context) => {
@@ -120,13 +122,13 @@ describe("SVIDs that live for 10 s", () => {
       rounds++;
       const word = `word ${rounds}`;
       const heard = once(webSocket, "message", { signal }).catch(() => [ended]);
-      const read = once(tcp, "data", { signal }).catch(() => [ended]);
+      const read = readText(tcp, word.length, signal).catch(() => ended);
       webSocket.send(word);
       tcp.write(word);
-      const [status, [message], [bytes]] = await Promise.all([get(), heard, read]);
+      const [status, [message], text] = await Promise.all([get(), heard, read]);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
       assert.equal(String(message), word);
-      assert.equal(String(bytes), word);
+      assert.equal(text, word);
     }
     webSocket.removeAllListeners();
     tcp.removeAllListeners();
@@ -135,8 +137,19 @@ describe("SVIDs that live for 10 s", () => {
     const renewed = (await issued()) - before;
     context.diagnostic(`${rounds} rounds in ${SECONDS} s, ${renewed} SVIDs issued for 5 identities meanwhile`);
     // Each of the five (the control plane's own among them) at half of its life, and no more often than twice that.
-    assert.ok(renewed >= Math.floor(SECONDS / (TTL_MS / 1000)) * 5, `${renewed} renewals`);
+    assert.ok(renewed >= Math.floor(SECONDS / TTL_S) * 5, `${renewed} renewals`);
     const { workloads } = JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as { workloads: WorkloadView[] };
-    for (const { id, svidNotAfterMs } of workloads) assert.ok(svidNotAfterMs <= Date.now() + TTL_MS, id);
+    for (const { id, svidNotAfterMs } of workloads) assert.ok(svidNotAfterMs <= Date.now() + TTL_S * 1000, id);
   });
 });
+
+/** So many bytes, in however many pieces they come. */
+async function readText(socket: Socket, length: number, signal: AbortSignal): Promise<string> {
+  let text = "";
+  while (text.length < length) {
+    // oxlint-disable-next-line no-await-in-loop -- piece after piece
+    const [bytes] = (await once(socket, "data", { signal })) as [Buffer];
+    text += bytes.toString("latin1");
+  }
+  return text;
+}

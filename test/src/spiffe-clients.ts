@@ -20,11 +20,24 @@ export function needsPySpiffe(): string | false {
   mkdirSync(folder, { recursive: true });
   const steps: readonly (readonly [string, ...string[]])[] = [
     ["python3", "-m", "venv", folder],
-    [pythonOfSpiffe, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--requirement", requirements],
+    [
+      pythonOfSpiffe,
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--retries",
+      "1",
+      "--timeout",
+      "15",
+      "--only-binary=:all:",
+      "--requirement",
+      requirements,
+    ],
     ["touch", join(folder, "installed")],
   ];
   for (const [command, ...args] of steps) {
-    if (spawnSync(command, args, { stdio: "ignore", timeout: 180_000 }).status === 0) continue;
+    if (spawnSync(command, args, { stdio: "ignore", timeout: 60_000 }).status === 0) continue;
     rmSync(folder, { recursive: true, force: true });
     return `needs py-spiffe: ${command} ${args.join(" ")} failed; install python3 (>= 3.10) with venv, and reach PyPI`;
   }

@@ -52,10 +52,8 @@ describe("the Workload API beside an application", () => {
     [, address = ""] = await web.printed(/^socket (\S+)$/m);
     client = new ProtoClient(address);
   });
-  after(async () => {
-    client.close();
-    await mesh.stop();
-  });
+  after(() => mesh.stop());
+  after(() => client.close());
 
   /** Another trust domain comes or goes: every stream is to tell. */
   async function federate(trustDomain: string, isThere: boolean): Promise<void> {
@@ -171,8 +169,8 @@ describe("the Workload API beside an application", () => {
   if (withoutPython !== false) process.stdout.write(`no test with py-spiffe: ${withoutPython}\n`);
   const pythonTest = withoutPython === false ? it : it.todo;
   pythonTest("serves py-spiffe unchanged: it fetches, checks and streams", async () => {
-    const program = start(pythonOfSpiffe, [join(root, "test/peers/py-spiffe/client.py")], {
-      env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: address },
+    const program = mesh.program(pythonOfSpiffe, [join(root, "test/peers/py-spiffe/client.py")], {
+      SPIFFE_ENDPOINT_SOCKET: address,
     });
     const lines = createInterface({ input: program.child.stdout! })[Symbol.asyncIterator]();
     const next = async (): Promise<Update> => {

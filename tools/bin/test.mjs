@@ -82,12 +82,12 @@ const started = performance.now();
 const seconds = () => ((performance.now() - started) / 1000).toFixed(0);
 if (!only("--e2e")) {
   process.stderr.write(`  unit tests: ${unit.length} files\n`);
-  await runFiles(unit, availableParallelism(), 120_000);
+  await runFiles(unit, availableParallelism(), 300_000);
   process.stderr.write(`  ${counts.passed} passed after ${seconds()} s\n`);
 }
 if (!only("--unit")) {
   process.stderr.write(`  end-to-end tests: ${endToEnd.length} files\n`);
-  await runFiles(endToEnd, 1, 300_000);
+  await runFiles(endToEnd, 1, 600_000);
 }
 
 if (skips.length > 0) {

@@ -43,7 +43,7 @@ function copyBuild(): string {
 }
 
 /** Longest that tests may take with everything in place. */
-const INTACT_MS = 120_000;
+const INTACT_MS = 300_000;
 /** Without an enforcement a test may wait for ever: it has failed after so many times what it takes otherwise, but not before a while. */
 const PATIENCE = 4;
 const LEAST_MS = 20_000;
@@ -91,7 +91,7 @@ try {
     if (!caught) failures++;
   }
 } finally {
-  rmSync(copy, { recursive: true, force: true });
+  rmSync(copy, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 }
 if (wanted.length === 0) {
   process.stdout.write("no enforcement is listed: that is a failure\n");

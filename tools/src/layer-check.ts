@@ -35,7 +35,7 @@ export interface Use {
 }
 
 /** Tests, and what only tests import. */
-const TEST_FILE = /\.(test|suite|testing|fuzz)\.tsx?$|\/src\/(.*\/)?testing\//;
+const TEST_FILE = /\.(test|suite|fixture|testing|fuzz)\.tsx?$|\/src\/(.*\/)?testing\//;
 
 /** Every problem of `sources`, as "PATH:LINE: what; what to do". */
 export function checkLayers(sources: readonly SourceFile[]): string[] {
@@ -110,7 +110,10 @@ function checkImports({ path, imports }: FileFacts): string[] {
     if (other === undefined) continue;
     if (testPackages.has(other)) {
       if (TEST_FILE.test(path) || path.startsWith("test/") || own === other) continue;
-      report(line, `imports ${name}, which is for tests; only *.test.ts, *.suite.ts, *.fuzz.ts and testing/ may`);
+      report(
+        line,
+        `imports ${name}, which is for tests; only *.test.ts, *.suite.ts, *.fixture.ts, *.fuzz.ts and testing/ may`,
+      );
       continue;
     }
     const entry = layers[other];

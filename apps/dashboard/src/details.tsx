@@ -27,11 +27,17 @@ export function Details({
       <Panel title={`${shortName(edge.source)} → ${shortName(edge.destination)}`} onClose={onClose}>
         <Row name="Protocol" value={edge.protocol} />
         <Row name="Encrypted" value={edge.mutualTls ? "mutual TLS 1.3" : "no"} />
-        <Row name="Rate" value={`${short(edge.requestsPerSecond)} requests/s`} />
+        <Row
+          name="Rate"
+          value={`${short(edge.requestsPerSecond)} ${edge.protocol === "tcp" ? "connections" : "requests"}/s, ${short(edge.bytesPerSecond)} B/s`}
+        />
         <Row name="Success" value={percent(edge.successRate)} />
         <Row name="Refused" value={`${short(edge.deniedPerSecond)}/s`} />
-        <Row name="Latency" value={`p50 ${duration(edge.p50Ms)}, p99 ${duration(edge.p99Ms)}`} />
-        <Row name="Requests" value={edge.requestsTotal.toLocaleString("en")} />
+        {edge.p99Ms > 0 && <Row name="Latency" value={`p50 ${duration(edge.p50Ms)}, p99 ${duration(edge.p99Ms)}`} />}
+        <Row
+          name={edge.protocol === "tcp" ? "Connections" : "Requests"}
+          value={edge.requestsTotal.toLocaleString("en")}
+        />
         {all > 0 && versions.length > 1 && (
           <div class="split">
             {versions.map(([version, count]) => (

@@ -3,7 +3,7 @@
 import type { Graph } from "@ripstop/model";
 import type { JSX } from "preact";
 import { duration, health, percent, short, shortName } from "./format.ts";
-import { box, layout, type PlacedNode, type Point } from "./layout.ts";
+import { box, labelBox, layout, spreadLabels, type PlacedNode, type Point } from "./layout.ts";
 
 /** What is picked in the picture: a service, or an edge as "SOURCE→DESTINATION". */
 export type Selection = { readonly kind: "service" | "edge"; readonly id: string } | undefined;
@@ -41,6 +41,12 @@ export function GraphView({
   const { nodes, bends, width, height } = layout(ids, graph.edges);
   const byService = new Map(graph.nodes.map((node) => [node.service, node]));
   const labels = graph.edges.length <= LABELS_UP_TO;
+  const routes = new Map<string, Route>();
+  for (const edge of graph.edges) {
+    const route = routeOf(nodes.get(edge.source), nodes.get(edge.destination), bends.get(edgeId(edge)) ?? []);
+    if (route !== undefined) routes.set(edgeId(edge), route);
+  }
+  const middles = spreadLabels(new Map([...routes].map(([id, { middle }]) => [id, middle])));
   const touches = (edge: Edge): boolean =>
     selection === undefined ||
     (selection.kind === "edge"
@@ -79,9 +85,8 @@ export function GraphView({
             key={part + edgeId(edge)}
             part={part}
             edge={edge}
-            from={nodes.get(edge.source)}
-            to={nodes.get(edge.destination)}
-            bends={bends.get(edgeId(edge)) ?? []}
+            path={routes.get(edgeId(edge))?.path}
+            middle={middles.get(edgeId(edge))}
             dim={!touches(edge)}
             label={labels || (selection !== undefined && touches(edge))}
             onSelect={onSelect}
@@ -132,12 +137,32 @@ export function GraphView({
   );
 }
 
+/** How an edge runs: an SVG path, and the point halfway. */
+interface Route {
+  readonly path: string;
+  readonly middle: Point;
+}
+
+function routeOf(from: PlacedNode | undefined, to: PlacedNode | undefined, bends: readonly Point[]): Route | undefined {
+  if (!from || !to) return undefined;
+  const back = to.x <= from.x;
+  const x1 = back ? from.x + box.width / 2 : from.x + box.width;
+  const y1 = back ? from.y : from.y + box.height / 2;
+  const x2 = back ? to.x + box.width / 2 : to.x - 2;
+  const y2 = back ? to.y + box.height : to.y + box.height / 2;
+  const halfway = { x: (x1 + x2) / 2, y: (y1 + y2) / 2 };
+  if (back) return { path: `M${x1} ${y1}C${x1} ${y1 - 60} ${x2} ${y2 + 60} ${x2} ${y2}`, middle: halfway };
+  return {
+    path: smooth([{ x: x1, y: y1 }, ...bends, { x: x2, y: y2 }]),
+    middle: bends[Math.floor(bends.length / 2)] ?? halfway,
+  };
+}
+
 function EdgeLine({
   part,
   edge,
-  from,
-  to,
-  bends,
+  path,
+  middle,
   dim,
   label,
   onSelect,
@@ -145,21 +170,14 @@ function EdgeLine({
   /** Lines are drawn below all labels, so they come in two passes. */
   readonly part: "line" | "label";
   readonly edge: Edge;
-  readonly from: PlacedNode | undefined;
-  readonly to: PlacedNode | undefined;
-  readonly bends: readonly Point[];
+  /** Undefined when an end of the edge is not in the picture. */
+  readonly path: string | undefined;
+  readonly middle: Point | undefined;
   readonly dim: boolean;
   readonly label: boolean;
   readonly onSelect: (selection: Selection) => void;
 }): JSX.Element | null {
-  if (!from || !to) return null;
-  const back = to.x <= from.x;
-  const x1 = back ? from.x + box.width / 2 : from.x + box.width;
-  const y1 = back ? from.y : from.y + box.height / 2;
-  const x2 = back ? to.x + box.width / 2 : to.x - 2;
-  const y2 = back ? to.y + box.height : to.y + box.height / 2;
-  const points: readonly Point[] = [{ x: x1, y: y1 }, ...(back ? [] : bends), { x: x2, y: y2 }];
-  const path = back ? `M${x1} ${y1}C${x1} ${y1 - 60} ${x2} ${y2 + 60} ${x2} ${y2}` : smooth(points);
+  if (path === undefined || middle === undefined) return null;
   const onlyDenied = edge.deniedPerSecond > 0 && edge.requestsPerSecond <= edge.deniedPerSecond * 1.01;
   const kind = onlyDenied ? "denied" : health(edge.successRate);
   const idle = edge.requestsPerSecond === 0 && edge.bytesPerSecond === 0 && edge.deniedPerSecond === 0;
@@ -175,21 +193,24 @@ function EdgeLine({
     event.stopPropagation();
     onSelect({ kind: "edge", id: edgeId(edge) });
   };
-  const bent = bends[Math.floor(bends.length / 2)];
-  const midX = bent && !back ? bent.x : (x1 + x2) / 2;
-  const midY = bent && !back ? bent.y : (y1 + y2) / 2;
   const state = `edge ${kind}${dim ? " dim" : ""}${idle ? " idle" : ""}`;
   if (part === "label") {
     return label ? (
       <g class={state} onClick={pick}>
-        <g class="label" transform={`translate(${midX} ${midY})`}>
-          <rect x="-58" y="-17" width="116" height="34" rx="8" />
+        <g class="label" transform={`translate(${middle.x} ${middle.y})`}>
+          <rect
+            x={-labelBox.width / 2}
+            y={-labelBox.height / 2}
+            width={labelBox.width}
+            height={labelBox.height}
+            rx="8"
+          />
           <Lock closed={edge.mutualTls} x={-51} y={-12} />
           <text y="-3" x="7">
             {main}
           </text>
           <text y="11" x="7" class="faint">
-            {edge.requestsPerSecond > 0 ? `p99 ${duration(edge.p99Ms)}` : edge.protocol}
+            {edge.p99Ms > 0 ? `p99 ${duration(edge.p99Ms)}` : edge.protocol}
             {edge.deniedPerSecond > 0 && !onlyDenied ? ` · ${short(edge.deniedPerSecond)}/s refused` : ""}
           </text>
         </g>

@@ -11,6 +11,10 @@ export interface PlacedNode {
 /** Size of a box and of the gaps, in user units of the picture. */
 export const box = { width: 168, height: 58, gapX: 158, gapY: 26 } as const;
 
+/** Size of the label of an edge, in the same units. */
+export const labelBox = { width: 116, height: 34 } as const;
+const LABEL_GAP = 3;
+
 /** A point of the picture. */
 export interface Point {
   readonly x: number;
@@ -79,6 +83,20 @@ export function layout(
     );
   }
   return { nodes, bends, width: Math.max(1, layers.length) * (box.width + box.gapX) - box.gapX, height };
+}
+
+/** Moves the middles of labels up and down, as little as it takes, until none covers another. */
+export function spreadLabels(middles: ReadonlyMap<string, Point>): ReadonlyMap<string, Point> {
+  const placed = new Map<string, Point>();
+  const step = labelBox.height + LABEL_GAP;
+  for (const [id, wanted] of [...middles].sort(([, a], [, b]) => a.y - b.y)) {
+    const beside = [...placed.values()].filter(({ x }) => Math.abs(x - wanted.x) < labelBox.width);
+    const isFree = (y: number): boolean => beside.every((other) => Math.abs(other.y - y) >= step);
+    const candidates = [wanted.y, ...beside.flatMap(({ y }) => [y + step, y - step])].filter(isFree);
+    const y = candidates.sort((a, b) => Math.abs(a - wanted.y) - Math.abs(b - wanted.y))[0] ?? wanted.y;
+    placed.set(id, { x: wanted.x, y });
+  }
+  return placed;
 }
 
 type Adjacency = ReadonlyMap<string, readonly string[]>;

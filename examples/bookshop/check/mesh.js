@@ -33,7 +33,7 @@ export async function until(message, seconds, question) {
 }
 
 /** A GET on a Unix socket: { status, body }. */
-export function getOnSocket(socketPath, path, timeoutMs = 10_000) {
+export function getOnSocket(socketPath, path, timeoutMs = 30_000) {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       { socketPath, path, agent: false, timeout: timeoutMs, headers: { host: "localhost" } },
@@ -65,8 +65,10 @@ class Prober {
       [program, ...args, "--", process.execPath, join(shopDirectory, "check/prober.js")],
       { stdio: "pipe" },
     );
+    this.#child.stdin.on("error", () => {});
     this.#child.stderr.on("data", (text) => (this.#log += text));
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
+      if (!line.startsWith("{")) return;
       const { id, value, error } = JSON.parse(line);
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -150,7 +152,7 @@ export class Mesh {
     for (const prober of this.#probers) await prober.stop().catch(() => {});
     if (this.#child && this.running) {
       this.#child.kill("SIGTERM");
-      await Promise.race([this.#exit, sleep(6000)]);
+      await Promise.race([this.#exit, sleep(20_000)]);
       if (this.running) this.#child.kill("SIGKILL");
     }
     rmSync(this.home, { recursive: true, force: true });

@@ -113,6 +113,8 @@ function isProxyMessage(value: unknown): value is ProxyMessage {
       return "key" in value && typeof value.key === "string" && "side" in value;
     case "listener-closed":
       return "key" in value && typeof value.key === "string";
+    case "closed-ports":
+      return "ports" in value && Array.isArray(value.ports);
     case "identity":
       return (
         "workloadId" in value &&

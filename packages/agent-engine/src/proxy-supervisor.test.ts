@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { holdProcess, systemClock, type Timer } from "@ripstop/core";
+import { holdProcess, type Timer } from "@ripstop/core";
+import { PatientClock } from "@ripstop/testkit";
 import { ProxySupervisor } from "./proxy-supervisor.ts";
 
 const modulePath = fileURLToPath(new URL("../testdata/fake-worker.mjs", import.meta.url));
@@ -41,7 +42,12 @@ describe("ProxySupervisor", () => {
       onFailed: (description: string) => assert.fail(description),
     };
     const command = { execPath: process.execPath, execArgs: [], modulePath, args: [], env: {} };
-    supervisor = new ProxySupervisor(command, "/nowhere", { clock: systemClock, events }, { workers });
+    supervisor = new ProxySupervisor(
+      command,
+      "/nowhere",
+      { clock: new PatientClock({ graceTimes: 30 }), events },
+      { workers },
+    );
     supervisor.start();
     return ready(workers);
   }
@@ -71,7 +77,7 @@ describe("ProxySupervisor", () => {
     assert.equal(before.length, 3);
     assert.ok(before.includes(Number(await ask(port))));
     const samePort = port;
-    assert.deepEqual(await supervisor.handOver(1_000), { ok: true });
+    assert.deepEqual(await supervisor.handOver(60_000), { ok: true });
     assert.equal(supervisor.pids.length, 3);
     assert.ok(supervisor.pids.every((pid) => !before.includes(pid)));
     assert.ok(supervisor.pids.includes(Number(await ask(samePort))));
@@ -81,7 +87,7 @@ describe("ProxySupervisor", () => {
     await create(2);
     const before = supervisor.pids;
     process.env["FAKE_WORKER"] = "broken";
-    const done = await supervisor.handOver(1_000);
+    const done = await supervisor.handOver(60_000);
     assert.equal(done.ok, false);
     assert.deepEqual(supervisor.pids, before);
     assert.ok(before.includes(Number(await ask(port))));
@@ -99,8 +105,8 @@ describe("ProxySupervisor", () => {
 
   it("refuses connections after a drain, which all processes have finished, and a hand-over too", async () => {
     await create(2);
-    await supervisor.drain(1_000);
+    await supervisor.drain(60_000);
     assert.equal(await ask(port), "");
-    assert.equal((await supervisor.handOver(1_000)).ok, false);
+    assert.equal((await supervisor.handOver(60_000)).ok, false);
   });
 });

@@ -3,6 +3,7 @@
 
 import { Backoff, type Clock, type Timer } from "@ripstop/core";
 import {
+  type ClosedGatewayPort,
   MAX_WORKERS,
   type ListenerSide,
   type ProxyMessage,
@@ -31,6 +32,8 @@ export interface ProxyEvents {
   onReady(fromCache: boolean): void;
   /** What the proxy uses now. */
   onIdentity(workloadId: string, inForce: { readonly svidSerialNumber: string; readonly bundleSequence: number }): void;
+  /** All ports of Gateways that it cannot open now. */
+  onClosedPorts?(ports: readonly ClosedGatewayPort[]): void;
   /** It ended by itself and is started again after `restartInMs`. */
   onDied(description: string, restartInMs: number): void;
   /** It never came to listen: given up. */
@@ -233,6 +236,10 @@ export class ProxySupervisor {
         return;
       case "identity":
         this.#events.onIdentity(message.workloadId, message);
+        return;
+      case "closed-ports":
+        // What one that gives way cannot open is the matter of those that follow.
+        if (!from.retiring) this.#events.onClosedPorts?.(message.ports);
         return;
       case "drained":
         this.#draining.delete(from);

@@ -388,6 +388,7 @@ export class WorkloadRun {
         const known = Math.min(bundleSequence, this.#bundleFileSequence);
         void this.#lease?.update({ svidSerialNumber, bundleSequence: known });
       },
+      onClosedPorts: (closedPorts) => void this.#lease?.update({ closedPorts }),
       onDied: (description, restartInMs) => {
         // What it will use is known when it runs again.
         void this.#lease?.update({ svidSerialNumber: "" });

@@ -11,6 +11,7 @@ import { createPeerVerification } from "@ripstop/identity";
 import { createKeyAndCsr } from "@ripstop/identity/csr";
 import type { ApplyResponse, RegisterRequest, RegisterResponse, ResourceType } from "@ripstop/model";
 import { createMetricRegistry } from "@ripstop/telemetry";
+import { PatientClock } from "@ripstop/testkit";
 
 import { startControl, type Control, type ControlOptions } from "./control.ts";
 
@@ -130,7 +131,7 @@ export class TestControl {
       controlIdentity,
       files,
       verifyPeer: createPeerVerification(systemClock),
-      clock: systemClock,
+      clock: new PatientClock(),
       random: () => 0,
     });
     this.#clients.push(client);

@@ -5,10 +5,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { systemClock } from "@ripstop/core";
 import type { ResourceType } from "@ripstop/model";
 import type { Counter, Gauge, Histogram, Labels, LogFields, Logger, MetricRegistry } from "@ripstop/telemetry";
-import { TestAuthority } from "@ripstop/testkit";
+import { PatientClock, TestAuthority } from "@ripstop/testkit";
 
 import { startDiscoveryClient, type DiscoveryClient, type DiscoveryClientOptions } from "./client/index.ts";
 import type { PeerVerdict } from "./peer-verifier.ts";
@@ -205,7 +204,7 @@ export class TestMesh {
       tls: await this.tls(),
       verifyPeer,
       authorize: (proxyId, identity) => this.registered.get(proxyId) === identity,
-      clock: systemClock,
+      clock: new PatientClock(),
       metrics: this.serverMetrics,
       ...options,
     });
@@ -239,7 +238,7 @@ export class TestMesh {
       controlIdentity: CONTROL_ID,
       files,
       verifyPeer,
-      clock: systemClock,
+      clock: new PatientClock(),
       metrics: this.clientMetrics,
       logger: this.logger,
       random: () => 0,

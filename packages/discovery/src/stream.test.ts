@@ -5,9 +5,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-import { systemClock, type Clock } from "@ripstop/core";
+import type { Clock } from "@ripstop/core";
 import { endpointsType, policyType, serviceType, telemetry, telemetryType, type Policy } from "@ripstop/model";
-import { StoppedClock, TestAuthority } from "@ripstop/testkit";
+import { PatientClock, StoppedClock, TestAuthority } from "@ripstop/testkit";
 
 import { TestMesh, View, idOf } from "./stream-fixture.suite.ts";
 
@@ -49,8 +49,11 @@ describe("the config stream", { timeout: 30_000 }, () => {
     mesh.source.put(policyType, "bad", policy("bad"));
     const server = await mesh.server();
     const looks: (() => void)[] = [];
+    const patient = new PatientClock();
     const clock: Clock = {
-      ...systemClock,
+      nowMs: () => patient.nowMs(),
+      monotonicMs: () => patient.monotonicMs(),
+      after: (delayMs, run) => patient.after(delayMs, run),
       every(periodMs, run) {
         if (periodMs === 30_000) looks.push(run);
         return { clear: () => undefined };
@@ -296,7 +299,7 @@ describe("the config stream", { timeout: 30_000 }, () => {
 
   it("ends a stream when its certificate expires, and the proxy comes back with the renewed one and loses nothing", async () => {
     mesh.source.put(policyType, "a", policy("one"));
-    const clock = new StoppedClock(systemClock.nowMs());
+    const clock = new StoppedClock(new PatientClock().nowMs());
     const server = await mesh.server({ clock });
     const client = await mesh.client("web", server.address);
     const view = new View<Policy>(mesh.changes);
@@ -304,7 +307,7 @@ describe("the config stream", { timeout: 30_000 }, () => {
     await mesh.changes.until(() => server.isConnected("web") || poke(mesh));
     clock.advance(10);
     await mesh.changes.until(() => textOf(view) === "one");
-    const renewed = await mesh.authority.issue(idOf("web"), { notAfterMs: systemClock.nowMs() + 7_200_000 });
+    const renewed = await mesh.authority.issue(idOf("web"), { notAfterMs: new PatientClock().nowMs() + 7_200_000 });
     await writeFile(join(mesh.directory, "web.svid.pem"), renewed.chainPem);
     await writeFile(join(mesh.directory, "web.key.pem"), renewed.keyPem);
     clock.advance(3_600_000);

@@ -277,6 +277,20 @@ export interface WorkloadStatus {
   readonly bundleSequence?: number;
   /** Serial number (hex, lower case) of the SVID that the proxy says it uses. */
   readonly svidSerialNumber?: string;
+  /** Where listeners of its Gateways could not be opened; absent and empty: everywhere they could. */
+  readonly closedPorts?: readonly ClosedGatewayPort[];
+}
+
+/** A port of a Gateway that its proxy could not open on an address. It goes on trying. */
+export interface ClosedGatewayPort {
+  /** Name of the Gateway, without namespace. */
+  readonly gateway: string;
+  /** IP address. */
+  readonly address: string;
+  /** Of the listener: without the offset of the operator. */
+  readonly port: number;
+  /** Why, in plain words. */
+  readonly cause: string;
 }
 
 /** Answer to a heartbeat. */

@@ -1,7 +1,7 @@
 // The contract between the host side (`ripstop run`, the agent) and the proxy process that it supervises:
 // the files in the proxy's state directory, and the messages on the process's IPC channel.
 
-import type { GatewayRegistration } from "./api.ts";
+import type { ClosedGatewayPort, GatewayRegistration } from "./api.ts";
 
 /** Names of files in the state directory (mode 0700; every file 0600, replaced atomically by rename). */
 export const stateFiles = {
@@ -140,6 +140,8 @@ export type ProxyMessage =
   | { readonly type: "listener"; readonly key: string; readonly side: ListenerSide }
   /** A listener is not wanted any more (of a Gateway that changed): the copy is to be closed. */
   | { readonly type: "listener-closed"; readonly key: string }
+  /** All ports of Gateways that cannot be opened now; sent after "listening" and when they change. */
+  | { readonly type: "closed-ports"; readonly ports: readonly ClosedGatewayPort[] }
   /** After "retire": the files and the admin socket are free for the next lead. */
   | { readonly type: "retiring" }
   /** A question of the lead to all other workers, and the answer of one of them (`from` is its slot). */

@@ -22,6 +22,7 @@ export type {
   JoinTokenView,
   Diff,
   EgressSeenView,
+  ClosedGatewayPort,
   GatewayRegistration,
   MirrorView,
   Graph,

@@ -1,5 +1,5 @@
-import { systemClock } from "@ripstop/core";
 import { createLogger } from "@ripstop/telemetry";
+import { PatientClock } from "@ripstop/testkit";
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
 import type { Conn, ConnHandler } from "./conn.ts";
@@ -11,9 +11,11 @@ import type { Tier } from "./tiers/tier.ts";
 import { currentTier, useTier } from "./current-tier.ts";
 import { selectTier } from "./select-tier.ts";
 
+const clock = new PatientClock();
+
 function recordingLogger() {
   const lines: string[] = [];
-  return { lines, logger: createLogger({ clock: systemClock, level: "debug", write: (line) => lines.push(line) }) };
+  return { lines, logger: createLogger({ clock, level: "debug", write: (line) => lines.push(line) }) };
 }
 
 /** A tier whose connections are wrapped on both sides. */
@@ -64,16 +66,16 @@ describe("the choice of the transport", () => {
 
   for (const tier of [rawTier, onreadTier, publicTier]) {
     it(`finds that ${tier.name} works here`, async () => {
-      assert.equal(await selfTest(tier, systemClock), undefined);
+      assert.equal(await selfTest(tier, clock), undefined);
     });
   }
 
   it("takes the fastest by itself and the requested one when asked", async () => {
     const { logger } = recordingLogger();
-    assert.equal((await selectTier({ clock: systemClock, logger })).name, "raw");
+    assert.equal((await selectTier({ clock, logger })).name, "raw");
     assert.equal(currentTier().name, "raw");
     for (const requested of ["raw", "onread", "public"]) {
-      assert.equal((await selectTier({ clock: systemClock, logger, requested })).name, requested);
+      assert.equal((await selectTier({ clock, logger, requested })).name, requested);
       assert.equal(currentTier().name, requested);
     }
   });
@@ -87,7 +89,7 @@ describe("the choice of the transport", () => {
         return false;
       }),
     );
-    assert.equal((await selectTier({ clock: systemClock, logger, tiers: [late, publicTier] })).name, "public");
+    assert.equal((await selectTier({ clock, logger, tiers: [late, publicTier] })).name, "public");
     assert.match(lines.join(""), /"level":"warn".*"reason":/);
   });
 
@@ -100,13 +102,13 @@ describe("the choice of the transport", () => {
       },
       connect: publicTier.connect,
     };
-    assert.equal((await selectTier({ clock: systemClock, logger, tiers: [missing, publicTier] })).name, "public");
+    assert.equal((await selectTier({ clock, logger, tiers: [missing, publicTier] })).name, "public");
     assert.match(lines.join(""), /process.binding is missing/);
   });
 
   it("says so when asked for a tier that does not exist", async () => {
     const { logger, lines } = recordingLogger();
-    assert.equal((await selectTier({ clock: systemClock, logger, requested: "warp" })).name, "raw");
+    assert.equal((await selectTier({ clock, logger, requested: "warp" })).name, "raw");
     assert.match(lines.join(""), /none of raw, onread, public/);
   });
 });

@@ -7,6 +7,8 @@ import { connect as http2Connect, type ClientHttp2Session } from "node:http2";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import {
   GatewayListener_Kind,
+  gatewayRoutesType,
+  gatewayType,
   PathMatch_Type,
   policyType,
   Protocol,
@@ -14,7 +16,7 @@ import {
   type HttpRule,
   type Policy,
 } from "@ripstop/model";
-import { freePort } from "@ripstop/testkit";
+import { freePort, StoppedClock } from "@ripstop/testkit";
 import { policyKinds } from "@ripstop/policies/control";
 import { filterFactories } from "@ripstop/policies/proxy";
 import { fetchSecure, httpRule, listener, OutsideAuthority, TestGateway } from "./testing/test-gateway.suite.ts";
@@ -353,6 +355,28 @@ describe("a gateway", () => {
     await client.untilEnd();
     client.socket.destroy();
     await eventually(() => guarded.started.proxy.live.exchanges === 0);
+  });
+
+  it("says which ports it cannot open, and goes on trying", async () => {
+    const taken = await tcpApp((socket) => socket.end());
+    apps.push(taken);
+    const clock = new StoppedClock();
+    const late = await TestGateway.start(mesh, "infra/late", { clock });
+    mesh.config.set(gatewayType, "infra/late", {
+      name: "infra/late",
+      listeners: [listener("http", taken.port)],
+      addresses: [],
+      policies: [],
+    });
+    mesh.config.set(gatewayRoutesType, "infra/late", { gateway: "infra/late", routes: [] });
+    const { proxy } = late.started;
+    await eventually(() => proxy.closedPorts.length > 0);
+    const [closed] = proxy.closedPorts;
+    assert.deepEqual({ ...closed, cause: "" }, { gateway: "late", address: "127.0.0.1", port: taken.port, cause: "" });
+    assert.match(closed?.cause ?? "", /taken by another process/);
+    await taken.close();
+    clock.advance(2_000);
+    await eventually(() => proxy.closedPorts.length === 0 && late.hosted.addresses.length === 1);
   });
 
   it("waits for nothing and serves nothing while its Gateway does not exist", async () => {

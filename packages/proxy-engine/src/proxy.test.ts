@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
+import { createServer as createHttp2Server } from "node:http2";
 import type { Duplex } from "node:stream";
 import { describe, it } from "node:test";
 import { Protocol, type HeaderModifier } from "@ripstop/model";
@@ -111,6 +112,43 @@ describe("HTTP/1.1 through two proxies", () => {
       const web = await mesh.start({ id: "shop/web-1", upstreams: [{ host: "catalog.shop", port: 80 }] });
       await web.becameReady;
       assert.equal((await fetchAt(web.ports.upstreams[0] ?? 0, "/")).body, "catalog.shop:80");
+    }));
+
+  it("speaks to an application of no declared protocol as the port of the service is declared", () =>
+    withMesh(async (mesh, keep) => {
+      const http1 = createHttpServer((request, response) => response.end(`${request.httpVersion} ${fields(request)}`));
+      const http2 = createHttp2Server((request, response) => response.end(`${request.httpVersion} ${fields(request)}`));
+      const fields = ({ headers }: { readonly headers: object }): string =>
+        Object.keys(headers)
+          .filter((name) => name.includes("http2"))
+          .join();
+      const app = keep(
+        await tcpApp((socket) =>
+          socket.once("readable", () => {
+            const first: unknown = socket.read();
+            if (!(first instanceof Buffer)) return;
+            socket.unshift(first);
+            (first.toString("latin1", 0, 3) === "PRI" ? http2 : http1).emit("connection", socket);
+          }),
+        ),
+      );
+      const started = await mesh.start({
+        id: "shop/catalog-1",
+        service: "shop/catalog",
+        ports: [{ port: 8080, applicationPort: app.port, protocol: Protocol.UNSPECIFIED }],
+      });
+      mesh.service("shop/catalog", {
+        ports: [
+          { port: 80, protocol: Protocol.HTTP1 },
+          { port: 81, protocol: Protocol.HTTP2 },
+        ],
+        endpoints: [meshEndpoint("shop/catalog-1", started, { 80: 8080, 81: 8080 })],
+      });
+      const web = await mesh.start({ id: "shop/web-1", service: "shop/web" });
+      const ask = async (port: number): Promise<string> =>
+        (await fetchVia(web.ports.httpProxy, `http://catalog:${port}/`, { headers: { "x-ripstop-http2": "1" } })).body;
+      assert.equal(await ask(81), "2.0 ");
+      assert.equal(await ask(80), "1.1 ");
     }));
 
   it("multiplexes requests of many clients over one connection between the proxies", () =>

@@ -7,6 +7,7 @@ import {
   trustBundleType,
   type telemetry,
   type BootstrapUpstream,
+  type ClosedGatewayPort,
   type GatewayRegistration,
   type ListenerSide,
   type ProxyBootstrap,
@@ -79,6 +80,8 @@ export interface ProxyOptions {
    * over, nor when the proxy ends: they are another process's then.
    */
   readonly onGatewaySocket?: (key: string, socket: ListeningSocket | undefined) => void;
+  /** `Proxy.closedPorts` may be others now. */
+  readonly onClosedPorts?: () => void;
   /** Numbers in [0, 1); default Math.random. */
   readonly random?: () => number;
 }
@@ -105,6 +108,8 @@ export interface Proxy {
   readonly engine: Engine;
   readonly workloads: ReadonlyMap<string, HostedWorkload>;
   readonly draining: boolean;
+  /** Ports of its Gateways that cannot be opened now, 256 at most. */
+  readonly closedPorts: readonly ClosedGatewayPort[];
   /** Number of the trust bundle in force; 0 before one with a number came. */
   readonly bundleSequence: number;
   /** Takes over the text of a bundle file, unless a newer bundle is in force. */
@@ -139,6 +144,7 @@ export async function startProxy(options: ProxyOptions): Promise<Result<Proxy, R
 
 const INBOUND_HOST_DEFAULT = "127.0.0.1";
 const LOOPBACK = "127.0.0.1";
+const MAX_CLOSED_PORTS = 256;
 const COUNT_BYTES_MS = 1_000;
 const WHEEL_TICK_MS = 50;
 /** Longest time that taken-over sockets wait for the first complete config. */
@@ -223,6 +229,11 @@ class RunningProxy implements Proxy {
     if (!this.#bundleKnown) return "the trust bundle has not arrived";
     for (const workload of this.workloads.values()) if (!workload.ready) return workload.missing;
     return "";
+  }
+
+  get closedPorts(): readonly ClosedGatewayPort[] {
+    const gateways = [...this.workloads.values()].flatMap((workload) => workload.gateways);
+    return gateways.flatMap((gateway) => gateway.closedPorts).slice(0, MAX_CLOSED_PORTS);
   }
 
   async open(): Promise<Result<void, RipstopError>> {
@@ -389,6 +400,7 @@ class RunningProxy implements Proxy {
           sockets: this.#options.sockets ?? new Map<string, ListeningSocket>(),
           onSocket: (key, socket) => this.#options.onGatewaySocket?.(key, socket),
           onChanged: () => this.#checkReady(),
+          onClosedPorts: () => this.#options.onClosedPorts?.(),
         }),
       );
     }

@@ -2,5 +2,6 @@
 
 export { freePort } from "./free-port.ts";
 export { fuzz, SeededRandom } from "./fuzz.ts";
+export { PatientClock } from "./patient-clock.ts";
 export { StoppedClock } from "./stopped-clock.ts";
 export { TestAuthority, type TestKeyType, type TestLeafOptions, type TestSvid } from "./test-authority.ts";

@@ -3,6 +3,7 @@
 
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -88,13 +89,12 @@ export async function runHeap(mesh: Mesh, options: HeapOptions): Promise<HeapRep
 }
 
 async function run(mesh: Mesh, options: HeapOptions, folder: string): Promise<HeapReport> {
-  const outside = mesh.program("sh", ["-c", nginx("$PORT")], { PORT: String(await freePort()) });
+  const outsidePort = await startOutside(mesh);
   const probes = join(folder, "probes");
   const env = probeEnvironment(probes);
   const www = join(folder, "www");
   mkdirSync(www);
   writeFileSync(join(www, "index.html"), BODY);
-  const [outsidePort = ""] = await outside.printed(/(?<=^port )[0-9]+$/m);
   const serve = (name: string, protocol: string, command: string): void => {
     const run = ["run", "--service", name, "--port", "auto", "--protocol", protocol];
     mesh.ripstop([...run, "--", "sh", "-c", command], env);
@@ -145,6 +145,29 @@ async function run(mesh: Mesh, options: HeapOptions, folder: string): Promise<He
   }
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   return { samples, trends: trendsOf(samples), requests, failed, seconds };
+}
+
+/** A server outside of the mesh; its port. On another one when somebody takes the port before it does. */
+async function startOutside(mesh: Mesh): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    const outside = mesh.program("sh", ["-c", nginx("$PORT")], { PORT: String(port) });
+    let hasEnded = false;
+    void outside.ended.then(() => (hasEnded = true));
+    const answers = await mesh.until("the server outside answers, or has ended", () =>
+      hasEnded ? false : accepts(port).then((isOpen) => isOpen || undefined),
+    );
+    if (answers && !hasEnded) return port;
+    if (!outside.output().includes("Address already in use")) throw new Error(outside.output());
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
 }
 
 /** How many of `count` requests were answered 2xx. */
@@ -240,6 +263,6 @@ events { worker_connections 1024; }
 http { access_log off; keepalive_requests 100000000; client_body_temp_path $d/b; proxy_temp_path $d/p; fastcgi_temp_path $d/f; uwsgi_temp_path $d/u; scgi_temp_path $d/s;
   server { listen 127.0.0.1:${port}; location / { default_type text/plain; return 200 "${BODY}"; } } }
 END
-trap 'kill $n; wait $n; rm -rf $d; exit 0' TERM; echo "port ${port}"; nginx -c $d/nginx.conf & n=$!; wait $n
+trap 'kill $n; wait $n; rm -rf $d; exit 0' TERM; nginx -c $d/nginx.conf & n=$!; wait $n
 `;
 }

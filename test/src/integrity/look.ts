@@ -56,12 +56,16 @@ export async function workloads(mesh: Mesh): Promise<readonly WorkloadRow[]> {
   return (JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as { workloads: WorkloadRow[] }).workloads;
 }
 
-/** Looks at every proxy until nothing is under way, at most 10 s. */
+/** Longest wait for what is under way to end. */
+const SETTLE_MS = 60_000;
+
+/** Looks at every proxy until nothing is under way, at most a minute. */
 export async function settle(mesh: Mesh): Promise<readonly Leftover[]> {
-  for (let attempt = 0; ; attempt++) {
+  const end = performance.now() + SETTLE_MS;
+  for (;;) {
     const found: Leftover[] = [];
     for (const row of (await workloads(mesh)).filter(({ proxyPid }) => proxyPid > 0)) found.push(await look(mesh, row));
-    if (attempt === 100 || (found.length > 0 && found.every(isClean))) return found;
+    if (performance.now() > end || (found.length > 0 && found.every(isClean))) return found;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -1,6 +1,7 @@
 // An application that asks at a steady rate, whatever comes back (open loop), through the HTTP proxy of its environment.
 // Arguments: URL, requests a second, and "get" or "mixed" (every third request is a POST with a body). Commands on standard
-// input, one a line: "rate N", "report", "stop". Answers each "report" by one line of JSON and counts anew.
+// input, one a line: "rate N", "report", "report PHASE", "stop". Answers each "report" by one line of JSON and counts anew;
+// with a phase, all requests from that report on name it in the header "x-phase".
 
 import { Agent, request } from "node:http";
 import { createInterface } from "node:readline";
@@ -40,6 +41,7 @@ let latencies: number[] = [];
 let sinceMs = performance.now();
 let tickedMs = performance.now();
 let stopping = false;
+let phase: Readonly<Record<string, string>> = {};
 
 function ask(): void {
   const post = mode === "mixed" && count++ % 3 === 0;
@@ -66,7 +68,7 @@ function ask(): void {
       port: proxy.port,
       method: post ? "POST" : "GET",
       path: url,
-      headers: { host: target.host },
+      headers: { host: target.host, ...phase },
     },
     (response) => {
       let text = "";
@@ -111,8 +113,10 @@ function report(): LoadReport {
 createInterface({ input: process.stdin }).on("line", (line) => {
   const [command, value] = line.split(" ");
   if (command === "rate") rate = Number(value);
-  else if (command === "report") process.stdout.write(`load ${JSON.stringify(report())}\n`);
-  else if (command === "stop") {
+  else if (command === "report") {
+    process.stdout.write(`load ${JSON.stringify(report())}\n`);
+    if (value !== undefined) phase = { "x-phase": value };
+  } else if (command === "stop") {
     rate = 0;
     stopping = true;
     if (open === 0) process.exit(0);

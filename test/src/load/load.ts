@@ -9,7 +9,7 @@ export type { LoadReport } from "./load-program.ts";
 /** A load program at work. */
 export class Load {
   readonly #running: Running;
-  readonly #waiting: ((report: LoadReport) => void)[] = [];
+  readonly #waiting: { readonly resolve: (report: LoadReport) => void; readonly reject: (cause: Error) => void }[] = [];
   #rest = "";
 
   private constructor(running: Running) {
@@ -18,8 +18,12 @@ export class Load {
       const lines = (this.#rest + chunk.toString()).split("\n");
       this.#rest = lines.pop() ?? "";
       for (const line of lines) {
-        if (line.startsWith("load {")) this.#waiting.shift()?.(JSON.parse(line.slice("load ".length)) as LoadReport);
+        if (line.startsWith("load {"))
+          this.#waiting.shift()?.resolve(JSON.parse(line.slice("load ".length)) as LoadReport);
       }
+    });
+    void running.ended.then(() => {
+      for (const { reject } of this.#waiting.splice(0)) reject(new Error(`the load ended:\n${running.output()}`));
     });
   }
 
@@ -40,11 +44,11 @@ export class Load {
     this.#running.child.stdin?.write(`rate ${perSecond}\n`);
   }
 
-  /** What happened since the last report. */
-  report(): Promise<LoadReport> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#running.child.stdin?.write("report\n");
+  /** What happened since the last report. All requests from then on name `phase`, if given, in the header "x-phase". */
+  report(phase?: string): Promise<LoadReport> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#running.child.stdin?.write(phase === undefined ? "report\n" : `report ${phase}\n`);
     });
   }
 }

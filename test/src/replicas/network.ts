@@ -30,6 +30,8 @@ export class TestNetwork {
     this.#tag = tag.toString(16);
     this.#bridge = `rsbr${this.#tag}`;
     this.gateway = `${this.#subnet}.1`;
+    // Also when a test is cut off.
+    process.once("exit", () => this.close());
     must("link", "add", this.#bridge, "type", "bridge");
     must("addr", "add", `${this.gateway}/24`, "dev", this.#bridge);
     must("link", "set", this.#bridge, "up");
@@ -50,7 +52,7 @@ export class TestNetwork {
     return { address, namespace, setUp: (isUp) => must("link", "set", link, isUp ? "up" : "down") };
   }
 
-  /** Removes everything. */
+  /** Removes everything; a second call changes nothing. */
   close(): void {
     for (let number = 1; number <= this.#hosts; number++) ip("netns", "del", `rsns${this.#tag}-${number}`);
     ip("link", "del", this.#bridge);

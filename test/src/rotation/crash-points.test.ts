@@ -50,7 +50,7 @@ describe("a control plane that is killed in a rotation of the root", () => {
 
   assert.ok(POINTS.length >= 20);
   for (const point of chosen) {
-    it(`at ${point}: everyone goes on talking`, { timeout: 60_000 }, async () => {
+    it(`at ${point}: everyone goes on talking`, { timeout: 150_000 }, async () => {
       const proxyPid = await mesh.until("the stranger's proxy is connected", async () => {
         const row = (await ring.workloads()).find((one) => one.service.endsWith("stranger"));
         return row?.proxyConnected === true && row.proxyPid > 0 ? await proxyOf("stranger") : undefined;

@@ -135,22 +135,14 @@ export class Ring {
   #ask(): Promise<readonly MemberCounts[]> {
     return Promise.all(
       this.members.map(async (member) => {
-        if (!member.child.connected && member.child.exitCode !== null) throw new Error(member.output());
         const before = member.output().length;
         member.child.stdin?.write("\n");
-        const [, text = "{}"] = await printedAfter(member, before);
+        const text = await this.#mesh.until("a member tells its counts", () => {
+          if (member.child.exitCode !== null) throw new Error(member.output());
+          return /counts (\{.*\})\n/.exec(member.output().slice(before))?.[1];
+        });
         return JSON.parse(text) as MemberCounts;
       }),
     );
   }
-}
-
-/** The counts that a member prints after its output had `length` characters; zeros while it has not started. */
-async function printedAfter(member: Running, length: number): Promise<readonly string[]> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const match = /counts (\{.*\})\n/.exec(member.output().slice(length));
-    if (match) return match;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  return ["", '{"sent":0,"answered":0,"failed":0,"clientClosed":0,"pipeClosed":0,"pings":0,"causes":{}}'];
 }

@@ -26,10 +26,12 @@ export interface Phase {
   readonly name: "calm" | "failing" | "after" | "at the end";
   /** Requests that clients asked. */
   readonly asked: number;
-  /** Requests that arrived at the service. */
+  /** Of these, and of retries of these, how many arrived at the service. */
   readonly arrived: number;
   readonly failed: number;
   readonly p99Ms: number;
+  /** How long it took. */
+  readonly seconds: number;
   /** Waiting in the service at the end. */
   readonly queued: number;
 }
@@ -67,23 +69,26 @@ export async function runStorm(mesh: Mesh, name: string, options: StormOptions):
     const { ok, failed } = await load.report();
     return ok > 0 && Object.keys(failed).length === 0 ? true : undefined;
   });
-  const phases: Phase[] = [];
+  // Each request names the phase that it was asked in: a late one, or a retry of it, counts where it belongs.
+  const phases: Omit<Phase, "arrived">[] = [];
   const during = async (phase: Phase["name"], wanted: number): Promise<void> => {
-    await load.report();
-    await ask(upstream);
     const reports: LoadReport[] = [];
+    const asked = (): number => reports.reduce((sum, { sent }) => sum + sent, 0);
     await until(`${wanted} requests were asked`, async () => {
       reports.push(await load.report());
-      return reports.reduce((sum, { sent }) => sum + sent, 0) >= wanted;
+      return asked() >= wanted;
     });
-    const { arrived, queued } = await ask(upstream);
-    const asked = reports.reduce((sum, { sent }) => sum + sent, 0);
+    reports.push(await load.report(String(phases.length + 1)));
+    const { queued } = await ask(upstream);
     const failed = reports.reduce((sum, report) => sum + failures(report), 0);
-    phases.push({ name: phase, asked, arrived, failed, p99Ms: Math.max(...reports.map(({ p99Ms }) => p99Ms)), queued });
-    onProgress(`${name}, ${phase}: ${asked} asked, ${arrived} arrived, ${failed} failed, ${queued} queued`);
+    const seconds = reports.reduce((sum, report) => sum + report.seconds, 0);
+    const p99Ms = Math.max(...reports.map((report) => report.p99Ms));
+    phases.push({ name: phase, asked: asked(), failed, p99Ms, queued, seconds });
+    onProgress(`${name}, ${phase}: ${asked()} asked, ${failed} failed, ${queued} queued`);
   };
   const [calm, failing, after] = requests;
   load.rate(rate);
+  await load.report("0");
   await during("calm", calm);
   upstream.child.stdin?.write("fail 50\n");
   await during("failing", failing);
@@ -91,7 +96,12 @@ export async function runStorm(mesh: Mesh, name: string, options: StormOptions):
   await during("after", after / 2);
   await during("at the end", after / 2);
   load.rate(0);
-  return { capacity, rate, phases };
+  await mesh.until("every request is answered", async () => ((await load.report()).open === 0 ? true : undefined));
+  const { arrived } = await mesh.until(`${name} has nothing left to do`, async () => {
+    const report = await ask(upstream);
+    return report.busy === 0 && report.queued === 0 ? report : undefined;
+  });
+  return { capacity, rate, phases: phases.map((phase, at) => ({ ...phase, arrived: arrived[at] ?? 0 })) };
 }
 
 /** Requests that arrived for each that was asked, over the whole run. */

@@ -7,10 +7,10 @@ import { createInterface } from "node:readline";
 
 /** What one report says. */
 export interface UpstreamReport {
-  /** Requests that arrived. */
-  readonly arrived: number;
-  /** Requests that were worked on. */
-  readonly worked: number;
+  /** Requests that arrived so far, by the phase that they name. */
+  readonly arrived: Readonly<Record<string, number>>;
+  /** Requests that are worked on, and those that wait. */
+  readonly busy: number;
   readonly queued: number;
 }
 
@@ -20,15 +20,13 @@ const MAX_QUEUE = 2_000;
 
 let failShare = 0;
 let busy = 0;
-let arrived = 0;
-let worked = 0;
+const arrived: Record<string, number> = {};
 /** Which requests fail is spread evenly: every second one with 50 %. */
 let failing = 0;
 const queue: ServerResponse[] = [];
 
 function finish(response: ServerResponse): void {
   busy--;
-  worked++;
   failing += failShare;
   if (failing >= 1) {
     failing--;
@@ -45,7 +43,8 @@ function work(response: ServerResponse): void {
 }
 
 createServer((request, response) => {
-  arrived++;
+  const phase = String(request.headers["x-phase"] ?? "");
+  arrived[phase] = (arrived[phase] ?? 0) + 1;
   request.resume();
   if (busy < atATime) work(response);
   else if (queue.length < MAX_QUEUE) queue.push(response);
@@ -59,9 +58,8 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   const [command, value] = line.split(" ");
   if (command === "fail") failShare = Number(value) / 100;
   else if (command === "report") {
-    process.stdout.write(`upstream ${JSON.stringify({ arrived, worked, queued: queue.length })}\n`);
-    arrived = 0;
-    worked = 0;
+    const told: UpstreamReport = { arrived, busy, queued: queue.length };
+    process.stdout.write(`upstream ${JSON.stringify(told)}\n`);
   }
 });
 process.on("SIGTERM", () => process.exit(0));

@@ -103,6 +103,9 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
       if (socket === undefined) tell({ type: "listener-closed", key });
       else tellSocket({ type: "listener", key, side: "inbound" }, socket);
     },
+    onClosedPorts() {
+      if (listening) tell({ type: "closed-ports", ports: proxy.closedPorts });
+    },
     onReady() {
       ready = true;
       sayReady();
@@ -126,6 +129,8 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     if (socket !== undefined && sockets?.has(key) !== true) tellSocket({ type: "listener", key, side }, socket);
   }
   tell({ type: "listening", ports: proxy.ports });
+  if (bootstrap.workloads.some(({ gateway }) => gateway !== undefined))
+    tell({ type: "closed-ports", ports: proxy.closedPorts });
   for (const [id, identity] of identities) role.tellIdentity(id, identity);
   sayReady();
   if (!follows) await lead.begin();

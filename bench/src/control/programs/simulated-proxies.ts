@@ -3,7 +3,7 @@
 // it gets which change. Started by fork; commands and answers travel over the channel to the parent.
 
 import { systemClock } from "@ripstop/core";
-import { ConfigStream, ControlConnection } from "@ripstop/discovery/client";
+import { ClientCredentials, ConfigStream, ControlConnection } from "@ripstop/discovery/client";
 import { createPeerVerification } from "@ripstop/identity";
 import {
   endpointsType,
@@ -55,6 +55,13 @@ export interface ProxiesState {
   readonly hotSequence: number;
 }
 
+interface Surroundings {
+  readonly files: ProxyFiles;
+  readonly shape: MeshShape;
+  /** Of all proxies of this process: on hosts of their own each would read its own. */
+  readonly credentials: ClientCredentials;
+}
+
 class SimulatedProxy {
   /** Resources without a first answer. */
   missing = 0;
@@ -63,11 +70,11 @@ class SimulatedProxy {
   readonly stream: ConfigStream;
   readonly #connection: ControlConnection;
 
-  constructor(proxy: number, { files, shape }: { readonly files: ProxyFiles; readonly shape: MeshShape }) {
+  constructor(proxy: number, { files, shape, credentials }: Surroundings) {
     this.#connection = new ControlConnection({
       addresses: [files.address],
       controlIdentity: files.controlIdentity,
-      files,
+      files: credentials,
       verifyPeer,
       clock: systemClock,
     });
@@ -124,9 +131,12 @@ let deliveries: Delivery[] = [];
 
 function answer(command: Command): unknown {
   switch (command.type) {
-    case "connect":
-      for (let at = 0; at < command.count; at++) proxies.push(new SimulatedProxy(command.first + at, command));
+    case "connect": {
+      const credentials = new ClientCredentials(command.files);
+      for (let at = 0; at < command.count; at++)
+        proxies.push(new SimulatedProxy(command.first + at, { ...command, credentials }));
       return undefined;
+    }
     case "state":
       return {
         connected: proxies.filter(({ stream }) => stream.connected).length,

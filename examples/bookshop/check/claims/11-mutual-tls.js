@@ -5,7 +5,7 @@ export const title = "mutual TLS everywhere";
 
 export async function run({ mesh }) {
   const called = ["catalog", "reviews", "orders", "stock", "chat", "web"];
-  const workloads = await until("not every called workload shows mutual TLS", 10, async () => {
+  const workloads = await until("not every called workload shows mutual TLS", 60, async () => {
     const all = (await mesh.workloads()).filter((one) => called.includes(one.service));
     return all.every((one) => one.mutualTls === true) ? all : undefined;
   });

@@ -64,8 +64,8 @@ function knock(address, serverName, identity) {
     socket.on("secureConnect", () => socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1"));
     socket.on("data", (data) => (received += data.length));
     socket.on("error", (error) => (reason = error.code ?? error.message));
-    socket.setTimeout(10_000, () => {
-      reason = "nothing happened for 10 s";
+    socket.setTimeout(60_000, () => {
+      reason = "nothing happened for 60 s";
       socket.destroy();
     });
     socket.on("close", () => resolve({ received, reason }));

@@ -4,14 +4,16 @@ import { ensure, until } from "../mesh.js";
 export const title = "proxy killed with -9, control plane stopped";
 
 export async function run({ mesh, shopper }) {
-  const workload = await mesh.workload("orders");
-  ensure(workload.proxyPid > 0, "the proxy's process id is not known");
+  const workload = await until("the proxy's process id is not known", 60, async () => {
+    const found = await mesh.workload("orders");
+    return found.proxyPid > 0 ? found : undefined;
+  });
   const control = mesh.control().pid;
   process.kill(control, "SIGSTOP");
   try {
     process.kill(workload.proxyPid, "SIGKILL");
     const startMs = performance.now();
-    const receipt = await until("orders did not come back", 20, () => shopper.call("order").catch(() => undefined));
+    const receipt = await until("orders did not come back", 60, () => shopper.call("order").catch(() => undefined));
     const ms = performance.now() - startMs;
     ensure(receipt.number.startsWith("B-"), "the order failed");
     return `orders served again after ${Math.round(ms)} ms`;

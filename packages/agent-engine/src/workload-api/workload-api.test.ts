@@ -9,11 +9,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { Client, credentials, Metadata, status, type ClientReadableStream, type MethodDefinition } from "@grpc/grpc-js";
-import { err, ok, systemClock, type Result } from "@ripstop/core";
+import { err, ok, type Result } from "@ripstop/core";
 import { derToPem } from "@ripstop/identity";
 import { formatBundle, emptyBundle } from "@ripstop/identity/jwt";
 import type { BundlesView, JwtSvidResponse } from "@ripstop/model";
-import { TestAuthority } from "@ripstop/testkit";
+import { PatientClock, TestAuthority } from "@ripstop/testkit";
 
 import type { ApiFailure } from "../control-api.ts";
 import type {
@@ -50,7 +50,10 @@ class FakeSource implements WorkloadIdentitySource {
     this.iterations++;
     try {
       while (!signal.aborted) {
-        yield this.identities;
+        const given = this.identities;
+        yield given;
+        // Changed while the taker was busy with the last ones.
+        if (given !== this.identities) continue;
         await new Promise<void>((resolve) => {
           this.#wake.add(resolve);
           signal.addEventListener("abort", () => resolve());
@@ -93,7 +96,7 @@ describe("the Workload API", () => {
       path: join(directory, "workload.sock"),
       mode: 0o600,
       source,
-      clock: systemClock,
+      clock: new PatientClock(),
       credentialsOf: () => ok(caller),
       ...change,
     };
@@ -165,7 +168,7 @@ describe("the Workload API", () => {
       path: join(directory, "no/such/folder"),
       mode: 0o600,
       source,
-      clock: systemClock,
+      clock: new PatientClock(),
       credentialsOf: () => ok(caller),
     });
     assert.equal(listening.ok ? "" : listening.error.kind.code, "RS4030");
@@ -214,7 +217,8 @@ describe("the Workload API", () => {
     const bundles = open(workloadApiService.FetchX509Bundles);
     let bundleMessages = 0;
     bundles.on("data", () => bundleMessages++);
-    const first = await next(svids);
+    // Each stream has a connection of its own, and begins when it likes.
+    const [first] = await Promise.all([next(svids), next(bundles)]);
     const renewed = await identities("web");
     source.set({ ...renewed, bundles: source.identities.bundles });
     const second = await next(svids);
@@ -316,7 +320,8 @@ describe("the Workload API", () => {
       socket.on("error", () => undefined);
       socket.resume();
       socket.end(Buffer.from(bytes, "latin1"));
-      await once(socket, "close");
+      // Closed or reset, as the server has read everything by then or not.
+      await new Promise((resolve) => socket.on("close", resolve));
     }
     assert.equal((await next(open(workloadApiService.FetchX509SVID))).svids.length, 1);
   });
@@ -375,7 +380,7 @@ describe("the identities of a run", () => {
     const api = new FakeApi();
     const source = new RunIdentitySource({
       api,
-      clock: systemClock,
+      clock: new PatientClock(),
       workloadId: "shop/web-1",
       spiffeId: WEB,
       trustDomain: "test.mesh",

@@ -128,6 +128,20 @@ export const workloadStatus: SchemaChecker = compileSchema({
     ready: { type: "boolean" },
     bundleSequence: { type: "integer", minimum: 0 },
     svidSerialNumber: { type: "string", pattern: "^[0-9a-f]{0,64}$", "x-remedy": "write it in hex" },
+    closedPorts: {
+      type: "array",
+      maxItems: 256,
+      items: {
+        type: "object",
+        required: ["gateway", "address", "port", "cause"],
+        properties: {
+          gateway: { type: "string", maxLength: 253 },
+          address: { type: "string", maxLength: 64, pattern: "^[0-9A-Fa-f:.]+$", "x-remedy": "write an IP address" },
+          port: { type: "integer", minimum: 1, maximum: 65535 },
+          cause: { type: "string", maxLength: 1024 },
+        },
+      },
+    },
   },
 });
 

@@ -8,6 +8,7 @@ import {
   listenerSetStatus,
   type Condition,
   type GatewayView,
+  type ListenerStatus,
 } from "@ripstop/policies/gateway";
 import { gatewayClassStatus, type GatewayClassSpec } from "@ripstop/policies/gateway-class";
 import type { Resource } from "@ripstop/resources";
@@ -53,19 +54,103 @@ interface Judged {
   readonly status: ReturnType<typeof gatewayStatus>;
 }
 
-/** A Gateway that asks for no address has those of its proxies; without a proxy it is not programmed. */
-function withPlacements(resource: Resource, { namespace, name }: GatewayView, { view, status }: Judged): object {
+/**
+ * A Gateway that asks for no address has those of its proxies; without a proxy it is not programmed, nor when its proxies
+ * cannot open a port of it on an address of it.
+ */
+function withPlacements(resource: Resource, gateway: GatewayView, { view, status }: Judged): object {
+  const { namespace, name } = gateway;
+  const closed = closedPortsOf(view, gateway);
+  if (closed === undefined) {
+    const message = `no proxy serves it; start one: ripstop gateway ${name} --namespace ${namespace}`;
+    const missing = condition(resource)("Programmed", false, "AddressNotAssigned", message);
+    return { ...status, addresses: [], conditions: instead(status.conditions, missing) };
+  }
+  const addresses = closed.usable.map((value) => ({ type: "IPAddress", value }));
+  const [first] = closed.problems;
+  if (first === undefined) return { ...status, addresses };
+  const unusable = condition(resource)("Programmed", false, "AddressNotUsable", first);
+  return {
+    ...status,
+    addresses,
+    conditions: instead(status.conditions, unusable),
+    listeners: withClosed(resource, status.listeners, { closed, all: gateway.listeners }),
+  };
+}
+
+/** Where the proxies of a Gateway could not open its ports. */
+interface ClosedPorts {
+  /** Addresses on which at least one port is open, in the order of the Gateway, else sorted. */
+  readonly usable: readonly string[];
+  /** In plain words, one for each port of an address. */
+  readonly problems: readonly string[];
+  /** Listener port → why it is open nowhere. */
+  readonly ports: ReadonlyMap<number, string>;
+}
+
+/** Undefined when no proxy serves the Gateway. */
+function closedPortsOf(
+  view: WorldView,
+  { namespace, name, addresses, listeners }: GatewayView,
+): ClosedPorts | undefined {
   const placements = view.placements(namespace, name);
-  const bound = new Set(placements.map(({ gateway }) => gateway?.address ?? "").filter((address) => address !== ""));
-  const addresses =
-    status.addresses.length > 0 ? status.addresses : [...bound].sort().map((value) => ({ type: "IPAddress", value }));
-  if (placements.length > 0) return { ...status, addresses };
-  const message = `no proxy serves it; start one: ripstop gateway ${name} --namespace ${namespace}`;
-  const missing = condition(resource)("Programmed", false, "AddressNotAssigned", message);
-  const conditions = status.conditions.map((one: Condition) =>
-    one.type === "Programmed" && one.status === "True" ? missing : one,
+  if (placements.length === 0) return undefined;
+  const bound = placements.map(({ gateway }) => gateway?.address ?? "").filter((address) => address !== "");
+  const wanted = addresses.length > 0 ? addresses.map(({ value }) => value) : [...new Set(bound)].sort();
+  if (placements.every(({ closedPorts }) => closedPorts === undefined))
+    return { usable: wanted, problems: [], ports: new Map() };
+  // An address counts as closed when no proxy that is to listen there can.
+  const causeOf = (address: string, port: number): string | undefined => {
+    const causes = placements
+      .filter(({ gateway }) => addresses.length > 0 || gateway?.address === address)
+      .map(({ closedPorts = [] }) =>
+        closedPorts.find((one) => one.gateway === name && one.address === address && one.port === port),
+      );
+    return causes.includes(undefined) ? undefined : causes[0]?.cause;
+  };
+  const ports = [...new Set(listeners.filter(({ isProgrammed }) => isProgrammed).map(({ port }) => port))];
+  const usable = wanted.filter(
+    (address) => ports.length === 0 || ports.some((port) => causeOf(address, port) === undefined),
   );
-  return { ...status, addresses: [], conditions };
+  const problems = wanted.flatMap((address) =>
+    ports.flatMap((port) => {
+      const cause = causeOf(address, port);
+      return cause === undefined ? [] : [`port ${port} cannot be opened on ${address}: ${cause}`];
+    }),
+  );
+  const nowhere = ports.flatMap((port): [number, string][] => {
+    const [cause, ...more] = wanted.map((address) => causeOf(address, port));
+    return cause === undefined || more.includes(undefined) ? [] : [[port, cause]];
+  });
+  return { usable, problems, ports: new Map(nowhere) };
+}
+
+/** Listeners whose port is open nowhere are not programmed; their proxies go on trying. */
+function withClosed(
+  resource: Resource,
+  statuses: readonly ListenerStatus[],
+  { closed, all }: { readonly closed: ClosedPorts; readonly all: GatewayView["listeners"] },
+): readonly ListenerStatus[] {
+  const { kind, metadata } = resource;
+  return statuses.map((status) => {
+    const listener = all.find(
+      ({ owner, name }) =>
+        name === status.name &&
+        owner.kind === kind &&
+        owner.namespace === metadata.namespace &&
+        owner.name === metadata.name,
+    );
+    const cause = closed.ports.get(listener?.port ?? 0);
+    if (listener === undefined || cause === undefined) return status;
+    const message = `port ${listener.port} cannot be opened: ${cause}; the proxy tries again`;
+    const pending = condition(resource)("Programmed", false, "Pending", message);
+    return { ...status, conditions: instead(status.conditions, pending) };
+  });
+}
+
+/** The conditions with one in place of that of its type, where that is True. */
+function instead(conditions: readonly Condition[], by: Condition): readonly Condition[] {
+  return conditions.map((one) => (one.type === by.type && one.status === "True" ? by : one));
 }
 
 function ofListenerSet(view: WorldView, set: Resource): object | undefined {
@@ -76,7 +161,11 @@ function ofListenerSet(view: WorldView, set: Resource): object | undefined {
   if (gateway !== undefined && !gateway.isOurs) return undefined;
   const found =
     gateway === undefined ? undefined : listenerSetStatus(gateway, { namespace, name }, countAttached(view, gateway));
-  if (found !== undefined) return found;
+  if (found !== undefined && gateway !== undefined) {
+    const closed = closedPortsOf(view, gateway);
+    if (closed === undefined || closed.ports.size === 0) return found;
+    return { ...found, listeners: withClosed(set, found.listeners, { closed, all: gateway.listeners }) };
+  }
   const at = condition(set);
   const message = gateway === undefined ? `there is no Gateway ${target}` : "the Gateway is not accepted";
   return {

@@ -1,6 +1,6 @@
 // The compiled data-plane model, computed on demand, remembered, and recomputed by dependency.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 import type { Clock } from "@ripstop/core";
 import type { ResourceSource, Subscriber, VersionedResource } from "@ripstop/discovery/server";
@@ -98,11 +98,15 @@ export class Compiler implements ResourceSource {
   /** Changed in this turn and not told yet: revision → type URL → names. */
   #changed = new Map<number, Map<string, string[]>>();
   #revision: number;
+  /** One view for all: making one costs as much as compiling a small resource. */
+  readonly #view: WorldView;
+  #read: (dependency: string) => void = () => undefined;
 
   constructor(options: CompilerOptions) {
     this.#options = options;
     const { store, registry, logger, clock, budgetMs, onTrouble } = options;
     this.world = new World(store, registry, options);
+    this.#view = this.world.view((dependency) => this.#read(dependency));
     this.#memo = new DependencyMemo((key, error) => {
       logger?.error("a resource could not be compiled; its last good version stays", { key, error: String(error) });
       const kind = error instanceof TooLarge ? "too-large" : "failed";
@@ -145,11 +149,22 @@ export class Compiler implements ResourceSource {
     if (compile === undefined) return undefined;
     return this.#memo.get(`${typeUrl} ${name}`, (read) => {
       if (typeUrl === trustBundleType.typeUrl) read(BUNDLE);
-      const bytes = compile(this.world.view(read), name, this.#options);
+      const bytes = this.#reading(read, (view) => compile(view, name, this.#options));
       if (bytes === undefined) return undefined;
       if (bytes.length > MAX_RESOURCE_BYTES) throw new TooLarge(bytes.length);
-      return { name, version: createHash("sha256").update(bytes).digest("base64url").slice(0, 22), bytes };
+      return { name, version: hash("sha256", bytes, "base64url").slice(0, 22), bytes };
     });
+  }
+
+  /** Computes something with the view; its reads go to `read`. */
+  #reading<T>(read: (dependency: string) => void, work: (view: WorldView) => T): T {
+    const outer = this.#read;
+    this.#read = read;
+    try {
+      return work(this.#view);
+    } finally {
+      this.#read = outer;
+    }
   }
 
   watch(changed: Listener): () => void {

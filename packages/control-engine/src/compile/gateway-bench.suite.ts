@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import type { RegisterRequest, ResourceType } from "@ripstop/model";
+import type { ClosedGatewayPort, RegisterRequest, ResourceType } from "@ripstop/model";
 import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/policies/control";
 import { coreKinds, isRecord, KindRegistry, validateAll, type Resource } from "@ripstop/resources";
 import { StoppedClock } from "@ripstop/testkit";
@@ -72,6 +72,12 @@ export class GatewayBench {
     assert.ok(named.ok);
     await this.registry.register(request, { ...named.value, svidNotAfterMs: 0 });
     await this.registry.heartbeat(PROXY, { inboundAddress: "10.0.0.1:15008", ready: true });
+  }
+
+  /** The proxy of `host` says which ports it cannot open. */
+  async report(closedPorts: readonly ClosedGatewayPort[]): Promise<void> {
+    const status = { inboundAddress: "10.0.0.1:15008", ready: true, closedPorts };
+    assert.ok((await this.registry.heartbeat(PROXY, status)).ok);
   }
 
   /** What the proxy of `host` gets. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, before, beforeEach, describe, it } from "node:test";
 
 import {
+  type ClosedGatewayPort,
   GatewayListener_Kind,
   gatewayRoutesType,
   gatewayRouteType,
@@ -89,6 +90,46 @@ describe("a Gateway", () => {
       "ResolvedRefs=True ResolvedRefs",
       "Programmed=True Programmed",
     ]);
+  });
+
+  it("is not programmed where its proxies cannot open a port, and says where and why", async () => {
+    const two = HTTP.replace("http", "other").replace("80", "8080");
+    const addresses = ", addresses: [{value: 127.0.0.7}, {value: 192.0.2.1}]";
+    await bench.apply(gateway(`[${HTTP}, ${two}]`, addresses));
+    await bench.host("edge");
+    const closed = (address: string, port: number): ClosedGatewayPort => ({
+      gateway: "edge",
+      address,
+      port,
+      cause: "no such address",
+    });
+    const programmed = (...place: readonly string[]): string | undefined =>
+      bench.conditionsOf("Gateway/infra/edge", ...place).find((one) => one.startsWith("Programmed"));
+    const usable = (): unknown => bench.status("Gateway/infra/edge")["addresses"];
+    assert.equal(programmed(), "Programmed=True Programmed");
+
+    await bench.report([closed("192.0.2.1", 80), closed("192.0.2.1", 8080)]);
+    assert.equal(programmed(), "Programmed=False AddressNotUsable");
+    assert.deepEqual(usable(), [{ type: "IPAddress", value: "127.0.0.7" }]);
+    assert.match(
+      JSON.stringify(bench.status("Gateway/infra/edge")),
+      /port 80 cannot be opened on 192\.0\.2\.1: no such/,
+    );
+    assert.equal(programmed("listeners", "http"), "Programmed=True Programmed");
+
+    await bench.report([closed("192.0.2.1", 80), closed("127.0.0.7", 80)]);
+    assert.equal(programmed(), "Programmed=False AddressNotUsable");
+    assert.equal(programmed("listeners", "http"), "Programmed=False Pending");
+    assert.equal(programmed("listeners", "other"), "Programmed=True Programmed");
+
+    await bench.report([{ ...closed("127.0.0.7", 80), gateway: "another" }]);
+    assert.equal(programmed(), "Programmed=True Programmed");
+    assert.deepEqual(usable(), [
+      { type: "IPAddress", value: "127.0.0.7" },
+      { type: "IPAddress", value: "192.0.2.1" },
+    ]);
+    await bench.report([]);
+    assert.equal(programmed("listeners", "http"), "Programmed=True Programmed");
   });
 
   it("judges every condition by the generation that it saw, and keeps the time while the status stays", async () => {

@@ -203,7 +203,7 @@ export class World {
       if (before !== undefined) this.#indexWorkload(before, false);
       if (after !== undefined) this.#indexWorkload(after, true);
       const onlyState = before !== undefined && after !== undefined && sameShape(before, after);
-      if (onlyState && before.ready === after.ready && before.inboundAddress === after.inboundAddress) continue;
+      if (onlyState && sameState(before, after)) continue;
       for (const workload of [before, after]) {
         if (workload === undefined) continue;
         for (const gateway of hostedBy(workload)) affected.add(`placements:${gateway}`);
@@ -401,7 +401,16 @@ function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {
   return [...parents];
 }
 
-/** Whether nothing changed but readiness, address and certificate. */
+/** Whether what clients may reach is as it was. */
+function sameState(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
+  return (
+    a.ready === b.ready &&
+    a.inboundAddress === b.inboundAddress &&
+    (a.closedPorts === b.closedPorts || JSON.stringify(a.closedPorts) === JSON.stringify(b.closedPorts))
+  );
+}
+
+/** Whether nothing changed but readiness, addresses and certificate. */
 function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
   const shape = ({
     inboundAddress: _address,
@@ -412,6 +421,7 @@ function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
     rootSha256: _root,
     registeredMs: _time,
     pid: _pid,
+    closedPorts: _closed,
     ...rest
   }: RegisteredWorkload): string => JSON.stringify(rest);
   return shape(a) === shape(b);

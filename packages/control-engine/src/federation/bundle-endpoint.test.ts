@@ -13,7 +13,7 @@ import { systemClock } from "@ripstop/core";
 import { controlSpiffeId } from "@ripstop/identity";
 import { openAuthority, startOwnIdentity, type OpenAuthority, type OwnIdentity } from "@ripstop/identity/authority";
 import { emptyBundle, formatBundle } from "@ripstop/identity/jwt";
-import { TestAuthority, type TestLeafOptions } from "@ripstop/testkit";
+import { PatientClock, TestAuthority, type TestLeafOptions } from "@ripstop/testkit";
 
 import { startBundleEndpoint, type BundleEndpoint } from "./bundle-endpoint.ts";
 import { fetchBundle, type BundleSource } from "./fetch-bundle.ts";
@@ -170,13 +170,13 @@ describe("a fetch from an endpoint", () => {
   it("ends when it is given up", async () => {
     const given = new AbortController();
     const source = await serve(() => given.abort());
-    const result = await fetchBundle(source, systemClock, given.signal);
+    const result = await fetchBundle(source, new PatientClock(), given.signal);
     assert.equal(result.ok, false);
   });
 });
 
 async function outcome(source: BundleSource): Promise<string> {
-  const result = await fetchBundle(source, systemClock, new AbortController().signal);
+  const result = await fetchBundle(source, new PatientClock(), new AbortController().signal);
   if (!result.ok) return result.error;
   const { x509Authorities, sequence } = result.value.bundle;
   return `${x509Authorities.length} roots, sequence ${sequence}`;

@@ -1,6 +1,6 @@
 // A workload as the registry keeps it.
 
-import type { GatewayRegistration, RegisterRequest } from "@ripstop/model";
+import type { ClosedGatewayPort, GatewayRegistration, RegisterRequest } from "@ripstop/model";
 
 /** One registered workload. Replaced as a whole when anything of it changes. */
 export interface RegisteredWorkload {
@@ -36,6 +36,8 @@ export interface RegisteredWorkload {
   readonly inForce?: IdentityInForce;
   /** Present in the placement of Gateways of its namespace. */
   readonly gateway?: GatewayRegistration;
+  /** Where its Gateways' listeners could not be opened; absent: everywhere they could. */
+  readonly closedPorts?: readonly ClosedGatewayPort[];
 }
 
 /** What the registry keeps of an issued SVID. */

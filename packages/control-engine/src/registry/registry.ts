@@ -179,15 +179,18 @@ export class Registry {
     const entry = this.#entries.get(id);
     if (entry === undefined) return err(unknown(id));
     this.#renew(entry);
-    const { inboundAddress, ready, bundleSequence, svidSerialNumber } = status;
+    const { inboundAddress, ready, bundleSequence, svidSerialNumber, closedPorts = [] } = status;
     const inForce = { bundleSequence, svidSerialNumber };
     const isNews = this.#isShared && !isSame(inForce, entry.inForce);
     entry.inForce = inForce;
     const before = entry.workload;
-    if (before.inboundAddress !== inboundAddress || before.ready !== ready || isNews || !this.#isOwn(before)) {
+    const isSameState = before.inboundAddress === inboundAddress && before.ready === ready;
+    if (!isSameState || isNews || !this.#isOwn(before) || !samePorts(before.closedPorts, closedPorts)) {
       // A process id is of the machine where it was registered.
       const pid = this.#isOwn(before) ? before.pid : 0;
-      await this.#keep({ ...before, inboundAddress, ready, pid }, before);
+      const { closedPorts: _before, ...rest } = before;
+      const closed = closedPorts.length === 0 ? {} : { closedPorts };
+      await this.#keep({ ...rest, inboundAddress, ready, pid, ...closed }, before);
     }
     return ok({ leaseMs: this.leaseMs });
   }
@@ -368,4 +371,8 @@ function unknown(id: string): Failure {
 function mayHostGateways({ gateway, service, serviceAccount = service }: RegisterRequest): boolean {
   if (gateway === undefined) return true;
   return serviceAccount === "gateway" || (gateway.names.length === 1 && gateway.names[0] === serviceAccount);
+}
+
+function samePorts(a: RegisteredWorkload["closedPorts"] = [], b: RegisteredWorkload["closedPorts"] = []): boolean {
+  return a === b || (a.length === b.length && JSON.stringify(a) === JSON.stringify(b));
 }

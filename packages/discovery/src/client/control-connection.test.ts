@@ -8,12 +8,28 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
+import type { Timer } from "@ripstop/core";
 import { StoppedClock, TestAuthority } from "@ripstop/testkit";
 
 import { ControlConnection } from "./control-connection.ts";
 
+/** Remembers how long the newest timer was set for. */
+class RecordingClock extends StoppedClock {
+  newestMs = -1;
+
+  override after(delayMs: number, run: () => void): Timer {
+    this.newestMs = delayMs;
+    return super.after(delayMs, run);
+  }
+
+  /** Resolves when a timer was set for `delayMs`, and none after it. */
+  async untilSet(delayMs: number): Promise<void> {
+    while (this.newestMs !== delayMs) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 describe("the connection to the control plane", { timeout: 30_000 }, () => {
-  it("waits longer after each attempt in vain", async () => {
+  it("is patient with a control plane that is there and slow, and more so after attempts in vain", async () => {
     const folder = mkdtempSync(join(tmpdir(), "ripstop-connection-"));
     const server = createServer();
     try {
@@ -25,7 +41,7 @@ describe("the connection to the control plane", { timeout: 30_000 }, () => {
       writeFileSync(files.bundle, authority.bundlePem);
       server.listen(0, "127.0.0.1");
       await once(server, "listening");
-      const clock = new StoppedClock();
+      const clock = new RecordingClock();
       const connection = new ControlConnection({
         addresses: [`127.0.0.1:${(server.address() as AddressInfo).port}`],
         controlIdentity: "spiffe://test.mesh/ns/ripstop-system/sa/control",
@@ -38,11 +54,13 @@ describe("the connection to the control plane", { timeout: 30_000 }, () => {
       let next = accepted();
       connection.start();
       // Without jitter the pauses between the attempts are 50 ms, 100 ms, and so on.
-      for (const [attempt, timeoutMs] of [5_000, 10_000, 20_000, 40_000, 40_000].entries()) {
+      for (const [attempt, timeoutMs] of [30_000, 30_000, 30_000, 40_000, 40_000].entries()) {
         const socket = await next;
         const closed = once(socket, "close");
         socket.on("error", () => undefined).resume();
         next = accepted();
+        // This end has seen that TCP connected: from here on it waits for the handshake.
+        await clock.untilSet(timeoutMs);
         clock.advance(timeoutMs - 1);
         assert.ok(!socket.destroyed, "it still waits for this attempt");
         const isSet = (): boolean => clock.pending > 0;

@@ -1,7 +1,6 @@
 // The proxy's connection to the control plane: HTTP/2 on TLS 1.3, both ends verified, made again for ever when lost.
 
 import { randomInt } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
 import { Backoff, type Clock, type Timer } from "@ripstop/core";
@@ -9,6 +8,7 @@ import type { Logger } from "@ripstop/telemetry";
 
 import { streamPeerRefused } from "../errors.ts";
 import type { PeerVerifier } from "../peer-verifier.ts";
+import { ClientCredentials, type CredentialFiles } from "./client-credentials.ts";
 import { ControlSession } from "./control-session.ts";
 
 /** Where the control plane is and who both ends are. */
@@ -17,8 +17,8 @@ export interface ControlConnectionOptions {
   readonly addresses: readonly string[];
   /** SPIFFE id that the control plane must present, exactly. */
   readonly controlIdentity: string;
-  /** PEM files, read at every connect. */
-  readonly files: { readonly svid: string; readonly key: string; readonly bundle: string };
+  /** PEM files, read at every connect; or credentials that several connections of this process share. */
+  readonly files: CredentialFiles | ClientCredentials;
   readonly verifyPeer: PeerVerifier;
   readonly clock: Clock;
   readonly logger?: Logger;
@@ -34,17 +34,13 @@ export interface SessionUser {
   onSessionLost(): void;
 }
 
-interface Credentials {
-  readonly cert: string;
-  readonly key: string;
-  readonly ca: string;
-}
-
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Once TCP has connected the control plane is there: when all proxies come at once, one that starts over is served later. */
+const HANDSHAKE_TIMEOUT_MS = 30_000;
 /** With nowhere else to go it is no hurry to notice that a control plane went without a word. */
-const ALONE = { connectMs: CONNECT_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_000 };
+const ALONE = { connectMs: CONNECT_TIMEOUT_MS, handshakeMs: HANDSHAKE_TIMEOUT_MS, periodMs: 10_000, timeoutMs: 5_000 };
 /** Among several, whoever is cut off is left within three seconds and a half. */
-const AMONG_SEVERAL = { connectMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
+const AMONG_SEVERAL = { connectMs: 1_500, handshakeMs: 1_500, periodMs: 1_500, timeoutMs: 1_500 };
 /** Before every other control plane was tried there is no reason to wait long. */
 const NEXT_MS = 100;
 /** Times and times again what it was, doubled each time that it was not enough: a control plane that all return to is slow, not away. */
@@ -58,6 +54,7 @@ function randomShare(): number {
 /** Keeps one session up until closed. */
 export class ControlConnection {
   readonly #options: ControlConnectionOptions;
+  readonly #credentials: ClientCredentials;
   readonly #users: SessionUser[] = [];
   readonly #backoff: Backoff;
   readonly #random: () => number;
@@ -79,7 +76,8 @@ export class ControlConnection {
 
   constructor(options: ControlConnectionOptions) {
     this.#options = options;
-    const { random } = options;
+    const { random, files } = options;
+    this.#credentials = files instanceof ClientCredentials ? files : new ClientCredentials(files);
     this.#random = random ?? randomShare;
     this.setAddresses(options.addresses);
     this.#backoff = new Backoff({ initialMs: 100, maxMs: 10_000, ...(random ? { random } : {}) });
@@ -148,24 +146,17 @@ export class ControlConnection {
 
   #connect(): void {
     this.#hasReported = false;
-    const { clock } = this.#options;
     const address = this.#addresses.shift() ?? "";
     if (address !== "") this.#addresses.push(address);
-    const { connectMs } = this.#patience;
+    const { connectMs, handshakeMs } = this.#patience;
     const colon = address.lastIndexOf(":");
     const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-    const credentials = this.#load();
-    if (!credentials) {
-      this.#retryLater();
-      return;
-    }
     let socket: TLSSocket;
     try {
       socket = connectTls({
         host,
         port: Number(address.slice(colon + 1)),
-        ...credentials,
-        minVersion: "TLSv1.3",
+        secureContext: this.#credentials.context(),
         ALPNProtocols: ["h2"],
         // The chain is checked by TLS; the name is a SPIFFE id, not a host, and is checked below before a byte is sent.
         checkServerIdentity: () => undefined,
@@ -176,11 +167,16 @@ export class ControlConnection {
       return;
     }
     this.#socket = socket;
-    const timeoutMs = connectMs * this.#connectFactor;
-    this.#deadline = clock.after(timeoutMs, () => {
-      this.#connectFactor = Math.min(2 * this.#connectFactor, MAX_PATIENCE_FACTOR);
-      socket.destroy(new Error(`no connection to ${address} within ${timeoutMs} ms`));
-    });
+    const atMost = (timeoutMs: number): void => {
+      this.#deadline?.clear();
+      this.#deadline = this.#options.clock.after(timeoutMs, () => {
+        this.#connectFactor = Math.min(2 * this.#connectFactor, MAX_PATIENCE_FACTOR);
+        socket.destroy(new Error(`no connection to ${address} within ${timeoutMs} ms`));
+      });
+    };
+    const patienceMs = connectMs * this.#connectFactor;
+    atMost(patienceMs);
+    socket.on("connect", () => atMost(Math.max(handshakeMs, patienceMs)));
     socket.on("error", (error: Error) => this.#report(`${address}: ${error.message}`));
     socket.on("secureConnect", () => this.#onSecure(socket));
     socket.on("close", () => this.#onSocketClose(socket));
@@ -265,21 +261,6 @@ export class ControlConnection {
       this.#retry = undefined;
       this.#connect();
     });
-  }
-
-  #load(): Credentials | undefined {
-    const { svid, key, bundle } = this.#options.files;
-    try {
-      // Synchronous, so that the three belong together; a few kilobytes at most.
-      return {
-        cert: readFileSync(svid, "utf8"),
-        key: readFileSync(key, "utf8"),
-        ca: readFileSync(bundle, "utf8"),
-      };
-    } catch (error) {
-      this.#report(error instanceof Error ? error.message : String(error));
-      return undefined;
-    }
   }
 
   /** Logs the first problem of an attempt, and only when it is another than that of the last attempt. */

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
-import { systemClock } from "@ripstop/core";
+import { PatientClock } from "@ripstop/testkit";
 
 import { ControlSession } from "./control-session.ts";
 
@@ -17,7 +17,7 @@ export async function plainSession(port: number): Promise<ControlSession> {
 /** A session over a connected socket; nobody hears of its problems. */
 export function quietSession(socket: Socket): ControlSession {
   socket.on("error", () => undefined);
-  return new ControlSession(socket, systemClock, {
+  return new ControlSession(socket, new PatientClock(), {
     onGoaway: () => undefined,
     onError: () => undefined,
     onPong: () => undefined,

@@ -6,7 +6,7 @@ import { createServer, type ServerHttp2Session } from "node:http2";
 import { connect, createServer as createTcpServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-import { systemClock } from "@ripstop/core";
+import { PatientClock } from "@ripstop/testkit";
 
 import { ControlSession } from "./control-session.ts";
 import { GrpcStream } from "./grpc-stream.ts";
@@ -44,7 +44,7 @@ describe("a session with the control plane", { timeout: 10_000 }, () => {
     socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
     socket.on("error", () => undefined);
     await once(socket, "connect");
-    return new ControlSession(socket, systemClock, {
+    return new ControlSession(socket, new PatientClock(), {
       onGoaway: () => hear("goaway"),
       onError: (message) => hear(message),
       onPong: () => hear("pong"),

@@ -6,9 +6,8 @@ import { createServer } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
-import { systemClock } from "@ripstop/core";
 import { discovery, policyType, type Policy } from "@ripstop/model";
-import { StoppedClock } from "@ripstop/testkit";
+import { PatientClock, StoppedClock } from "@ripstop/testkit";
 
 import type { ControlSession } from "../client/control-session.ts";
 import { quietSession } from "../client/control-session.suite.ts";
@@ -182,7 +181,7 @@ describe("the stream endpoint", { timeout: 30_000 }, () => {
       tls: await mesh.tls(),
       verifyPeer,
       authorize: () => true,
-      clock: systemClock,
+      clock: new PatientClock(),
       port: address.port,
     });
     assert.ok(!started.ok);

@@ -5,6 +5,7 @@ import type { Clock, Timer } from "@ripstop/core";
 import { endpointsType, resourceTypes, type discovery, type LiveStatus, type ReplicaLive } from "@ripstop/model";
 import { metricNames, type Counter, type Gauge, type Histogram, type MetricRegistry } from "@ripstop/telemetry";
 
+import { FlushLane } from "./flush-lane.ts";
 import { LiveTracker } from "./live-tracker.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
 import { defaultStreamLimits, SubscriberStream, type StreamLimits } from "./subscriber-stream.ts";
@@ -45,18 +46,22 @@ export class Distributor {
   readonly #streams = new Map<string, SubscriberStream>();
   /** Type URL → name → streams. */
   readonly #index = new Map<string, Map<string, Set<SubscriberStream>>>();
-  readonly #dirty = new Set<SubscriberStream>();
-  readonly #dirtyEndpoints = new Set<SubscriberStream>();
+  /** Changed endpoints wait neither for config nor for streams that have just come. */
+  readonly #endpoints: FlushLane;
+  readonly #answers: FlushLane;
+  readonly #config: FlushLane;
   readonly #waiters = new Set<() => void>();
   readonly #counters = new Map<string, Counter>();
   readonly #propagation = new Map<string, Histogram>();
   readonly #connected: Gauge | undefined;
   readonly #stopWatching: () => void;
-  #timer: Timer | undefined;
-  #endpointsTimer: Timer | undefined;
 
   constructor(options: DistributorOptions) {
+    const { clock, coalesceMs = DEFAULT_COALESCE_MS } = options;
     this.#options = options;
+    this.#endpoints = new FlushLane(clock, 0);
+    this.#answers = new FlushLane(clock, 0);
+    this.#config = new FlushLane(clock, coalesceMs);
     this.#limits = { ...defaultStreamLimits, ...options.limits };
     this.#live = new LiveTracker(options.clock);
     this.#connected = options.metrics?.gauge("ripstop_config_streams", "Connected config streams");
@@ -74,7 +79,7 @@ export class Distributor {
         send,
         onSubscribe: (typeUrl, name) => this.#addToIndex(typeUrl, name, stream),
         onUnsubscribe: (typeUrl, name) => this.#removeFromIndex(typeUrl, name, stream),
-        onDirty: (typeUrl) => this.#schedule(stream, typeUrl),
+        onDirty: (typeUrl, isChange) => this.#schedule(stream, typeUrl, isChange),
         onSent: (typeUrl, resources, removed) => {
           this.#count("ripstop_config_resources_sent_total", "Resources sent to proxies", typeUrl, resources);
           this.#count("ripstop_config_removals_sent_total", "Removals sent to proxies", typeUrl, removed);
@@ -111,8 +116,7 @@ export class Distributor {
   /** A stream ended. */
   close(stream: SubscriberStream): void {
     stream.close();
-    this.#dirty.delete(stream);
-    this.#dirtyEndpoints.delete(stream);
+    for (const lane of this.#lanes) lane.remove(stream);
     const { proxyId } = stream.subscriber;
     if (this.#streams.get(proxyId) !== stream) return;
     this.#streams.delete(proxyId);
@@ -179,8 +183,7 @@ export class Distributor {
   /** Stops watching the source and forgets every stream. */
   stop(): void {
     this.#stopWatching();
-    this.#timer?.clear();
-    this.#endpointsTimer?.clear();
+    for (const lane of this.#lanes) lane.close();
     for (const stream of this.#streams.values()) this.close(stream);
     for (const wake of this.#waiters) wake();
   }
@@ -196,21 +199,14 @@ export class Distributor {
     }
   }
 
-  #schedule(stream: SubscriberStream, typeUrl: string): void {
-    const { clock, coalesceMs = DEFAULT_COALESCE_MS } = this.#options;
-    if (typeUrl === endpointsType.typeUrl) {
-      this.#dirtyEndpoints.add(stream);
-      this.#endpointsTimer ??= clock.after(0, () => {
-        this.#endpointsTimer = undefined;
-        flushAll(this.#dirtyEndpoints);
-      });
-      return;
-    }
-    this.#dirty.add(stream);
-    this.#timer ??= clock.after(coalesceMs, () => {
-      this.#timer = undefined;
-      flushAll(this.#dirty);
-    });
+  get #lanes(): readonly FlushLane[] {
+    return [this.#endpoints, this.#answers, this.#config];
+  }
+
+  #schedule(stream: SubscriberStream, typeUrl: string, isChange: boolean): void {
+    if (!isChange) this.#answers.add(stream);
+    else if (typeUrl === endpointsType.typeUrl) this.#endpoints.add(stream);
+    else this.#config.add(stream);
   }
 
   #addToIndex(typeUrl: string, name: string, stream: SubscriberStream): void {
@@ -256,12 +252,6 @@ export class Distributor {
     if (!counter) this.#counters.set(key, (counter = metrics.counter(name, help, { type: typeName(typeUrl) })));
     counter.add(amount);
   }
-}
-
-function flushAll(streams: Set<SubscriberStream>): void {
-  const due = [...streams];
-  streams.clear();
-  for (const stream of due) stream.flush();
 }
 
 const names: ReadonlyMap<string, string> = new Map(resourceTypes.map((type) => [type.typeUrl, type.name]));

@@ -3,6 +3,8 @@
 import { discovery, telemetry } from "@ripstop/model";
 import type { MethodDefinition } from "@grpc/grpc-js";
 
+import { encodeResponse } from "./encode-response.ts";
+
 interface Codec<T> {
   encode(message: T): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
@@ -31,11 +33,14 @@ export const aggregatedDiscoveryService: {
     discovery.DeltaDiscoveryResponse
   >;
 } = {
-  deltaAggregatedResources: bidiStream(
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
-    discovery.DeltaDiscoveryRequest,
-    discovery.DeltaDiscoveryResponse,
-  ),
+  deltaAggregatedResources: {
+    ...bidiStream(
+      "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+      discovery.DeltaDiscoveryRequest,
+      discovery.DeltaDiscoveryResponse,
+    ),
+    responseSerialize: encodeResponse,
+  },
 };
 
 /** ripstop.telemetry.v1.TelemetryService. */

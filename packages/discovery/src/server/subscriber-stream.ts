@@ -4,6 +4,7 @@
 import { resourceTypes, endpointsType, type discovery } from "@ripstop/model";
 
 import { stateChecksum } from "../state-checksum.ts";
+import { resourceMessage } from "./encode-response.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
 
 /** Bounds on what one stream can make the server hold. */
@@ -32,8 +33,8 @@ export interface StreamEvents {
   /** A name was subscribed or given up: the owner's index of who wants what. */
   onSubscribe(typeUrl: string, name: string): void;
   onUnsubscribe(typeUrl: string, name: string): void;
-  /** There is something to send: call `flush` soon. */
-  onDirty(typeUrl: string): void;
+  /** There is something to send: call `flush` soon. `isChange` when it is a change of what the proxy had, no first answer. */
+  onDirty(typeUrl: string, isChange: boolean): void;
   /** Resources and removals in a response. */
   onSent(typeUrl: string, resources: number, removed: number): void;
   /** Resources that the proxy had already at a reconnect, and that were not sent again. */
@@ -124,7 +125,7 @@ export class SubscriberStream {
     const problem = this.#subscribe(request, state);
     if (problem !== undefined) return problem;
     if (request.stateChecksum !== undefined) this.#compare(request.typeUrl, state, request.stateChecksum);
-    if (state.dirty.size > 0 && !state.outstanding) this.#events.onDirty(request.typeUrl);
+    this.#tellDirty(request.typeUrl, state);
     return undefined;
   }
 
@@ -133,7 +134,7 @@ export class SubscriberStream {
     const state = this.#types.get(typeUrl);
     if (!state?.subscribed.has(name)) return;
     markDirty(state, name, { revision, sinceMs: this.#events.nowMs(), isChange: true });
-    if (!state.outstanding) this.#events.onDirty(typeUrl);
+    this.#tellDirty(typeUrl, state);
   }
 
   /** Sends what is due, endpoints first, types that wait for an answer not at all. */
@@ -200,6 +201,15 @@ export class SubscriberStream {
     }
     this.#types.clear();
     this.#subscriptions = 0;
+  }
+
+  #tellDirty(typeUrl: string, { dirty, outstanding }: TypeState): void {
+    if (outstanding) return;
+    // The one that waits longest decides for those behind it.
+    for (const { isChange } of dirty.values()) {
+      this.#events.onDirty(typeUrl, isChange);
+      return;
+    }
   }
 
   #onAnswer(request: discovery.DeltaDiscoveryRequest, state: TypeState): void {
@@ -297,9 +307,8 @@ export class SubscriberStream {
       state.subscribed.set(name, version);
       bytes += name.length + 64;
       if (resource) {
-        const value = Buffer.from(resource.bytes.buffer, resource.bytes.byteOffset, resource.bytes.byteLength);
-        resources.push({ name, version, aliases: [], resource: { typeUrl, value } });
-        bytes += value.length;
+        resources.push(resourceMessage(typeUrl, resource));
+        bytes += resource.bytes.length;
       } else {
         removedResources.push(name);
       }

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { Http2Connection } from "../connection.ts";
 import type { Flushable, Http2ConnectionHandler, Http2Output, Http2ServerHandler } from "../connection-types.ts";
 import type { Http2Limits, Http2Settings } from "../limits.ts";
-import { systemClock } from "@ripstop/core";
+import { PatientClock } from "@ripstop/testkit";
 
 class SocketOutput implements Http2Output {
   readonly #socket: Socket;
@@ -44,11 +44,11 @@ function attach(socket: Socket, connection: Http2Connection): Http2Connection {
 /** The server side of HTTP/2 on `socket`. */
 export function serve(socket: Socket, handler: Http2ServerHandler, tuning: Tuning = {}): Http2Connection {
   const output = new SocketOutput(socket);
-  return attach(socket, new Http2Connection({ role: "server", output, handler, clock: systemClock, ...tuning }));
+  return attach(socket, new Http2Connection({ role: "server", output, handler, clock: new PatientClock(), ...tuning }));
 }
 
 /** The client side of HTTP/2 on `socket`. */
 export function dial(socket: Socket, handler: Http2ConnectionHandler, tuning: Tuning = {}): Http2Connection {
   const output = new SocketOutput(socket);
-  return attach(socket, new Http2Connection({ role: "client", output, handler, clock: systemClock, ...tuning }));
+  return attach(socket, new Http2Connection({ role: "client", output, handler, clock: new PatientClock(), ...tuning }));
 }

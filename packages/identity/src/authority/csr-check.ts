@@ -3,19 +3,28 @@
 
 import "reflect-metadata";
 
-import { createPublicKey, type KeyObject } from "node:crypto";
+import { createPublicKey, verify, type KeyObject } from "node:crypto";
 
-import { err, ok, type ErrorKind, type Result } from "@ripstop/core";
+import { CertificationRequest, type CertificationRequestInfo } from "@peculiar/asn1-csr";
+import { id_ecdsaWithSHA256, id_ecdsaWithSHA384, id_ecdsaWithSHA512 } from "@peculiar/asn1-ecc";
+import { id_sha256WithRSAEncryption, id_sha384WithRSAEncryption, id_sha512WithRSAEncryption } from "@peculiar/asn1-rsa";
+import { AsnConvert } from "@peculiar/asn1-schema";
 import {
-  BasicConstraintsExtension,
-  ExtensionsAttribute,
-  ExtendedKeyUsageExtension,
-  KeyUsagesExtension,
-  Pkcs10CertificateRequest,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
+  BasicConstraints,
+  ExtendedKeyUsage,
+  Extensions,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_subjectAltName,
+  id_ce_subjectKeyIdentifier,
+  KeyUsage,
+  SubjectAlternativeName,
+  SubjectKeyIdentifier,
   type Extension,
-} from "@peculiar/x509";
+} from "@peculiar/asn1-x509";
+import { err, ok, type ErrorKind, type Result } from "@ripstop/core";
+import { Pkcs10CertificateRequest } from "@peculiar/x509";
 
 import type { IssueRefusal } from "./authority.ts";
 import {
@@ -71,16 +80,15 @@ export async function checkCsr(csrPem: string, spiffeId: string): Promise<Result
   const body = PEM.exec(csrPem)?.[1];
   if (body === undefined) return err(refusal(csrMalformed, "it is not exactly one PEM block CERTIFICATE REQUEST"));
   try {
-    const csr = new Pkcs10CertificateRequest(Buffer.from(body, "base64"));
-    const key = checkKey(csr);
+    const der = Buffer.from(body, "base64");
+    const csr = AsnConvert.parse(der, CertificationRequest);
+    const key = checkKey(csr.certificationRequestInfo);
     if (!key.ok) return key;
-    const asked = checkWishes(csr, spiffeId);
+    const asked = checkWishes(csr.certificationRequestInfo, spiffeId);
     if (!asked.ok) return asked;
-    const hash: unknown = csr.signatureAlgorithm.hash;
-    const hashName = typeof hash === "object" && hash !== null && "name" in hash ? String(hash.name) : String(hash);
-    if (!HASHES.has(hashName)) return err(refusal(csrSignatureInvalid, `it is signed with ${hashName}`));
-    if (!(await csr.verify())) return err(refusal(csrSignatureInvalid, "the signature does not belong to the key"));
-    return key;
+    const signed = await checkSignature(der, csr, key.value);
+    // Exported again: the certificate gets the canonical encoding of the key, whatever spelling was sent.
+    return signed.ok ? ok(key.value.export({ format: "der", type: "spki" })) : signed;
   } catch (error) {
     // The parser throws on malformed bytes; its text is for the log of the caller, who is the sender of those bytes.
     const message = error instanceof Error ? error.message : String(error);
@@ -88,8 +96,8 @@ export async function checkCsr(csrPem: string, spiffeId: string): Promise<Result
   }
 }
 
-function checkKey(csr: Pkcs10CertificateRequest): Result<Uint8Array, IssueRefusal> {
-  const spki = Buffer.from(csr.publicKey.rawData);
+function checkKey({ subjectPKInfo }: CertificationRequestInfo): Result<KeyObject, IssueRefusal> {
+  const spki = Buffer.from(AsnConvert.serialize(subjectPKInfo));
   let key: KeyObject;
   try {
     key = createPublicKey({ key: spki, format: "der", type: "spki" });
@@ -111,54 +119,98 @@ function checkKey(csr: Pkcs10CertificateRequest): Result<Uint8Array, IssueRefusa
     default:
       return err(refusal(csrKeyRefused, `it is of type ${key.asymmetricKeyType ?? "unknown"}`));
   }
-  // Exported again: the certificate gets the canonical encoding of the key, whatever spelling was sent.
-  return ok(key.export({ format: "der", type: "spki" }));
+  return ok(key);
 }
 
-function checkWishes(csr: Pkcs10CertificateRequest, spiffeId: string): Result<undefined, IssueRefusal> {
+/** What requests are signed with in practice (RFC 5758 §3.2, RFC 8017 §A.2.4): the kind of key, and the hash. */
+const SIGNATURES: ReadonlyMap<string, readonly [type: "ec" | "rsa", hash: string]> = new Map([
+  [id_ecdsaWithSHA256, ["ec", "sha256"]],
+  [id_ecdsaWithSHA384, ["ec", "sha384"]],
+  [id_ecdsaWithSHA512, ["ec", "sha512"]],
+  [id_sha256WithRSAEncryption, ["rsa", "sha256"]],
+  [id_sha384WithRSAEncryption, ["rsa", "sha384"]],
+  [id_sha512WithRSAEncryption, ["rsa", "sha512"]],
+]);
+
+async function checkSignature(
+  der: Buffer,
+  { certificationRequestInfoRaw, signatureAlgorithm, signature }: CertificationRequest,
+  key: KeyObject,
+): Promise<Result<undefined, IssueRefusal>> {
+  const [type, hash] = SIGNATURES.get(signatureAlgorithm.algorithm) ?? [];
+  if (type === undefined || hash === undefined || certificationRequestInfoRaw === undefined) return byLibrary(der);
+  const isSound =
+    type === key.asymmetricKeyType &&
+    verify(hash, new Uint8Array(certificationRequestInfoRaw), key, new Uint8Array(signature));
+  return isSound ? ok(undefined) : err(refusal(csrSignatureInvalid, NOT_BY_KEY));
+}
+
+const NOT_BY_KEY = "the signature does not belong to the key";
+
+/** The rarer algorithms, RSASSA-PSS with its parameters among them. */
+async function byLibrary(der: Buffer): Promise<Result<undefined, IssueRefusal>> {
+  const csr = new Pkcs10CertificateRequest(der);
+  const hash: unknown = csr.signatureAlgorithm.hash;
+  const hashName = typeof hash === "object" && hash !== null && "name" in hash ? String(hash.name) : String(hash);
+  if (!HASHES.has(hashName)) return err(refusal(csrSignatureInvalid, `it is signed with ${hashName}`));
+  return (await csr.verify()) ? ok(undefined) : err(refusal(csrSignatureInvalid, NOT_BY_KEY));
+}
+
+function checkWishes(info: CertificationRequestInfo, spiffeId: string): Result<undefined, IssueRefusal> {
   let requests = 0;
-  for (const attribute of csr.attributes) {
-    if (attribute.type !== EXTENSION_REQUEST) {
-      return err(refusal(csrAsksForMore, `it holds the attribute ${attribute.type}`));
-    }
-    if (++requests > 1 || !(attribute instanceof ExtensionsAttribute) || attribute.values.length > 1) {
+  let extensions: readonly Extension[] = [];
+  for (const { type, values } of info.attributes) {
+    if (type !== EXTENSION_REQUEST) return err(refusal(csrAsksForMore, `it holds the attribute ${type}`));
+    if (++requests > 1 || values.length > 1) {
       return err(refusal(csrAsksForMore, "it holds several extension requests"));
     }
+    const [value] = values;
+    if (value !== undefined) extensions = AsnConvert.parse(value, Extensions);
   }
   const seen = new Set<string>();
-  for (const extension of csr.extensions) {
-    if (seen.has(extension.type)) return err(refusal(csrAsksForMore, `it holds the extension ${extension.type} twice`));
-    seen.add(extension.type);
+  for (const extension of extensions) {
+    const { extnID } = extension;
+    if (seen.has(extnID)) return err(refusal(csrAsksForMore, `it holds the extension ${extnID} twice`));
+    seen.add(extnID);
     const checked = checkExtension(extension, spiffeId);
     if (!checked.ok) return checked;
   }
   return ok(undefined);
 }
 
-function checkExtension(extension: Extension, spiffeId: string): Result<undefined, IssueRefusal> {
-  if (extension instanceof SubjectAlternativeNameExtension) {
-    const names = extension.names.items;
-    if (names.length !== 1) return err(refusal(csrAsksForMore, `it asks for ${names.length} names`));
-    for (const name of names) {
-      if (name.type !== "url") return err(refusal(csrAsksForMore, `it asks for a name of type ${name.type}`));
-      if (name.value !== spiffeId) {
-        return err(
-          refusal(csrOtherIdentity, `it asks for ${JSON.stringify(name.value.slice(0, 300))}, not ${spiffeId}`),
-        );
-      }
-    }
-    return ok(undefined);
+/** Usages are wishes that the authority neither needs nor follows; they only have to be well formed. */
+const NOT_FOLLOWED: ReadonlyMap<string, new () => unknown> = new Map<string, new () => unknown>([
+  [id_ce_keyUsage, KeyUsage],
+  [id_ce_extKeyUsage, ExtendedKeyUsage],
+  [id_ce_subjectKeyIdentifier, SubjectKeyIdentifier],
+]);
+
+function checkExtension({ extnID, extnValue }: Extension, spiffeId: string): Result<undefined, IssueRefusal> {
+  if (extnID === id_ce_subjectAltName) {
+    return checkNames(AsnConvert.parse(extnValue, SubjectAlternativeName), spiffeId);
   }
-  if (extension instanceof BasicConstraintsExtension) {
-    return extension.ca ? err(refusal(csrAsksForMore, "it asks for the rights of a CA")) : ok(undefined);
+  if (extnID === id_ce_basicConstraints) {
+    const { cA } = AsnConvert.parse(extnValue, BasicConstraints);
+    return cA ? err(refusal(csrAsksForMore, "it asks for the rights of a CA")) : ok(undefined);
   }
-  // Usages are wishes that the authority neither needs nor follows.
-  if (
-    extension instanceof KeyUsagesExtension ||
-    extension instanceof ExtendedKeyUsageExtension ||
-    extension instanceof SubjectKeyIdentifierExtension
-  ) {
-    return ok(undefined);
+  const schema = NOT_FOLLOWED.get(extnID);
+  if (schema === undefined) return err(refusal(csrAsksForMore, `it holds the extension ${extnID}`));
+  AsnConvert.parse(extnValue, schema);
+  return ok(undefined);
+}
+
+function checkNames(names: SubjectAlternativeName, spiffeId: string): Result<undefined, IssueRefusal> {
+  const [name] = names;
+  if (name === undefined || names.length !== 1) {
+    return err(refusal(csrAsksForMore, `it asks for ${names.length} names`));
   }
-  return err(refusal(csrAsksForMore, `it holds the extension ${extension.type}`));
+  const { uniformResourceIdentifier: uri } = name;
+  if (uri === undefined) {
+    const type = Object.entries(name).find(([, value]) => value !== undefined)?.[0] ?? "unknown";
+    return err(refusal(csrAsksForMore, `it asks for a name of type ${type}`));
+  }
+  if (uri !== spiffeId) {
+    return err(refusal(csrOtherIdentity, `it asks for ${JSON.stringify(uri.slice(0, 300))}, not ${spiffeId}`));
+  }
+  return ok(undefined);
 }

@@ -6,7 +6,7 @@ import { authorityExpired, identityNotIssuable, issuanceNotLogged, ttlOutOfRange
 import { parseSpiffeId } from "../spiffe-id.ts";
 import type { IssuedSvid, IssueRefusal } from "./authority.ts";
 import { sha256Hex, type Ca } from "./ca-certificate.ts";
-import { makeCertificate } from "./certificate-maker.ts";
+import { leafSubject, makeCertificate } from "./certificate-maker.ts";
 import { checkCsr, refusal } from "./csr-check.ts";
 import type { IssuanceLog } from "./issuance-log.ts";
 import { messageOf } from "./key-store.ts";
@@ -16,7 +16,6 @@ const MIN_TTL_MS = 10 * SECOND;
 const MAX_TTL_MS = 24 * 3600 * SECOND;
 /** Clocks that are behind by up to this accept a fresh certificate. */
 const BACKDATE_MS = 5 * 60 * SECOND;
-const LEAF_SUBJECT = "O=Ripstop";
 
 /** Who signs at this moment. */
 export interface Signer {
@@ -68,7 +67,7 @@ export async function issueSvid(
   const notAfterMs = floorSecond(Math.min(nowMs + ttlMs, ca.notAfterMs));
   const { pem, serialNumber } = await makeCertificate(
     {
-      subject: LEAF_SUBJECT,
+      subject: leafSubject,
       issuer: ca.subject,
       issuerKeyId: ca.keyId,
       uri: spiffeId,

@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "@ripstop/core";
-import { StoppedClock } from "@ripstop/testkit";
+import { PatientClock, StoppedClock } from "@ripstop/testkit";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CloseCause, Conn } from "../conn.ts";
@@ -13,6 +12,8 @@ import { onreadTier } from "./onread-tier.ts";
 import { publicTier } from "./public-tier.ts";
 import { rawTier } from "./raw-tier.ts";
 import type { Tier } from "./tier.ts";
+
+const patient = new PatientClock();
 
 const TIERS: readonly Tier[] = [rawTier, onreadTier, publicTier];
 
@@ -39,7 +40,7 @@ function harness(tier: Tier, path?: string): () => Promise<ConnHarness> {
         const client = await new Promise<Conn>((resolve, reject) => {
           const where = path === undefined ? { port: listener.port } : { path };
           dial(
-            { ...where, timeoutMs: 5_000, clock: systemClock, tier },
+            { ...where, timeoutMs: 60_000, clock: patient, tier },
             {
               onConnected(conn) {
                 conn.handler = clientHandler;
@@ -62,7 +63,7 @@ for (const tier of TIERS) {
     const dialed = (options: { port?: number; host?: string; path?: string }): Promise<CloseCause | Conn> =>
       new Promise((resolve) =>
         dial(
-          { ...options, timeoutMs: 5_000, clock: systemClock, tier },
+          { ...options, timeoutMs: 60_000, clock: patient, tier },
           {
             onConnected(conn) {
               conn.handler = new Recorder();

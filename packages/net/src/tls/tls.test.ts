@@ -2,7 +2,7 @@ import type { X509Certificate } from "node:crypto";
 import { createServer as createTlsServer, connect as tlsConnect, type ConnectionOptions } from "node:tls";
 import { connect as netConnect } from "node:net";
 import { systemClock } from "@ripstop/core";
-import { StoppedClock, TestAuthority, type TestLeafOptions } from "@ripstop/testkit";
+import { PatientClock, StoppedClock, TestAuthority, type TestLeafOptions } from "@ripstop/testkit";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CloseCause, Conn } from "../conn.ts";
@@ -25,6 +25,8 @@ function verifyPeer(leaf: X509Certificate): PeerVerdict {
     ? { ok: true, id: id[1], trustDomain: id[2] }
     : { ok: false, reason: "san", message: "no single URI SAN" };
 }
+
+const patient = new PatientClock();
 
 class Outcomes implements TlsObserver {
   readonly refusals: TlsRefusal[] = [];
@@ -111,7 +113,7 @@ async function makeWorld(
     identities: serverTable,
     verifyPeer,
     observer: outcomes,
-    clock: systemClock,
+    clock: patient,
     onConn(conn) {
       const recorder = new Recorder();
       conn.handler = recorder;
@@ -126,7 +128,7 @@ async function makeWorld(
     identities: clientTable,
     verifyPeer,
     observer: outcomes,
-    clock: systemClock,
+    clock: patient,
     ...(options.tierName === undefined ? {} : { tierName: options.tierName }),
   });
   return {
@@ -147,7 +149,7 @@ async function makeWorld(
             serverName: SERVER_NAME,
             expectedPeerId: authority.idOf("catalog"),
             trustDomain: authority.trustDomain,
-            timeoutMs: 5_000,
+            timeoutMs: 60_000,
             ...overrides,
           },
           {
@@ -171,7 +173,7 @@ async function harness(tierName: TierName): Promise<ConnHarness> {
     identities: await side(authority, SERVER, "catalog"),
     verifyPeer,
     observer,
-    clock: systemClock,
+    clock: patient,
     tierName,
     onConn: (conn) => accepted.shift()?.(conn),
   });
@@ -181,7 +183,7 @@ async function harness(tierName: TierName): Promise<ConnHarness> {
     identities: await side(authority, CLIENT, "web"),
     verifyPeer,
     observer,
-    clock: systemClock,
+    clock: patient,
     tierName,
   });
   let turn: Promise<unknown> = Promise.resolve();
@@ -201,7 +203,7 @@ async function harness(tierName: TierName): Promise<ConnHarness> {
           serverName: SERVER_NAME,
           expectedPeerId: authority.idOf("catalog"),
           trustDomain: authority.trustDomain,
-          timeoutMs: 20_000,
+          timeoutMs: 60_000,
         },
         {
           onConnected(conn) {
@@ -241,7 +243,7 @@ function failed(outcome: { conn: Conn; recorder: Recorder } | CloseCause): Close
 }
 
 for (const tierName of ["raw", "public"] as const)
-  describe(`mutual TLS (${tierName})`, { timeout: 30_000 }, () => {
+  describe(`mutual TLS (${tierName})`, () => {
     const world: typeof makeWorld = (options) => makeWorld({ tierName, ...options });
 
     const test = (title: string, run: () => Promise<void>): void => {
@@ -602,7 +604,7 @@ for (const tierName of ["raw", "public"] as const)
             serverName: SERVER_NAME,
             expectedPeerId: w.authority.idOf("catalog"),
             trustDomain: "test.mesh",
-            timeoutMs: 5_000,
+            timeoutMs: 60_000,
           },
           { onConnected: () => reject(new Error("connected")), onFailed: resolve },
         ),

@@ -18,7 +18,7 @@ export { condition, CONTROLLER_NAME, DEFAULT_CLASS, GATEWAY_GROUP, type Conditio
 export type { ReferenceFacts } from "./certificates.ts";
 export { compileGateway } from "./compile.ts";
 export { judgeGateway, type GatewayFacts, type GatewayView, type JudgedListener } from "./judge.ts";
-export { gatewayStatus, listenerSetStatus } from "./status.ts";
+export { gatewayStatus, listenerSetStatus, type ListenerStatus } from "./status.ts";
 export type { GatewaySpec, ListenerSetSpec, ListenerSpec } from "./spec.ts";
 export type { StreamRouteSpec } from "./stream-route.ts";
 

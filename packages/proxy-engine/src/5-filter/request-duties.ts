@@ -5,6 +5,8 @@ import { isTraceparent, nextTraceparent, type RandomIds } from "@ripstop/telemet
 
 const SOURCE_SERVICE = "x-ripstop-source-service";
 const SOURCE_IDENTITY = "x-ripstop-source-identity";
+/** The port that the caller named is declared as HTTP/2: so is the application to be spoken to, if it does not say itself. */
+const DECLARED_HTTP2 = "x-ripstop-http2";
 /**
  * Fields that only proxies of the mesh may set start so; a client's own are removed, with underscores as well:
  * applications that read fields as CGI variables cannot tell the two apart.
@@ -15,14 +17,29 @@ const LETTER_R = 0x72;
 const MAX_REQUEST_ID = 128;
 const MAX_SERVICE_NAME = 128;
 
-/** Removes what only proxies of the mesh may say, from a header or trailer section. */
-export function removeMeshFields(headers: HeaderList): void {
+/** Removes what only proxies of the mesh may say, from a header or trailer section. True when that was `declareHttp2`. */
+export function removeMeshFields(headers: HeaderList): boolean {
+  let isHttp2 = false;
   for (let at = headers.length - 1; at >= 0; at--) {
     const name = headers.nameAt(at);
     // Two letters first: they settle it for nearly every name without a call.
     if (name.charCodeAt(0) !== LETTER_X || name.charCodeAt(2) !== LETTER_R || !MESH_PREFIX.test(name)) continue;
+    if (name === DECLARED_HTTP2) isHttp2 = true;
     headers.remove(name);
+    // It may have stood there more than once.
+    if (at > headers.length) at = headers.length;
   }
+  return isHttp2;
+}
+
+/** Tells the peer's proxy that the service's port is declared as HTTP/2. Proxies of older versions take it away unread. */
+export function declareHttp2({ headers }: RequestHead): void {
+  headers.set(DECLARED_HTTP2, "1");
+}
+
+/** Takes that back, for a destination without a proxy. */
+export function undeclareHttp2({ headers }: RequestHead): void {
+  headers.remove(DECLARED_HTTP2);
 }
 
 function addIds(headers: HeaderList, ids: RandomIds): void {
@@ -71,16 +88,18 @@ export function claimedService(headers: HeaderList, caller: InboundCaller): stri
   return claimed.length <= MAX_SERVICE_NAME && claimed.startsWith(`${caller.namespace}/`) ? claimed : "";
 }
 
-/** On the way to the application: ids, the caller's address and verified identity. Returns `claimedService`. */
-export function applyInboundDuties(request: RequestHead, caller: InboundCaller, ids: RandomIds): string {
+/**
+ * On the way to the application: ids, the caller's address and verified identity. Takes `claimedService` away: read it
+ * before. True when the caller's proxy declared HTTP/2.
+ */
+export function applyInboundDuties(request: RequestHead, caller: InboundCaller, ids: RandomIds): boolean {
   const { headers } = request;
-  const sourceService = claimedService(headers, caller);
-  removeMeshFields(headers);
+  const isHttp2 = removeMeshFields(headers);
   if (caller.identity !== "") headers.append(SOURCE_IDENTITY, caller.identity);
   const forwarded = headers.get("x-forwarded-for");
   headers.set("x-forwarded-for", forwarded === undefined ? caller.address : `${forwarded}, ${caller.address}`);
   if (headers.indexOf("x-forwarded-proto", 0) < 0)
     headers.append("x-forwarded-proto", request.scheme === "" ? "http" : request.scheme);
   addIds(headers, ids);
-  return sourceService;
+  return isHttp2;
 }

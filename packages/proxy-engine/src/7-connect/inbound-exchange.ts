@@ -12,7 +12,7 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
 import type { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
-import { applyInboundDuties } from "../5-filter/request-duties.ts";
+import { applyInboundDuties, claimedService } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
 import {
   applicationUnreachable,
@@ -78,6 +78,8 @@ export class InboundExchange extends HttpExchange {
   #port: InboundPort | undefined = undefined;
   #retried = 0;
   #isGrpc = false;
+  /** The service port that the caller named is one of HTTP/2. */
+  #declaredHttp2 = false;
   #sourceService = "";
   /** Runs while a request that names a deadline is under way. */
   #deadline: WheelTimer | undefined = undefined;
@@ -105,7 +107,8 @@ export class InboundExchange extends HttpExchange {
     this.#isGrpc = isGrpc(request);
     this.#workload.exchanges.add(this);
     const target = canonicalTarget(request.path);
-    this.#sourceService = applyInboundDuties(request, this.#peer, this.engine.ids);
+    this.#sourceService = claimedService(request.headers, this.#peer);
+    this.#declaredHttp2 = applyInboundDuties(request, this.#peer, this.engine.ids);
     if (this.engine.live.exchanges > MAX_EXCHANGES) {
       this.refuse(refusal(tooManyExchanges, `${MAX_EXCHANGES} requests are under way`));
       return;
@@ -272,6 +275,7 @@ export class InboundExchange extends HttpExchange {
     const http2 =
       port.protocol === Protocol.HTTP2 ||
       port.protocol === Protocol.GRPC ||
+      (this.#declaredHttp2 && port.protocol === Protocol.UNSPECIFIED) ||
       (this.#isGrpc && port.protocol !== Protocol.HTTP1);
     const pool = this.#workload.applicationPool(port, http2, this.#peer);
     pool.acquire(this.startAttempt(pool));

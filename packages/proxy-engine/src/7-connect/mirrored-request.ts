@@ -3,9 +3,10 @@
 
 import { StreamErrorCode, type HeaderList, type RequestHead, type ResponseHead } from "@ripstop/http";
 import { WheelTimer } from "@ripstop/net";
+import { Protocol } from "@ripstop/model";
 import { metricNames } from "@ripstop/telemetry";
 import type { MirrorCopy } from "../5-filter/applied-filters.ts";
-import { removeOutboundFields } from "../5-filter/request-duties.ts";
+import { declareHttp2, removeOutboundFields } from "../5-filter/request-duties.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Engine } from "../engine.ts";
@@ -100,6 +101,7 @@ export class MirroredRequest implements AttemptOwner {
     endpoint.inflight++;
     engine.wheel.schedule(this.#timer, TIME_LIMIT_MS);
     const protocol = cluster.port(port)?.protocol ?? 0;
+    if (endpoint.mesh && (protocol === Protocol.HTTP2 || protocol === Protocol.GRPC)) declareHttp2(this.#head);
     const pool = endpoint.pool(targetPort, protocol, isGrpc(this.#head));
     this.#attempt = new Attempt(this, pool, nowMs);
     pool.acquire(this.#attempt);

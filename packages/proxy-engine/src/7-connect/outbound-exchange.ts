@@ -9,7 +9,7 @@ import { isLoopback, parseAuthority, type HostPort } from "../2-identify/authori
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import { AppliedFilters, type MirrorCopy } from "../5-filter/applied-filters.ts";
 import { canonicalTarget, REFUSED_PATH } from "../5-filter/canonical-path.ts";
-import { applyOutboundDuties, removeOutboundFields } from "../5-filter/request-duties.ts";
+import { applyOutboundDuties, declareHttp2, removeOutboundFields, undeclareHttp2 } from "../5-filter/request-duties.ts";
 import { Affinity } from "../6-balance/affinity.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import { backendOfSession } from "../6-balance/session-backend.ts";
@@ -382,6 +382,7 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     if (!endpoint.mesh) removeOutboundFields(this.request);
+    if (this.#protocol === Protocol.HTTP2 || this.#protocol === Protocol.GRPC) this.#sayHttp2(endpoint.mesh);
     this.#endpoint = endpoint;
     this.#endpointLimiter = endpoint.limiter;
     endpoint.inflight++;
@@ -394,6 +395,13 @@ export class OutboundExchange extends HttpExchange implements HostWaiter {
       return;
     }
     this.#connect(pool);
+  }
+
+  /** A peer's proxy may not know what the service's port is declared as. A gRPC call says so itself. */
+  #sayHttp2(isMesh: boolean): void {
+    if (this.#isGrpc) return;
+    if (isMesh) declareHttp2(this.request);
+    else undeclareHttp2(this.request);
   }
 
   /** One more request at the instance, or at another one that takes it; undefined when none does. */

@@ -6,8 +6,8 @@ import { createHash, randomInt, type Hash } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { describe, it } from "node:test";
-import { systemClock } from "@ripstop/core";
 import { dial, listen, onreadTier, publicTier, rawTier, type Conn, type Listener, type Tier } from "@ripstop/net";
+import { PatientClock } from "@ripstop/testkit";
 import { Splice } from "./splice.ts";
 
 const MB = 1024 * 1024;
@@ -29,7 +29,7 @@ async function forwarder(tier: Tier, target: number): Promise<Forwarder> {
       const early: Buffer[] = [];
       client.handler = { ...IGNORE, onBytes: (buf, start, end) => early.push(Buffer.from(buf.subarray(start, end))) };
       dial(
-        { port: target, timeoutMs: 5_000, clock: systemClock, tier },
+        { port: target, timeoutMs: 60_000, clock: new PatientClock(), tier },
         {
           onConnected: (server) => {
             parts.conns.push(client, server);

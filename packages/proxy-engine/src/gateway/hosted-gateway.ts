@@ -6,6 +6,7 @@ import {
   gatewayType,
   GatewayListener_Kind,
   type BackendTls,
+  type ClosedGatewayPort,
   type Gateway,
   type GatewayListener,
   type KeyPair,
@@ -58,6 +59,8 @@ export interface HostedGatewayOptions {
   onSocket(key: string, socket: ListeningSocket | undefined): void;
   /** Something changed: look whether everything is there. */
   onChanged(): void;
+  /** `closedPorts` may be others now. */
+  onClosedPorts(): void;
 }
 
 /** A socket of a Gateway. */
@@ -69,13 +72,14 @@ interface OpenSocket {
   listener: Listener | undefined;
   wanted: boolean;
   retry: Timer | undefined;
-  /** The last failure was said; the same one is not said again. */
+  /** Why it could not be opened the last time; said once. "" when it is open, or was not tried yet. */
   said: string;
 }
 
 const RETRY_MS = 2_000;
 const MAX_PORT = 65_535;
 const MAX_DIALERS = 1_024;
+const MAX_CAUSE = 500;
 
 /** One Gateway. */
 export class HostedGateway implements GatewayContext {
@@ -163,6 +167,14 @@ export class HostedGateway implements GatewayContext {
   /** Addresses that it listens on now, "HOST:PORT". */
   get addresses(): readonly string[] {
     return [...this.#sockets.values()].flatMap(({ listener }) => (listener === undefined ? [] : [listener.address]));
+  }
+
+  /** Where it cannot listen now. */
+  get closedPorts(): readonly ClosedGatewayPort[] {
+    const gateway = this.gateway.slice(this.gateway.indexOf("/") + 1);
+    return [...this.#sockets.values()].flatMap(({ host, edge, said }) =>
+      said === "" ? [] : [{ gateway, address: host, port: edge.port, cause: said.slice(0, MAX_CAUSE) }],
+    );
   }
 
   /** Live connections that its sockets accepted, those that are closed by now included. */
@@ -331,6 +343,7 @@ export class HostedGateway implements GatewayContext {
     const { listener, key } = socket;
     this.#closeSocket(socket);
     if (listener !== undefined) this.#options.onSocket(this.#socketKey(key), undefined);
+    if (socket.said !== "") this.#options.onClosedPorts();
   }
 
   async #tryOpen(socket: OpenSocket, kept?: ListeningSocket): Promise<void> {
@@ -358,6 +371,9 @@ export class HostedGateway implements GatewayContext {
         return;
       }
       socket.listener = opened.value;
+      const wasClosed = socket.said !== "";
+      socket.said = "";
+      if (wasClosed) this.#options.onClosedPorts();
       if (kept === undefined) this.#options.onSocket(this.#socketKey(socket.key), opened.value.socket);
       log.info("gateway listening", { gateway: this.gateway, address: opened.value.address, port: edge.port });
       this.#options.onChanged();
@@ -377,6 +393,7 @@ export class HostedGateway implements GatewayContext {
         cause,
         remedy: forbidden || opened === undefined ? remedy : opened.error.kind.remedy,
       });
+      this.#options.onClosedPorts();
     }
     socket.retry = clock.after(RETRY_MS, () => void this.#tryOpen(socket));
   }

@@ -30,7 +30,7 @@ import {
 import { createPeerVerification } from "@ripstop/identity";
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { createMetricRegistry, type Logger } from "@ripstop/telemetry";
-import { TestAuthority } from "@ripstop/testkit";
+import { PatientClock, TestAuthority } from "@ripstop/testkit";
 import { startProxy, type Proxy } from "../proxy.ts";
 import { selectTier, type TlsIdentity } from "@ripstop/net";
 import { FakeConfigClient } from "./fake-config-client.suite.ts";
@@ -99,7 +99,7 @@ export class TestMesh {
 
   /** `transport` names the tier that carries the connections; RIPSTOP_TRANSPORT chooses it where a test does not. */
   static async create(transport: string = process.env["RIPSTOP_TRANSPORT"] ?? "public"): Promise<TestMesh> {
-    await selectTier({ clock: systemClock, logger: silent, requested: transport });
+    await selectTier({ clock: new PatientClock(), logger: silent, requested: transport });
     const mesh = new TestMesh(await TestAuthority.create(TRUST_DOMAIN));
     mesh.config.set(trustBundleType, TRUST_DOMAIN, {
       trustDomain: TRUST_DOMAIN,
@@ -158,7 +158,7 @@ export class TestMesh {
         workloads: hosted,
       },
       config: first.config ?? this.config,
-      clock: first.clock ?? systemClock,
+      clock: first.clock ?? new PatientClock(),
       log: silent,
       metrics: createMetricRegistry(),
       identities,

@@ -34,6 +34,7 @@ interface Wish {
     hash: string;
     namedCurve?: string;
     modulusLength?: number;
+    saltLength?: number;
     publicExponent?: Uint8Array;
   };
   readonly extensions?: Extension[];
@@ -70,6 +71,19 @@ function tableFor(id: string): readonly (readonly [what: string, wish: Wish, ver
     ["a P-256 key and no name", {}, "accepted"],
     ["a P-384 key", { algorithm: { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" } }, "accepted"],
     ["an RSA key of 2048 bits", { algorithm: rsa(2048) }, "accepted"],
+    [
+      "an RSA key and a signature with PSS padding",
+      {
+        algorithm: {
+          name: "RSA-PSS",
+          hash: "SHA-256",
+          saltLength: 32,
+          modulusLength: 2048,
+          publicExponent: Uint8Array.from([1, 0, 1]),
+        },
+      },
+      "accepted",
+    ],
     ["exactly the id that was attested", san(uri), "accepted"],
     ["usages, which are not followed", { extensions: [new KeyUsagesExtension(KeyUsageFlags.keyCertSign)] }, "accepted"],
     ["extended usages", { extensions: [new ExtendedKeyUsageExtension([ExtendedKeyUsage.codeSigning])] }, "accepted"],

@@ -60,22 +60,25 @@ export class EtcdError extends Error {
 /** Calls etcd. */
 export class EtcdClient {
   readonly #options: EtcdOptions;
-  readonly #clients: readonly Client[];
+  readonly #members: readonly Client[];
+  /** Index of the member that is asked, modulo their number. */
   #preferred = 0;
+  /** How to end each watch, and the value of `#preferred` that it was started with. */
+  readonly #watches = new Map<(reason: string) => void, number>();
 
   /** Throws when an endpoint is not a URL of http or https. */
   constructor(options: EtcdOptions) {
     this.#options = options;
-    this.#clients = options.endpoints.map((endpoint) => {
+    this.#members = options.endpoints.map((endpoint) => {
       const url = new URL(endpoint);
       if (url.protocol !== "http:" && url.protocol !== "https:") throw new Error(`${endpoint} is no http(s) address`);
       return new Client(url.host, this.#credentials(url), {
         "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
         "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-        // A member that is cut off by the network is noticed within seconds.
-        "grpc.keepalive_time_ms": 3_000,
+        // A member that is cut off by the network is noticed within seconds, should no call have noticed it before.
+        // etcd closes the connection of a client that pings more often than every 5 s (--grpc-keepalive-min-time).
+        "grpc.keepalive_time_ms": 6_000,
         "grpc.keepalive_timeout_ms": 2_000,
-        "grpc.keepalive_permit_without_calls": 1,
         "grpc.initial_reconnect_backoff_ms": 100,
         "grpc.max_reconnect_backoff_ms": 1_000,
       });
@@ -115,8 +118,9 @@ export class EtcdClient {
   /** Renews a lease; the seconds that it lives on, 0 when it is gone. */
   async renewLease(id: number, timeoutMs: number): Promise<number> {
     let last = new EtcdError("no endpoint was given", false);
-    for (let attempt = 0; attempt < this.#clients.length; attempt++) {
-      const client = this.#clients[this.#preferred % this.#clients.length];
+    for (let attempt = 0; attempt < this.#members.length; attempt++) {
+      const asked = this.#preferred;
+      const client = this.#member(asked);
       if (client === undefined) break;
       try {
         // oxlint-disable-next-line no-await-in-loop -- one endpoint after the other
@@ -124,7 +128,7 @@ export class EtcdClient {
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error;
         last = error;
-        this.#preferred++;
+        this.#moveOnFrom(asked, error.message);
       }
     }
     throw last;
@@ -155,7 +159,8 @@ export class EtcdClient {
     onResponse: (response: etcd.WatchResponse) => void,
     onEnd: (reason: string) => void,
   ): EtcdWatch {
-    const client = this.#clients[this.#preferred % this.#clients.length];
+    const watched = this.#preferred;
+    const client = this.#member(watched);
     if (client === undefined) throw new Error("no endpoint");
     const stream: ClientDuplexStream<etcd.WatchRequest, etcd.WatchResponse> = client.makeBidiStreamRequest(
       "/etcdserverpb.Watch/Watch",
@@ -166,9 +171,12 @@ export class EtcdClient {
     const end = (reason: string): void => {
       if (over) return;
       over = true;
-      this.#preferred++;
+      this.#watches.delete(end);
+      this.#moveOnFrom(watched, reason);
+      stream.cancel();
       onEnd(reason);
     };
+    this.#watches.set(end, watched);
     stream.on("data", (response: etcd.WatchResponse) => {
       if (!over) onResponse(response);
     });
@@ -181,15 +189,16 @@ export class EtcdClient {
       },
     });
     return {
-      cancel() {
+      cancel: () => {
         over = true;
+        this.#watches.delete(end);
         stream.cancel();
       },
     };
   }
 
   close(): void {
-    for (const client of this.#clients) client.close();
+    for (const client of this.#members) client.close();
   }
 
   #credentials(url: URL): ChannelCredentials {
@@ -202,8 +211,9 @@ export class EtcdClient {
   /** Asks the endpoint that answered last; what is repeatable moves on to the next one when that does not answer. */
   async #unary<In, Out>(call: UnaryCall<In, Out>, request: In, timeoutMs: number = CALL_TIMEOUT_MS): Promise<Out> {
     let last: EtcdError | undefined;
-    for (let attempt = 0; attempt < this.#clients.length; attempt++) {
-      const client = this.#clients[this.#preferred % this.#clients.length];
+    for (let attempt = 0; attempt < this.#members.length; attempt++) {
+      const asked = this.#preferred;
+      const client = this.#member(asked);
       if (client === undefined) break;
       try {
         // oxlint-disable-next-line no-await-in-loop -- one endpoint after the other
@@ -211,11 +221,22 @@ export class EtcdClient {
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error;
         last = error;
-        this.#preferred++;
+        this.#moveOnFrom(asked, error.message);
         if (!call.repeatable) break;
       }
     }
     throw last ?? new EtcdError("no endpoint was given", false);
+  }
+
+  #member(index: number): Client | undefined {
+    return this.#members[index % this.#members.length];
+  }
+
+  /** A member did not answer: the next one is asked from now on, unless that was said before, and watched. */
+  #moveOnFrom(asked: number, reason: string): void {
+    if (this.#preferred === asked) this.#preferred++;
+    if (this.#members.length === 1) return;
+    for (const [end, watched] of this.#watches) if (watched <= asked) end(reason);
   }
 
   #once<In, Out>(client: Client, call: UnaryCall<In, Out>, request: In, timeoutMs: number): Promise<Out> {

@@ -18,11 +18,29 @@ import { openEtcdStore } from "./etcd-store.ts";
 
 const skip = needsEtcd();
 
-/** Carries bytes to etcd, and can hold them on the way there. */
+const FRAME_HEADER_BYTES = 9;
+const RST_STREAM = 3;
+const GOAWAY = 7;
+
+/** What of HTTP/2 frames comes before the first one that gives something up. */
+function beforeGivenUp(frames: Buffer): Buffer {
+  let at = 0;
+  while (at + FRAME_HEADER_BYTES <= frames.length) {
+    const type = frames[at + 3];
+    if (type === RST_STREAM || type === GOAWAY) break;
+    at += FRAME_HEADER_BYTES + frames.readUIntBE(at, 3);
+  }
+  return frames.subarray(0, at);
+}
+
+/**
+ * Carries bytes to etcd, and can hold them on the way there. What was held is delivered up to where it was given up: the
+ * rest is lost, for with it etcd may cancel what came before, whichever its threads see first.
+ */
 class Relay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  #held: (() => void)[] | undefined;
+  #held: Map<Socket, Buffer[]> | undefined;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -43,13 +61,13 @@ class Relay {
   }
 
   hold(): void {
-    this.#held ??= [];
+    this.#held ??= new Map();
   }
 
   release(): void {
-    const held = this.#held ?? [];
+    const held = this.#held ?? new Map<Socket, Buffer[]>();
     this.#held = undefined;
-    for (const send of held) send();
+    for (const [server, chunks] of held) server.write(beforeGivenUp(Buffer.concat(chunks)));
   }
 
   close(): void {
@@ -62,14 +80,16 @@ class Relay {
       this.#sockets.add(socket);
       socket.on("error", () => socket.destroy());
     }
+    // Its connection does not end while something of it may be held.
+    let wasHeld = false;
     client.on("data", (chunk) => {
-      const send = (): void => void server.write(chunk);
-      if (this.#held === undefined) send();
-      else this.#held.push(send);
+      if (this.#held !== undefined) {
+        wasHeld = true;
+        this.#held.set(server, [...(this.#held.get(server) ?? []), chunk]);
+      } else if (!wasHeld) server.write(chunk);
     });
     client.on("close", () => {
-      if (this.#held === undefined) server.destroy();
-      else this.#held.push(() => server.end());
+      if (!wasHeld) server.destroy();
     });
     server.on("data", (chunk) => client.write(chunk));
     server.on("close", () => client.destroy());
@@ -247,9 +267,7 @@ describe("etcd", { skip }, () => {
         return { clear: () => undefined };
       },
     };
-    // The watch may move on too: the next one after the relay must not be the relay again.
-    const endpoints = [relay.endpoint, etcd.endpoint, etcd.endpoint];
-    const store = await openEtcdStore({ endpoints, prefix, clock, homeId: "home" });
+    const store = await openEtcdStore({ endpoints: [relay.endpoint, etcd.endpoint], prefix, clock, homeId: "home" });
     const witness = await open(prefix);
     await put(store, "tom", 1);
     relay.hold();
