@@ -30,7 +30,7 @@ metadata: {name: ${name}, namespace: shop}
 spec: {rules: [{from: [{namespaces: [shop]}]}]}
 `;
 
-describe("two control planes", { skip: needsProgram("etcd", "apt-get install etcd-server"), timeout: 240_000 }, () => {
+describe("two control planes", { skip: needsProgram("etcd", "apt-get install etcd-server"), timeout: 300_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "ripstop-whole-"));
   let etcd: Etcd;
   let left: Replica;
@@ -52,10 +52,11 @@ describe("two control planes", { skip: needsProgram("etcd", "apt-get install etc
     dead.listen(0, "127.0.0.1");
     await once(dead, "listening");
     await left.start();
-    const { joinAddress, replicas } = await left.mesh.until("it has announced itself", async () => {
-      const info = JSON.parse((await left.mesh.api("GET", "/v1/info")).body) as ControlInfo;
-      return info.replicas?.length === 1 ? info : undefined;
-    });
+    const info = async (): Promise<ControlInfo> =>
+      JSON.parse((await left.mesh.api("GET", "/v1/info")).body) as ControlInfo;
+    // oxlint-disable-next-line no-await-in-loop -- asked again, until it has announced itself
+    while ((await info()).replicas?.length !== 1) await pause();
+    const { joinAddress, replicas } = await info();
     leftId = replicas?.[0]?.id ?? "";
     joins = `127.0.0.1:${(dead.address() as AddressInfo).port},${joinAddress}`;
   });

@@ -22,7 +22,7 @@ function textOf(view: View<Policy>): string | undefined {
   return view.current?.config.toString();
 }
 
-describe("the config stream", { timeout: 30_000 }, () => {
+describe("the config stream", { timeout: 120_000 }, () => {
   let mesh: TestMesh;
   beforeEach(async () => {
     mesh = await TestMesh.open();

@@ -2,6 +2,9 @@
 
 import type { UnknownReplica } from "@ripstop/model";
 
+/** Longest wait for an answer for which a control plane asks the others, in ms: it gives them 10 s. */
+export const ASK_ALL_MS: number = 20_000;
+
 /**
  * A line for each: "control plane c2a4 (10.0.0.6:7444): it does not answer: 12 proxies unknown"; `missing` says it of what
  * is no proxy.

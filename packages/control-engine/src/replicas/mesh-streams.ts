@@ -27,7 +27,7 @@ export interface MeshStreamsOptions {
     to: { readonly address: string; readonly path: string },
     patienceMs: number,
   ): Promise<Result<Answer, string>>;
-  /** How long another may take, beyond what it was asked to wait; default 5 s. */
+  /** How long another may take, beyond what it was asked to wait; default 10 s. */
   readonly patienceMs?: number;
 }
 
@@ -37,7 +37,8 @@ export interface Said<T> {
   readonly unknown: readonly UnknownReplica[];
 }
 
-const PATIENCE_MS = 5_000;
+/** A control plane at which a whole mesh arrives is slow, not away. */
+const PATIENCE_MS = 10_000;
 /** Proxies leave one that they cannot reach within four seconds; after these nobody is at one that is gone. */
 const LEFT_BEHIND_MS = 10_000;
 const MAX_LEFT = 64;
@@ -96,7 +97,8 @@ export class MeshStreams {
 
   /** What the others answer to GET `path`, which may take `waitMs` there; and those who do not answer. */
   async ask<Answer>(path: string, waitMs: number): Promise<Said<Answer>> {
-    const { patienceMs = PATIENCE_MS } = this.#options;
+    const { patienceMs = PATIENCE_MS, clock } = this.#options;
+    const askedMs = clock.monotonicMs();
     const asked = await Promise.all(
       this.#others().map(async ({ id, joinAddress: address }) => ({
         id,
@@ -107,7 +109,7 @@ export class MeshStreams {
     const unknown: UnknownReplica[] = [];
     for (const { id, said } of asked) {
       if (said.ok) answers.push({ replica: id, answer: said.value });
-      else if (!this.#isGone(id, said.error)) unknown.push(this.#unknown(id, said.error));
+      else if (!this.#isGone(id, said.error, askedMs)) unknown.push(this.#unknown(id, said.error));
     }
     return { answers, unknown };
   }
@@ -125,10 +127,10 @@ export class MeshStreams {
   }
 
   /** One that neither the store nor its own address speaks of, and whose proxies have had the time to go. */
-  #isGone(id: string, reason: string): boolean {
+  #isGone(id: string, reason: string, askedMs: number): boolean {
     const left = this.#left.get(id);
     if (left === undefined) return false;
-    const isGone = reason === NOTHING_LISTENS || this.#options.clock.monotonicMs() - left.sinceMs >= LEFT_BEHIND_MS;
+    const isGone = reason === NOTHING_LISTENS || askedMs - left.sinceMs >= LEFT_BEHIND_MS;
     if (isGone) this.#left.delete(id);
     return isGone;
   }

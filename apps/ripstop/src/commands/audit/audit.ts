@@ -7,7 +7,7 @@ import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
 import { formatTable, printable } from "../../output/table.ts";
-import { unknownLines } from "../../output/unknown-replicas.ts";
+import { ASK_ALL_MS, unknownLines } from "../../output/unknown-replicas.ts";
 
 /** Options of `ripstop audit`. */
 export interface AuditOptions extends HomeOption, OutputOption {
@@ -22,7 +22,7 @@ const SHOWN_ID = 8;
 /** Prints; the exit code. */
 export async function audit(options: AuditOptions): Promise<number> {
   const path = `/v1/audit?limit=${options.limit}&refused=${options.refused}`;
-  const answer = await controlApi(options).call<AuditPage>("GET", path);
+  const answer = await controlApi(options).call<AuditPage>("GET", path, undefined, ASK_ALL_MS);
   if (!answer.ok) return printFailure(answer.error);
   const { entries, unknown } = answer.value;
   process.stdout.write(await formatOutput(options.output, entries, () => auditTable(entries)));
