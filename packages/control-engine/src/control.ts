@@ -40,6 +40,7 @@ import {
 
 import { allKinds } from "./all-kinds.ts";
 import { identityRoutes } from "./api/identity-routes.ts";
+import { AuditLog } from "./api/audit/audit-log.ts";
 import { listenOnLoopback, listenOnSocket, type ApiListener } from "./api/api-server.ts";
 import { historyRoutes } from "./api/history-routes.ts";
 import { openAccess } from "./api/open-access.ts";
@@ -496,6 +497,7 @@ async function assemble(
       askPeer({ own: own.value, rootsPem: () => authority.bundle().pem, controlIdentity, clock }, to, patienceMs),
   });
   undo.push(() => streams.close());
+  const audit = new AuditLog({ directory: join(home, "audit"), ...given({ logger }) });
   const joining = await startJoining({
     clock,
     trustDomain: trustDomain.value,
@@ -515,7 +517,7 @@ async function assemble(
     notices,
     ...(replication === undefined
       ? {}
-      : { peerRoutes: (callers) => peerRoutes({ callers, controlIdentity, streams: discovery }) }),
+      : { peerRoutes: (callers) => peerRoutes({ callers, controlIdentity, streams: discovery, audit }) }),
     ...given({ logger }),
   });
   if (!joining.ok) return joining;
@@ -547,13 +549,13 @@ async function assemble(
   }
   const kinds = new KindRegistry(allKinds);
   const access = openAccess({
-    home,
     store,
     kinds,
     clock,
     version: options.version,
+    mesh: streams,
+    log: audit,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
-    ...given({ logger }),
   });
   undo.push(() => access.close());
   const { ledger } = access;

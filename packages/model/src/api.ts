@@ -47,7 +47,7 @@
 //   POST   /v1/restore?dryRun=            newline-delimited JSON → RestoreResponse
 //   GET    /v1/kinds                      → { kinds: … }
 //   GET    /v1/openapi.json               → OpenAPI 3.1
-//   GET    /v1/audit?refused=&limit=      → AuditPage       (newest first)
+//   GET    /v1/audit?refused=&limit=      → AuditPage       (newest first, of all control planes; here=true: of this one alone)
 //   GET    /healthz, /metrics
 //
 // Beyond the socket the API is served over TLS with bearer tokens (`ripstop control --api-address`). Every route with its
@@ -66,6 +66,7 @@
 //   POST   /v1/nodes/NAME/workloads       NodeWorkloadRequest → RegisterResponse
 //   GET    /v1/replica/proxies            → ProxyList                          (the control plane's own SVID is the proof)
 //   GET    /v1/replica/revisions/N/live?waitMs= → ReplicaLive                  (likewise)
+//   GET    /v1/replica/audit?refused=&limit= → AuditPage                       (likewise)
 
 /** A file as the user gave it. The server parses it, so that all validation is in one place. */
 export interface ApplyRequest {
@@ -710,11 +711,15 @@ export interface AuditEntry {
   readonly revision: number;
   /** What it concerns, at most 100: "HTTPRoute shop/catalog". */
   readonly resources: readonly string[];
+  /** Id of the control plane that was called; there, when the mesh has several. */
+  readonly replica?: string;
 }
 
 /** GET /v1/audit. */
 export interface AuditPage {
   readonly entries: readonly AuditEntry[];
+  /** Control planes that could not be asked for theirs. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
 }
 
 /** One line of GET /v1/resources?watch=true. */

@@ -2,10 +2,17 @@
 
 import type { UnknownReplica } from "@ripstop/model";
 
-/** A line for each: "control plane c2a4 (10.0.0.6:7444): it does not answer: 12 proxies unknown". */
-export function unknownLines(unknown: readonly UnknownReplica[] = []): readonly string[] {
+/** Longest wait for an answer for which a control plane asks the others, in ms: it gives them 10 s. */
+export const ASK_ALL_MS: number = 20_000;
+
+/**
+ * A line for each: "control plane c2a4 (10.0.0.6:7444): it does not answer: 12 proxies unknown"; `missing` says it of what
+ * is no proxy.
+ */
+export function unknownLines(unknown: readonly UnknownReplica[] = [], missing?: string): readonly string[] {
   return unknown.map(({ id, streamAddress, proxies, reason }) => {
     const who = [...(id === "" ? [] : [id]), ...(streamAddress === "" ? [] : [`(${streamAddress})`])].join(" ");
-    return `control plane${who === "" ? "" : ` ${who}`}: ${reason}: ${proxies} ${proxies === 1 ? "proxy" : "proxies"} unknown`;
+    const what = missing ?? `${proxies} ${proxies === 1 ? "proxy" : "proxies"} unknown`;
+    return `control plane${who === "" ? "" : ` ${who}`}: ${reason}: ${what}`;
   });
 }

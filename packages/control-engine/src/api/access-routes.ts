@@ -6,6 +6,8 @@ import type { KindRegistry } from "@ripstop/resources";
 import { badRequest } from "../errors.ts";
 import type { AccessTokens } from "./access/access-tokens.ts";
 import type { AuditLog } from "./audit/audit-log.ts";
+import { meshAudit } from "../replicas/mesh-audit.ts";
+import type { MeshStreams } from "../replicas/mesh-streams.ts";
 import { answerJson } from "./http-answer.ts";
 import { openApiDocument } from "./openapi.ts";
 import { readJson } from "./read-body.ts";
@@ -16,6 +18,8 @@ import type { Route } from "./router.ts";
 export interface AccessRoutesOptions {
   readonly tokens: AccessTokens;
   readonly audit: AuditLog;
+  /** For the audit logs of the other control planes. */
+  readonly mesh: MeshStreams;
   /** "HOST:PORT" of the API over TLS; "" when it is off. */
   apiAddress(): string;
   readonly kinds: KindRegistry;
@@ -29,7 +33,7 @@ const DEFAULT_AUDIT = 100;
 
 /** Routes for access. */
 export function accessRoutes(options: AccessRoutesOptions): readonly Route[] {
-  const { tokens, audit, kinds, version } = options;
+  const { tokens, audit, mesh, kinds, version } = options;
   return [
     {
       method: "GET",
@@ -95,8 +99,12 @@ export function accessRoutes(options: AccessRoutesOptions): readonly Route[] {
         if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_AUDIT)) {
           return { kind: badRequest, message: `limit is 1 to ${MAX_AUDIT}` };
         }
-        const entries = await audit.list(query.get("refused") === "true", limit);
-        answerJson(response, 200, { entries } satisfies AuditPage);
+        const refused = query.get("refused") === "true";
+        const page: AuditPage =
+          query.get("here") === "true"
+            ? { entries: await audit.list(refused, limit) }
+            : await meshAudit(audit, mesh, { refused, limit });
+        answerJson(response, 200, page);
         return undefined;
       },
     },

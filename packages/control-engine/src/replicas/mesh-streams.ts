@@ -27,16 +27,18 @@ export interface MeshStreamsOptions {
     to: { readonly address: string; readonly path: string },
     patienceMs: number,
   ): Promise<Result<Answer, string>>;
-  /** How long another may take, beyond what it was asked to wait; default 5 s. */
+  /** How long another may take, beyond what it was asked to wait; default 10 s. */
   readonly patienceMs?: number;
 }
 
-interface Said<T> {
-  readonly answers: readonly T[];
+/** What the others said. */
+export interface Said<T> {
+  readonly answers: readonly { readonly replica: string; readonly answer: T }[];
   readonly unknown: readonly UnknownReplica[];
 }
 
-const PATIENCE_MS = 5_000;
+/** A control plane at which a whole mesh arrives is slow, not away. */
+const PATIENCE_MS = 10_000;
 /** Proxies leave one that they cannot reach within four seconds; after these nobody is at one that is gone. */
 const LEFT_BEHIND_MS = 10_000;
 const MAX_LEFT = 64;
@@ -62,7 +64,7 @@ export class MeshStreams {
   async proxies(): Promise<ProxyList> {
     const { own, replication } = this.#options;
     if (replication === undefined) return { proxies: own.proxies() };
-    const { answers, unknown } = await this.#ask<ProxyList>(peerPaths.proxies, 0);
+    const { answers, unknown } = await this.ask<ProxyList>(peerPaths.proxies, 0);
     const list = [
       ...own.proxies().map((one) => ({ ...one, replica: replication.id })),
       ...answers.flatMap(({ replica, answer }) => answer.proxies.map((one) => ({ ...one, replica }))),
@@ -75,7 +77,7 @@ export class MeshStreams {
     const { own: here, replication } = this.#options;
     const [own, others] = await Promise.all([
       here.waitProgress(revision, waitMs),
-      this.#ask<ReplicaLive>(peerPaths.live(revision, waitMs), waitMs),
+      this.ask<ReplicaLive>(peerPaths.live(revision, waitMs), waitMs),
     ]);
     const behind = others.answers.filter(({ answer }) => !answer.reached);
     const self = { id: replication?.id ?? "", streamAddress: "", proxies: here.proxies().length };
@@ -88,15 +90,15 @@ export class MeshStreams {
     return { ...mergeLive(revision, [own, ...arrived]), ...named(unknown) };
   }
 
-  close(): void {
-    this.#stop();
+  /** Id of this control plane among several; undefined when it is alone. */
+  get id(): string | undefined {
+    return this.#options.replication?.id;
   }
 
-  async #ask<Answer>(
-    path: string,
-    waitMs: number,
-  ): Promise<Said<{ readonly replica: string; readonly answer: Answer }>> {
-    const { patienceMs = PATIENCE_MS } = this.#options;
+  /** What the others answer to GET `path`, which may take `waitMs` there; and those who do not answer. */
+  async ask<Answer>(path: string, waitMs: number): Promise<Said<Answer>> {
+    const { patienceMs = PATIENCE_MS, clock } = this.#options;
+    const askedMs = clock.monotonicMs();
     const asked = await Promise.all(
       this.#others().map(async ({ id, joinAddress: address }) => ({
         id,
@@ -107,9 +109,13 @@ export class MeshStreams {
     const unknown: UnknownReplica[] = [];
     for (const { id, said } of asked) {
       if (said.ok) answers.push({ replica: id, answer: said.value });
-      else if (!this.#isGone(id, said.error)) unknown.push(this.#unknown(id, said.error));
+      else if (!this.#isGone(id, said.error, askedMs)) unknown.push(this.#unknown(id, said.error));
     }
     return { answers, unknown };
+  }
+
+  close(): void {
+    this.#stop();
   }
 
   #others(): readonly ReplicaRecord[] {
@@ -121,10 +127,10 @@ export class MeshStreams {
   }
 
   /** One that neither the store nor its own address speaks of, and whose proxies have had the time to go. */
-  #isGone(id: string, reason: string): boolean {
+  #isGone(id: string, reason: string, askedMs: number): boolean {
     const left = this.#left.get(id);
     if (left === undefined) return false;
-    const isGone = reason === NOTHING_LISTENS || this.#options.clock.monotonicMs() - left.sinceMs >= LEFT_BEHIND_MS;
+    const isGone = reason === NOTHING_LISTENS || askedMs - left.sinceMs >= LEFT_BEHIND_MS;
     if (isGone) this.#left.delete(id);
     return isGone;
   }

@@ -8,6 +8,7 @@ import type { Call, Route } from "../api/router.ts";
 import { accessDenied, badRequest } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { Callers } from "../join/caller.ts";
+import type { OwnAudit } from "./mesh-audit.ts";
 import type { OwnStreams } from "./mesh-streams.ts";
 
 /** What the routes need. */
@@ -16,19 +17,22 @@ export interface PeerRoutesOptions {
   /** SPIFFE id of every control plane of the mesh. */
   readonly controlIdentity: string;
   readonly streams: OwnStreams;
+  readonly audit: OwnAudit;
 }
 
 /** Longest wait that another may ask for. */
 const MAX_WAIT_MS = 300_000;
+const MAX_AUDIT = 5_000;
 
 /** Paths of the questions. */
 export const peerPaths = {
   proxies: "/v1/replica/proxies",
+  audit: (refused: boolean, limit: number): string => `/v1/replica/audit?refused=${refused}&limit=${limit}`,
   live: (revision: number, waitMs: number): string => `/v1/replica/revisions/${revision}/live?waitMs=${waitMs}`,
 } as const;
 
 /** Routes for the join listener. */
-export function peerRoutes({ callers, controlIdentity, streams }: PeerRoutesOptions): readonly Route[] {
+export function peerRoutes({ callers, controlIdentity, streams, audit }: PeerRoutesOptions): readonly Route[] {
   const onlyPeers = (handler: (call: Call) => Promise<Failure | undefined>): Route["handler"] => {
     return async (call) => {
       const caller = callers.identify(call.request);
@@ -43,6 +47,17 @@ export function peerRoutes({ callers, controlIdentity, streams }: PeerRoutesOpti
       path: peerPaths.proxies,
       handler: onlyPeers(async ({ response }) => {
         answerJson(response, 200, { proxies: streams.proxies() });
+        return undefined;
+      }),
+    },
+    {
+      method: "GET",
+      path: "/v1/replica/audit",
+      handler: onlyPeers(async ({ response, query }) => {
+        const limit = Number(query.get("limit"));
+        if (!(Number.isSafeInteger(limit) && limit >= 1 && limit <= MAX_AUDIT))
+          return { kind: badRequest, message: `limit is 1 to ${MAX_AUDIT}` };
+        answerJson(response, 200, { entries: await audit.list(query.get("refused") === "true", limit) });
         return undefined;
       }),
     },

@@ -68,7 +68,7 @@ class Cable {
   }
 }
 
-describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeout: 120_000 }, () => {
+describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeout: 300_000 }, () => {
   let hold: Timer;
   let etcd: EtcdProcess;
   let folder: string;

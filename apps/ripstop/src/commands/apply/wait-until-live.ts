@@ -3,6 +3,7 @@
 import { holdProcess, ok, sleep, systemClock, type Result } from "@ripstop/core";
 import type { ApiFailure, ControlApi } from "@ripstop/agent-engine";
 import type { LiveStatus } from "@ripstop/model";
+import { ASK_ALL_MS } from "../../output/unknown-replicas.ts";
 
 /** Longest time that one question waits at the control plane. */
 const ONE_WAIT_MS = 5_000;
@@ -22,7 +23,7 @@ export async function waitUntilLive(
       const waitMs = Math.min(ONE_WAIT_MS, leftMs);
       const path = `/v1/revisions/${revision}/live?waitMs=${waitMs}`;
       // oxlint-disable no-await-in-loop -- each question waits for the next state
-      const answer = await api.call<LiveStatus>("GET", path, undefined, waitMs + 10_000);
+      const answer = await api.call<LiveStatus>("GET", path, undefined, waitMs + ASK_ALL_MS);
       if (!answer.ok) return answer;
       const { pending, unknown = [] } = answer.value;
       if ((pending.length === 0 && unknown.length === 0) || leftMs === 0) return ok(answer.value);

@@ -6,7 +6,8 @@ import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
-import { formatTable } from "../../output/table.ts";
+import { formatTable, printable } from "../../output/table.ts";
+import { ASK_ALL_MS, unknownLines } from "../../output/unknown-replicas.ts";
 
 /** Options of `ripstop audit`. */
 export interface AuditOptions extends HomeOption, OutputOption {
@@ -15,14 +16,18 @@ export interface AuditOptions extends HomeOption, OutputOption {
 }
 
 const SHOWN_RESOURCES = 3;
+/** Enough to tell control planes apart by. */
+const SHOWN_ID = 8;
 
 /** Prints; the exit code. */
 export async function audit(options: AuditOptions): Promise<number> {
   const path = `/v1/audit?limit=${options.limit}&refused=${options.refused}`;
-  const answer = await controlApi(options).call<AuditPage>("GET", path);
+  const answer = await controlApi(options).call<AuditPage>("GET", path, undefined, ASK_ALL_MS);
   if (!answer.ok) return printFailure(answer.error);
-  const { entries } = answer.value;
+  const { entries, unknown } = answer.value;
   process.stdout.write(await formatOutput(options.output, entries, () => auditTable(entries)));
+  // Beside the entries, which may be what a program reads.
+  for (const line of unknownLines(unknown, "its entries are missing")) process.stderr.write(`${printable(line)}\n`);
   return exitCodes.done;
 }
 
@@ -34,6 +39,9 @@ function auditTable(entries: readonly AuditEntry[]): string {
       { title: "who", cell: ({ caller, by }) => (caller === "" ? `(${by})` : caller) },
       { title: "from", cell: ({ from }) => (from === "" ? "-" : from) },
       { title: "what", cell: ({ action }) => action },
+      ...(entries.some(({ replica }) => replica !== undefined)
+        ? [{ title: "control plane", cell: ({ replica = "" }: AuditEntry) => replica.slice(0, SHOWN_ID) }]
+        : []),
       { title: "decision", cell: ({ decision, code }) => (code === "" ? decision : `${decision} ${code}`) },
       { title: "revision", cell: ({ revision }) => (revision === 0 ? "-" : String(revision)), right: true },
       { title: "resources", cell: ({ resources }) => shortened(resources) },

@@ -16,6 +16,7 @@ import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { formatOutput } from "../../output/format.ts";
 import { printable } from "../../output/table.ts";
+import { ASK_ALL_MS } from "../../output/unknown-replicas.ts";
 import { packageVersion } from "../../package-version.ts";
 import { agoText } from "../identity/time-text.ts";
 import { accessSection } from "./access-section.ts";
@@ -48,10 +49,10 @@ async function lookAtAll(api: ControlApi, home: string): Promise<readonly Sectio
     api.info(),
     api.call<IdentityList>("GET", "/v1/identity/identities"),
     api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
-    api.call<ProxyList>("GET", "/v1/proxies"),
+    api.call<ProxyList>("GET", "/v1/proxies", undefined, ASK_ALL_MS),
     api.call<IdentityHealth>("GET", "/v1/identity/health"),
     api.call<{ readonly tokens: readonly AccessTokenView[] }>("GET", "/v1/access/tokens"),
-    api.call<AuditPage>("GET", "/v1/audit?refused=true&limit=100"),
+    api.call<AuditPage>("GET", "/v1/audit?refused=true&limit=100", undefined, ASK_ALL_MS),
   ]);
   const nowMs = systemClock.nowMs();
   const sections: Section[] = [controlSection(info, nowMs)];

@@ -13,7 +13,7 @@ import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
 import { formatTable } from "../../output/table.ts";
-import { unknownLines } from "../../output/unknown-replicas.ts";
+import { ASK_ALL_MS, unknownLines } from "../../output/unknown-replicas.ts";
 import { configTexts } from "./config-text.ts";
 
 /** Prints; the exit code. */
@@ -22,7 +22,7 @@ export async function status(options: HomeOption & OutputOption): Promise<number
   const [info, workloads, connected] = await Promise.all([
     api.info(),
     api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
-    api.call<ProxyList>("GET", "/v1/proxies"),
+    api.call<ProxyList>("GET", "/v1/proxies", undefined, ASK_ALL_MS),
   ]);
   if (!info.ok) return printFailure(info.error);
   if (!workloads.ok) return printFailure(workloads.error);

@@ -40,9 +40,13 @@ export const accessOperations: Operations = {
   "GET /v1/audit": {
     id: "listAudit",
     tag: "access",
-    summary: "Writes, or refusals, newest first",
+    summary: "Writes, or refusals, newest first, of all control planes that answer",
     access: "admin",
-    query: { refused: flag("Refusals instead of writes"), limit: number("Most entries, 1 to 5000", 1) },
+    query: {
+      refused: flag("Refusals instead of writes"),
+      limit: number("Most entries, 1 to 5000", 1),
+      here: flag("Only the calls of the control plane that answers"),
+    },
     answer: "#AuditPage",
   },
   "POST /v1/backup": {

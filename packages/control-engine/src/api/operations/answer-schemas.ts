@@ -190,21 +190,29 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     },
     ["namespaces", "token", "apiAddress"],
   ),
-  AuditPage: object({
-    entries: list(
-      object({
-        timeMs: integer,
-        caller: string,
-        by: string,
-        from: string,
-        action: string,
-        decision: { type: "string", enum: ["done", "refused", "failed"] },
-        status: integer,
-        code: string,
-        message: string,
-        revision: integer,
-        resources: strings,
-      }),
-    ),
-  }),
+  AuditPage: object(
+    {
+      entries: list(
+        object(
+          {
+            timeMs: integer,
+            caller: string,
+            by: string,
+            from: string,
+            action: string,
+            decision: { type: "string", enum: ["done", "refused", "failed"] },
+            status: integer,
+            code: string,
+            message: string,
+            revision: integer,
+            resources: strings,
+            replica: string,
+          },
+          ["replica"],
+        ),
+      ),
+      unknown: list(ref("#UnknownReplica")),
+    },
+    ["unknown"],
+  ),
 };
