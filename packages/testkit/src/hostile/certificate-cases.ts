@@ -50,6 +50,14 @@ export interface CertificateCase {
   make(world: HostileWorld): Presented;
 }
 
+/**
+ * The verdicts that a row may get. Of an extension that it cannot read OpenSSL says so or says that no issuer was found:
+ * that depends on whether the certificate is read with what follows it in the handshake, or before.
+ */
+export function verdictsOf({ verdict }: Pick<CertificateCase, "verdict">): readonly string[] {
+  return verdict === "malformed_certificate" ? [verdict, "untrusted_chain"] : [verdict];
+}
+
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const { KeyUsageFlags: Usage } = asn;
@@ -884,8 +892,7 @@ const encodings: readonly CertificateCase[] = [
   {
     group: "encodings",
     title: "a SAN that is no ASN.1",
-    // OpenSSL finds no issuer for what it cannot read.
-    verdict: "untrusted_chain",
+    verdict: "malformed_certificate",
     make: leaf({ extensions: { [oids.subjectAltName]: rawExtension(oids.subjectAltName, true, randomLike()) } }),
   },
   {
@@ -914,8 +921,7 @@ const encodings: readonly CertificateCase[] = [
   {
     group: "encodings",
     title: "a key usage without a bit set",
-    // OpenSSL finds no issuer for what it cannot read.
-    verdict: "untrusted_chain",
+    verdict: "malformed_certificate",
     make: leaf({ extensions: { [oids.keyUsage]: rawExtension(oids.keyUsage, true, Buffer.of(3, 2, 7, 0)) } }),
   },
 ];
