@@ -156,14 +156,17 @@ describe("the processes of a proxy", () => {
       ...Array.from({ length: 4 }, () => load(async () => (await client.send("http://echo/")).status)),
       ...Array.from({ length: 2 }, () => load(() => askAnew(port))),
     ];
-    for (const id of [callerId, echoId]) {
-      const { code, output } = await mesh.command(["proxy", "restart", id, "--deadline", "2m"]);
-      assert.equal(code, 0, output);
-      assert.match(output, /has taken over/);
+    try {
+      for (const id of [callerId, echoId]) {
+        const { code, output } = await mesh.command(["proxy", "restart", id]);
+        assert.equal(code, 0, output);
+        assert.match(output, /has taken over/);
+      }
+      // The load goes on until the old ones have ended.
+      await mesh.until("the replaced processes have ended", () => (before.every(isGone) ? true : undefined));
+    } finally {
+      isOver = true;
     }
-    // The load goes on until the old ones have ended.
-    await mesh.until("the replaced processes have ended", () => (before.every(isGone) ? true : undefined));
-    isOver = true;
     await Promise.all(loops);
     assert.deepEqual([...seen.keys()], ["200"], JSON.stringify([...seen]));
     assert.equal(await portOf(callerId), port);

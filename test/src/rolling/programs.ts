@@ -1,11 +1,16 @@
 // The applications of the rolling update, as source for `node --eval`. None of them waits for anything when it is told to end.
 
-/** Answers after a few milliseconds of work; ends at once on SIGTERM. */
+/**
+ * Answers after a few milliseconds of work; ends at once on SIGTERM. It closes no idle connection: one that is closed just as
+ * a POST comes is a failure that no proxy can hide.
+ */
 export const shopServer = `
-require("node:http").createServer((request, response) => {
+const server = require("node:http").createServer((request, response) => {
   request.resume();
   request.on("end", () => setTimeout(() => response.end("from " + process.pid), 5));
-}).listen(Number(process.env.PORT), "127.0.0.1");
+});
+server.keepAliveTimeout = 0;
+server.listen(Number(process.env.PORT), "127.0.0.1");
 process.on("SIGTERM", () => process.exit(0));
 `;
 
