@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -123,8 +123,16 @@ describe("two control planes", { skip: needsProgram("etcd", "apt-get install etc
     // It has heard of the other one.
     const heard = (): number =>
       (JSON.parse(readFileSync(join(home, "agent", "node.json"), "utf8")) as { joins?: string[] }).joins?.length ?? 0;
+    // And so has the supervisor of the proxy: it tells the proxy, and writes down what a new process would begin with.
+    const run = join(folder, "host", "run");
+    const supervisorHeard = (): number =>
+      readdirSync(run).reduce((most, one) => {
+        const text = readFileSync(join(run, one, "bootstrap.json"), "utf8");
+        const { controlAddresses } = JSON.parse(text) as { controlAddresses: string[] };
+        return Math.max(most, controlAddresses.length);
+      }, 0);
     // oxlint-disable-next-line no-await-in-loop -- looked at again; the test has a limit
-    while (heard() < 2) await pause();
+    while (heard() < 2 || supervisorHeard() < 2) await pause();
     await left.kill();
     const entry = `apiVersion: ripstop.mesh/v1alpha1
 kind: WorkloadIdentity

@@ -127,11 +127,11 @@ describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
       await left.client({ ...web, controlAddresses: at(left) }),
       await right.client({ ...shop, controlAddresses: at(right) }),
     ];
-    for (const client of clients)
-      await resourceWhen(client, { type: serviceType, name: "shop/web" }, (one) => one !== undefined);
-    // Somebody watches on.
+    // Somebody watches before the others and on, so that the clients never give up what they subscribed to.
     const watching = { onResource: () => undefined, onRemoved: () => undefined };
     for (const client of clients) client.watch(serviceType, "shop/web", watching);
+    for (const client of clients)
+      await resourceWhen(client, { type: serviceType, name: "shop/web" }, (one) => one !== undefined);
     const list = async (one: TestControl, query = ""): Promise<ProxyList> =>
       (await one.send("GET", `/v1/proxies${query}`)).json<ProxyList>();
     const ids = ({ proxies }: ProxyList): readonly string[] => proxies.map(({ proxyId }) => proxyId).sort();

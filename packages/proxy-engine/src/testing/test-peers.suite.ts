@@ -34,12 +34,12 @@ function listen(server: Server | TcpServer | Http2Server): Promise<number> {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 }
 
-/** An HTTP/1.1 application. */
+/** An HTTP/1.1 application; it closes no idle connection by itself: a request could be on its way there. */
 export async function httpApp(
   listener: RequestListener,
   prepare?: (server: Server) => void,
 ): Promise<Started & { readonly server: Server }> {
-  const server = createServer(listener);
+  const server = createServer({ keepAliveTimeout: 0 }, listener);
   prepare?.(server);
   const port = await listen(server);
   return {

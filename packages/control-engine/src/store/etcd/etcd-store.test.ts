@@ -224,7 +224,7 @@ describe("etcd", { skip }, () => {
     await store.close();
   });
 
-  it("keeps what was acknowledged over a crash of etcd, and goes on by itself", { timeout: 60_000 }, async () => {
+  it("keeps what was acknowledged over a crash of etcd, and goes on by itself", { timeout: 240_000 }, async () => {
     const own = await EtcdProcess.start();
     const options = { endpoints: [own.endpoint], clock: systemClock, homeId: "home" };
     const [writer, reader] = await Promise.all([openEtcdStore(options), openEtcdStore(options)]);
@@ -246,7 +246,7 @@ describe("etcd", { skip }, () => {
     await own.close();
   });
 
-  it("makes a write once, though the network delivers it after it was given up", { timeout: 60_000 }, async () => {
+  it("makes a write once, though the network delivers it after it was given up", { timeout: 240_000 }, async () => {
     const prefix = `/${randomUUID()}/`;
     const relay = await Relay.start(new URL(etcd.endpoint));
     let onSleep: (() => Promise<void>) | undefined;
