@@ -35,7 +35,7 @@ export interface Running {
   /** Resolves with the exit code (128 + signal number is not applied: null for a signal). */
   readonly ended: Promise<number | null>;
   /** Resolves once the output matches; rejects with the output when the process ends first, or after two minutes. */
-  printed(pattern: RegExp): Promise<RegExpExecArray>;
+  printed(pattern: RegExp, patienceMs?: number): Promise<RegExpExecArray>;
 }
 
 /** Starts a program and keeps its output. */
@@ -68,13 +68,13 @@ export function start(
     child,
     output: () => text,
     ended,
-    printed: (pattern) =>
+    printed: (pattern, patienceMs = PATIENCE_MS) =>
       new Promise((resolve, reject) => {
         const name = `${command} ${args.join(" ")}`;
         const timer = setTimeout(() => {
           waiting.delete(look);
-          reject(new Error(`not within ${PATIENCE_MS / 1000} s: ${name} prints ${pattern}; it printed\n${text}`));
-        }, PATIENCE_MS);
+          reject(new Error(`not within ${patienceMs / 1000} s: ${name} prints ${pattern}; it printed\n${text}`));
+        }, patienceMs);
         const look = (): void => {
           const match = pattern.exec(text);
           if (match) resolve(match);

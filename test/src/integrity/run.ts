@@ -9,6 +9,8 @@ import type { Mesh, Running } from "../mesh.ts";
 import { isClean, settle, workloads, type Leftover } from "./look.ts";
 
 const folder = dirname(fileURLToPath(import.meta.url));
+/** A run takes as long as its exchanges; a day is more than any. */
+const RUN_MS = 86_400_000;
 
 /** What to run. */
 export interface IntegrityOptions {
@@ -116,11 +118,11 @@ async function run(mesh: Mesh, options: IntegrityOptions, probes: string): Promi
     );
   });
   gone.catch(() => undefined);
-  await Promise.race([client.printed(/^\{"warm":.*\}$/m), gone]);
+  await Promise.race([client.printed(/^\{"warm":.*\}$/m, RUN_MS), gone]);
   await untilProbed(mesh, probes, servers.length + 1);
   const before = await holdings(mesh, probes);
   client.child.stdin?.write("go on\n");
-  const [line] = await Promise.race([client.printed(/^\{"summary":.*\}$/m), gone]);
+  const [line] = await Promise.race([client.printed(/^\{"summary":.*\}$/m, RUN_MS), gone]);
   const summary = JSON.parse(line) as { summary: number; bytes: number; kinds: Record<string, number> };
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   const end = await holdings(mesh, probes);
