@@ -91,13 +91,17 @@ import { formatAddress, onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { consistentReads } from "./replicas/consistency.ts";
-import { askPeer } from "./replicas/ask-peer.ts";
+import { askPeer, type PeerQuestionsOptions } from "./replicas/ask-peer.ts";
+import { MeshObservation, type OwnObservation } from "./replicas/mesh-observation.ts";
 import { MeshStreams } from "./replicas/mesh-streams.ts";
+import { MeshTaps } from "./replicas/mesh-tap.ts";
 import { peerRoutes } from "./replicas/peer-routes.ts";
+import { openPeerStream } from "./replicas/peer-stream.ts";
 import { ReplicaKeeper } from "./replicas/replica-keeper.ts";
 import { openStore, type EtcdSettings } from "./store/open-store.ts";
 import type { Replication, Store } from "./store/store.ts";
 import { Collector } from "./telemetry/collector.ts";
+import type { WorkloadPart } from "./telemetry/traffic-parts.ts";
 
 /** How to start a control plane. */
 export interface ControlOptions {
@@ -464,10 +468,34 @@ async function assemble(
       ? {}
       : { replicas: keeper.views, cutOffMs: Math.round(replication.cutOffMs) }),
   });
+  const peers: PeerQuestionsOptions = {
+    own: own.value,
+    rootsPem: () => authority.bundle().pem,
+    controlIdentity,
+    clock,
+  };
+  const streams = new MeshStreams({
+    own: discovery,
+    clock,
+    replication,
+    ask: (to, patienceMs) => askPeer(peers, to, patienceMs),
+  });
+  undo.push(() => streams.close());
+  const ownObservation: OwnObservation = {
+    traffic: () => ({
+      edges: collector.edges(),
+      workloads: trafficOfWorkloads({ registry, collector, discovery }),
+      mirrors: mirrors.pairs(),
+    }),
+    events: (after) => events.list(after),
+    egress: () => egress.list(),
+    graph: (edges) => collector.graph(edges),
+  };
+  const observation = new MeshObservation(ownObservation, streams);
   const workloads: WorkloadRoutesOptions = {
     registry,
     authority,
-    collector,
+    observation,
     controlIdentity,
     controlAddresses: () => keeper?.addresses.streams ?? [discovery.address],
     ...(replication === undefined
@@ -478,7 +506,6 @@ async function assemble(
             cutOffMs: () => replication.cutOffMs,
           },
         }),
-    isConnected: (id) => discovery.isConnected(id),
     // With a certificate that is revoked by itself the workload is out until it has another one.
     mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
     onJoinRefused: (who, { kind, message }) =>
@@ -489,14 +516,6 @@ async function assemble(
         message: `${kind.code}: ${message.slice(0, 512)}`,
       }),
   };
-  const streams = new MeshStreams({
-    own: discovery,
-    clock,
-    replication,
-    ask: (to, patienceMs) =>
-      askPeer({ own: own.value, rootsPem: () => authority.bundle().pem, controlIdentity, clock }, to, patienceMs),
-  });
-  undo.push(() => streams.close());
   const audit = new AuditLog({ directory: join(home, "audit"), ...given({ logger }) });
   const joining = await startJoining({
     clock,
@@ -517,7 +536,18 @@ async function assemble(
     notices,
     ...(replication === undefined
       ? {}
-      : { peerRoutes: (callers) => peerRoutes({ callers, controlIdentity, streams: discovery, audit }) }),
+      : {
+          peerRoutes: (callers) =>
+            peerRoutes({
+              callers,
+              controlIdentity,
+              streams: discovery,
+              audit,
+              observation: ownObservation,
+              taps: collector.taps,
+              clock,
+            }),
+        }),
     ...given({ logger }),
   });
   if (!joining.ok) return joining;
@@ -580,11 +610,15 @@ async function assemble(
     ...identityRoutes({ authority, registry, revocations, issued, compiler, discovery, streams, events, clock }),
     ...workloadIdentityRoutes({ registry, jwt: jwt.value, bundles }),
     ...observeRoutes({
-      collector,
-      egress,
-      mirrors,
+      observation,
+      taps: new MeshTaps({
+        own: collector.taps,
+        mesh: streams,
+        clock,
+        open: (to, streamEvents) => openPeerStream(peers, to, streamEvents),
+      }),
+      ownTaps: collector.taps,
       metrics,
-      events,
       info,
       beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value }),
     }),
@@ -775,6 +809,19 @@ function sharedStore(store: Store, replication: Replication): SharedStore {
 /** Ids of the proxies that have a config stream; the workers of one count once. */
 function connectedProxies(discovery: DiscoveryServer): Set<string> {
   return new Set(discovery.proxies().map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId));
+}
+
+/** What is known here of the traffic of workloads; those of which nothing is are left out. */
+function trafficOfWorkloads(parts: {
+  readonly registry: Registry;
+  readonly collector: Collector;
+  readonly discovery: DiscoveryServer;
+}): readonly WorkloadPart[] {
+  const { registry, collector, discovery } = parts;
+  return registry
+    .list()
+    .map(({ id }) => collector.workload(id, discovery.isConnected(id)))
+    .filter(({ connected, requests, processes }) => connected || requests > 0 || processes.length > 0);
 }
 
 /** The part of a namespace's workloads whose proxies are connected to this replica: so much of its shared limits is its own. */

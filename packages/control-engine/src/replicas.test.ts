@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { get as getHttp, type ClientRequest } from "node:http";
 import { get } from "node:https";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,18 +11,24 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
 import { holdProcess, sleep, systemClock, type Timer } from "@ripstop/core";
+import type { DiscoveryClient } from "@ripstop/discovery/client";
 import { SealingKey } from "@ripstop/identity/authority";
 import type {
   AuditPage,
   ControlInfo,
+  EventPage,
+  Graph,
   HeartbeatResponse,
   LiveStatus,
   MeshEvent,
+  MirrorList,
   ProxyList,
   RotationStatus,
+  TapNotice,
+  WorkloadList,
   WorkloadView,
 } from "@ripstop/model";
-import { endpointsType, serviceType } from "@ripstop/model";
+import { endpointsType, serviceType, telemetry } from "@ripstop/model";
 
 import { resourceWhen, TestControl } from "./control.fixture.ts";
 import { EtcdProcess, needsEtcd } from "./store/etcd/etcd-process.suite.ts";
@@ -42,6 +49,25 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
     if (value !== undefined) return value;
     await sleep(systemClock, 20);
   }
+}
+
+/** Reads the lines of an answer that does not end by itself. */
+function readLines(one: TestControl, path: string, onLine: (line: string) => void): ClientRequest {
+  let rest = "";
+  return getHttp({ ...one.socket, path, agent: false }, (response) => {
+    response.setEncoding("utf8");
+    response.on("error", () => undefined);
+    response.on("data", (chunk: string) => {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (line !== "") onLine(line);
+    });
+  }).on("error", () => undefined);
+}
+
+function parseNotice(line: string): TapNotice | undefined {
+  const value = JSON.parse(line) as Partial<TapNotice>;
+  return value.notice === undefined ? undefined : (value as TapNotice);
 }
 
 describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
@@ -224,22 +250,127 @@ describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
     await Promise.all([left.close(), right.close()]);
   });
 
+  it("show the traffic, events and requests that any of them hears of, whichever is asked", async () => {
+    const [left, right] = await mesh(2);
+    assert.ok(left && right);
+    await left.apply(service(80));
+    const web = await left.register("web");
+    const shop = await left.register("shop");
+    await until(async () => ((await workloads(right)).length === 2 ? true : undefined));
+    const status = { inboundAddress: "127.0.0.1:9", ready: true };
+    const beating = systemClock.every(1_000, () => {
+      for (const { workloadId } of [web, shop])
+        left.send("PUT", `/v1/workloads/${workloadId}`, status).catch(() => undefined);
+    });
+    const [one, other] = [
+      await left.client({ ...web, controlAddresses: [left.control.streamAddress] }),
+      await right.client({ ...shop, controlAddresses: [right.control.streamAddress] }),
+    ];
+    assert.ok(one && other);
+    const tapped = new Map<DiscoveryClient, number>();
+    for (const client of [one, other]) {
+      client.telemetry.onCommand = ({ taps }) => void tapped.set(client, taps.length);
+      client.watch(serviceType, "shop/web", { onResource: () => undefined, onRemoved: () => undefined });
+      // oxlint-disable-next-line no-await-in-loop -- a tap is told to those that have a config stream
+      await resourceWhen(client, { type: serviceType, name: "shop/web" }, (found) => found !== undefined);
+    }
+    const lines: string[] = [];
+    const watching = readLines(left, "/v1/tap?notices=true", (line) => lines.push(line));
+    // The tap has come to the proxies of both.
+    await until(async () => (tapped.get(one) === 1 && tapped.get(other) === 1 ? true : undefined));
+    // Both ends of an edge report, each at its own control plane.
+    const stats = { ...telemetry.EdgeStats.decode(new Uint8Array()), requests: 5, mutualTls: true, protocol: "http" };
+    const tapEvent = { ...telemetry.TapEvent.decode(new Uint8Array()), destinationService: "shop/web" };
+    const empty = telemetry.ProxyReport.decode(new Uint8Array());
+    const mirror = { ...telemetry.MirrorStats.decode(new Uint8Array()), primary: "shop/web", mirror: "shop/next" };
+    one.telemetry.send({
+      ...empty,
+      edges: [{ ...stats, reporter: telemetry.EdgeStats_Reporter.DESTINATION, sourceService: "shop/shop" }],
+      taps: [{ ...tapEvent, timeUnixMs: 1, path: "/left" }],
+      mirrors: { stats: [{ ...mirror, compared: 2 }] },
+      proxy: { residentBytes: 7, openConnections: 0, uptimeMs: 0, version: "", pid: 70 },
+    });
+    other.telemetry.send({
+      ...empty,
+      edges: [{ ...stats, requests: 6, destinationService: "shop/web" }],
+      taps: [{ ...tapEvent, timeUnixMs: 2, path: "/right" }],
+      mirrors: { stats: [{ ...mirror, compared: 3 }] },
+      proxy: { residentBytes: 8, openConnections: 0, uptimeMs: 0, version: "", pid: 80 },
+    });
+    for (const asked of [left, right]) {
+      const [edge] = await until(async () => {
+        const { edges, unknown } = (await asked.send("GET", "/v1/graph")).json<Graph>();
+        return unknown === undefined && edges[0]?.requestsTotal === 6 ? edges : undefined;
+      });
+      assert.deepEqual([edge?.source, edge?.destination, edge?.mutualTls], ["shop/shop", "shop/web", true]);
+      const table = await until(async () => {
+        const list = (await asked.send("GET", "/v1/workloads")).json<WorkloadList>();
+        const isWhole = list.unknown === undefined && list.workloads.every(({ proxyPid }) => proxyPid > 0);
+        return isWhole ? list.workloads : undefined;
+      });
+      assert.deepEqual(
+        table.map(({ service: name, proxyConnected, requests, proxyPid }) => [
+          name,
+          proxyConnected,
+          requests,
+          proxyPid,
+        ]),
+        [
+          ["shop", true, 0, 80],
+          ["web", true, 5, 70],
+        ],
+      );
+      const views = await until(async () => {
+        const list = (await asked.send("GET", "/v1/mirrors?together=true")).json<MirrorList>();
+        return list.unknown === undefined ? list.mirrors : undefined;
+      });
+      assert.deepEqual(
+        views.map(({ primary, compared }) => [primary, compared]),
+        [["shop/web", 5]],
+      );
+      const replicas = await until(async () => {
+        const { events, unknown } = (await asked.send("GET", "/v1/events")).json<EventPage>();
+        const at = new Set(events.map(({ replica }) => replica));
+        return unknown === undefined && at.size > 0 ? at : undefined;
+      });
+      assert.ok(!replicas.has(undefined));
+    }
+    const own = (await right.send("GET", "/v1/graph?here=true")).json<Graph>().edges[0];
+    assert.equal(own?.requestsTotal, 6);
+    const paths = (): readonly string[] =>
+      lines.map((line) => (JSON.parse(line) as Partial<telemetry.TapEvent>).path ?? "").filter((path) => path !== "");
+    await until(async () => (paths().length === 2 ? true : undefined));
+    assert.deepEqual(paths().toSorted(), ["/left", "/right"]);
+    // The other one dies: the tap says so, and goes on.
+    const rightId = (await info(right)).replicas?.find(({ self }) => self)?.id;
+    await right.control.close();
+    const notice = await until(async () => lines.map(parseNotice).find((found) => found !== undefined));
+    assert.deepEqual([notice.notice, notice.replica.id], ["missing", rightId]);
+    one.telemetry.send({ ...empty, taps: [{ ...tapEvent, timeUnixMs: 3, path: "/after" }] });
+    await until(async () => (paths().includes("/after") ? true : undefined));
+    watching.destroy();
+    beating.clear();
+    await Promise.all([left.close(), right.close()]);
+  });
+
   it("tell nobody but each other", async () => {
     const [one] = await mesh(1);
     assert.ok(one);
     const web = await one.register("web");
     const [host, port] = one.control.joinAddress.split(":");
-    const ask = (identity: { readonly cert?: string; readonly key?: string }): Promise<number> =>
+    const ask = (what: string, identity: { readonly cert?: string; readonly key?: string }): Promise<number> =>
       new Promise((resolve, reject) => {
-        const path = "/v1/replica/proxies";
+        const path = `/v1/replica/${what}`;
         const tls = { ...identity, ca: web.bundlePem, checkServerIdentity: () => undefined };
         get({ host, port, path, agent: false, ...tls }, (answer) => {
           answer.resume();
           resolve(answer.statusCode ?? 0);
         }).on("error", reject);
       });
-    assert.equal(await ask({}), 401);
-    assert.equal(await ask({ cert: web.svidChainPem, key: web.keyPem }), 403);
+    for (const path of ["proxies", "traffic", "events?after=0", "egress", "tap"]) {
+      assert.equal(await ask(path, {}), 401);
+      assert.equal(await ask(path, { cert: web.svidChainPem, key: web.keyPem }), 403);
+    }
     await one.close();
   });
 
@@ -316,7 +447,7 @@ describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
     const refused = await right.send("PUT", `/v1/workloads/${web.workloadId}`, status);
     assert.match(refused.text, /RS3090/);
     const told = async (): Promise<readonly string[]> =>
-      (await right.send("GET", "/v1/events"))
+      (await right.send("GET", "/v1/events?here=true"))
         .json<{ events: MeshEvent[] }>()
         .events.map(({ type }) => type)
         .filter((type) => type.startsWith("ReplicaC") || type.startsWith("ReplicaB"));

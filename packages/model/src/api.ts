@@ -14,11 +14,14 @@
 //   PUT    /v1/workloads/NS/INSTANCE      WorkloadStatus → HeartbeatResponse   (also the heartbeat)
 //   POST   /v1/workloads/NS/INSTANCE/svid SvidRequest → SvidResponse
 //   DELETE /v1/workloads/NS/INSTANCE      → {}              (graceful leave)
-//   GET    /v1/workloads                  → { workloads: WorkloadView[] }
+//   GET    /v1/workloads                  → WorkloadList
 //   GET    /v1/graph                      → Graph
-//   GET    /v1/tap?source=&destination=&path=&minStatus=  → newline-delimited TapEvent JSON, until closed
-//   GET    /v1/events?after=             → { events: MeshEvent[] }   (those with a number above `after`)
-//   GET    /v1/proxies                    → ProxyList   (of all control planes; ?here=true: of this one alone)
+//   GET    /v1/tap?source=&destination=&path=&minStatus=&notices=  → newline-delimited TapEvent (and TapNotice) JSON, until closed
+//   GET    /v1/events?after=              → EventPage   (those with a number above `after`)
+//   GET    /v1/mirrors?together=          → MirrorList
+//   GET    /v1/egress                     → EgressSeenList
+//   GET    /v1/proxies                    → ProxyList
+//          (these are of all control planes; ?here=true: of the one that is asked alone)
 //   GET    /v1/identity/identities        → IdentityList
 //   GET    /v1/identity/identity?id=      → IdentityDetails
 //   GET    /v1/identity/revocations       → { revocations: RevocationView[] }
@@ -67,6 +70,7 @@
 //   GET    /v1/replica/proxies            → ProxyList                          (the control plane's own SVID is the proof)
 //   GET    /v1/replica/revisions/N/live?waitMs= → ReplicaLive                  (likewise)
 //   GET    /v1/replica/audit?refused=&limit= → AuditPage                       (likewise)
+//   GET    /v1/replica/traffic, /events?after=, /egress, /tap?…                (likewise; what it alone sees)
 
 /** A file as the user gave it. The server parses it, so that all validation is in one place. */
 export interface ApplyRequest {
@@ -386,12 +390,39 @@ export interface Graph {
     readonly bytesPerSecond: number;
     readonly byVersion: Readonly<Record<string, number>>;
   }[];
+  /** Control planes whose part is missing. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
+}
+
+/** GET /v1/workloads. */
+export interface WorkloadList {
+  readonly workloads: readonly WorkloadView[];
+  /** Control planes whose figures are missing. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
+}
+
+/** GET /v1/events: oldest first. */
+export interface EventPage {
+  readonly events: readonly MeshEvent[];
+  /** Control planes whose events are missing. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
+}
+
+/**
+ * A line of GET /v1/tap?notices=true that is no request: from here on the requests that a control plane hears of are
+ * missing, or come again.
+ */
+export interface TapNotice {
+  readonly notice: "missing" | "back";
+  readonly replica: UnknownReplica;
 }
 
 /** Something that operators should know. */
 export interface MeshEvent {
-  /** Grows by 1; starts at 1 with the process. */
+  /** Grows by 1; starts at 1 with the process of its control plane. */
   readonly number: number;
+  /** Of several control planes the one that it happened at. */
+  readonly replica?: string;
   readonly timeMs: number;
   readonly severity: "info" | "warning" | "critical";
   /** UpperCamelCase, fixed: "RootExpiring". */
@@ -765,9 +796,16 @@ export interface EgressSeenView {
   readonly lastSeenMs: number;
 }
 
+/** GET /v1/egress. */
+export interface EgressSeenList {
+  readonly seen: readonly EgressSeenView[];
+  /** Control planes whose part is missing. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
+}
+
 /** One entry of `GET /v1/mirrors`: how a mirror compares with the service that it shadows, since the control plane started. */
 export interface MirrorView {
-  /** "NAMESPACE/NAME" of the calling service. */
+  /** "NAMESPACE/NAME" of the calling service; "" for all callers together. */
   readonly source: string;
   /** Who answered the caller. */
   readonly primary: string;
@@ -782,8 +820,27 @@ export interface MirrorView {
   /** 5xx, or no answer. */
   readonly primaryFailures: number;
   readonly mirrorFailures: number;
+  /** Answers by class of status; empty when the proxies are of a version that does not say. */
+  readonly primaryStatuses: readonly StatusCount[];
+  readonly mirrorStatuses: readonly StatusCount[];
   readonly primaryP50Ms: number;
+  readonly primaryP95Ms: number;
   readonly primaryP99Ms: number;
   readonly mirrorP50Ms: number;
+  readonly mirrorP95Ms: number;
   readonly mirrorP99Ms: number;
+}
+
+/** How many answers were of a class of status, in the order "1xx" ... "5xx", "none". Classes without any are left out. */
+export interface StatusCount {
+  /** "none": there was no answer. */
+  readonly class: "1xx" | "2xx" | "3xx" | "4xx" | "5xx" | "none";
+  readonly count: number;
+}
+
+/** GET /v1/mirrors. */
+export interface MirrorList {
+  readonly mirrors: readonly MirrorView[];
+  /** Control planes whose part is missing. Absent when there are none. */
+  readonly unknown?: readonly UnknownReplica[];
 }

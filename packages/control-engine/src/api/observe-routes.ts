@@ -1,23 +1,24 @@
 // The API's routes for looking: graph, tap, info, health, metrics.
 
-import type { ControlInfo, telemetry } from "@ripstop/model";
+import type { ControlInfo } from "@ripstop/model";
 import type { MetricRegistry } from "@ripstop/telemetry";
 
-import { badRequest, tooManyTaps } from "../errors.ts";
-import type { EgressLog } from "../egress/egress-log.ts";
-import type { EventLog } from "../events/event-log.ts";
-import type { MirrorLog } from "../mirror/mirror-log.ts";
-import type { Collector } from "../telemetry/collector.ts";
-import { answer, answerJson, beginStream } from "./http-answer.ts";
-import type { Route } from "./router.ts";
+import { badRequest } from "../errors.ts";
+import type { MeshObservation } from "../replicas/mesh-observation.ts";
+import type { MeshTaps } from "../replicas/mesh-tap.ts";
+import type { TapHub } from "../telemetry/tap-hub.ts";
+import { answer, answerJson } from "./http-answer.ts";
+import type { Call, Route } from "./router.ts";
+import { answerTap, readTapFilter } from "./tap-answer.ts";
 
 /** What the routes need. */
 export interface ObserveRoutesOptions {
-  readonly collector: Collector;
-  readonly egress: EgressLog;
-  readonly mirrors: MirrorLog;
+  /** What is seen of the whole mesh. */
+  readonly observation: MeshObservation;
+  readonly taps: MeshTaps;
+  /** Of this control plane. */
+  readonly ownTaps: TapHub;
   readonly metrics: MetricRegistry;
-  readonly events: EventLog;
   info(): ControlInfo;
   /** Brings gauges up to date before they are read. */
   beforeMetrics(): void;
@@ -25,29 +26,30 @@ export interface ObserveRoutesOptions {
 
 /** Routes for looking. */
 export function observeRoutes(options: ObserveRoutesOptions): readonly Route[] {
-  const { collector, metrics } = options;
+  const { observation, metrics } = options;
   return [
     {
       method: "GET",
       path: "/v1/graph",
-      async handler({ response }) {
-        answerJson(response, 200, collector.graph());
+      async handler({ response, query }) {
+        answerJson(response, 200, await observation.graph(isHere(query)));
         return undefined;
       },
     },
     {
       method: "GET",
       path: "/v1/egress",
-      async handler({ response }) {
-        answerJson(response, 200, { seen: options.egress.list() });
+      async handler({ response, query }) {
+        answerJson(response, 200, await observation.egress(isHere(query)));
         return undefined;
       },
     },
     {
       method: "GET",
       path: "/v1/mirrors",
-      async handler({ response }) {
-        answerJson(response, 200, { mirrors: options.mirrors.list() });
+      async handler({ response, query }) {
+        const isTogether = query.get("together") === "true";
+        answerJson(response, 200, await observation.mirrors(isHere(query), isTogether));
         return undefined;
       },
     },
@@ -59,7 +61,7 @@ export function observeRoutes(options: ObserveRoutesOptions): readonly Route[] {
         if (!/^[0-9]{1,15}$/.test(after)) {
           return { kind: badRequest, message: `after is ${JSON.stringify(after)}; it must be the number of an event` };
         }
-        answerJson(response, 200, { events: options.events.list(Number(after)) });
+        answerJson(response, 200, await observation.events(isHere(query), Number(after)));
         return undefined;
       },
     },
@@ -92,29 +94,16 @@ export function observeRoutes(options: ObserveRoutesOptions): readonly Route[] {
       method: "GET",
       path: "/v1/tap",
       async handler({ response, query }) {
-        const minStatus = query.get("minStatus");
-        if (minStatus !== null && !/^[0-9]{1,3}$/.test(minStatus)) {
-          return {
-            kind: badRequest,
-            message: `minStatus is ${JSON.stringify(minStatus)}; it must be a status such as 500`,
-          };
-        }
-        const given = (name: string): string | undefined => query.get(name) ?? undefined;
-        const tap = collector.taps.open({
-          filter: {
-            source: given("source"),
-            destination: given("destination"),
-            path: given("path"),
-            minStatus: minStatus === null ? undefined : Number(minStatus),
-          },
-          onEvent: (event: telemetry.TapEvent) => response.write(`${JSON.stringify(event)}\n`),
-        });
-        if (tap === undefined) return { kind: tooManyTaps, message: `${collector.taps.watchers} taps are open` };
-        beginStream(response, "application/x-ndjson");
-        response.on("drain", () => tap.resume());
-        response.on("close", () => tap.close());
-        return undefined;
+        const filter = readTapFilter(query);
+        if (!filter.ok) return filter.error;
+        const source = isHere(query) ? options.ownTaps : options.taps;
+        return answerTap(response, { source, filter: filter.value, notices: query.get("notices") === "true" });
       },
     },
   ];
+}
+
+/** About this control plane alone. */
+export function isHere(query: Call["query"]): boolean {
+  return query.get("here") === "true";
 }

@@ -9,6 +9,7 @@ import type {
   ReplicaAddresses,
   SvidRequest,
   SvidResponse,
+  WorkloadList,
   WorkloadStatus,
   WorkloadView,
 } from "@ripstop/model";
@@ -17,8 +18,9 @@ import { csrRefused, identityUnavailable, replicaCutOff } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { RegisteredWorkload, SvidRecord } from "../registry/registered-workload.ts";
 import type { Registry } from "../registry/registry.ts";
-import type { Collector } from "../telemetry/collector.ts";
+import type { MeshObservation, MeshTraffic } from "../replicas/mesh-observation.ts";
 import { answerJson } from "./http-answer.ts";
+import { isHere } from "./observe-routes.ts";
 import { readJson } from "./read-body.ts";
 import { registerRequest, svidRequest, workloadStatus } from "./request-schemas.ts";
 import type { Route } from "./router.ts";
@@ -29,11 +31,10 @@ export interface WorkloadRoutesOptions {
   readonly authority: Authority;
   /** Whether a workload may renew now because another root signs; says yes to a bounded number a second. */
   mayRenewNow(workload: RegisteredWorkload): boolean;
-  readonly collector: Collector;
+  readonly observation: Pick<MeshObservation, "traffic">;
   readonly controlIdentity: string;
   /** "HOST:PORT" of each stream endpoint. */
   controlAddresses(): readonly string[];
-  isConnected(proxyId: string): boolean;
   /** Of several control planes: where they are, and for how long the shared store has not answered this one, in ms. */
   readonly replicas?: { addresses(): ReplicaAddresses; cutOffMs(): number };
   /** Hears of every workload that may not join, "NAMESPACE/SERVICE" and why. */
@@ -63,8 +64,10 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
     {
       method: "GET",
       path: "/v1/workloads",
-      async handler({ response }) {
-        answerJson(response, 200, { workloads: registry.list().map((workload) => view(workload, options)) });
+      async handler({ response, query }) {
+        const { unknown, ...traffic } = await options.observation.traffic(isHere(query));
+        const workloads = registry.list().map((workload) => view(workload, traffic));
+        answerJson(response, 200, { workloads, ...(unknown === undefined ? {} : { unknown }) } satisfies WorkloadList);
         return undefined;
       },
     },
@@ -205,8 +208,8 @@ function refused({ code, message }: IssueRefusal): Failure {
   return { kind: NOT_NOW.has(code) ? identityUnavailable : csrRefused, message: `${code}: ${message}` };
 }
 
-function view(workload: RegisteredWorkload, options: WorkloadRoutesOptions): WorkloadView {
-  const traffic = options.collector.workload(workload.id);
+function view(workload: RegisteredWorkload, mesh: Pick<MeshTraffic, "workload">): WorkloadView {
+  const traffic = mesh.workload(workload.id);
   return {
     id: workload.id,
     service: workload.service,
@@ -217,7 +220,7 @@ function view(workload: RegisteredWorkload, options: WorkloadRoutesOptions): Wor
     applicationAddress: workload.ports[0]?.applicationAddress ?? "",
     inboundAddress: workload.inboundAddress,
     ready: workload.ready,
-    proxyConnected: options.isConnected(workload.id),
+    proxyConnected: traffic.connected,
     mutualTls: traffic.mutualTls,
     requests: traffic.requests,
     proxyResidentBytes: traffic.residentBytes,

@@ -47,6 +47,7 @@ const MAX_LEFT = 64;
 export class MeshStreams {
   readonly #options: MeshStreamsOptions;
   readonly #stop: () => void;
+  readonly #listeners = new Set<() => void>();
   #known: ReadonlyMap<string, ReplicaRecord> = new Map();
   /**
    * Those that the store does not name any more, until they do not answer either: one that etcd does not hear of may go
@@ -58,6 +59,10 @@ export class MeshStreams {
     this.#options = options;
     this.#onChange();
     this.#stop = options.replication?.onChange(() => this.#onChange()) ?? (() => undefined);
+  }
+
+  get #patienceMs(): number {
+    return this.#options.patienceMs ?? PATIENCE_MS;
   }
 
   /** Every config stream of the mesh. */
@@ -95,9 +100,12 @@ export class MeshStreams {
     return this.#options.replication?.id;
   }
 
-  /** What the others answer to GET `path`, which may take `waitMs` there; and those who do not answer. */
-  async ask<Answer>(path: string, waitMs: number): Promise<Said<Answer>> {
-    const { patienceMs = PATIENCE_MS, clock } = this.#options;
+  /**
+   * What the others answer to GET `path`, which may take `waitMs` there; and those who do not answer within
+   * `patienceMs` beyond that.
+   */
+  async ask<Answer>(path: string, waitMs: number, patienceMs: number = this.#patienceMs): Promise<Said<Answer>> {
+    const { clock } = this.#options;
     const askedMs = clock.monotonicMs();
     const asked = await Promise.all(
       this.#others().map(async ({ id, joinAddress: address }) => ({
@@ -109,9 +117,21 @@ export class MeshStreams {
     const unknown: UnknownReplica[] = [];
     for (const { id, said } of asked) {
       if (said.ok) answers.push({ replica: id, answer: said.value });
-      else if (!this.#isGone(id, said.error, askedMs)) unknown.push(this.#unknown(id, said.error));
+      else if (!this.#isGone(id, said.error, { askedMs, isPatient: patienceMs >= this.#patienceMs }))
+        unknown.push(this.#unknown(id, said.error));
     }
     return { answers, unknown };
+  }
+
+  /** The others that the store names. */
+  get present(): readonly ReplicaRecord[] {
+    return [...this.#known.values()];
+  }
+
+  /** Calls `listener` when `present` may have changed; returns how to stop. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   close(): void {
@@ -126,12 +146,16 @@ export class MeshStreams {
     return [...present, ...left.map(({ record }) => record)];
   }
 
-  /** One that neither the store nor its own address speaks of, and whose proxies have had the time to go. */
-  #isGone(id: string, reason: string, askedMs: number): boolean {
+  /**
+   * One that neither the store nor its own address speaks of, and whose proxies have had the time to go. Who was given
+   * little time to answer is asked again.
+   */
+  #isGone(id: string, reason: string, asked: { readonly askedMs: number; readonly isPatient: boolean }): boolean {
     const left = this.#left.get(id);
     if (left === undefined) return false;
-    const isGone = reason === NOTHING_LISTENS || askedMs - left.sinceMs >= LEFT_BEHIND_MS;
-    if (isGone) this.#left.delete(id);
+    const isClosed = reason === NOTHING_LISTENS;
+    const isGone = isClosed || asked.askedMs - left.sinceMs >= LEFT_BEHIND_MS;
+    if (isClosed || (isGone && asked.isPatient)) this.#left.delete(id);
     return isGone;
   }
 
@@ -148,6 +172,7 @@ export class MeshStreams {
       if (!now.has(id) && this.#left.size < MAX_LEFT) this.#left.set(id, { record, sinceMs: clock.monotonicMs() });
     for (const id of now.keys()) this.#left.delete(id);
     this.#known = now;
+    for (const listener of [...this.#listeners]) listener();
   }
 }
 

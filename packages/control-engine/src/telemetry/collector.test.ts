@@ -7,6 +7,7 @@ import { telemetry } from "@ripstop/model";
 import { StoppedClock } from "@ripstop/testkit";
 
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
+import { mergeTraffic, type WorkloadTraffic } from "./traffic-parts.ts";
 import { Collector } from "./collector.ts";
 import { quantileMs } from "./edge-window.ts";
 
@@ -80,6 +81,8 @@ describe("Collector", () => {
     clock = new StoppedClock();
     collector = make();
   });
+
+  const traffic = (): WorkloadTraffic => mergeTraffic([collector.workload("shop/catalog-1", true)]);
 
   it("shows every registered service, and an edge for traffic", () => {
     collector.onReport(
@@ -165,21 +168,21 @@ describe("Collector", () => {
   it("tells a workload's inbound requests, and whether the last minute was all mutual TLS", () => {
     const inbound = (mutualTls: boolean): void =>
       collector.onReport("shop/catalog-1", report(edge({ reporter: DESTINATION, requests: 2, mutualTls })));
-    assert.equal(collector.workload("shop/catalog-1").mutualTls, undefined);
+    assert.equal(traffic().mutualTls, undefined);
     inbound(true);
-    assert.deepEqual(collector.workload("shop/catalog-1"), { requests: 2, mutualTls: true, residentBytes: 5, pid: 77 });
+    assert.deepEqual(traffic(), { requests: 2, mutualTls: true, residentBytes: 5, pid: 77 });
     inbound(false);
-    assert.equal(collector.workload("shop/catalog-1").mutualTls, false);
+    assert.equal(traffic().mutualTls, false);
     clock.advance(30_000);
     inbound(true);
-    assert.equal(collector.workload("shop/catalog-1").mutualTls, false);
+    assert.equal(traffic().mutualTls, false);
     clock.advance(31_000);
-    assert.equal(collector.workload("shop/catalog-1").mutualTls, true);
+    assert.equal(traffic().mutualTls, true);
     clock.advance(60_000);
-    assert.equal(collector.workload("shop/catalog-1").mutualTls, undefined);
-    assert.equal(collector.workload("shop/catalog-1").requests, 6);
+    assert.equal(traffic().mutualTls, undefined);
+    assert.equal(traffic().requests, 6);
     collector.forget("shop/catalog-1");
-    assert.equal(collector.workload("shop/catalog-1").requests, 0);
+    assert.equal(traffic().requests, 0);
   });
 
   it("drops the edge that was silent longest when there are too many", () => {

@@ -4,8 +4,9 @@ import type { Clock } from "@ripstop/core";
 import { telemetry, type Graph } from "@ripstop/model";
 
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
-import { EdgeWindow, quantileMs } from "./edge-window.ts";
+import { EdgeWindow } from "./edge-window.ts";
 import { TapHub } from "./tap-hub.ts";
+import { mergeEdges, type EdgePart, type SidePart, type WorkloadPart } from "./traffic-parts.ts";
 
 /** What the collector asks. */
 export interface CollectorOptions {
@@ -16,16 +17,6 @@ export interface CollectorOptions {
   canonicalService(name: string): string;
   /** Most edges; default 10 000. Beyond, the one that was silent longest is dropped. */
   readonly maxEdges?: number;
-}
-
-/** Traffic of one workload. */
-export interface WorkloadTraffic {
-  /** Inbound, since the control plane started. */
-  readonly requests: number;
-  /** All inbound traffic of the last minute was mutual TLS; undefined without traffic. */
-  readonly mutualTls: boolean | undefined;
-  readonly residentBytes: number;
-  readonly pid: number;
 }
 
 interface Edge {
@@ -46,14 +37,12 @@ interface Inbound {
   readonly stats: Map<number, { readonly stats: telemetry.ProxyStats; readonly second: number }>;
 }
 
-const WINDOW_S = 10;
 const MINUTE_S = 60;
 const MAX_NAME = 130;
 const MAX_EDGES_PER_REPORT = 2_000;
-/** A worker reports every second. */
-const WORKER_SILENT_S = 5;
+/** A process that said nothing for so long is gone. */
+const PROCESS_GONE_S = 3_600;
 const OUTSIDE = "outside";
-const NO_TRAFFIC: WorkloadTraffic = { requests: 0, mutualTls: undefined, residentBytes: 0, pid: 0 };
 
 /** Collects reports. */
 export class Collector {
@@ -102,38 +91,43 @@ export class Collector {
     this.#inbound.delete(workloadId);
   }
 
-  workload(id: string): WorkloadTraffic {
+  /** Traffic of a workload; `connected`: its proxy has a config stream here. */
+  workload(id: string, connected: boolean): WorkloadPart {
     const inbound = this.#inbound.get(id);
-    if (inbound === undefined) return NO_TRAFFIC;
-    const since = this.#second() - MINUTE_S;
-    const isPlain = inbound.plainSecond > since;
-    const isMutual = inbound.mutualSecond > since;
+    if (inbound === undefined) return { id, connected, requests: 0, isPlain: false, isMutual: false, processes: [] };
+    const second = this.#second();
+    for (const [slot, one] of inbound.stats) if (second - one.second > PROCESS_GONE_S) inbound.stats.delete(slot);
     return {
+      id,
+      connected,
       requests: inbound.requests,
-      mutualTls: isPlain || isMutual ? !isPlain : undefined,
-      ...this.#processes(inbound),
+      isPlain: inbound.plainSecond > second - MINUTE_S,
+      isMutual: inbound.mutualSecond > second - MINUTE_S,
+      processes: [...inbound.stats].map(([slot, { stats, second: saidSecond }]) => ({
+        slot,
+        residentBytes: stats.residentBytes,
+        pid: stats.pid,
+        ageS: second - saidSecond,
+      })),
     };
   }
 
-  /** The workers together; those that fell silent while another reports are gone. The id is that of the lowest slot. */
-  #processes({ stats }: Inbound): Pick<WorkloadTraffic, "residentBytes" | "pid"> {
-    const newest = Math.max(...[...stats.values()].map(({ second }) => second));
-    let residentBytes = 0;
-    let lowest: number | undefined;
-    for (const [slot, one] of stats) {
-      if (one.second < newest - WORKER_SILENT_S) {
-        stats.delete(slot);
-        continue;
-      }
-      residentBytes += one.stats.residentBytes;
-      if (lowest === undefined || slot < lowest) lowest = slot;
-    }
-    return { residentBytes, pid: lowest === undefined ? 0 : (stats.get(lowest)?.stats.pid ?? 0) };
+  /** Every edge that carried something. */
+  edges(): readonly EdgePart[] {
+    const second = this.#second();
+    return [...this.#edges.values()]
+      .filter(({ atSource, atDestination }) => atSource.requestsTotal + atDestination.requestsTotal > 0)
+      .map(({ source, destination, protocol, atSource, atDestination }) => ({
+        source,
+        destination,
+        protocol,
+        atSource: sideOf(atSource, second),
+        atDestination: sideOf(atDestination, second),
+      }));
   }
 
-  /** The live graph: every registered service, and every edge that carried something. */
-  graph(): Graph {
-    const second = this.#second();
+  /** The live graph: every registered service, and these edges; default those that are known here. */
+  graph(parts: Iterable<EdgePart> = this.edges()): Graph {
     const services = new Map<string, { versions: Set<string>; workloads: number; ready: number }>();
     const node = (name: string): { versions: Set<string>; workloads: number; ready: number } => {
       let found = services.get(name);
@@ -147,9 +141,7 @@ export class Collector {
       const version = workload.labels["version"];
       if (version !== undefined && version !== "") found.versions.add(version);
     }
-    const edges = [...this.#edges.values()].filter(
-      ({ atSource, atDestination }) => atSource.requestsTotal + atDestination.requestsTotal > 0,
-    );
+    const edges = mergeEdges(parts);
     for (const { source, destination } of edges) {
       node(source);
       node(destination);
@@ -164,7 +156,7 @@ export class Collector {
           workloads,
           ready,
         })),
-      edges: edges.map((edge) => describeEdge(edge, second)).sort((a, b) => (edgeOrder(a) < edgeOrder(b) ? -1 : 1)),
+      edges,
     };
   }
 
@@ -220,30 +212,7 @@ export class Collector {
   }
 }
 
-/** Both ends report the same requests: the source's count holds, as it saw those that never arrived too; refusals are the destination's. */
-function describeEdge(edge: Edge, second: number): Graph["edges"][number] {
-  const { source, destination, protocol, atSource, atDestination } = edge;
-  const main = atSource.requestsTotal > 0 ? atSource : atDestination;
-  const sums = main.sums(second);
-  const denied = Math.max(sums.denied, atDestination.sums(second).denied);
-  const asked = sums.requests - denied;
-  const mutualTls = [atSource, atDestination].every((side) => side.requestsTotal === 0 || side.mutualTls);
-  return {
-    source,
-    destination,
-    protocol,
-    mutualTls,
-    requestsPerSecond: sums.requests / WINDOW_S,
-    successRate: asked > 0 ? Math.max(0, Math.min(1, (asked - sums.failures) / asked)) : 1,
-    deniedPerSecond: denied / WINDOW_S,
-    p50Ms: quantileMs(sums.latencyCounts, 0.5),
-    p99Ms: quantileMs(sums.latencyCounts, 0.99),
-    requestsTotal: main.requestsTotal,
-    bytesPerSecond: sums.bytes / WINDOW_S,
-    byVersion: Object.fromEntries(main.byVersion.size > 0 ? main.byVersion : atDestination.byVersion),
-  };
-}
-
-function edgeOrder({ source, destination, protocol }: Graph["edges"][number]): string {
-  return `${source} ${destination} ${protocol}`;
+function sideOf(window: EdgeWindow, second: number): SidePart {
+  const { requestsTotal, mutualTls, byVersion } = window;
+  return { ...window.sums(second), requestsTotal, mutualTls, byVersion: Object.fromEntries(byVersion) };
 }

@@ -5,7 +5,10 @@ import type { telemetry } from "@ripstop/model";
 /** Upper bounds of the latency buckets of EdgeStats in milliseconds; the last bucket has none. */
 export const LATENCY_BOUNDS_MS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 
-const SLOTS = 10;
+/** Seconds that the sums of a window are of. */
+export const WINDOW_S = 10;
+
+const SLOTS = WINDOW_S;
 const FIELDS = 4;
 const BUCKETS = LATENCY_BOUNDS_MS.length + 1;
 const WIDTH = FIELDS + BUCKETS;

@@ -59,6 +59,9 @@ describe("the comparison of a mirror", () => {
     const [stats] = table.take();
     assert.ok(stats);
     assert.deepEqual([stats.compared, stats.statusDiffers, stats.bodiesDiffer, stats.mirrorFailures], [3, 2, 2, 1]);
+    // None at all, 1xx, 2xx, 3xx, 4xx, 5xx.
+    assert.deepEqual(stats.primaryStatusCounts, [0, 0, 3, 0, 0, 0]);
+    assert.deepEqual(stats.mirrorStatusCounts, [1, 0, 1, 0, 1, 0]);
     assert.match(render(), /ripstop_mirror_compared_total\{[^}]*result="body"[^}]*\} 1/);
     assert.match(render(), /ripstop_mirror_compared_total\{[^}]*result="status"[^}]*\} 2/);
   });

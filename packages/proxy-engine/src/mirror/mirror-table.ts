@@ -8,6 +8,9 @@ const BOUNDS_MS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 
 /** Pairs of service and mirror in one proxy; what is beyond is in the metrics alone. */
 const MAX_PAIRS = 200;
 
+/** No answer, and the classes 1xx to 5xx. */
+const NO_STATUSES: readonly number[] = [0, 0, 0, 0, 0, 0];
+
 /** How one side answered. */
 export interface MirrorAnswer {
   /** 0: not at all. */
@@ -58,6 +61,8 @@ export class MirrorTable {
     if (bodyDiffers) stats.bodiesDiffer++;
     if (isFailure(primary.status)) stats.primaryFailures++;
     if (isFailure(mirror.status)) stats.mirrorFailures++;
+    countStatus(stats.primaryStatusCounts, primary.status);
+    countStatus(stats.mirrorStatusCounts, mirror.status);
     count(stats.primaryLatencyCounts, primary.latencyMs);
     count(stats.mirrorLatencyCounts, mirror.latencyMs);
   }
@@ -84,6 +89,8 @@ export class MirrorTable {
       bodiesDiffer: 0,
       primaryFailures: 0,
       mirrorFailures: 0,
+      primaryStatusCounts: NO_STATUSES.slice(),
+      mirrorStatusCounts: NO_STATUSES.slice(),
       primaryLatencyCounts: BOUNDS_MS.map(() => 0).concat(0),
       mirrorLatencyCounts: BOUNDS_MS.map(() => 0).concat(0),
     };
@@ -94,6 +101,12 @@ export class MirrorTable {
 
 function isFailure(status: number): boolean {
   return status === 0 || status >= 500;
+}
+
+/** Above 599 is a failure as much as 5xx. */
+function countStatus(counts: number[], status: number): void {
+  const at = Math.min(NO_STATUSES.length - 1, Math.floor(status / 100));
+  counts[at] = (counts[at] ?? 0) + 1;
 }
 
 function count(counts: number[], latencyMs: number): void {

@@ -3,6 +3,7 @@
 import { flag, number, text, type Operations } from "./operation.ts";
 
 const object = { type: "object" };
+const here = flag("Only what the control plane that answers sees; else all of them, and those that do not answer");
 
 /** Routes for looking. */
 export const observeOperations: Operations = {
@@ -11,6 +12,7 @@ export const observeOperations: Operations = {
     tag: "observation",
     summary: "The live graph of the services; rates are means over 10 s",
     access: "viewer",
+    query: { here },
     answer: object,
   },
   "GET /v1/tap": {
@@ -23,6 +25,8 @@ export const observeOperations: Operations = {
       destination: text("Only to this service"),
       path: text("Only paths that begin with this"),
       minStatus: number("Only answers with at least this status"),
+      notices: flag("Lines too that say which control plane does not answer, or does again"),
+      here,
     },
     answer: object,
     answerType: "application/x-ndjson",
@@ -32,7 +36,7 @@ export const observeOperations: Operations = {
     tag: "observation",
     summary: "What happened in the mesh",
     access: "viewer",
-    query: { after: number("Only events with a higher number") },
+    query: { after: number("Only events with a higher number; each control plane counts its own"), here },
     answer: object,
   },
   "GET /v1/egress": {
@@ -40,6 +44,7 @@ export const observeOperations: Operations = {
     tag: "observation",
     summary: "Calls of hosts outside the mesh that no ExternalService declares",
     access: "viewer",
+    query: { here },
     answer: object,
   },
   "GET /v1/mirrors": {
@@ -47,6 +52,7 @@ export const observeOperations: Operations = {
     tag: "observation",
     summary: "How copies of requests compare with what was answered",
     access: "viewer",
+    query: { together: flag("All callers of a service together, instead of each by itself"), here },
     answer: object,
   },
   "GET /v1/proxies": {

@@ -2,7 +2,7 @@
 
 import { joinTokenRequest } from "../../join/join-schemas.ts";
 import { jwtSvidRequest, registerRequest, svidRequest, workloadStatus } from "../request-schemas.ts";
-import type { Operations } from "./operation.ts";
+import { flag, type Operations } from "./operation.ts";
 
 const object = { type: "object" };
 const listOf = (field: string): object => ({
@@ -26,6 +26,7 @@ export const workloadOperations: Operations = {
     tag: "workloads",
     summary: "All workloads",
     access: "viewer",
+    query: { here: flag("Only the figures of the control plane that answers; else those of all") },
     answer: { ...listOf("workloads") },
   },
   "PUT /v1/workloads/:namespace/:instance": {

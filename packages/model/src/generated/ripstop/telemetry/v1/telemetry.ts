@@ -58,6 +58,9 @@ export interface MirrorStats {
   /** As EdgeStats.latency_counts. */
   primaryLatencyCounts: number[];
   mirrorLatencyCounts: number[];
+  /** Answers by class of status: none at all, 1xx, 2xx, 3xx, 4xx, 5xx. Empty from a proxy that does not say. */
+  primaryStatusCounts: number[];
+  mirrorStatusCounts: number[];
 }
 
 /** All demand for shared rate limits at one process since the last report that had any. */
@@ -182,7 +185,19 @@ export interface ProxyCommand {
   /** The taps to keep open from now on; replaces what was there. */
   taps: TapRequest[];
   /** Shares of rate limits; absent: all stay as they are. */
-  limits?: LimitShares | undefined;
+  limits?:
+    | LimitShares
+    | undefined;
+  /** Where the control planes of the mesh are; absent: as it was. */
+  controlPlanes?: ControlPlanes | undefined;
+}
+
+/** Where the control planes of a mesh are, "HOST:PORT" each. */
+export interface ControlPlanes {
+  /** Config and telemetry streams: for the proxy. */
+  streams: string[];
+  /** Join listeners: for its supervisor. */
+  joins: string[];
 }
 
 /** Shares of rate limits of one process. Those that are not named stay as they are. */
@@ -380,6 +395,8 @@ function createBaseMirrorStats(): MirrorStats {
     mirrorFailures: 0,
     primaryLatencyCounts: [],
     mirrorLatencyCounts: [],
+    primaryStatusCounts: [],
+    mirrorStatusCounts: [],
   };
 }
 
@@ -423,6 +440,20 @@ export const MirrorStats: MessageFns<MirrorStats> = {
       writer.uint32(90).fork();
       for (const v of message.mirrorLatencyCounts) {
         writer.uint32(v);
+      }
+      writer.join();
+    }
+    if (message.primaryStatusCounts.length !== 0) {
+      writer.uint32(98).fork();
+      for (const v of message.primaryStatusCounts) {
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    if (message.mirrorStatusCounts.length !== 0) {
+      writer.uint32(106).fork();
+      for (const v of message.mirrorStatusCounts) {
+        writer.uint64(v);
       }
       writer.join();
     }
@@ -543,6 +574,42 @@ export const MirrorStats: MessageFns<MirrorStats> = {
               const end2 = reader.uint32() + reader.pos;
               while (reader.pos < end2) {
                 message.mirrorLatencyCounts.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 12: {
+            if (tag === 96) {
+              message.primaryStatusCounts.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 98) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.primaryStatusCounts.push(longToNumber(reader.uint64()));
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 13: {
+            if (tag === 104) {
+              message.mirrorStatusCounts.push(longToNumber(reader.uint64()));
+
+              continue;
+            }
+
+            if (tag === 106) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.mirrorStatusCounts.push(longToNumber(reader.uint64()));
               }
 
               continue;
@@ -1571,7 +1638,7 @@ export const TapEvent: MessageFns<TapEvent> = {
 };
 
 function createBaseProxyCommand(): ProxyCommand {
-  return { taps: [], limits: undefined };
+  return { taps: [], limits: undefined, controlPlanes: undefined };
 }
 
 export const ProxyCommand: MessageFns<ProxyCommand> = {
@@ -1581,6 +1648,9 @@ export const ProxyCommand: MessageFns<ProxyCommand> = {
     }
     if (message.limits !== undefined) {
       LimitShares.encode(message.limits, writer.uint32(242).fork()).join();
+    }
+    if (message.controlPlanes !== undefined) {
+      ControlPlanes.encode(message.controlPlanes, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -1612,6 +1682,71 @@ export const ProxyCommand: MessageFns<ProxyCommand> = {
             }
 
             message.limits = LimitShares.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.controlPlanes = ControlPlanes.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseControlPlanes(): ControlPlanes {
+  return { streams: [], joins: [] };
+}
+
+export const ControlPlanes: MessageFns<ControlPlanes> = {
+  encode(message: ControlPlanes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.streams) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.joins) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ControlPlanes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControlPlanes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.streams.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.joins.push(reader.string());
             continue;
           }
         }
