@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { accessCommand } from "./commands/access/index.ts";
 import { agentCommand } from "./commands/agent/index.ts";
 import { applyCommand } from "./commands/apply/index.ts";
+import { eventsCommand } from "./commands/events/index.ts";
 import { auditCommand } from "./commands/audit/index.ts";
 import { backupCommand } from "./commands/backup/index.ts";
 import { checkCommand } from "./commands/check/index.ts";
@@ -91,6 +92,7 @@ export function createProgram(): Command {
     rollbackCommand(),
     statusCommand(),
     tapCommand(),
+    eventsCommand(),
     faultCommand(),
     egressCommand(),
     mirrorCommand(),

@@ -6,8 +6,8 @@ import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
-import { formatTable, printable } from "../../output/table.ts";
-import { ASK_ALL_MS, unknownLines } from "../../output/unknown-replicas.ts";
+import { formatTable } from "../../output/table.ts";
+import { ASK_ALL_MS, printUnknown, shortReplica } from "../../output/unknown-replicas.ts";
 
 /** Options of `ripstop audit`. */
 export interface AuditOptions extends HomeOption, OutputOption {
@@ -16,8 +16,6 @@ export interface AuditOptions extends HomeOption, OutputOption {
 }
 
 const SHOWN_RESOURCES = 3;
-/** Enough to tell control planes apart by. */
-const SHOWN_ID = 8;
 
 /** Prints; the exit code. */
 export async function audit(options: AuditOptions): Promise<number> {
@@ -26,8 +24,7 @@ export async function audit(options: AuditOptions): Promise<number> {
   if (!answer.ok) return printFailure(answer.error);
   const { entries, unknown } = answer.value;
   process.stdout.write(await formatOutput(options.output, entries, () => auditTable(entries)));
-  // Beside the entries, which may be what a program reads.
-  for (const line of unknownLines(unknown, "its entries are missing")) process.stderr.write(`${printable(line)}\n`);
+  printUnknown(unknown, "its entries are missing");
   return exitCodes.done;
 }
 
@@ -40,7 +37,7 @@ function auditTable(entries: readonly AuditEntry[]): string {
       { title: "from", cell: ({ from }) => (from === "" ? "-" : from) },
       { title: "what", cell: ({ action }) => action },
       ...(entries.some(({ replica }) => replica !== undefined)
-        ? [{ title: "control plane", cell: ({ replica = "" }: AuditEntry) => replica.slice(0, SHOWN_ID) }]
+        ? [{ title: "control plane", cell: ({ replica = "" }: AuditEntry) => shortReplica(replica) }]
         : []),
       { title: "decision", cell: ({ decision, code }) => (code === "" ? decision : `${decision} ${code}`) },
       { title: "revision", cell: ({ revision }) => (revision === 0 ? "-" : String(revision)), right: true },

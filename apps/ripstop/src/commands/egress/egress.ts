@@ -1,12 +1,13 @@
 // Prints what was called outside the mesh.
 
-import type { EgressSeenView } from "@ripstop/model";
+import type { EgressSeenList, EgressSeenView } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
 import { formatTable } from "../../output/table.ts";
+import { printUnknown } from "../../output/unknown-replicas.ts";
 
 /** Options of `ripstop egress seen`. */
 export interface EgressSeenOptions extends HomeOption, OutputOption {
@@ -15,13 +16,14 @@ export interface EgressSeenOptions extends HomeOption, OutputOption {
 
 /** Prints; the exit code. */
 export async function showSeen(options: EgressSeenOptions): Promise<number> {
-  const answer = await controlApi(options).call<{ readonly seen: readonly EgressSeenView[] }>("GET", "/v1/egress");
+  const answer = await controlApi(options).call<EgressSeenList>("GET", "/v1/egress");
   if (!answer.ok) return printFailure(answer.error);
   const { namespace } = options;
   const rows = answer.value.seen.filter(
     ({ service }) => namespace === undefined || service.startsWith(`${namespace}/`),
   );
   process.stdout.write(await formatOutput(options.output, rows, () => tableOf(rows)));
+  printUnknown(answer.value.unknown, "what its proxies saw is missing");
   return exitCodes.done;
 }
 

@@ -2,12 +2,14 @@
 
 import { Command } from "commander";
 import { withHome, withOutput } from "../../options.ts";
+import type { MirrorCompareOptions } from "./compare.ts";
 import type { MirrorStatusOptions } from "./mirror.ts";
 
 const EXAMPLES = `
 Examples:
   ripstop mirror status
-  ripstop mirror status -o json
+  ripstop mirror compare shop/catalog      service and mirrors side by side
+  ripstop mirror compare shop/catalog -o json
 
 A RequestMirror filter of an HTTPRoute sends copies to another service. Its answers are read by no client; they are compared
 with those of the service: status and latency of every copy, and the body of one in ten.`;
@@ -22,6 +24,14 @@ export function mirrorCommand(): Command {
       const { showMirrors } = await import("./mirror.ts");
       process.exitCode = await showMirrors(options);
     });
-  status.copyInheritedSettings(group);
-  return group.addCommand(status).addHelpText("after", EXAMPLES);
+  const compare = withOutput(withHome(new Command("compare")))
+    .description("put status classes, latencies and body differences of a service and its mirrors side by side")
+    .argument("<service>", "the service (NAMESPACE/NAME, or NAME)")
+    .addHelpText("after", EXAMPLES)
+    .action(async (service: string, options: MirrorCompareOptions) => {
+      const { compareMirrors } = await import("./compare.ts");
+      process.exitCode = await compareMirrors(service, options);
+    });
+  for (const command of [status, compare]) command.copyInheritedSettings(group);
+  return group.addCommand(status).addCommand(compare).addHelpText("after", EXAMPLES);
 }

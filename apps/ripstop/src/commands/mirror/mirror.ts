@@ -1,22 +1,24 @@
 // Prints the comparison of mirrors.
 
-import type { MirrorView } from "@ripstop/model";
+import type { MirrorList, MirrorView } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
 import { formatTable } from "../../output/table.ts";
+import { printUnknown } from "../../output/unknown-replicas.ts";
 
 /** Options of `ripstop mirror status`. */
 export interface MirrorStatusOptions extends HomeOption, OutputOption {}
 
 /** Prints; the exit code. */
 export async function showMirrors(options: MirrorStatusOptions): Promise<number> {
-  const answer = await controlApi(options).call<{ readonly mirrors: readonly MirrorView[] }>("GET", "/v1/mirrors");
+  const answer = await controlApi(options).call<MirrorList>("GET", "/v1/mirrors");
   if (!answer.ok) return printFailure(answer.error);
   const rows = answer.value.mirrors;
   process.stdout.write(await formatOutput(options.output, rows, () => tableOf(rows)));
+  printUnknown(answer.value.unknown, "what its proxies compared is missing");
   return exitCodes.done;
 }
 

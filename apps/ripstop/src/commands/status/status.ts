@@ -5,6 +5,7 @@ import {
   type ControlInfo,
   type ProxyList,
   type ReplicaView,
+  type WorkloadList,
   type WorkloadView,
 } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
@@ -13,7 +14,7 @@ import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { formatOutput } from "../../output/format.ts";
 import { formatTable } from "../../output/table.ts";
-import { ASK_ALL_MS, unknownLines } from "../../output/unknown-replicas.ts";
+import { ASK_ALL_MS, printUnknown, unknownLines } from "../../output/unknown-replicas.ts";
 import { configTexts } from "./config-text.ts";
 
 /** Prints; the exit code. */
@@ -21,7 +22,7 @@ export async function status(options: HomeOption & OutputOption): Promise<number
   const api = controlApi(options);
   const [info, workloads, connected] = await Promise.all([
     api.info(),
-    api.call<{ readonly workloads: readonly WorkloadView[] }>("GET", "/v1/workloads"),
+    api.call<WorkloadList>("GET", "/v1/workloads"),
     api.call<ProxyList>("GET", "/v1/proxies", undefined, ASK_ALL_MS),
   ]);
   if (!info.ok) return printFailure(info.error);
@@ -34,6 +35,11 @@ export async function status(options: HomeOption & OutputOption): Promise<number
   const text = (): string =>
     `control plane ${version}, trust domain ${trustDomain}, revision ${revision}, ${proxies} proxies connected\n` +
     `dashboard ${dashboardUrl}\n${replicasText(info.value, streams.unknown)}\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}`;
+  const named = new Set(streams.unknown?.map(({ id }) => id));
+  printUnknown(
+    workloads.value.unknown?.filter(({ id }) => !named.has(id)),
+    "its traffic figures are missing",
+  );
   process.stdout.write(await formatOutput(options.output, { control: info.value, workloads: rows, ...streams }, text));
   return exitCodes.done;
 }

@@ -1,12 +1,13 @@
 // Opens a tap and prints its events until Ctrl-C.
 
-import type { telemetry } from "@ripstop/model";
+import type { TapNotice, telemetry } from "@ripstop/model";
 import { controlApi } from "../../api.ts";
 import { exitCodes } from "../../exit-codes.ts";
 import type { HomeOption, OutputOption } from "../../options.ts";
 import { printFailure } from "../../output/failure.ts";
 import { shortIdentity } from "../../output/short-identity.ts";
 import { printable } from "../../output/table.ts";
+import { printUnknown } from "../../output/unknown-replicas.ts";
 
 /** Options of `ripstop tap`. */
 export interface TapOptions extends HomeOption, OutputOption {
@@ -22,7 +23,7 @@ const HEADER =
 
 /** Prints events; the exit code. */
 export async function tap(options: TapOptions): Promise<number> {
-  const query = new URLSearchParams();
+  const query = new URLSearchParams({ notices: "true" });
   if (options.source !== undefined) query.set("source", options.source);
   if (options.destination !== undefined) query.set("destination", options.destination);
   if (options.path !== undefined) query.set("path", options.path);
@@ -31,9 +32,15 @@ export async function tap(options: TapOptions): Promise<number> {
   let headed = false;
   const stream = controlApi(options).lines(`/v1/tap?${query.toString()}`, (line) => {
     if (left <= 0) return;
+    const notice = parseLine<TapNotice>(line);
+    if (notice?.notice !== undefined && notice.replica !== undefined) {
+      const what = notice.notice === "back" ? "its requests are shown again" : "its requests are missing";
+      printUnknown([notice.replica], what);
+      return;
+    }
     if (options.output === "json") process.stdout.write(`${line}\n`);
     else {
-      const event = parseEvent(line);
+      const event = parseLine<telemetry.TapEvent>(line);
       if (event === undefined) return;
       if (!headed) process.stdout.write(HEADER);
       headed = true;
@@ -53,7 +60,7 @@ export async function tap(options: TapOptions): Promise<number> {
 /** Without a field that the other side left out (a neighbouring version). */
 type Event = Partial<telemetry.TapEvent>;
 
-function parseEvent(line: string): Event | undefined {
+function parseLine<Line>(line: string): Partial<Line> | undefined {
   try {
     const value: unknown = JSON.parse(line);
     // Every field is optional and printed as text: a wrong one can do no harm.
