@@ -21,6 +21,7 @@ import {
   webSocketServer,
 } from "./peer-programs.ts";
 import { echoServer } from "./programs.ts";
+import { Browser, needsBrowser } from "./browser.ts";
 import { needsProgram, needsRoot } from "./requirements.ts";
 
 const exec = promisify(execFile);
@@ -28,7 +29,7 @@ const MB = 1024 * 1024;
 
 const skip = {
   curl: needsProgram("curl", "apt-get install curl"),
-  chromium: needsProgram("chromium", "apt-get install chromium"),
+  chromium: needsBrowser,
   nginx: needsProgram("nginx", "apt-get install nginx-light"),
   haproxy: needsProgram("haproxy", "apt-get install haproxy"),
   h2load: needsProgram("h2load", "apt-get install nghttp2-client"),
@@ -36,16 +37,6 @@ const skip = {
   redis: needsProgram("redis-server", "apt-get install redis-server"),
   postgres: needsProgram("psql", "apt-get install postgresql") || needsRoot("start PostgreSQL as its own user"),
 };
-
-const chromiumFlags = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 /** Runs a program to its end; its output. */
 async function run(command: string, ...args: string[]): Promise<string> {
@@ -331,23 +322,17 @@ describe("real clients and servers through the mesh", () => {
   });
 
   it("Chromium loads a page through its proxy, hears events and talks WebSocket", { skip: skip.chromium }, async () => {
-    const args = [`--user-data-dir=${join(folder, "chromium")}`, `--proxy-server=${httpProxy}`];
+    const browser = new Browser();
     const wanted = ["event 1", "event 2", "event 3", "socket echo from the browser"];
     // The browser's own time waits for requests, but not for a WebSocket: on a busy machine the page is over before.
     let page = "";
     await mesh
       .until("the page has heard everything", async () => {
-        page = await run(
-          "chromium",
-          ...chromiumFlags,
-          ...args,
-          "--virtual-time-budget=20000",
-          "--dump-dom",
-          "http://live/",
-        );
+        page = await browser.documentOf("http://live/", `--proxy-server=${httpProxy}`, "--virtual-time-budget=20000");
         return wanted.every((heard) => page.includes(`<li>${heard}</li>`)) ? true : undefined;
       })
       .catch(() => undefined);
+    browser.close();
     for (const heard of wanted) assert.ok(page.includes(`<li>${heard}</li>`), `${heard} is in ${page}`);
   });
 

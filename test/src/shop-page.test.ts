@@ -1,21 +1,14 @@
 // The demo shop's page in a real browser, through the mesh: HTTP, HTTP/2, gRPC, WebSocket and raw TCP behind one load.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { promisify } from "node:util";
+import { Browser, needsBrowser } from "./browser.ts";
 import { Mesh } from "./mesh.ts";
 import { portPrinter } from "./peer-programs.ts";
-import { needsProgram } from "./requirements.ts";
 
-const exec = promisify(execFile);
-
-describe("the shop's page", { skip: needsProgram("chromium", "apt-get install chromium") }, () => {
+describe("the shop's page", { skip: needsBrowser }, () => {
   const mesh = new Mesh();
-  const profile = mkdtempSync(join(tmpdir(), "ripstop-browser-"));
+  const browser = new Browser();
   let proxy = "";
 
   before(async () => {
@@ -31,7 +24,7 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
       }
     });
     // The shop lets in its own people only: the browser goes in for the shopper.
-    const browser = mesh.ripstop([
+    const shopper = mesh.ripstop([
       "run",
       "--namespace",
       "shop",
@@ -44,35 +37,18 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
       "--eval",
       portPrinter,
     ]);
-    const [line] = await browser.printed(/^\{"ports".*\}$/m);
+    const [line] = await shopper.printed(/^\{"ports".*\}$/m);
     ({ proxy } = JSON.parse(line) as { proxy: string });
   });
   after(async () => {
     await mesh.stop();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    browser.close();
   });
-
-  /** The document as Chromium has it after its scripts ran. */
-  const documentOf = async (url: string, ...options: readonly string[]): Promise<string> => {
-    const flags = [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      `--user-data-dir=${profile}`,
-      "--dump-dom",
-    ];
-    const { stdout } = await exec("chromium", [...flags, ...options, url], { maxBuffer: 1 << 24, timeout: 120_000 });
-    return stdout;
-  };
 
   it("loads in Chromium with all of its parts", async () => {
     // One instance of the reviews fails every third request, and retries hide most of it, not all.
     const document = await mesh.until("a page without a failed part", async () => {
-      const loaded = await documentOf("http://web/", `--proxy-server=${proxy}`);
+      const loaded = await browser.documentOf("http://web/", `--proxy-server=${proxy}`);
       return loaded.includes('class="bad"') ? undefined : loaded;
     });
     for (const part of ["Catalog", "Review", "Stock", "Order", "Chat"])
@@ -86,7 +62,7 @@ describe("the shop's page", { skip: needsProgram("chromium", "apt-get install ch
       const { edges } = JSON.parse((await mesh.api("GET", "/v1/graph")).body) as { edges: unknown[] };
       return edges.length >= 6 ? true : undefined;
     });
-    const document = await documentOf(mesh.controlFile().dashboardUrl, "--virtual-time-budget=5000");
+    const document = await browser.documentOf(mesh.controlFile().dashboardUrl, "--virtual-time-budget=5000");
     const labels = [
       ...document.matchAll(
         /class="label" transform="translate\(([-\d.]+) ([-\d.]+)\)"><rect [^>]*width="(\d+)" height="(\d+)"/g,

@@ -1,6 +1,18 @@
 // What the page asks of the control plane: GET routes, once a second, and a stream of requests while it is watched.
 
-import type { ControlInfo, Graph, IdentityList, MeshEvent, WorkloadView } from "@ripstop/model";
+import type {
+  ControlInfo,
+  EventPage,
+  Graph,
+  IdentityList,
+  MeshEvent,
+  MirrorList,
+  MirrorView,
+  TapNotice,
+  UnknownReplica,
+  WorkloadList,
+  WorkloadView,
+} from "@ripstop/model";
 
 /** One answer to all questions. */
 export interface Snapshot {
@@ -8,6 +20,10 @@ export interface Snapshot {
   readonly graph: Graph;
   readonly workloads: readonly WorkloadView[];
   readonly events: readonly MeshEvent[];
+  /** Of all callers of a service together. */
+  readonly mirrors: readonly MirrorView[];
+  /** Control planes whose part is missing in any of it. */
+  readonly unknown: readonly UnknownReplica[];
   /** Undefined when the control plane does not tell. */
   readonly identities: IdentityList | undefined;
 }
@@ -35,28 +51,38 @@ async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
   return (await response.json()) as T;
 }
 
-/** Asks for everything that the page shows. Rejects when the control plane does not answer within 3 s. */
+/** Asks for everything that the page shows. Rejects when the control plane does not answer within 5 s. */
 export async function fetchSnapshot(): Promise<Snapshot> {
-  const signal = AbortSignal.timeout(3000);
-  const [info, graph, { workloads }, { events }, identities] = await Promise.all([
+  const signal = AbortSignal.timeout(5000);
+  const [info, graph, list, page, comparisons, identities] = await Promise.all([
     getJson<ControlInfo>("./v1/info", signal),
     getJson<Graph>("./v1/graph", signal),
-    getJson<{ workloads: WorkloadView[] }>("./v1/workloads", signal),
-    getJson<{ events: MeshEvent[] }>("./v1/events", signal),
+    getJson<WorkloadList>("./v1/workloads", signal),
+    getJson<EventPage>("./v1/events", signal),
+    getJson<MirrorList>("./v1/mirrors?together=true", signal),
     getJson<IdentityList>("./v1/identity/identities", signal).catch(() => undefined),
   ]);
-  return { info, graph, workloads, events, identities };
+  const missing = [graph, list, page, comparisons].flatMap(({ unknown = [] }) => unknown);
+  return {
+    info,
+    graph,
+    workloads: list.workloads,
+    events: page.events,
+    mirrors: comparisons.mirrors,
+    unknown: [...new Map(missing.map((one) => [one.id, one])).values()],
+    identities,
+  };
 }
 
-/** Calls `onLine` for every request seen until `signal` is aborted or the stream ends. */
-export async function streamTap(signal: AbortSignal, onLine: (line: TapLine) => void): Promise<void> {
-  const response = await fetch("./v1/tap", { signal, cache: "no-store" });
+/** Calls `onLine` for every request and notice seen until `signal` is aborted or the stream ends. */
+export async function streamTap(signal: AbortSignal, onLine: (line: TapLine | TapNotice) => void): Promise<void> {
+  const response = await fetch("./v1/tap?notices=true", { signal, cache: "no-store" });
   if (!response.ok || !response.body) throw new Error(`the tap answered ${response.status}`);
   let rest = "";
   const decoder = new TextDecoder();
   for await (const chunk of response.body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) if (line !== "") onLine(JSON.parse(line) as TapLine);
+    for (const line of lines) if (line !== "") onLine(JSON.parse(line) as TapLine | TapNotice);
   }
 }

@@ -1,19 +1,23 @@
 // What is known of the picked service or edge.
 
-import type { Graph, WorkloadView } from "@ripstop/model";
+import type { Graph, MirrorView as Mirror, WorkloadView } from "@ripstop/model";
 import type { ComponentChildren, JSX } from "preact";
 import { duration, percent, short, shortName } from "./format.ts";
-import { edgeId, type Selection } from "./graph-view.tsx";
+import { edgeId } from "./graph-view.tsx";
+import { MirrorView } from "./mirror-view.tsx";
+import type { Selection } from "./selection.ts";
 
 /** The side panel; nothing when nothing is picked. */
 export function Details({
   graph,
   workloads,
+  mirrors,
   selection,
   onClose,
 }: {
   readonly graph: Graph;
   readonly workloads: readonly WorkloadView[];
+  readonly mirrors: readonly Mirror[];
   readonly selection: Selection;
   readonly onClose: () => void;
 }): JSX.Element | null {
@@ -56,7 +60,11 @@ export function Details({
   const callers = graph.edges.filter((edge) => edge.destination === selection.id);
   const callees = graph.edges.filter((edge) => edge.source === selection.id);
   return (
-    <Panel title={shortName(selection.id)} onClose={onClose}>
+    <Panel
+      title={shortName(selection.id)}
+      onClose={onClose}
+      below={<MirrorView mirrors={mirrors} service={selection.id} />}
+    >
       {own.map((workload) => (
         <Row
           key={workload.id}
@@ -85,8 +93,10 @@ export function Details({
 function Panel({
   title,
   onClose,
+  below,
   children,
 }: {
+  readonly below?: ComponentChildren;
   readonly title: string;
   readonly onClose: () => void;
   readonly children: ComponentChildren;
@@ -100,6 +110,7 @@ function Panel({
         </button>
       </header>
       <dl>{children}</dl>
+      {below}
     </aside>
   );
 }

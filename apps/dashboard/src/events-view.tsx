@@ -9,6 +9,7 @@ const LAMPS: Readonly<Record<MeshEvent["severity"], string>> = { info: "good", w
 /** The list of events. */
 export function EventsView({ events }: { readonly events: readonly MeshEvent[] }): JSX.Element {
   const newest = events.toReversed().slice(0, SHOWN);
+  const isSeveral = newest.some(({ replica }) => replica !== undefined);
   return (
     <section aria-label="events">
       <header class="bar">
@@ -21,11 +22,12 @@ export function EventsView({ events }: { readonly events: readonly MeshEvent[] }
           <table>
             <tbody>
               {newest.map((event) => (
-                <tr key={event.number}>
+                <tr key={`${event.replica ?? ""} ${event.number}`}>
                   <td class="mono faint">{new Date(event.timeMs).toISOString().slice(0, 19).replace("T", " ")}</td>
                   <td>
                     <span class={`lamp ${LAMPS[event.severity]}`} /> {event.type}
                   </td>
+                  {isSeveral && <td class="mono faint">{(event.replica ?? "").slice(0, 8)}</td>}
                   <td class="mono">{event.subject}</td>
                   <td>{event.message}</td>
                 </tr>

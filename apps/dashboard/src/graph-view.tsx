@@ -4,9 +4,7 @@ import type { Graph } from "@ripstop/model";
 import type { JSX } from "preact";
 import { duration, health, percent, short, shortName } from "./format.ts";
 import { box, labelBox, layout, spreadLabels, type PlacedNode, type Point } from "./layout.ts";
-
-/** What is picked in the picture: a service, or an edge as "SOURCE→DESTINATION". */
-export type Selection = { readonly kind: "service" | "edge"; readonly id: string } | undefined;
+import type { Selection } from "./selection.ts";
 
 type Edge = Graph["edges"][number];
 

@@ -1,13 +1,16 @@
 // The dashboard's first page: the live graph of the services, their workloads, and requests as they pass.
 
+import type { ControlInfo } from "@ripstop/model";
 import { render, type JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { fetchSnapshot, type Snapshot } from "./api.ts";
 import { Details } from "./details.tsx";
 import { EventsView } from "./events-view.tsx";
 import { percent, short } from "./format.ts";
-import { GraphView, type Selection } from "./graph-view.tsx";
+import { GraphView } from "./graph-view.tsx";
 import { IdentityView } from "./identity-view.tsx";
+import { MissingView } from "./missing-view.tsx";
+import { readSelection, writeSelection, type Selection } from "./selection.ts";
 import { TapView } from "./tap-view.tsx";
 import { WorkloadTable } from "./workload-table.tsx";
 
@@ -16,7 +19,12 @@ const PERIOD_MS = 1000;
 function App(): JSX.Element {
   const [snapshot, setSnapshot] = useState<Snapshot>();
   const [awaySince, setAwaySince] = useState<number>();
-  const [selection, setSelection] = useState<Selection>();
+  const [selection, setSelection] = useState<Selection>(() => readSelection(location.hash));
+  const select = (picked: Selection): void => {
+    // Without a fragment the address would still end in "#".
+    history.replaceState(undefined, "", writeSelection(picked) || location.pathname);
+    setSelection(picked);
+  };
   useEffect(() => {
     let stopped = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -33,13 +41,16 @@ function App(): JSX.Element {
     };
     void poll();
     const onKey = (event: KeyboardEvent): void => {
-      if (event.key === "Escape") setSelection(undefined);
+      if (event.key === "Escape") select(undefined);
     };
+    const onHash = (): void => setSelection(readSelection(location.hash));
     addEventListener("keydown", onKey);
+    addEventListener("hashchange", onHash);
     return () => {
       stopped = true;
       clearTimeout(timer);
       removeEventListener("keydown", onKey);
+      removeEventListener("hashchange", onHash);
     };
   }, []);
 
@@ -50,8 +61,8 @@ function App(): JSX.Element {
         <h1>Ripstop</h1>
         {snapshot && (
           <span class="faint">
-            {snapshot.info.trustDomain} · revision {snapshot.info.revision} · {snapshot.info.proxies}{" "}
-            {snapshot.info.proxies === 1 ? "proxy" : "proxies"} · version {snapshot.info.version}
+            {snapshot.info.trustDomain} · revision {snapshot.info.revision} · {proxiesText(snapshot.info)} · version{" "}
+            {snapshot.info.version}
           </span>
         )}
         <span class={`live ${awaySince === undefined ? "good" : "bad"}`} role="status">
@@ -68,14 +79,16 @@ function App(): JSX.Element {
         </p>
       ) : (
         <main class={awaySince === undefined ? "" : "stale"}>
+          <MissingView unknown={snapshot.unknown} />
           <Tiles snapshot={snapshot} />
           <section class="picture">
-            <GraphView graph={snapshot.graph} selection={selection} onSelect={setSelection} />
+            <GraphView graph={snapshot.graph} selection={selection} onSelect={select} />
             <Details
               graph={snapshot.graph}
               workloads={snapshot.workloads}
+              mirrors={snapshot.mirrors}
               selection={selection}
-              onClose={() => setSelection(undefined)}
+              onClose={() => select(undefined)}
             />
           </section>
           <WorkloadTable workloads={snapshot.workloads} nowMs={snapshot.graph.timeMs} />
@@ -86,6 +99,13 @@ function App(): JSX.Element {
       )}
     </>
   );
+}
+
+/** "12 proxies", of all control planes when there are several. */
+function proxiesText({ proxies: own, replicas }: ControlInfo): string {
+  const all = replicas?.reduce((sum, { proxies, self }) => sum + (self ? own : proxies), 0) ?? own;
+  const at = replicas === undefined || replicas.length < 2 ? "" : ` at ${replicas.length} control planes`;
+  return `${all} ${all === 1 ? "proxy" : "proxies"}${at}`;
 }
 
 function Tiles({ snapshot: { graph, workloads } }: { readonly snapshot: Snapshot }): JSX.Element {

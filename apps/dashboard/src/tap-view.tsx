@@ -1,9 +1,11 @@
 // Live requests: opens a tap only while somebody looks.
 
+import type { TapNotice, UnknownReplica } from "@ripstop/model";
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { streamTap, type TapLine } from "./api.ts";
 import { duration, shortName } from "./format.ts";
+import { MissingView } from "./missing-view.tsx";
 
 const KEEP = 60;
 
@@ -12,6 +14,7 @@ export function TapView(): JSX.Element {
   const [on, setOn] = useState(false);
   const [lines, setLines] = useState<readonly TapLine[]>([]);
   const [problem, setProblem] = useState("");
+  const [missing, setMissing] = useState<ReadonlyMap<string, UnknownReplica>>(new Map());
   useEffect(() => {
     if (!on) return;
     const abort = new AbortController();
@@ -23,8 +26,10 @@ export function TapView(): JSX.Element {
       setLines((old) => [...fresh, ...old].slice(0, KEEP));
     }, 250);
     setProblem("");
+    setMissing(new Map());
     streamTap(abort.signal, (line) => {
-      if (waiting.length < KEEP) waiting.push(line);
+      if ("notice" in line) setMissing((known) => follow(known, line));
+      else if (waiting.length < KEEP) waiting.push(line);
     })
       .then(() => setOn(false))
       .catch((error: unknown) => {
@@ -46,6 +51,7 @@ export function TapView(): JSX.Element {
         </button>
         {problem !== "" && <span class="alarm">{problem}</span>}
       </header>
+      {on && <MissingView unknown={[...missing.values()]} />}
       {lines.length > 0 && (
         <div class="scroll short">
           <table>
@@ -73,4 +79,14 @@ export function TapView(): JSX.Element {
       )}
     </section>
   );
+}
+
+function follow(
+  missing: ReadonlyMap<string, UnknownReplica>,
+  { notice, replica }: TapNotice,
+): ReadonlyMap<string, UnknownReplica> {
+  const after = new Map(missing);
+  if (notice === "missing") after.set(replica.id, replica);
+  else after.delete(replica.id);
+  return after;
 }
