@@ -115,6 +115,8 @@ function isProxyMessage(value: unknown): value is ProxyMessage {
       return "key" in value && typeof value.key === "string";
     case "closed-ports":
       return "ports" in value && Array.isArray(value.ports);
+    case "control-planes":
+      return "streams" in value && Array.isArray(value.streams) && "joins" in value && Array.isArray(value.joins);
     case "identity":
       return (
         "workloadId" in value &&

@@ -8,6 +8,7 @@ import {
   type ListenerSide,
   type ProxyMessage,
   type ProxyPorts,
+  type ReplicaAddresses,
   type SupervisorMessage,
 } from "@ripstop/model";
 import { closeKept, ProxyProcess, type KeptSocket, type ProxyCommand } from "./proxy-process.ts";
@@ -34,6 +35,8 @@ export interface ProxyEvents {
   onIdentity(workloadId: string, inForce: { readonly svidSerialNumber: string; readonly bundleSequence: number }): void;
   /** All ports of Gateways that it cannot open now. */
   onClosedPorts?(ports: readonly ClosedGatewayPort[]): void;
+  /** Where the control planes are now, as a control plane told the proxy. */
+  onControlPlanes?(addresses: ReplicaAddresses): void;
   /** It ended by itself and is started again after `restartInMs`. */
   onDied(description: string, restartInMs: number): void;
   /** It never came to listen: given up. */
@@ -236,6 +239,9 @@ export class ProxySupervisor {
         return;
       case "identity":
         this.#events.onIdentity(message.workloadId, message);
+        return;
+      case "control-planes":
+        this.#events.onControlPlanes?.(message);
         return;
       case "closed-ports":
         // What one that gives way cannot open is the matter of those that follow.

@@ -188,6 +188,19 @@ describe("WorkloadRun", () => {
     assert.equal(existsSync(state), false);
   });
 
+  it("hears of the other control planes from its proxy, long before the next heartbeat", async () => {
+    const run = await create({}, { FAKE_PROXY: "hears-of-others" });
+    const ended = run.run();
+    // What it would begin with again is written first.
+    await happened("proxy control-addresses");
+    const text = readFileSync(join(directory, "run", "shop_web-1", "bootstrap.json"), "utf8");
+    const { controlAddresses } = JSON.parse(text) as { controlAddresses: string[] };
+    assert.deepEqual(controlAddresses, ["127.0.0.1:1", "127.0.0.1:2"]);
+    await happened("app start http://127.0.0.1:15002 127.0.0.1:16000");
+    run.signal("SIGTERM");
+    await ended;
+  });
+
   it("ends with the exit code of the command, and takes everything down", async () => {
     const run = await create({ port: undefined, command: [process.execPath, "-e", "process.exit(42)"] });
     assert.equal(await run.run(), 42);

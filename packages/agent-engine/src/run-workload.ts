@@ -221,7 +221,7 @@ export class WorkloadRun {
     this.#lease = this.#createLease(registration);
     this.#svid = this.#createSvidKeeper(registration);
     this.#svid.schedule(svidNotAfterMs(registration.svidChainPem) ?? clock.nowMs());
-    this.#supervisor = this.#createSupervisor(directory.value);
+    this.#supervisor = this.#createSupervisor(directory.value, registration);
     this.#supervisor.start();
 
     const ports = await this.#listening.opened;
@@ -371,7 +371,7 @@ export class WorkloadRun {
     });
   }
 
-  #createSupervisor(stateDirectory: string): ProxySupervisor {
+  #createSupervisor(stateDirectory: string, registration: RegisterResponse): ProxySupervisor {
     const { clock, proxyCommand } = this.#dependencies;
     const events: ProxyEvents = {
       onListening: (ports) => {
@@ -388,6 +388,7 @@ export class WorkloadRun {
         const known = Math.min(bundleSequence, this.#bundleFileSequence);
         void this.#lease?.update({ svidSerialNumber, bundleSequence: known });
       },
+      onControlPlanes: (addresses) => this.#replicasChanged(registration, addresses),
       onClosedPorts: (closedPorts) => void this.#lease?.update({ closedPorts }),
       onDied: (description, restartInMs) => {
         // What it will use is known when it runs again.

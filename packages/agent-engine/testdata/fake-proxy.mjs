@@ -27,6 +27,8 @@ process.send({ type: "listening", ports });
 if (mode === "never-ready") setInterval(() => {}, 1000);
 else {
   event("proxy ready");
+  if (mode === "hears-of-others")
+    process.send({ type: "control-planes", streams: ["127.0.0.1:1", "127.0.0.1:2"], joins: ["127.0.0.1:3", "127.0.0.1:4"] });
   process.send({ type: "ready", fromCache: false });
 }
 if (mode === "dies-once" && !again) process.kill(process.pid, "SIGKILL");

@@ -25,7 +25,13 @@ import {
   type SharedAuthority,
 } from "@ripstop/identity/authority";
 import { formatBundle } from "@ripstop/identity/jwt";
-import { parseWorkerStreamId, trustBundleType, type ControlInfo, type IdentityHealth } from "@ripstop/model";
+import {
+  parseWorkerStreamId,
+  trustBundleType,
+  type ControlInfo,
+  type IdentityHealth,
+  type telemetry,
+} from "@ripstop/model";
 import { revocationText } from "@ripstop/net";
 import { policyKinds, servicePolicyKinds } from "@ripstop/policies/control";
 import { KindRegistry } from "@ripstop/resources";
@@ -92,6 +98,7 @@ import type { RegisteredWorkload } from "./registry/registered-workload.ts";
 import { Registry } from "./registry/registry.ts";
 import { consistentReads } from "./replicas/consistency.ts";
 import { askPeer, type PeerQuestionsOptions } from "./replicas/ask-peer.ts";
+import { ControlPlaneList } from "./replicas/control-plane-list.ts";
 import { MeshObservation, type OwnObservation } from "./replicas/mesh-observation.ts";
 import { MeshStreams } from "./replicas/mesh-streams.ts";
 import { MeshTaps } from "./replicas/mesh-tap.ts";
@@ -361,6 +368,10 @@ async function assemble(
   const tls = ({ chainPem, keyPem }: KeyedSvid): ServerTls => ({ chainPem, keyPem, rootsPem: authority.bundle().pem });
   // Filled in once the endpoint listens; its callbacks may be called from then on.
   const endpoint: { server?: DiscoveryServer } = {};
+  // Of several control planes: where they are, once this one has joined them.
+  let controlPlanes: ControlPlaneList | undefined;
+  // All that a proxy is to know: a slow one gets the newest command alone.
+  const command = (): telemetry.ProxyCommand => ({ ...collector.taps.command(), ...controlPlanes?.command });
   const mirrors = new MirrorLog({ workload: (id) => registry.get(id) });
   const egress = new EgressLog({ clock, workload: (id) => registry.get(id) });
   const shares = new ShareKeeper({
@@ -368,7 +379,7 @@ async function assemble(
     namespaceOf: (workloadId) => registry.get(workloadId)?.namespace,
     ...(replication === undefined ? {} : { partOf: (namespace) => partOfLimits(registry, replication.id, namespace) }),
     send: (proxyId, slot, limits) =>
-      void endpoint.server?.send(proxyId, { ...collector.taps.command(), limits: { shares: limits } }, slot),
+      void endpoint.server?.send(proxyId, { ...command(), limits: { shares: limits } }, slot),
   });
   undo.push(() => shares.close());
   const verifyPeer = refuseRevoked(options.verifyPeer ?? createPeerVerification(clock), revocations);
@@ -391,7 +402,7 @@ async function assemble(
         mirrors.onReport(proxyId, report);
       },
       onTelemetryClosed: (proxyId, slot) => shares.onClosed(proxyId, slot),
-      onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, collector.taps.command()),
+      onTelemetryOpen: (proxyId) => void endpoint.server?.send(proxyId, command()),
       ...given({ logger }),
     });
     return started.ok ? started : err({ kind: listenFailed, message: started.error });
@@ -437,11 +448,10 @@ async function assemble(
   const holding = (): number => rotation.status().holding.length;
   const watch = new IdentityWatch({ clock, events, metrics, health, holding });
   undo.push(() => watch.close());
-  undo.push(
-    collector.taps.onChange(() => {
-      for (const proxyId of connectedProxies(discovery)) discovery.send(proxyId, collector.taps.command());
-    }),
-  );
+  const tellProxies = (): void => {
+    for (const proxyId of connectedProxies(discovery)) discovery.send(proxyId, command());
+  };
+  undo.push(collector.taps.onChange(tellProxies));
   undo.push(
     registry.onChange((changes) => {
       for (const { before, after } of changes) {
@@ -575,6 +585,14 @@ async function assemble(
     });
     keeper = started;
     undo.push(() => started.close());
+    const list = new ControlPlaneList({
+      addresses: () => started.addresses,
+      isCutOff: () => replication.cutOffMs > 0,
+      onChange: tellProxies,
+    });
+    controlPlanes = list;
+    list.look();
+    undo.push(streams.onChange(() => list.look()));
     undo.push(own.value.watch(() => started.announce()));
   }
   const kinds = new KindRegistry(allKinds);

@@ -374,6 +374,26 @@ describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
     await one.close();
   });
 
+  it("tell proxies of one that comes, at once and on their stream", async () => {
+    const [left] = await mesh(1);
+    assert.ok(left);
+    await left.apply(service(80));
+    const web = await left.register("web");
+    const client = await left.client(web);
+    let known: readonly string[] = [];
+    client.telemetry.onCommand = ({ controlPlanes }) => {
+      known = [...(controlPlanes?.streams ?? known), ...(controlPlanes?.joins ?? [])];
+    };
+    client.watch(serviceType, "shop/web", { onResource: () => undefined, onRemoved: () => undefined });
+    await resourceWhen(client, { type: serviceType, name: "shop/web" }, (found) => found !== undefined);
+    // It was registered when there was one.
+    assert.deepEqual(web.controlAddresses, [left.control.streamAddress]);
+    const right = await start(`/mesh-${prefixes - 1}/`);
+    const wanted = [left, right].flatMap(({ control }) => [control.streamAddress, control.joinAddress]);
+    await until(async () => (known.length === 4 && wanted.every((one) => known.includes(one)) ? true : undefined));
+    await Promise.all([left.close(), right.close()]);
+  });
+
   it("lets one of two writers of one version win, and tells the other", async () => {
     const [left, right] = await mesh(2);
     assert.ok(left && right);

@@ -134,6 +134,8 @@ export type ProxyMessage =
       readonly svidSerialNumber: string;
       readonly bundleSequence: number;
     }
+  /** Where the control planes are now ("HOST:PORT"), as one of them said on the stream. */
+  | { readonly type: "control-planes"; readonly streams: readonly string[]; readonly joins: readonly string[] }
   /** Drained after a "drain" message; the process exits next. */
   | { readonly type: "drained" }
   /** Comes with a copy of a listening socket, for the supervisor to keep for the processes that follow. */

@@ -22,6 +22,7 @@ import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
 import { LeadDuties } from "./lead-duties.ts";
 import { readBundle, readIdentity, readState, type StoredIdentity } from "./state-directory.ts";
+import { ControlCommands } from "./control-commands.ts";
 import { isSupervisorMessage, takeOverSockets, tell, tellSocket } from "./supervisor-channel.ts";
 
 /** A proxy that is not ready after this long says what it waits for. */
@@ -70,6 +71,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     logger: log,
     metrics,
   });
+  const commands = new ControlCommands(client);
   let ready = false;
   let listening = false;
   const sayReady = (): void => {
@@ -119,7 +121,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
     process.exit(1);
   }
   const proxy = started.value;
-  client.telemetry.onCommand = (command) => proxy.onCommand(command);
+  commands.passTo(proxy);
   if (!follows) writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
   const lead = new LeadDuties({ directory, bootstrap, proxy, client, log, metrics });
   const role = new SupervisedProxy({ directory, proxy, client, log, lead, expiry });
