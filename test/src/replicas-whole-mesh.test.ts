@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 
-import type { ControlInfo, ProxyList } from "@ripstop/model";
+import type { ControlInfo, EventPage, ProxyList, WorkloadList } from "@ripstop/model";
 
 import { Etcd } from "./replicas/etcd.ts";
 import { Replica } from "./replicas/replica.ts";
@@ -108,6 +108,19 @@ describe("two control planes", { skip: needsProgram("etcd", "apt-get install etc
     assert.match(output, /, 1 proxies connected$/m);
     assert.match(output, / synced$/m);
     assert.match((await right.mesh.command(["check"])).output, /1 of 1 connected proxies have acknowledged everything/);
+    // The proxy reports to the other one: its process is known here all the same, and so is what happened there.
+    for (;;) {
+      // oxlint-disable no-await-in-loop -- asked again; the test has a limit
+      const [workloads, events] = await Promise.all([
+        right.api("GET", "/v1/workloads"),
+        right.api("GET", "/v1/events"),
+      ]);
+      const { workloads: rows } = JSON.parse(workloads?.body ?? '{"workloads":[]}') as WorkloadList;
+      const { events: happened } = JSON.parse(events?.body ?? '{"events":[]}') as EventPage;
+      if ((rows[0]?.proxyPid ?? 0) > 0 && happened.some(({ replica }) => replica === leftId)) break;
+      await pause();
+      // oxlint-enable no-await-in-loop
+    }
     const applied = await right.mesh.command(["apply", "-f", "-", ...WAITS], policy("first"));
     assert.equal(applied.code, 0, applied.output);
     assert.match(applied.output, /^live on 1 of 1 proxies after [0-9]+ ms$/m);
