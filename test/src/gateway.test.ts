@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { freePort, TestAuthority } from "@ripstop/testkit";
+import { TestAuthority } from "@ripstop/testkit";
+import { freeOffset } from "./free-offset.ts";
 import { Mesh, root, type Running } from "./mesh.ts";
 
 const catalog = `
@@ -24,22 +24,6 @@ interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-}
-
-/** A number so that 80 and 443 plus it are ports that nobody else listens on. */
-async function freeOffset(): Promise<number> {
-  for (;;) {
-    const offset = (await freePort()) - 80;
-    if (await isFree(offset + 443)) return offset;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 describe("the example of docs/gateway.md", () => {
@@ -90,7 +74,7 @@ describe("the example of docs/gateway.md", () => {
   }
 
   before(async () => {
-    offset = await freeOffset();
+    offset = await freeOffset([80, 443]);
     authority = await TestAuthority.create("outside");
     await mesh.startControl();
     mesh.ripstop([
