@@ -19,6 +19,10 @@ export interface Ask {
   readonly via?: string;
   /** The client in the mesh that asks, by its namespace; default a client outside that asks a Gateway. */
   readonly from?: "conformance" | "conformance-web";
+  /** With `from`: opens a tunnel to the host (CONNECT) and asks inside of it, so that the Host field can be another. */
+  readonly tunnel?: boolean;
+  /** With `from`, in place of a host: the address of this backend's own instance. */
+  readonly instance?: string;
   /** Default "http". "tcp" sends `path` as a line of text; "tls" does so inside of TLS. */
   readonly scheme?: "http" | "https" | "h2c" | "grpc" | "ws" | "tcp" | "tls";
   /** Port of the listener; default 80, and 443 with TLS. */

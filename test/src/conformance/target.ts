@@ -196,8 +196,11 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
     },
     ask(request, host) {
       const { from, via = "edge", scheme = "http", certificate } = request;
-      if (from !== undefined)
-        return meshClients.get(from)?.ask(request, request.host ?? host) ?? Promise.reject(new Error(from));
+      if (from !== undefined) {
+        const own = request.instance === undefined ? undefined : ports.get(`${request.instance}-port`);
+        const to = own === undefined ? (request.host ?? host) : `127.0.0.1:${own}`;
+        return meshClients.get(from)?.ask(request, to) ?? Promise.reject(new Error(from));
+      }
       const port = request.port ?? (scheme === "https" || scheme === "tls" ? 443 : 80);
       const client = certificate === undefined ? undefined : clients[certificate];
       return ask(request, {
