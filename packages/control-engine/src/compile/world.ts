@@ -64,6 +64,9 @@ export interface KnownPolicies {
   addressesOf?(host: string): readonly string[];
 }
 
+/** As PolicyScope has it. */
+const ANY_GATEWAY = "*";
+
 /** Indices over store and registry. */
 export class World {
   readonly #store: Store;
@@ -90,7 +93,7 @@ export class World {
   readonly #byNamespace = new MultiMap<RegisteredWorkload>();
   /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
-  /** "NS/GATEWAY" → workloads that host it. */
+  /** "NS/GATEWAY" → workloads that host it; ANY_GATEWAY → all of them. */
   readonly #placements = new MultiMap<RegisteredWorkload>();
   readonly #gateways: GatewayIndex;
 
@@ -272,8 +275,11 @@ export class World {
   #facts(workload: RegisteredWorkload): WorkloadFacts {
     const { id, namespace, serviceAccount, labels } = workload;
     const services = this.#servicesSelecting(workload);
-    const namespaceLabels = this.#store.get(`Namespace/${namespace}`)?.metadata.labels ?? {};
-    return { id, namespace, serviceAccount, labels, services, namespaceLabels };
+    const namespaceLabels = (name: string): Readonly<Record<string, string>> =>
+      this.#store.get(`Namespace/${name}`)?.metadata.labels ?? {};
+    const gateways = hostedBy(workload);
+    const facts = { id, namespace, serviceAccount, labels, services, namespaceLabels };
+    return gateways.length === 0 ? facts : { ...facts, gateways };
   }
 
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
@@ -314,6 +320,7 @@ export class World {
     if (resource.kind === "Namespace") {
       // Its labels may switch policies on and off.
       for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
+      for (const { id } of this.#placements.get(ANY_GATEWAY)) affected.add(`guards:${id}`);
       return;
     }
     if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
@@ -336,7 +343,8 @@ export class World {
   #mayGuard(policyKind: PolicyKind, policy: Resource): readonly RegisteredWorkload[] {
     const scope = policyKind.scope?.(policy);
     if (scope === undefined) return this.#registry.values();
-    const { namespace, services, labels } = scope;
+    const { namespace, services, gateways, labels } = scope;
+    if (gateways !== undefined) return [...new Set(gateways.flatMap((gateway) => [...this.#placements.get(gateway)]))];
     if (services !== undefined) {
       const found = new Set<RegisteredWorkload>();
       for (const name of services) {
@@ -380,7 +388,10 @@ export class World {
     const value = add ? workload : undefined;
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
-    for (const gateway of hostedBy(workload)) this.#placements.set(gateway, workload.id, value);
+    for (const gateway of hostedBy(workload)) {
+      this.#placements.set(gateway, workload.id, value);
+      this.#placements.set(ANY_GATEWAY, workload.id, value);
+    }
     this.#byNamespace.set(workload.namespace, workload.id, value);
   }
 }

@@ -3,7 +3,7 @@
 import type { PolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
-import { scopeOfTargets } from "../match/compile.ts";
+import { scopeOfTargets } from "../match/targets.ts";
 import { appliesToWorkload, compileFault } from "./compile.ts";
 import { faultSchema, type FaultInjectionSpec } from "./schema.ts";
 import { validateFault, validateFaultPlace } from "./validate.ts";

@@ -315,7 +315,12 @@ export class HostedGateway implements GatewayContext {
       return;
     }
     const [listener] = edge.listeners;
-    new EdgeStream(this, conn, { rule: listener?.routes.stream(""), port: edge.port, serverName: "" });
+    new EdgeStream(this, conn, {
+      listener: listener?.config.name ?? "",
+      rule: listener?.routes.stream(""),
+      port: edge.port,
+      serverName: "",
+    });
   }
 
   /** By the server name of the client's hello. */
@@ -324,7 +329,12 @@ export class HostedGateway implements GatewayContext {
     if (listener === undefined) return undefined;
     const { config, routes, terminator } = listener;
     const stream = (conn: Conn): void => {
-      new EdgeStream(this, conn, { rule: routes.stream(serverName), port: edge.port, serverName });
+      new EdgeStream(this, conn, {
+        listener: config.name,
+        rule: routes.stream(serverName),
+        port: edge.port,
+        serverName,
+      });
     };
     if (config.kind === GatewayListener_Kind.TLS_PASSTHROUGH) return { terminator: undefined, onConn: stream };
     if (terminator === undefined) return undefined;
