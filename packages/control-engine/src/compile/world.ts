@@ -18,6 +18,7 @@ import type { Revision, Store } from "../store/store.ts";
 import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import { PolicyIndex } from "./policy-index.ts";
+import { ServiceNames } from "./service-names.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
 
 /** Reads that are recorded as dependencies of what is being computed. */
@@ -25,6 +26,8 @@ export interface WorldView extends GatewayReads {
   service(namespace: string, name: string): ServiceView | undefined;
   /** The Service that has a virtual address; of several the oldest, of those of one age the first by key. */
   serviceAt(address: string): { readonly namespace: string; readonly name: string } | undefined;
+  /** "NAMESPACE/NAME" of the services of a namespace, in order; a name that only clients registered for is among them. */
+  servicesIn(namespace: string): readonly string[];
   workload(id: string): RegisteredWorkload | undefined;
   /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
@@ -96,6 +99,7 @@ export class World {
   /** "NS/GATEWAY" → workloads that host it; ANY_GATEWAY → all of them. */
   readonly #placements = new MultiMap<RegisteredWorkload>();
   readonly #gateways: GatewayIndex;
+  readonly #serviceNames = new ServiceNames();
 
   constructor(store: Store, registry: Registry, known: KnownPolicies) {
     const { policyKinds, servicePolicyKinds = [] } = known;
@@ -117,6 +121,7 @@ export class World {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
     }
     for (const workload of registry.values()) this.#indexWorkload(workload, true);
+    this.#serviceNames.settle(new Set());
   }
 
   /**
@@ -154,6 +159,7 @@ export class World {
         read(`address:${address}`);
         return this.#byAddress.sorted(address).toSorted(byAge)[0]?.metadata;
       },
+      servicesIn: (namespace) => this.#serviceNames.in(namespace, read),
       workload: (id) => {
         read(`workload:${id}`);
         return this.#registry.get(id);
@@ -212,6 +218,7 @@ export class World {
       this.#gateways.onChange(before, after, affected);
     }
     this.#gateways.settle(affected);
+    this.#serviceNames.settle(affected);
     return affected;
   }
 
@@ -239,6 +246,7 @@ export class World {
           affected.add(`guards:${other.id}`);
       }
     }
+    this.#serviceNames.settle(affected);
     return affected;
   }
 
@@ -363,6 +371,7 @@ export class World {
     const key = resourceKey(resource);
     if (resource.kind === "Service") {
       const declared = resource as Resource<ServiceSpec>;
+      this.#serviceNames.count(resource.metadata.namespace, resource.metadata.name, add);
       const label = firstLabel(declared);
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
       for (const address of declaredService(declared).addresses)
@@ -386,6 +395,7 @@ export class World {
 
   #indexWorkload(workload: RegisteredWorkload, add: boolean): void {
     const value = add ? workload : undefined;
+    this.#serviceNames.count(workload.namespace, workload.service, add);
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
     for (const gateway of hostedBy(workload)) {

@@ -51,6 +51,13 @@ export class ConfigCalls {
     if (call) fail(call, code, reason);
   }
 
+  /** Ends a stream that has more than it may. */
+  endOverLimit(streamId: string, problem: string): void {
+    this.#options.logger?.warn("config stream ended: over its limits", { proxyId: streamId, problem });
+    const message = `${streamLimitExceeded.code} ${streamLimitExceeded.title}: ${problem}`;
+    this.end(streamId, status.RESOURCE_EXHAUSTED, message);
+  }
+
   /** A call came. */
   onCall(call: ConfigCall): void {
     const peer = this.#admission.admit(call);
@@ -92,10 +99,7 @@ export class ConfigCalls {
       if (!stream) return;
       const names = request.resourceNamesSubscribe.length + request.resourceNamesUnsubscribe.length;
       const problem = budget.spend(names) ? stream.onRequest(request) : "too many requests";
-      if (problem !== undefined) {
-        this.#options.logger?.warn("config stream ended: over its limits", { proxyId, problem });
-        fail(call, status.RESOURCE_EXHAUSTED, `${streamLimitExceeded.code} ${streamLimitExceeded.title}: ${problem}`);
-      }
+      if (problem !== undefined) this.endOverLimit(proxyId, problem);
     };
     const ended = (): void => {
       isOver = true;

@@ -75,6 +75,8 @@ class Endpoint implements DiscoveryServer {
         options.logger?.warn("a proxy did not have what it was sent; it is sent again", { proxyId, type, resources });
         this.#config.spend(proxyId, resources);
       },
+      onListed: (proxyId, names) => this.#config.spend(proxyId, names),
+      onOverLimit: (proxyId, problem) => this.#config.endOverLimit(proxyId, problem),
     });
     const admission = new Admission(options);
     this.#config = new ConfigCalls({ options, distributor: this.#distributor, admission, slots: this.#slots });

@@ -9,7 +9,8 @@ import { DistributionMetrics, typeName } from "./distribution-metrics.ts";
 import { FlushLane } from "./flush-lane.ts";
 import { LiveTracker } from "./live-tracker.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
-import { defaultStreamLimits, SubscriberStream, type StreamLimits } from "./subscriber-stream.ts";
+import { defaultStreamLimits, type StreamLimits } from "./stream-limits.ts";
+import { SubscriberStream } from "./subscriber-stream.ts";
 import { SubscriptionIndex } from "./subscription-index.ts";
 
 /** How to distribute. */
@@ -22,6 +23,10 @@ export interface DistributorOptions {
   readonly coalesceMs?: number;
   /** A proxy did not have what it should have had, and is sent it again. */
   onMended?(proxyId: string, type: string, resources: number): void;
+  /** A wildcard of a stream stands for so many names. */
+  onListed?(proxyId: string, names: number): void;
+  /** A stream went beyond its limits without a request: it must be ended. */
+  onOverLimit?(proxyId: string, problem: string): void;
 }
 
 /** A connected proxy, as tables show it. */
@@ -83,6 +88,8 @@ export class Distributor {
         onDirty: (typeUrl, isChange) => this.#schedule(stream, typeUrl, isChange),
         onSent: (typeUrl, resources, removed) => this.#metrics.sent(typeUrl, resources, removed),
         onResumed: (typeUrl, resources) => this.#metrics.resumed(typeUrl, resources),
+        onListed: (names) => this.#options.onListed?.(subscriber.proxyId, names),
+        onOverLimit: (problem) => this.#options.onOverLimit?.(subscriber.proxyId, problem),
         onMended: (typeUrl, resources) => {
           this.#metrics.mended(typeUrl, resources);
           this.#options.onMended?.(subscriber.proxyId, typeName(typeUrl), resources);

@@ -5,5 +5,5 @@ export { startDiscoveryServer, type DiscoveryServer } from "./discovery-server.t
 export type { ProxyStreamStatus } from "./distributor.ts";
 export type { ServerTls } from "./live-credentials.ts";
 export type { DiscoveryServerOptions, SharedStore } from "./server-options.ts";
-export type { ResourceSource, Subscriber, VersionedResource } from "./snapshot.ts";
-export type { StreamLimits } from "./subscriber-stream.ts";
+export type { NameList, ResourceSource, Subscriber, VersionedResource } from "./snapshot.ts";
+export type { StreamLimits } from "./stream-limits.ts";

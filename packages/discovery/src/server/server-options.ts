@@ -7,7 +7,7 @@ import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 import type { PeerVerifier } from "../peer-verifier.ts";
 import type { ServerTls } from "./live-credentials.ts";
 import type { ResourceSource } from "./snapshot.ts";
-import type { StreamLimits } from "./subscriber-stream.ts";
+import type { StreamLimits } from "./stream-limits.ts";
 
 /** How to start the endpoint. */
 export interface DiscoveryServerOptions {
