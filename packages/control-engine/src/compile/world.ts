@@ -14,7 +14,7 @@ import {
 
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
-import type { Revision, Store } from "../store/store.ts";
+import type { Change, Store } from "../store/store.ts";
 import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import { PolicyIndex } from "./policy-index.ts";
@@ -206,20 +206,20 @@ export class World {
     };
   }
 
-  /** Takes over a committed revision; returns the names of the reads it affects. */
-  onRevision(revision: Revision): ReadonlySet<string> {
-    const affected = new Set<string>();
-    for (const change of revision.changes) {
-      const before = change.before;
-      const after = change.type === "put" ? change.resource : undefined;
-      if (before !== undefined) this.#indexResource(before, false);
-      if (after !== undefined) this.#indexResource(after, true);
-      for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
-      this.#gateways.onChange(before, after, affected);
-    }
+  /** Takes over a change of a revision; adds the names of the reads it affects. After the last one call `settle`. */
+  onChange(change: Change, affected: Set<string>): void {
+    const { before } = change;
+    const after = change.type === "put" ? change.resource : undefined;
+    if (before !== undefined) this.#indexResource(before, false);
+    if (after !== undefined) this.#indexResource(after, true);
+    for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
+    this.#gateways.onChange(before, after, affected);
+  }
+
+  /** Judges what the names in `affected` concern beyond their readers, and adds the names of what came out differently. */
+  settle(affected: Set<string>): void {
     this.#gateways.settle(affected);
     this.#serviceNames.settle(affected);
-    return affected;
   }
 
   /** Takes over changes of workloads; returns the names of the reads they affect. */
