@@ -89,6 +89,7 @@ import { startJoining, type Joining } from "./join/start-joining.ts";
 import { MirrorLog } from "./mirror/mirror-log.ts";
 import { formatAddress, onPort, type HostAndPort } from "./on-port.ts";
 import type { RegisteredWorkload } from "./registry/registered-workload.ts";
+import { followGateways, infrastructureOf } from "./registry/gateway-infrastructure.ts";
 import { Registry } from "./registry/registry.ts";
 import { consistentReads } from "./replicas/consistency.ts";
 import { askPeer } from "./replicas/ask-peer.ts";
@@ -292,10 +293,12 @@ async function assemble(
     trustDomain: trustDomain.value,
     table: store.table<RegisteredWorkload>("workloads"),
     isProcessAlive,
+    infrastructureOf: (namespace, gateways) => infrastructureOf(store, namespace, gateways),
     ...(replication === undefined ? {} : { replication }),
     ...given({ logger }),
   });
   undo.push(() => registry.close());
+  undo.push(followGateways(store, registry));
   const federation = new Federation({
     store,
     table: store.table<FederationRecord>("federation"),
