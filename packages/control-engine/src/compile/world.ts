@@ -30,7 +30,7 @@ export interface WorldView extends GatewayReads {
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
   /** EndpointSlices of the Service, sorted by key; none when it selects workloads. */
   slicesOf(service: ServiceView): readonly Resource<EndpointSliceSpec>[];
-  /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
+  /** HTTPRoutes, GRPCRoutes and TCPRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
@@ -64,6 +64,9 @@ export interface KnownPolicies {
   addressesOf?(host: string): readonly string[];
 }
 
+/** Routes that can be attached to a Service. */
+const meshRouteKinds: ReadonlySet<string> = new Set(["HTTPRoute", "GRPCRoute", "TCPRoute"]);
+
 /** Indices over store and registry. */
 export class World {
   readonly #store: Store;
@@ -88,7 +91,7 @@ export class World {
   readonly #policies: PolicyIndex;
   /** Namespace → workloads. */
   readonly #byNamespace = new MultiMap<RegisteredWorkload>();
-  /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
+  /** "NS/SERVICE" → HTTPRoutes, GRPCRoutes and TCPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
   /** "NS/GATEWAY" → workloads that host it. */
   readonly #placements = new MultiMap<RegisteredWorkload>();
@@ -106,8 +109,7 @@ export class World {
     for (const kind of [
       "Service",
       "EndpointSlice",
-      "HTTPRoute",
-      "GRPCRoute",
+      ...meshRouteKinds,
       "ExternalService",
       ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
@@ -316,7 +318,7 @@ export class World {
       for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
       return;
     }
-    if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    if (meshRouteKinds.has(resource.kind)) {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
@@ -359,7 +361,7 @@ export class World {
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
       for (const address of declaredService(declared).addresses)
         this.#byAddress.set(address, key, add ? declared : undefined);
-    } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    } else if (meshRouteKinds.has(resource.kind)) {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
     } else if (resource.kind === "EndpointSlice") {
