@@ -79,6 +79,9 @@ export interface StatusStep {
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
+/** Keys → values; null for a key that must not be there. */
+export type Metadata = Readonly<Record<string, string | null>>;
+
 /** One step of a case. */
 export type Step =
   | { readonly ask: Ask; readonly expect: Expected }
@@ -92,6 +95,8 @@ export type Step =
   /** The backend must have got this path, from `times` to `atMost` times. */
   | { readonly arrived: string; readonly backend: string; readonly times: number; readonly atMost?: number }
   | StatusStep
+  /** What was made for this Gateway, found by its label, must be there and have these; null: not have it. */
+  | { readonly generated: string; readonly labels: Metadata; readonly annotations: Metadata }
   | { readonly apply: readonly Manifest[] }
   /** "KIND NAMESPACE/NAME" to delete. */
   | { readonly remove: string }

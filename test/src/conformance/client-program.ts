@@ -4,6 +4,7 @@
 import { Agent, request, type RequestOptions } from "node:http";
 import { connect, type ClientHttp2Session } from "node:http2";
 import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
 
 /** One request. */
 export interface ClientRequest {
@@ -15,6 +16,8 @@ export interface ClientRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly grpc: boolean;
+  /** Inside of a tunnel, the path as a line of text in place of a request. */
+  readonly tcp: boolean;
   /** Asks inside of a tunnel to the host (CONNECT). */
   readonly tunnel: boolean;
 }
@@ -39,11 +42,22 @@ function send({ id, method, headers, body, host }: ClientRequest, place: Request
   outgoing.end(body);
 }
 
+/** Sends a line of text and tells what comes back until the other side ends. */
+function sendLine(id: number, socket: Duplex, line: string): void {
+  let text = "";
+  let error = "closed without an answer";
+  socket.setEncoding("utf8");
+  socket.on("data", (chunk: string) => (text += chunk));
+  socket.on("error", (cause) => (error = String(cause)));
+  socket.on("close", () => tell({ id, status: text === "" ? 0 : 200, headers: {}, body: text === "" ? error : text }));
+  socket.write(`${line}\n`);
+}
+
 const toProxy: RequestOptions = { host: proxy.hostname, port: proxy.port };
 
 function askHttp1(asked: ClientRequest): void {
-  const { id, host, path, tunnel } = asked;
-  if (!tunnel) {
+  const { id, host, path, tunnel, tcp } = asked;
+  if (!tunnel && !tcp) {
     send(asked, { ...toProxy, agent, path: `http://${host}${path}` });
     return;
   }
@@ -51,7 +65,8 @@ function askHttp1(asked: ClientRequest): void {
   opening.on("error", (error) => tell({ id, status: 0, headers: {}, body: String(error) }));
   opening.on("response", ({ statusCode }) => tell({ id, status: statusCode, headers: {}, body: "no tunnel" }));
   opening.on("connect", ({ statusCode }, socket) => {
-    if (statusCode === 200) send(asked, { createConnection: () => socket, path });
+    if (statusCode === 200 && tcp) sendLine(id, socket, path);
+    else if (statusCode === 200) send(asked, { createConnection: () => socket, path });
     else tell({ id, status: statusCode, headers: {}, body: "no tunnel" });
   });
   opening.end();

@@ -45,7 +45,7 @@ export class ConformanceClient {
   ask({ scheme, tunnel = false, path = "/", method = "GET", headers = {}, body }: Ask, host: string): Promise<Seen> {
     const id = this.#nextId++;
     const line: ClientRequest = {
-      ...{ id, host, path, method, headers, tunnel, grpc: scheme === "grpc" },
+      ...{ id, host, path, method, headers, tunnel, grpc: scheme === "grpc", tcp: scheme === "tcp" },
       ...(body === undefined ? {} : { body }),
     };
     return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 // Runs cases against a target, a few at a time, each step until it holds or its patience is over.
 
-import { differences, backendOf, shareDifferences, statusDifferences } from "./answer.ts";
+import { differences, backendOf, generatedDifferences, shareDifferences, statusDifferences } from "./answer.ts";
 import { needsOnlyTraffic, type Case, type Step } from "./case.ts";
 import type { Target } from "./target.ts";
 
@@ -107,6 +107,10 @@ async function runStep(step: Step, one: Case, target: Target, patienceMs: number
   }
   if ("status" in step)
     return await patiently(patienceMs, 1, async () => statusDifferences(step, await target.get(step.status)));
+  if ("generated" in step)
+    return await patiently(patienceMs, 1, async () =>
+      generatedDifferences(step, await target.generated(step.generated)),
+    );
   if ("arrived" in step) {
     return await patiently(patienceMs, 1, () => {
       const times = target.printed(step.backend).split(` ${step.arrived}\n`).length - 1;

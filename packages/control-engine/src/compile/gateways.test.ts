@@ -547,11 +547,65 @@ describe("a GRPCRoute of a Service", () => {
     await bench.delete("GRPCRoute/infra/g");
     assert.deepEqual(accepted("HTTPRoute/infra/h"), ["Accepted=True Accepted"]);
   });
+});
 
-  it("is accepted there, where a TCPRoute is not carried yet", async () => {
-    const parent = 'parentRefs: [{group: "", kind: Service, name: catalog}]';
-    await bench.apply(service("catalog"), route("TCPRoute", "t", `{${parent}, rules: [{${TO_CATALOG}}]}`));
-    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=False UnsupportedValue"]);
+describe("a TCPRoute of a Service", () => {
+  const parent = (more = ""): string => `parentRefs: [{group: "", kind: Service, name: catalog${more}}]`;
+  const tcp = (name: string, more = "", backends = TO_CATALOG): string =>
+    route("TCPRoute", name, `{${parent(more)}, rules: [{${backends}}]}`);
+  const ports = (client = "infra"): readonly (readonly [number, boolean, string | undefined])[] =>
+    (bench.get(routesType, `infra/catalog@${client}`)?.ports ?? []).map(({ port, connections = false, http }) => [
+      port,
+      connections,
+      http[0]?.source,
+    ]);
+
+  it("takes whole connections by weight, of its port; of several the older holds", async () => {
+    await bench.apply(service("catalog"), tcp("t", ", port: 80"));
+    await bench.apply(tcp("a", ", port: 80"));
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=True Accepted"]);
+    assert.deepEqual(accepted("TCPRoute/infra/a"), ["Accepted=True Accepted"]);
+    assert.deepEqual(ports(), [[80, true, "TCPRoute infra/t rule 0 match 0"]]);
+    await bench.delete("TCPRoute/infra/t");
+    assert.deepEqual(ports(), [[80, true, "TCPRoute infra/a rule 0 match 0"]]);
+    await bench.delete("TCPRoute/infra/a");
+    assert.deepEqual(ports(), []);
+  });
+
+  it("gives way to an HTTPRoute on the same ports, and says so", async () => {
+    await bench.apply(service("catalog"), tcp("t"));
+    await bench.apply(route("HTTPRoute", "h", `{${parent(", port: 80")}, rules: [{${TO_CATALOG}}]}`));
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=True Accepted"], "port 443 is left");
+    assert.deepEqual(ports(), [
+      [0, true, "TCPRoute infra/t rule 0 match 0"],
+      [80, false, "HTTPRoute infra/h rule 0 match 0"],
+    ]);
+    await bench.apply(route("HTTPRoute", "h", `{${parent()}, rules: [{${TO_CATALOG}}]}`));
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=False Conflicted"]);
+    await bench.delete("HTTPRoute/infra/h");
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=True Accepted"]);
+  });
+
+  it("of another namespace is for clients of that namespace alone", async () => {
+    await bench.apply(
+      service("catalog"),
+      tcp("t"),
+      route(
+        "TCPRoute",
+        "own",
+        `{${parent(", namespace: infra")}, rules: [{${TO_CATALOG.replace("}]", ", namespace: infra}]")}}]}`,
+        "web",
+      ),
+    );
+    assert.deepEqual(ports("infra"), [[0, true, "TCPRoute infra/t rule 0 match 0"]]);
+    assert.deepEqual(ports("web"), [[0, true, "TCPRoute web/own rule 0 match 0"]]);
+  });
+
+  it("is there, where a TLSRoute is not", async () => {
+    const tls = `{${parent()}, hostnames: [shop.example], rules: [{${TO_CATALOG}}]}`;
+    await bench.apply(service("catalog"), route("TLSRoute", "t", tls));
+    assert.deepEqual(accepted("TLSRoute/infra/t"), ["Accepted=False UnsupportedValue"]);
+    assert.deepEqual(ports(), []);
   });
 });
 

@@ -33,7 +33,7 @@ export interface WorldView extends GatewayReads {
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
   /** EndpointSlices of the Service, sorted by key; none when it selects workloads. */
   slicesOf(service: ServiceView): readonly Resource<EndpointSliceSpec>[];
-  /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
+  /** HTTPRoutes, GRPCRoutes and TCPRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
@@ -70,6 +70,9 @@ export interface KnownPolicies {
 /** As PolicyScope has it. */
 const ANY_GATEWAY = "*";
 
+/** Routes that can be attached to a Service. */
+const meshRouteKinds: ReadonlySet<string> = new Set(["HTTPRoute", "GRPCRoute", "TCPRoute"]);
+
 /** Indices over store and registry. */
 export class World {
   readonly #store: Store;
@@ -94,7 +97,7 @@ export class World {
   readonly #policies: PolicyIndex;
   /** Namespace → workloads. */
   readonly #byNamespace = new MultiMap<RegisteredWorkload>();
-  /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
+  /** "NS/SERVICE" → HTTPRoutes, GRPCRoutes and TCPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
   /** "NS/GATEWAY" → workloads that host it; ANY_GATEWAY → all of them. */
   readonly #placements = new MultiMap<RegisteredWorkload>();
@@ -113,8 +116,7 @@ export class World {
     for (const kind of [
       "Service",
       "EndpointSlice",
-      "HTTPRoute",
-      "GRPCRoute",
+      ...meshRouteKinds,
       "ExternalService",
       ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
@@ -331,7 +333,7 @@ export class World {
       for (const { id } of this.#placements.get(ANY_GATEWAY)) affected.add(`guards:${id}`);
       return;
     }
-    if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    if (meshRouteKinds.has(resource.kind)) {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
@@ -376,7 +378,7 @@ export class World {
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
       for (const address of declaredService(declared).addresses)
         this.#byAddress.set(address, key, add ? declared : undefined);
-    } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    } else if (meshRouteKinds.has(resource.kind)) {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
     } else if (resource.kind === "EndpointSlice") {

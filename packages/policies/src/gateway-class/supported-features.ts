@@ -14,6 +14,7 @@ export const supportedFeatures: readonly string[] = [
   "GatewayFrontendClientCertificateValidationInsecureFallback",
   "GatewayHTTPListenerIsolation",
   "GatewayHTTPSListenerDetectMisdirectedRequests",
+  "GatewayInfrastructurePropagation",
   "GatewayPort8080",
   "GatewayStaticAddresses",
   "HTTPRoute",

@@ -1,7 +1,8 @@
 // Mesh: routes of Services, followed by clients inside of the mesh.
 
-import type { Ask, Case } from "../case.ts";
+import type { Case } from "../case.ts";
 import {
+  call,
   grant,
   meshRoute,
   NAMESPACE,
@@ -17,15 +18,9 @@ import {
 
 type Part = Readonly<Record<string, unknown>>;
 
-/** A request to a Service of the cases' namespace by a client of the same. */
-const call = (name: string, more: Ask = {}): Ask => ({ from: NAMESPACE, host: `${name}.${NAMESPACE}:8080`, ...more });
 const redirect = (requestRedirect: Part): Part => ({ filters: [{ type: "RequestRedirect", requestRedirect }] });
 const at = (prefix: string, more: Part): Part => ({ matches: [path("PathPrefix", prefix)], ...more });
 const value = (name: string, text: string): Part => ({ name, value: text });
-/** A rule that marks its responses. */
-const marked: Part = {
-  filters: [{ type: "ResponseHeaderModifier", responseHeaderModifier: { set: [value("x-marked", "yes")] } }],
-};
 
 /** What a case of redirects is called, and what it shows. */
 interface RedirectCase extends Pick<Case, "name" | "holds" | "features" | "rules" | "tests"> {
@@ -54,12 +49,6 @@ function meshRedirects({ port: number = 80, redirects, ...told }: RedirectCase):
     })),
   };
 }
-
-/** A connection to 10.96.7.LAST, and in it a request with a Host field of another name. */
-const at7 = (last: number, host: string): Ask => ({
-  ...{ from: NAMESPACE, tunnel: true, host: `10.96.7.${last}:8080` },
-  headers: { host },
-});
 
 /** The cases. */
 export const mesh: readonly Case[] = [
@@ -136,48 +125,6 @@ export const mesh: readonly Case[] = [
       { ask: call("mesh-matching", { path: "/v2/example" }), expect: { backend: "v2" } },
       { ask: call("mesh-matching", { path: "/v2example" }), expect: { backend: "v1" } },
       { ask: call("mesh-matching", { headers: { version: "two" } }), expect: { backend: "v2" } },
-    ],
-  },
-  {
-    name: "mesh-frontend-hostname",
-    holds: "a Service is known by its address, whatever the Host field says",
-    features: ["MeshClusterIPMatching"],
-    rules: [20],
-    tests: ["MeshFrontendHostname"],
-    resources: [
-      service("mesh-frontend-two", "backend-v2", { clusterIP: "10.96.7.2" }),
-      service("mesh-frontend-one", "backend-v1", { clusterIP: "10.96.7.1" }),
-      meshRoute("mesh-frontend-two", [{ ...marked, backendRefs: [to("mesh-frontend-two")] }]),
-    ],
-    steps: [
-      { ask: at7(2, "mesh-frontend-one.conformance"), expect: { backend: "v2", headers: { "x-marked": "yes" } } },
-      { ask: at7(1, "mesh-frontend-two.conformance"), expect: { backend: "v1", headers: { "x-marked": null } } },
-      {
-        ask: at7(2, "elsewhere.example"),
-        expect: { backend: "v2", host: "elsewhere.example", headers: { "x-marked": "yes" } },
-      },
-    ],
-  },
-  {
-    name: "mesh-frontend",
-    holds: "a route is for calls of the Service, by name or address, and not for calls of one of its instances",
-    features: ["Mesh", "HTTPRoute"],
-    rules: [20],
-    tests: ["MeshFrontend"],
-    resources: [
-      service("mesh-frontend", "backend-v2", { clusterIP: "10.96.7.3" }),
-      meshRoute("mesh-frontend", [{ ...marked, backendRefs: [to("mesh-frontend")] }]),
-    ],
-    steps: [
-      { ask: call("mesh-frontend"), expect: { backend: "v2", headers: { "x-marked": "yes" } } },
-      {
-        ask: { from: NAMESPACE, host: "10.96.7.3:8080" },
-        expect: { backend: "v2", headers: { "x-marked": "yes" } },
-      },
-      {
-        ask: { from: NAMESPACE, instance: "v2" },
-        expect: { backend: "v2", headers: { "x-marked": null } },
-      },
     ],
   },
   {
