@@ -27,7 +27,8 @@ export class ReplicatedApi extends ReplicatedControlApi<ControlApi> {
   }
 
   protected override openOther(address: JoinAddress, bundlePem: string = ""): ControlApi {
-    const { peer, clock } = this.#options;
-    return peer?.(address) ?? new JoinApi({ address, trust: { pem: bundlePem }, clock, evidence: undefined });
+    const { clock } = this.#options;
+    const api = this.#options.peer?.(address);
+    return api ?? new JoinApi({ address, trust: { pem: bundlePem }, clock, evidence: undefined });
   }
 }
