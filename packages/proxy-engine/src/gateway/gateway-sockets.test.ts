@@ -1,7 +1,6 @@
 // Which of a proxy's processes opens the sockets of a Gateway, and how the others come by theirs.
 
 import assert from "node:assert/strict";
-import { setImmediate as turn } from "node:timers/promises";
 import { describe, it } from "node:test";
 import { err, ok, RipstopError, type Result } from "@ripstop/core";
 import { ADDRESS_TAKEN, type Listener, type ListeningSocket } from "@ripstop/net";
@@ -47,7 +46,7 @@ class Watched {
 
   /** Events since the last call. */
   async heard(): Promise<readonly string[]> {
-    await turn();
+    await new Promise((resolve) => setImmediate(resolve));
     return this.events.splice(0);
   }
 
