@@ -28,7 +28,7 @@ export class ReplicatedApi extends ReplicatedControlApi<ControlApi> {
 
   protected override openOther(address: JoinAddress, bundlePem: string = ""): ControlApi {
     const { clock } = this.#options;
-    const trust = { pem: bundlePem };
-    return this.#options.peer?.(address) ?? new JoinApi({ address, trust, clock, evidence: undefined });
+    const api = this.#options.peer?.(address);
+    return api ?? new JoinApi({ address, trust: { pem: bundlePem }, clock, evidence: undefined });
   }
 }

@@ -3,23 +3,14 @@
 
 import type { ReplicaAddresses, telemetry } from "@ripstop/model";
 
-/** What is needed. */
-export interface ControlPlaneListOptions {
-  /** Where all are now. */
-  addresses(): ReplicaAddresses;
-  /** The shared store does not answer: who is there is not known, and what was said holds. */
-  isCutOff(): boolean;
-  /** The list is another one: proxies are to be told. */
-  onChange(): void;
-}
-
-/** The list as it was last known; nothing before the first look. */
+/** The list as it was last known; nothing before the first time. */
 export class ControlPlaneList {
-  readonly #options: ControlPlaneListOptions;
+  readonly #onChange: () => void;
   #current: telemetry.ControlPlanes | undefined;
 
-  constructor(options: ControlPlaneListOptions) {
-    this.#options = options;
+  /** `onChange`: the list is another one, proxies are to be told. */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
   }
 
   /** The part of a command to a proxy. */
@@ -27,13 +18,12 @@ export class ControlPlaneList {
     return this.#current === undefined ? {} : { controlPlanes: this.#current };
   }
 
-  /** Looks whether the list is another one. */
-  look(): void {
-    if (this.#options.isCutOff()) return;
-    const { streams, joins } = this.#options.addresses();
+  /** Where all are now. While the shared store does not answer (`cutOffMs` above 0), what was known holds. */
+  look({ streams, joins }: ReplicaAddresses, cutOffMs: number): void {
+    if (cutOffMs > 0) return;
     if (this.#current !== undefined && same(this.#current.streams, streams) && same(this.#current.joins, joins)) return;
     this.#current = { streams: [...streams], joins: [...joins] };
-    this.#options.onChange();
+    this.#onChange();
   }
 }
 
