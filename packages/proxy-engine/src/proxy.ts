@@ -402,6 +402,14 @@ class RunningProxy implements Proxy {
           observer,
           address: placement.address,
           portOffset: placement.portOffset,
+          listenMesh: (where) =>
+            listenTls({
+              ...where,
+              identities: this.#identities,
+              verifyPeer: this.#options.verifyPeer,
+              observer,
+              clock: this.#options.clock,
+            }),
           sockets: this.#options.sockets ?? new Map<string, ListeningSocket>(),
           onSocket: (key, socket) => this.#options.onGatewaySocket?.(key, socket),
           onChanged: () => this.#checkReady(),

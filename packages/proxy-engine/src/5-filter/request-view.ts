@@ -18,12 +18,12 @@ export class RequestView implements RequestInfo {
   headers: HeaderList = NO_HEADERS;
 
   /** Describes a raw connection. */
-  setConnection(source: PeerInfo, port: number): void {
+  setConnection(source: PeerInfo, port: number, host: string = ""): void {
     this.source = source;
     this.port = port;
     this.http = false;
     this.method = "";
-    this.host = "";
+    this.host = host;
     this.path = "";
     this.query = "";
     this.headers = NO_HEADERS;

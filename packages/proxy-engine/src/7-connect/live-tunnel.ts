@@ -3,7 +3,15 @@
 import type { CloseCause, Conn } from "@ripstop/net";
 import type { Engine } from "../engine.ts";
 import type { Edge } from "../telemetry/edge.ts";
+import type { HopEnd } from "../telemetry/record-exchange.ts";
 import { Splice, type SpliceEvents } from "./splice.ts";
+
+/** The hop by which a tunnel came to this proxy from another one of the mesh. */
+export interface EnteredBy extends HopEnd {
+  readonly edge: Edge;
+  /** Judges the tunnel again; false when it is refused now. */
+  readonly recheck: () => boolean;
+}
 
 /** What is known of a tunnel besides its two ends. */
 export interface TunnelFacts {
@@ -16,6 +24,8 @@ export interface TunnelFacts {
   readonly tlsVersion: string;
   /** Judges the tunnel again; false when it is refused now. Undefined when nothing guards it. */
   readonly recheck: (() => boolean) | undefined;
+  /** Counted and shown beside the hop that begins here; absent where there is only one. */
+  readonly entered?: EnteredBy | undefined;
 }
 
 /** Joins two connections until both are gone. */
@@ -38,6 +48,7 @@ export class LiveTunnel implements SpliceEvents {
     this.#lastMs = this.#startedMs;
     facts.engine.live.tunnels++;
     facts.edge.recordConnection();
+    facts.entered?.edge.recordConnection();
     facts.registry.add(this);
     this.#splice = new Splice(client, server, this);
   }
@@ -69,6 +80,7 @@ export class LiveTunnel implements SpliceEvents {
     this.#sent += sent;
     this.#received += received;
     this.#facts.edge.recordBytes(sent, received);
+    this.#facts.entered?.edge.recordBytes(sent, received);
     return true;
   }
 
@@ -76,7 +88,7 @@ export class LiveTunnel implements SpliceEvents {
   recheck(): void {
     if (this.#facts.recheck === undefined || this.#facts.recheck()) return;
     this.#brokenBy = "a policy change revoked the permission";
-    this.#facts.edge.recordRefused(true);
+    (this.#facts.entered?.edge ?? this.#facts.edge).recordRefused(true);
     this.#splice.destroy();
   }
 
@@ -87,12 +99,18 @@ export class LiveTunnel implements SpliceEvents {
   onSpliceEnd(_splice: Splice, cause: CloseCause): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { engine, edge, registry } = this.#facts;
+    const { engine, registry, entered } = this.#facts;
     registry.delete(this);
     engine.live.tunnels--;
     this.#countBytes();
     if (!engine.reporter.tapping) return;
-    const { key } = edge;
+    this.#show(this.#facts, cause);
+    if (entered !== undefined) this.#show(entered, cause);
+  }
+
+  /** Shows one hop to open taps. */
+  #show({ edge: { key }, workload, tlsVersion }: HopEnd & Pick<TunnelFacts, "edge">, cause: CloseCause): void {
+    const { engine } = this.#facts;
     const latencyMs = engine.clock.monotonicMs() - this.#startedMs;
     engine.reporter.record({
       timeUnixMs: Math.round(engine.clock.nowMs() - latencyMs),
@@ -101,7 +119,7 @@ export class LiveTunnel implements SpliceEvents {
       destinationService: key.destinationService,
       sourceIdentity: key.sourceIdentity,
       destinationIdentity: key.destinationIdentity,
-      destinationWorkload: this.#facts.workload,
+      destinationWorkload: workload,
       protocol: key.protocol,
       method: "",
       authority: this.#facts.authority,
@@ -109,7 +127,7 @@ export class LiveTunnel implements SpliceEvents {
       status: 0,
       grpcStatus: -1,
       latencyUs: Math.round(latencyMs * 1000),
-      tlsVersion: this.#facts.tlsVersion,
+      tlsVersion,
       bytesSent: this.#splice.sentBytes,
       bytesReceived: this.#splice.receivedBytes,
       traceId: "",

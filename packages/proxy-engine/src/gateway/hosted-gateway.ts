@@ -1,6 +1,6 @@
 // One Gateway that this proxy is the placement of: its config, its listening sockets, the ways of its connections.
 
-import type { Timer } from "@ripstop/core";
+import type { Result, RipstopError, Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
   gatewayType,
@@ -20,6 +20,7 @@ import {
   type EdgeChoice,
   type Listener,
   type ListeningSocket,
+  type ListenOptions,
   type TlsObserver,
 } from "@ripstop/net";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
@@ -32,6 +33,7 @@ import { newBackendDialer } from "../7-connect/backend-dialer.ts";
 import type { BackendDialer, Connector } from "../7-connect/connector.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { Rejudged } from "../7-connect/exchange-start.ts";
+import { EgressGateway } from "../egress/egress-gateway.ts";
 import type { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import { gatewayListenerUnusable, gatewayPortClosed } from "../errors.ts";
@@ -53,6 +55,8 @@ export interface HostedGatewayOptions {
   /** Where to listen when the Gateway asks for no address. */
   readonly address: string;
   readonly portOffset: number;
+  /** Opens a listener for workloads of the mesh. */
+  listenMesh(where: ListenOptions): Promise<Result<Listener, RipstopError>>;
   /** Sockets of the process before, by key ("WORKLOAD gateway NAMESPACE/NAME HOST:PORT"). */
   readonly sockets: ReadonlyMap<string, ListeningSocket>;
   /** A socket was opened, or (undefined) is not wanted any more: whoever keeps a copy closes it. */
@@ -87,6 +91,8 @@ export class HostedGateway implements GatewayContext {
   readonly deadlines: ReadonlyMap<string, number> = new Map();
   readonly gateway: string;
   readonly hosts: HostTable;
+  /** The way out of the mesh, for listeners of that kind. */
+  readonly egressGateway: EgressGateway;
   readonly connector: Connector;
   readonly exchanges: Set<Rejudged> = new Set();
   readonly #options: HostedGatewayOptions;
@@ -115,6 +121,11 @@ export class HostedGateway implements GatewayContext {
     this.#left = new Map([...options.sockets].filter(([key]) => key.startsWith(prefix)));
     this.connector = workload.newConnector((tls) => this.#backendDialer(tls));
     this.hosts = workload.newHostTable(this.connector, () => this.#advance());
+    this.egressGateway = new EgressGateway({
+      gateway: this,
+      workload,
+      newHosts: (namespace) => workload.newHostTable(this.connector, () => undefined, { namespace, gateway }),
+    });
     this.#routes = new RouteTable(gateway, { config, hosts: this.hosts, onChanged: () => this.#advance() });
     this.#subscription = config.watch(gatewayType, gateway, {
       onResource: (resource) => this.#onGateway(resource),
@@ -231,6 +242,7 @@ export class HostedGateway implements GatewayContext {
     this.#subscription.cancel();
     this.#routes.close();
     this.hosts.close();
+    this.egressGateway.close();
     this.connector.close();
   }
 
@@ -249,7 +261,7 @@ export class HostedGateway implements GatewayContext {
     if (JSON.stringify(gateway?.backendClientCertificate) !== JSON.stringify(this.#backendCertificate)) {
       this.#backendCertificate = gateway?.backendClientCertificate;
       this.#dialers.clear();
-      for (const cluster of this.hosts.clusters.values()) cluster.renewPlain();
+      for (const cluster of [...this.hosts.clusters.values(), ...this.egressGateway.clusters()]) cluster.renewPlain();
     }
     this.#advance();
     if (this.#wasComplete) this.#listen();
@@ -368,7 +380,9 @@ export class HostedGateway implements GatewayContext {
               maxConnections,
               choose: (hello) => this.#choose(edge, hello),
             })
-          : await listen({ ...where, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
+          : edge.family === "mesh"
+            ? await this.#options.listenMesh({ ...where, maxConnections, onConn: (conn) => this.egressGateway.accept(conn) })
+            : await listen({ ...where, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
     if (opened?.ok === true) {
       if (!socket.wanted) {
         opened.value.close();

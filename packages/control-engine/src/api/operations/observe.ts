@@ -38,7 +38,7 @@ export const observeOperations: Operations = {
   "GET /v1/egress": {
     id: "listEgress",
     tag: "observation",
-    summary: "Calls of hosts outside the mesh that no ExternalService declares",
+    summary: "Calls of hosts outside the mesh that no ExternalService declares, or that went through a Gateway",
     access: "viewer",
     answer: object,
   },
