@@ -147,6 +147,16 @@ describe("an ExternalService that names a Gateway", () => {
     assert.deepEqual(bench.conditions(), ["Accepted True Accepted", "Programmed True Programmed"]);
   });
 
+  it("leads each name of a wildcard out by itself", async () => {
+    const bench = new Bench();
+    await bench.apply(gateway(", hostname: '*.example.com'"), external(NAMED).replace(HOST, '"*.example.com"'));
+    const proxy = await bench.register("infra", "egress-1", PLACED);
+    assert.equal(bench.bound("shop", "a.b.example.com"), "shop/api.external.a.b.example.com|infra/egress");
+    assert.equal(bench.led(proxy), DIRECT);
+    assert.deepEqual(bench.addresses(), ["10.0.0.9:15008"]);
+    assert.deepEqual(bench.conditions(), ["Accepted True Accepted", "Programmed True Programmed"]);
+  });
+
   it("gives the Gateway's proxy the host itself, and shows that to no other proxy", async () => {
     const bench = new Bench();
     await bench.apply(gateway(), external(NAMED));
