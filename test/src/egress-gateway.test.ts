@@ -149,7 +149,17 @@ describe("the example of an egress gateway", () => {
     });
     const [securePort, rawPort] = [await listening(secure), await listening(raw)];
     await mesh.startControl();
-    const web = mesh.ripstop(["run", "--namespace", "shop", "--service", "web", "--", process.execPath, "--eval", application]);
+    const web = mesh.ripstop([
+      "run",
+      "--namespace",
+      "shop",
+      "--service",
+      "web",
+      "--",
+      process.execPath,
+      "--eval",
+      application,
+    ]);
     proxyPort = Number((await web.printed(/proxy http:\/\/[^:]+:(\d+)/))[1]);
     const documents = example.split(/^---\n/m);
     policy = documents.find((one) => one.includes("kind: AuthorizationPolicy")) ?? "";
@@ -278,9 +288,14 @@ describe("the example of an egress gateway", () => {
       assert.notEqual(one.status, 200);
       return one.body.includes("RS1086") ? one : undefined;
     });
-    assert.match(refused.body, /reached through Gateway infra\/egress only: no proxy of Gateway infra\/egress is ready/);
+    assert.match(
+      refused.body,
+      /reached through Gateway infra\/egress only: no proxy of Gateway infra\/egress is ready/,
+    );
     assert.equal(await callRaw("7 coins"), undefined);
     assert.equal(asked.length, before);
-    await mesh.until("the status says so", async () => ((await conditions()).includes("NoInstance") ? true : undefined));
+    await mesh.until("the status says so", async () =>
+      (await conditions()).includes("NoInstance") ? true : undefined,
+    );
   });
 });

@@ -265,7 +265,8 @@ export const noEgressGateway: ErrorKind = defineError({
   title: "The Gateway through which the host is reached has no proxy",
   cause:
     "An ExternalService, or the label ripstop.mesh/egress-gateway of a Namespace, leads calls of the host through a Gateway. No proxy of it is ready, or it has no usable listener with protocol ripstop.mesh/Egress. Such calls never go out directly.",
-  remedy: "Start the Gateway's proxy with `ripstop gateway`; the conditions of the ExternalService and Gateway say more.",
+  remedy:
+    "Start the Gateway's proxy with `ripstop gateway`; the conditions of the ExternalService and Gateway say more.",
 });
 
 export const egressNotLed: ErrorKind = defineError({

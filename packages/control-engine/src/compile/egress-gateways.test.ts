@@ -133,7 +133,13 @@ describe("an ExternalService that names a Gateway", () => {
     assert.deepEqual(
       endpoints.map(({ id, reach, address, spiffeId, targetPorts }) => [id, reach, address, spiffeId, targetPorts]),
       [
-        [first, Endpoint_Reach.MESH, "10.0.0.9:15008", "spiffe://mesh.local/ns/infra/sa/gateway", { 80: 80, 7000: 7000 }],
+        [
+          first,
+          Endpoint_Reach.MESH,
+          "10.0.0.9:15008",
+          "spiffe://mesh.local/ns/infra/sa/gateway",
+          { 80: 80, 7000: 7000 },
+        ],
         [
           second,
           Endpoint_Reach.MESH,
@@ -180,7 +186,10 @@ describe("an ExternalService that names a Gateway", () => {
     const bench = new Bench();
     await bench.apply(gateway(), external(NAMED));
     assert.deepEqual(bench.addresses(), []);
-    assert.match(bench.get(serviceType, THROUGH)?.external?.noGateway ?? "", /no proxy .* is ready.*ripstop gateway egress/);
+    assert.match(
+      bench.get(serviceType, THROUGH)?.external?.noGateway ?? "",
+      /no proxy .* is ready.*ripstop gateway egress/,
+    );
     assert.deepEqual(bench.conditions(), ["Accepted True Accepted", "Programmed False NoInstance"]);
     const changed = new Set<string>();
     bench.compiler.watch((_typeUrl, names) => names.forEach((name) => changed.add(name)));

@@ -65,7 +65,7 @@ export class EgressLog {
     }
   }
 
-  /** All entries, by service, host and port. */
+  /** All entries, by service, host and port; then those that went directly, then by Gateway. */
   list(): readonly EgressSeenView[] {
     return [...this.#entries.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   }

@@ -44,9 +44,9 @@ describe("an ExternalService", () => {
     assert.deepEqual(paths(named("{name: out.egress, namespace: infra}")), []);
     assert.deepEqual(paths(named("{namespace: infra}")), ["spec.gateway.name"]);
     assert.deepEqual(paths(named("{name: Egress, namespace: a.b, port: 1}")), [
+      "spec.gateway.port",
       "spec.gateway.name",
       "spec.gateway.namespace",
-      "spec.gateway.port",
     ]);
   });
 

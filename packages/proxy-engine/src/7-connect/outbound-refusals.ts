@@ -4,7 +4,14 @@ import type { Frontend } from "../4-route/frontend.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
-import { httpsInClear, noEgressGateway, noHealthyEndpoint, noSuchSubset, proxyLoop, unknownServicePort } from "../errors.ts";
+import {
+  httpsInClear,
+  noEgressGateway,
+  noHealthyEndpoint,
+  noSuchSubset,
+  proxyLoop,
+  unknownServicePort,
+} from "../errors.ts";
 import { refusal, type Refusal } from "./local-reply.ts";
 
 const MAX_SUBSET_SHOWN = 64;
@@ -13,7 +20,10 @@ const MAX_SUBSET_SHOWN = 64;
 export function noInstance({ service, endpoints, config }: Cluster, subset: string): Refusal {
   const external = config?.external;
   if (external?.gateway !== undefined) {
-    const why = external.noGateway === undefined || external.noGateway === "" ? "none of its proxies can be reached" : external.noGateway;
+    const why =
+      external.noGateway === undefined || external.noGateway === ""
+        ? "none of its proxies can be reached"
+        : external.noGateway;
     return refusal(noEgressGateway, `${external.host} is reached through Gateway ${external.gateway} only: ${why}`);
   }
   if (subset !== "" && endpoints.usable.length > 0) {

@@ -167,7 +167,7 @@ describe("an egress gateway", () => {
           return;
         }
         if (head.length > 0) socket.unshift(head);
-        resolve(socket as Socket);
+        resolve(socket);
       });
       asking.end();
     });
@@ -369,4 +369,3 @@ function tcpBridge(other: Socket): Promise<Started> {
     socket.on("close", () => other.destroy());
   });
 }
-

@@ -66,7 +66,7 @@ export class EgressGateway {
 
   /** What calls of a peer go out by, or why they do not. */
   #contextFor({ identity, namespace }: InboundPeer): OutboundContext | Refusal {
-    const { workload, gateway, newHosts } = this.#options;
+    const { workload, gateway } = this.#options;
     const [theirs, ours] = [parseSpiffeId(identity), parseSpiffeId(workload.spiffeId)];
     // A namespace of another trust domain only shares its name with one of this mesh.
     if (!theirs.ok || !ours.ok || theirs.value.trustDomain !== ours.value.trustDomain || namespace === "")
@@ -75,7 +75,7 @@ export class EgressGateway {
     if (known !== undefined) return known;
     if (this.#contexts.size >= MAX_NAMESPACES)
       return refusal(tooManyWaiting, `callers of ${MAX_NAMESPACES} namespaces are led out already`);
-    const made = contextOf(gateway, namespace, newHosts(namespace));
+    const made = contextOf(gateway, namespace, this.#options.newHosts(namespace));
     this.#contexts.set(namespace, made);
     return made;
   }

@@ -381,7 +381,11 @@ export class HostedGateway implements GatewayContext {
               choose: (hello) => this.#choose(edge, hello),
             })
           : edge.family === "mesh"
-            ? await this.#options.listenMesh({ ...where, maxConnections, onConn: (conn) => this.egressGateway.accept(conn) })
+            ? await this.#options.listenMesh({
+                ...where,
+                maxConnections,
+                onConn: (conn) => this.egressGateway.accept(conn),
+              })
             : await listen({ ...where, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
     if (opened?.ok === true) {
       if (!socket.wanted) {
