@@ -3,6 +3,7 @@
 import type { CloseCause, Conn } from "@ripstop/net";
 import type { Engine } from "../engine.ts";
 import type { Edge } from "../telemetry/edge.ts";
+import { tapConnection } from "../telemetry/record-connection.ts";
 import type { HopEnd } from "../telemetry/record-exchange.ts";
 import { Splice, type SpliceEvents } from "./splice.ts";
 
@@ -103,39 +104,21 @@ export class LiveTunnel implements SpliceEvents {
     registry.delete(this);
     engine.live.tunnels--;
     this.#countBytes();
-    if (!engine.reporter.tapping) return;
     this.#show(this.#facts, cause);
     if (entered !== undefined) this.#show(entered, cause);
   }
 
   /** Shows one hop to open taps. */
-  #show({ edge: { key }, workload, tlsVersion }: HopEnd & Pick<TunnelFacts, "edge">, cause: CloseCause): void {
-    const { engine } = this.#facts;
-    const latencyMs = engine.clock.monotonicMs() - this.#startedMs;
-    engine.reporter.record({
-      timeUnixMs: Math.round(engine.clock.nowMs() - latencyMs),
-      reporter: key.reporter,
-      sourceService: key.sourceService,
-      destinationService: key.destinationService,
-      sourceIdentity: key.sourceIdentity,
-      destinationIdentity: key.destinationIdentity,
-      destinationWorkload: workload,
-      protocol: key.protocol,
-      method: "",
+  #show({ edge, workload, tlsVersion }: HopEnd & Pick<TunnelFacts, "edge">, cause: CloseCause): void {
+    tapConnection(this.#facts.engine, edge, {
+      startedMs: this.#startedMs,
       authority: this.#facts.authority,
-      path: "",
-      status: 0,
-      grpcStatus: -1,
-      latencyUs: Math.round(latencyMs * 1000),
+      workload,
       tlsVersion,
       bytesSent: this.#splice.sentBytes,
       bytesReceived: this.#splice.receivedBytes,
-      traceId: "",
-      requestId: "",
       errorCode: "",
       errorCause: this.#brokenBy !== "" ? this.#brokenBy : cause.code === "" ? "" : cause.message,
-      route: "",
-      attempts: 1,
     });
   }
 }

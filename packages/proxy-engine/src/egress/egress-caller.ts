@@ -11,8 +11,8 @@ import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { claimedService } from "../5-filter/request-duties.ts";
 import { RequestView } from "../5-filter/request-view.ts";
 import type { AskedFor, EdgeEntry, ExchangeOrigin, Rejudged } from "../7-connect/exchange-start.ts";
-import { auditRequest, denialRefusal } from "../7-connect/inbound-exchange.ts";
-import { refusal, type Refusal } from "../7-connect/local-reply.ts";
+import { auditRequest } from "../7-connect/inbound-exchange.ts";
+import { denialRefusal, refusal, type Refusal } from "../7-connect/local-reply.ts";
 import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { policyNotInForce } from "../errors.ts";
 import type { GatewayContext } from "../gateway/gateway-context.ts";
@@ -32,6 +32,8 @@ export interface EgressCallerParts {
   readonly context: OutboundContext;
   readonly peer: InboundPeer;
   readonly conn: Conn;
+  /** Name of the listener that it came in by. */
+  readonly listener: string;
 }
 
 /** The way in of one connection. */
@@ -96,10 +98,17 @@ export class EgressCaller implements EdgeEntry, RequestAcceptor {
 
   /** Counts what `judge` let pass just now, by the rate limits of the gateway's workload, and puts it on record. */
   admit(): Refusal | undefined {
-    const { chain } = this.parts.gateway;
-    const denial = chain?.counts === true && view.http ? chain.admit(view) : undefined;
+    const { gateway, listener } = this.parts;
+    view.gateway = gateway.gateway;
+    view.listener = listener;
+    const denial = gateway.chain?.counts === true ? gateway.chain.admit(view) : undefined;
     if (denial !== undefined) return denialRefusal(denial);
     auditRequest(this.parts.workload, view);
+    return undefined;
+  }
+
+  /** Faults are for routes, and there are none. */
+  disturbance(): undefined {
     return undefined;
   }
 

@@ -38,8 +38,8 @@ export class EgressGateway {
     this.#options = options;
   }
 
-  /** Serves a connection of a verified peer; closes it when it is for another workload. */
-  accept(conn: Conn): void {
+  /** Serves a connection of a verified peer to a listener; closes it when it is for another workload. */
+  accept(conn: Conn, listener: string): void {
     const name = parseMeshServerName(conn.tls?.serverName ?? "");
     const peer = identifyPeer(conn, name?.port ?? 0);
     const { workload, gateway } = this.#options;
@@ -49,7 +49,7 @@ export class EgressGateway {
       const acceptor: RequestAcceptor =
         "kind" in context
           ? { onRequest: (stream, head) => new RefusedRequest(gateway.engine, stream, head, context) }
-          : new EgressCaller({ gateway, workload, context, peer, conn });
+          : new EgressCaller({ gateway, workload, context, peer, conn, listener });
       serveInbound(conn, workload, acceptor);
     }
   }
