@@ -2,6 +2,7 @@
 
 import { generateAnswerTypes } from "./answer-types.ts";
 import { generateCli } from "./cli.ts";
+import { generateConformance } from "./conformance.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
 import { generateGatewayDifferences } from "./gateway-differences.ts";
@@ -23,6 +24,7 @@ export const generators: Readonly<Record<string, Generator>> = {
   "gateway-schemas": generateGatewaySchemas,
   policies: generatePolicies,
   "http-rules": generateHttpRules,
+  conformance: generateConformance,
   "gateway-differences": generateGatewayDifferences,
   hostile: generateHostile,
   errors: generateErrors,

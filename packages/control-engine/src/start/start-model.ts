@@ -9,6 +9,7 @@ import { HostResolver } from "../dns/host-resolver.ts";
 import { BundleDirectory, type BundleNumber } from "../federation/bundle-directory.ts";
 import { Federation, type FederationRecord } from "../federation/federation.ts";
 import { isProcessAlive } from "../home/home-lock.ts";
+import { followGateways, infrastructureOf } from "../registry/gateway-infrastructure.ts";
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
 import { Registry } from "../registry/registry.ts";
 import { given, type Ground } from "./ground.ts";
@@ -33,10 +34,12 @@ export function startModel(ground: Ground, { authority, jwt, revocations }: Mesh
     trustDomain,
     table: store.table<RegisteredWorkload>("workloads"),
     isProcessAlive,
+    infrastructureOf: (namespace, gateways) => infrastructureOf(store, namespace, gateways),
     ...(replication === undefined ? {} : { replication }),
     ...given(options),
   });
   undo.push(() => registry.close());
+  undo.push(followGateways(store, registry));
   const federation = new Federation({
     store,
     table: store.table<FederationRecord>("federation"),
