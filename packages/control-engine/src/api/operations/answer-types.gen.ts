@@ -204,7 +204,7 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
     ]
   },
   "EgressSeenView": {
-    "description": "One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares.",
+    "description": "One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares, or that went through a Gateway.",
     "type": "object",
     "required": [
       "service",
@@ -242,6 +242,10 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
       "denied": {
         "description": "How many of them were refused.",
         "type": "number"
+      },
+      "gateway": {
+        "description": "\"NAMESPACE/NAME\" of the Gateway that the calls went through; absent: they went directly, undeclared.",
+        "type": "string"
       },
       "firstSeenMs": {
         "description": "Unix time.",
@@ -1246,6 +1250,7 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
       "version",
       "spiffeId",
       "labels",
+      "annotations",
       "applicationAddress",
       "inboundAddress",
       "ready",
@@ -1272,6 +1277,13 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
         "type": "string"
       },
       "labels": {
+        "type": "object",
+        "additionalProperties": {
+          "type": "string"
+        }
+      },
+      "annotations": {
+        "description": "Of the Gateways that it hosts (`spec.infrastructure`); empty for other workloads.",
         "type": "object",
         "additionalProperties": {
           "type": "string"
