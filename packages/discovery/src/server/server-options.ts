@@ -46,4 +46,16 @@ export interface SharedStore {
    * when that cannot be found out. Within about two seconds.
    */
   readBarrier(): Promise<boolean>;
+  /** What lies beside the revisions and goes into resources likewise: registered workloads, revocations. */
+  readonly tables?: SharedTables;
+}
+
+/** How far this control plane has come with the store's tables; their order is the same for all control planes. */
+export interface SharedTables {
+  /** The newest change that may be in what is sent. */
+  readonly newest: number;
+  /** Every change up to this one is in what is sent. */
+  readonly complete: number;
+  /** Kept with true when what a proxy has seen of them is here, or never was in the store; within about six seconds. */
+  reach(revision: number): Promise<boolean>;
 }
