@@ -5,7 +5,8 @@ import type { telemetry } from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import type { PeerVerifier } from "../peer-verifier.ts";
-import type { ServerTls } from "./live-credentials.ts";
+import type { ServerTls } from "./tls-listener.ts";
+import type { HandshakeLimits } from "./handshake-queue.ts";
 import type { ResourceSource } from "./snapshot.ts";
 import type { StreamLimits } from "./stream-limits.ts";
 
@@ -25,6 +26,7 @@ export interface DiscoveryServerOptions {
   /** Default 0: a free one. */
   readonly port?: number;
   readonly limits?: Partial<StreamLimits>;
+  readonly handshakes?: Partial<HandshakeLimits>;
   /** There, when other control planes share the store: a proxy may come from one that is ahead of this one. */
   readonly shared?: SharedStore;
   /** A report of an authorized proxy. `slot` tells the workers of one proxy apart. */
