@@ -36,6 +36,7 @@ import { compileEndpoints, compileHostBinding, compileService } from "./compile-
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 import { maySee } from "./may-see.ts";
+import { RevisionFollower } from "./revision-follower.ts";
 import { World, type WorldView } from "./world.ts";
 
 /** What the compiler compiles from. */
@@ -136,10 +137,10 @@ export class Compiler implements ResourceSource {
       (revision) => this.#tell(revision),
     );
     this.#revision = store.revision;
-    const watching = store.watch(store.revision, (revision) => {
-      this.#apply(this.world.onRevision(revision), revision.number);
-    });
+    const follower = new RevisionFollower(this.world, clock, (affected, revision) => this.#apply(affected, revision));
+    const watching = store.watch(store.revision, (revision) => follower.add(revision));
     if (watching.ok) this.#stops.push(watching.value);
+    this.#stops.push(() => follower.close());
     this.#stops.push(registry.onChange((changes) => this.#apply(this.world.onWorkloads(changes), NO_REVISION)));
   }
 

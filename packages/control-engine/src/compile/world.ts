@@ -14,7 +14,7 @@ import {
 
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
-import type { Revision, Store } from "../store/store.ts";
+import type { Change, Store } from "../store/store.ts";
 import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import { PolicyIndex } from "./policy-index.ts";
@@ -33,7 +33,7 @@ export interface WorldView extends GatewayReads {
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
   /** EndpointSlices of the Service, sorted by key; none when it selects workloads. */
   slicesOf(service: ServiceView): readonly Resource<EndpointSliceSpec>[];
-  /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
+  /** HTTPRoutes, GRPCRoutes and TCPRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
@@ -67,6 +67,12 @@ export interface KnownPolicies {
   addressesOf?(host: string): readonly string[];
 }
 
+/** As PolicyScope has it. */
+const ANY_GATEWAY = "*";
+
+/** Routes that can be attached to a Service. */
+const meshRouteKinds: ReadonlySet<string> = new Set(["HTTPRoute", "GRPCRoute", "TCPRoute"]);
+
 /** Indices over store and registry. */
 export class World {
   readonly #store: Store;
@@ -91,9 +97,9 @@ export class World {
   readonly #policies: PolicyIndex;
   /** Namespace → workloads. */
   readonly #byNamespace = new MultiMap<RegisteredWorkload>();
-  /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
+  /** "NS/SERVICE" → HTTPRoutes, GRPCRoutes and TCPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
-  /** "NS/GATEWAY" → workloads that host it. */
+  /** "NS/GATEWAY" → workloads that host it; ANY_GATEWAY → all of them. */
   readonly #placements = new MultiMap<RegisteredWorkload>();
   readonly #gateways: GatewayIndex;
   readonly #serviceNames = new ServiceNames();
@@ -110,8 +116,7 @@ export class World {
     for (const kind of [
       "Service",
       "EndpointSlice",
-      "HTTPRoute",
-      "GRPCRoute",
+      ...meshRouteKinds,
       "ExternalService",
       ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
@@ -203,20 +208,20 @@ export class World {
     };
   }
 
-  /** Takes over a committed revision; returns the names of the reads it affects. */
-  onRevision(revision: Revision): ReadonlySet<string> {
-    const affected = new Set<string>();
-    for (const change of revision.changes) {
-      const before = change.before;
-      const after = change.type === "put" ? change.resource : undefined;
-      if (before !== undefined) this.#indexResource(before, false);
-      if (after !== undefined) this.#indexResource(after, true);
-      for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
-      this.#gateways.onChange(before, after, affected);
-    }
+  /** Takes over a change of a revision; adds the names of the reads it affects. After the last one call `settle`. */
+  onChange(change: Change, affected: Set<string>): void {
+    const { before } = change;
+    const after = change.type === "put" ? change.resource : undefined;
+    if (before !== undefined) this.#indexResource(before, false);
+    if (after !== undefined) this.#indexResource(after, true);
+    for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
+    this.#gateways.onChange(before, after, affected);
+  }
+
+  /** Judges what the names in `affected` concern beyond their readers, and adds the names of what came out differently. */
+  settle(affected: Set<string>): void {
     this.#gateways.settle(affected);
     this.#serviceNames.settle(affected);
-    return affected;
   }
 
   /** Takes over changes of workloads; returns the names of the reads they affect. */
@@ -280,8 +285,11 @@ export class World {
   #facts(workload: RegisteredWorkload): WorkloadFacts {
     const { id, namespace, serviceAccount, labels } = workload;
     const services = this.#servicesSelecting(workload);
-    const namespaceLabels = this.#store.get(`Namespace/${namespace}`)?.metadata.labels ?? {};
-    return { id, namespace, serviceAccount, labels, services, namespaceLabels };
+    const namespaceLabels = (name: string): Readonly<Record<string, string>> =>
+      this.#store.get(`Namespace/${name}`)?.metadata.labels ?? {};
+    const gateways = hostedBy(workload);
+    const facts = { id, namespace, serviceAccount, labels, services, namespaceLabels };
+    return gateways.length === 0 ? facts : { ...facts, gateways };
   }
 
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
@@ -322,9 +330,10 @@ export class World {
     if (resource.kind === "Namespace") {
       // Its labels may switch policies on and off.
       for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
+      for (const { id } of this.#placements.get(ANY_GATEWAY)) affected.add(`guards:${id}`);
       return;
     }
-    if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    if (meshRouteKinds.has(resource.kind)) {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
@@ -344,7 +353,8 @@ export class World {
   #mayGuard(policyKind: PolicyKind, policy: Resource): readonly RegisteredWorkload[] {
     const scope = policyKind.scope?.(policy);
     if (scope === undefined) return this.#registry.values();
-    const { namespace, services, labels } = scope;
+    const { namespace, services, gateways, labels } = scope;
+    if (gateways !== undefined) return [...new Set(gateways.flatMap((gateway) => [...this.#placements.get(gateway)]))];
     if (services !== undefined) {
       const found = new Set<RegisteredWorkload>();
       for (const name of services) {
@@ -368,7 +378,7 @@ export class World {
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
       for (const address of declaredService(declared).addresses)
         this.#byAddress.set(address, key, add ? declared : undefined);
-    } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    } else if (meshRouteKinds.has(resource.kind)) {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
     } else if (resource.kind === "EndpointSlice") {
@@ -390,7 +400,10 @@ export class World {
     this.#serviceNames.count(workload.namespace, workload.service, add);
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
-    for (const gateway of hostedBy(workload)) this.#placements.set(gateway, workload.id, value);
+    for (const gateway of hostedBy(workload)) {
+      this.#placements.set(gateway, workload.id, value);
+      this.#placements.set(ANY_GATEWAY, workload.id, value);
+    }
     this.#byNamespace.set(workload.namespace, workload.id, value);
   }
 }
