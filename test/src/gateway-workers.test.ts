@@ -4,15 +4,16 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:https";
+import { connect } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { TestAuthority } from "@ripstop/testkit";
 import { freeOffset } from "./free-offset.ts";
 import { Mesh, type Running } from "./mesh.ts";
 import { echoServer } from "./programs.ts";
 
-const PORTS = [443, 444, 445];
+const PORTS = [443, 444, 445, 5432];
 
-/** The Gateway with an HTTPS listener on each of the ports, and a route for all of them. */
+/** The Gateway with a listener on each of the ports, HTTPS or (5432) TCP, and routes for all of them. */
 const manifest = (ports: readonly number[]): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
@@ -25,12 +26,11 @@ metadata: { name: edge }
 spec:
   gatewayClassName: ripstop
   listeners: ${JSON.stringify(
-    ports.map((port) => ({
-      name: `https-${port}`,
-      port,
-      protocol: "HTTPS",
-      tls: { certificateRefs: [{ name: "certificate" }] },
-    })),
+    ports.map((port) => {
+      if (port === 5432) return { name: "raw", port, protocol: "TCP" };
+      const tls = { certificateRefs: [{ name: "certificate" }] };
+      return { name: `https-${port}`, port, protocol: "HTTPS", tls };
+    }),
   )}
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -38,6 +38,13 @@ kind: HTTPRoute
 metadata: { name: all }
 spec:
   parentRefs: [{ name: edge }]
+  rules: [{ backendRefs: [{ name: echo, port: 80 }] }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: { name: raw }
+spec:
+  parentRefs: [{ name: edge, sectionName: raw }]
   rules: [{ backendRefs: [{ name: echo, port: 80 }] }]
 ---
 apiVersion: v1
@@ -190,6 +197,34 @@ describe("the processes of a gateway", () => {
     await apply(await secret(authority));
     await askEach([443]);
     await assert.rejects(ask(443, before));
+  });
+
+  it("let no more connections through together than their shared limit", async () => {
+    await apply(manifest([443, 444, 5432]));
+    await listening(5432, 2);
+    await apply(`
+apiVersion: ripstop.mesh/v1alpha1
+kind: RateLimitPolicy
+metadata: { name: raw }
+spec:
+  targetRefs: [{ kind: Gateway, name: edge, sectionName: raw }]
+  rules: [{ name: all, scope: Global, limit: { connections: 40, period: 24h } }]
+`);
+    const connects = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        let answer = "";
+        const socket = connect(offset + 5432, "127.0.0.1");
+        socket.on("data", (chunk: Buffer) => (answer += chunk.toString("latin1")));
+        socket.on("error", () => undefined);
+        socket.on("close", () => resolve(answer.startsWith("HTTP/1.1 200")));
+        socket.write("GET / HTTP/1.1\r\nhost: echo\r\nconnection: close\r\n\r\n");
+      });
+    // A day's limit gives nothing back while the test runs: what passes is shares alone.
+    let passed = 0;
+    for (let at = 0; at < 60; at++) if (await connects()) passed++;
+    assert.ok(passed >= 10 && passed <= 40, String(passed));
+    const described = await mesh.command(["proxy", "show", id, "metrics"]);
+    assert.match(described.output, /ripstop_rate_limited_total\{[^}]*policy="default\/raw"[^}]*rule="all"/);
   });
 
   it("stand in for one that is killed, the lead included; the next lead opens and closes listeners", async () => {

@@ -136,6 +136,26 @@ describe("the example of docs/gateway.md", () => {
     }
   });
 
+  it("breaks requests of the route that a fault names, until one command ends all faults", async () => {
+    await apply(`
+apiVersion: ripstop.mesh/v1alpha1
+kind: FaultInjection
+metadata: { name: teapot, namespace: shop }
+spec:
+  targetRefs: [{ kind: HTTPRoute, name: catalog }]
+  expires: "2099-01-31T18:00:00Z"
+  rules: [{ abort: { httpStatus: 418 } }]
+`);
+    const broken = await ask("/books/1", { secure: authority });
+    assert.equal(broken.status, 418);
+    assert.equal(broken.headers["x-ripstop-error"], "RS1270");
+    assert.equal((await ask("/other", { secure: authority })).status, 404);
+    assert.match((await mesh.command(["fault", "list"])).output, /HTTPRoute\/catalog/);
+    const stopped = await mesh.command(["fault", "stop", "--all", "--timeout", "2m"]);
+    assert.equal(stopped.code, 0, stopped.output);
+    assert.equal((await ask("/books/1", { secure: authority })).status, 200);
+  });
+
   it("tells in its status where it listens, and never prints a key", async () => {
     const described = await mesh.command(["get", "Gateway", "-n", "infra", "-o", "json"]);
     assert.match(described.output, /Programmed/);

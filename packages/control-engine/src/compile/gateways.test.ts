@@ -12,6 +12,7 @@ import {
   PathMatch_Type,
   routesType,
   serviceType,
+  workloadType,
 } from "@ripstop/model";
 import { isRecord } from "@ripstop/resources";
 import { TestAuthority, type TestSvid } from "@ripstop/testkit";
@@ -725,5 +726,44 @@ describe("a change of one route among a thousand", () => {
     await bench.apply(tlsSecret("cert", next));
     assert.equal(bench.get(gatewayType, "infra/edge")?.listeners[0]?.certificates[0]?.keyPem, next.keyPem);
     assert.deepEqual([bench.compiler.statistics.computed, bench.conditions.computed], [computed + 1, statuses + 1]);
+  });
+});
+
+describe("a policy that names Gateways", () => {
+  const policy = (kind: string, namespace: string, targets: string, rest: string): string =>
+    `apiVersion: ripstop.mesh/v1alpha1\nkind: ${kind}\nmetadata: {name: p, namespace: ${namespace}}\nspec: {${targets}${rest}}`;
+  const fault = (namespace: string, targets: string): string =>
+    policy("FaultInjection", namespace, targets, 'expires: "2999-01-01T00:00:00Z", rules: [{reset: true}]');
+  const guarding = (): readonly string[] =>
+    (bench.get(workloadType, "infra/proxy")?.policies ?? []).map(({ name }) => name);
+
+  it("guards the placements of its Gateway, while it is there", async () => {
+    await bench.host("edge");
+    assert.deepEqual(guarding(), []);
+    await bench.apply(fault("infra", "targetRefs: [{kind: Gateway, name: inner}], "));
+    assert.deepEqual(guarding(), []);
+    await bench.apply(fault("infra", "targetRefs: [{kind: Gateway, name: edge}], "));
+    assert.deepEqual(guarding(), ["FaultInjection/infra/p"]);
+    const limits = "rules: [{name: c, limit: {connections: 1, period: 1s}}]";
+    await bench.apply(policy("RateLimitPolicy", "infra", "targetRefs: [{kind: Gateway, name: edge}], ", limits));
+    assert.deepEqual([...guarding()].sort(), ["FaultInjection/infra/p", "RateLimitPolicy/infra/p"]);
+    await bench.delete("FaultInjection/infra/p");
+    assert.deepEqual(guarding(), ["RateLimitPolicy/infra/p"]);
+    await bench.apply(fault("infra", ""));
+    assert.deepEqual(guarding(), ["RateLimitPolicy/infra/p"]);
+  });
+
+  it("guards every placement when it names a route, until either namespace refuses faults", async () => {
+    const namespace = (name: string, labels: string): string =>
+      `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {${labels}}}`;
+    await bench.host("edge");
+    await bench.apply(fault("shop", "targetRefs: [{kind: HTTPRoute, name: catalog}], "));
+    assert.deepEqual(guarding(), ["FaultInjection/shop/p"]);
+    for (const name of ["shop", "infra"]) {
+      await bench.apply(namespace(name, "ripstop.mesh/faults: deny"));
+      assert.deepEqual(guarding(), [], name);
+      await bench.apply(namespace(name, ""));
+      assert.deepEqual(guarding(), ["FaultInjection/shop/p"], name);
+    }
   });
 });

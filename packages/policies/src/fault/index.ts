@@ -10,6 +10,7 @@ import { validateFault, validateFaultPlace } from "./validate.ts";
 
 export { faultExpiryMs } from "./compile.ts";
 export type { FaultInjectionSpec, FaultRuleSpec } from "./schema.ts";
+export type { TargetRef } from "../match/spec.ts";
 
 /** The kind FaultInjection. */
 export const kind: Kind<FaultInjectionSpec> = {
