@@ -57,6 +57,7 @@ import { Compiler } from "./compile/compiler.ts";
 import { Conditions, type ConditionTimes } from "./compile/conditions.ts";
 import { tellTrouble } from "./compile/tell-trouble.ts";
 import { HostResolver } from "./dns/host-resolver.ts";
+import { workloadKey } from "./damping/damping-key.ts";
 import { EgressLog } from "./egress/egress-log.ts";
 import { EventLog } from "./events/event-log.ts";
 import {
@@ -84,6 +85,7 @@ import { AbsentWorkloads, type AbsentWorkload } from "./identity/absent-workload
 import { identityHealth } from "./identity/identity-health.ts";
 import { IdentityWatch } from "./identity/identity-watch.ts";
 import { RotationKeeper } from "./identity/rotation-keeper.ts";
+import { startImports, type StartedImports } from "./imports/start-imports.ts";
 import { ShareKeeper } from "./limits/share-keeper.ts";
 import { startJoining, type Joining } from "./join/start-joining.ts";
 import { MirrorLog } from "./mirror/mirror-log.ts";
@@ -322,7 +324,11 @@ async function assemble(
     isWanted: (host) => compiler.usesAddresses(host),
   });
   undo.push(() => resolver.close());
+  const imported = startImports({ store, registry, clock, events, ...given({ logger }) });
+  undo.push(() => imported.close());
   const compiler: Compiler = new Compiler({
+    imports: imported.imports,
+    damper: imported.damper,
     addressesOf: (host) => resolver.addresses(host),
     store,
     registry,
@@ -337,6 +343,7 @@ async function assemble(
     ...given({ logger }),
   });
   undo.push(() => compiler.close());
+  imported.connect(compiler);
   undo.push(federation.onChange(() => compiler.bundleChanged()));
   const conditions = new Conditions({
     store,
@@ -479,6 +486,7 @@ async function assemble(
           },
         }),
     isConnected: (id) => discovery.isConnected(id),
+    heldDown: (workload) => imported.damper.holding(workloadKey(workload)),
     // With a certificate that is revoked by itself the workload is out until it has another one.
     mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
     onJoinRefused: (who, { kind, message }) =>
@@ -566,7 +574,7 @@ async function assemble(
       kinds,
       ledger,
       clock,
-      withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
+      withStatus: (resource) => imported.imports.withStatus(federation.withStatus(conditions.withStatus(resource))),
       waitLive: (revision, waitMs) => streams.waitLive(revision, waitMs),
     }),
   ];
@@ -586,7 +594,7 @@ async function assemble(
       metrics,
       events,
       info,
-      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value }),
+      beforeMetrics: gauges({ metrics, store, registry, compiler, collector, watch, joining: joining.value, imported }),
     }),
   ];
   const api = { routes, logger, audit: access.audit };
@@ -729,9 +737,10 @@ interface Gauged {
   readonly collector: Collector;
   readonly joining: Joining;
   readonly watch: IdentityWatch;
+  readonly imported: StartedImports;
 }
 
-function gauges({ metrics, store, registry, compiler, collector, joining, watch }: Gauged): () => void {
+function gauges({ metrics, store, registry, compiler, collector, joining, watch, imported }: Gauged): () => void {
   const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
   const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
   const revision = gauge(metricNames.STORE_REVISION);
@@ -754,6 +763,7 @@ function gauges({ metrics, store, registry, compiler, collector, joining, watch 
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);
     edgesDropped.add(collector.edgesDropped - edgesDropped.value);
     watch.measure();
+    imported.measure(metrics);
   };
 }
 
