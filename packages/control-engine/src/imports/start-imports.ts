@@ -10,7 +10,7 @@ import type { EventLog } from "../events/event-log.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
 import type { ImportRecord } from "./import-follower.ts";
-import { Imports } from "./imports.ts";
+import { Imports, type ImportsOptions } from "./imports.ts";
 
 /** What is needed. */
 export interface StartImportsOptions {
@@ -19,6 +19,8 @@ export interface StartImportsOptions {
   readonly clock: Clock;
   readonly events: EventLog;
   readonly logger?: Logger;
+  /** Default: DNS and Consul. */
+  readonly sourceOf?: NonNullable<ImportsOptions["sourceOf"]>;
 }
 
 /** The instances from outside, and the damper of all. */
@@ -33,12 +35,20 @@ export interface StartedImports {
 }
 
 /** Starts both. */
-export function startImports({ store, registry, clock, events, logger }: StartImportsOptions): StartedImports {
+export function startImports({
+  store,
+  registry,
+  clock,
+  events,
+  logger,
+  sourceOf,
+}: StartImportsOptions): StartedImports {
   const { replication } = store;
   const shared = { clock, events, replication, ...(logger === undefined ? {} : { logger }) };
   const damper = new FlapDamper({ ...shared, table: store.table<HeldRecord>("damping") });
   const imports = new Imports({
     ...shared,
+    ...(sourceOf === undefined ? {} : { sourceOf }),
     store,
     table: store.table<ImportRecord>("imports"),
     onGone: (source, ids) => damper.wentAway(ids.map((id) => importedKey(source, id))),
