@@ -16,7 +16,7 @@ const MAX_PRIORITY = 7;
 export function importedEndpoints(
   service: ServiceView,
   sets: readonly ImportedSet[],
-  { penaltyOf, subsetLabel }: { penaltyOf(key: string): number; readonly subsetLabel: string | undefined },
+  { penaltyOf, subsetLabel }: { readonly penaltyOf: (key: string) => number; readonly subsetLabel: string | undefined },
 ): readonly DampedEndpoint[] {
   const byId = new Map<string, DampedEndpoint>();
   for (const { source, port, instances } of sets) {

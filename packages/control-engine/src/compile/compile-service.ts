@@ -88,7 +88,10 @@ export function compileEndpoints(view: WorldView, namespace: string, name: strin
   const written = sliceEndpoints(service, view.slicesOf(service));
   endpoints.push(...written.map((endpoint) => ({ endpoint, penalty: 0 })));
   const known = new Set(written.map(({ id }) => id));
-  const imported = importedEndpoints(service, view.importsOf(service), { penaltyOf: view.penaltyOf, subsetLabel });
+  const imported = importedEndpoints(service, view.importsOf(service), {
+    penaltyOf: (key) => view.penaltyOf(key),
+    subsetLabel,
+  });
   // What somebody wrote down wins.
   endpoints.push(...imported.filter(({ endpoint }) => !known.has(endpoint.id)));
   const panicShare = (loadBalancing?.panicPercent ?? 0) / 100;

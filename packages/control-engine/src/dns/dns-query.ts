@@ -104,7 +104,7 @@ async function askServer(
 type Carry = (
   packet: Packet,
   server: NameServer,
-  on: { got(message: Buffer): void; failed(reason: string): void },
+  on: { readonly got: (message: Buffer) => void; readonly failed: (reason: string) => void },
 ) => () => void;
 
 function exchange(
