@@ -165,8 +165,11 @@ describe("the damper", () => {
 
   it("remembers so many instances and no more, and forgets those that stay", () => {
     const damper = start();
-    damper.wentAway(Array.from({ length: 25_000 }, (_, at) => `workload shop/web 10.0.0.1 ${at}`));
+    const many = Array.from({ length: 25_000 }, (_, at) => `workload shop/web 10.0.0.1 ${at}`);
+    damper.wentAway(many);
     assert.equal(damper.tracked, 20_000);
+    for (let time = 0; time < 4; time++) damper.wentAway(many.slice(0, 2_000));
+    assert.equal(damper.size, 1_000);
     clock.advance(10 * 60_000);
     assert.equal(damper.tracked, 0);
     damper.close();

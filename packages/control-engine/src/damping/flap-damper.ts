@@ -25,6 +25,8 @@ export interface FlapDamperOptions {
 
 /** Most instances whose penalty is remembered; the one that was quiet longest goes first. */
 const MAX_TRACKED = 20_000;
+/** Most that are held down at the same time: each is a write to the store, and an event. */
+const MAX_HELD = 1_000;
 /** A smaller penalty is forgotten. */
 const FORGET_BELOW = 0.1;
 const SWEEP_MS = 60_000;
@@ -38,6 +40,7 @@ export class FlapDamper {
   readonly #listeners = new Set<(keys: readonly string[]) => void>();
   readonly #stops: (() => void)[] = [];
   #release: Timer | undefined;
+  #wasLeading: boolean;
 
   constructor(options: FlapDamperOptions) {
     this.#options = options;
@@ -51,7 +54,8 @@ export class FlapDamper {
     );
     const sweep = clock.every(SWEEP_MS, () => this.#sweep());
     this.#stops.push(() => sweep.clear());
-    if (replication !== undefined) this.#stops.push(replication.onChange(() => this.#schedule()));
+    if (replication !== undefined) this.#stops.push(replication.onChange(() => this.#roleMayHaveChanged()));
+    this.#wasLeading = this.#leads;
     this.#schedule();
   }
 
@@ -86,8 +90,9 @@ export class FlapDamper {
       const after = { ...punished(before, nowMs), times: (before?.times ?? 0) + 1 };
       this.#tracked.delete(key);
       this.#tracked.set(key, after);
-      if (!this.#leads || (after.value <= HOLD_ABOVE && !this.#held.has(key))) continue;
-      if (!this.#held.has(key)) this.#tellHeld(key, after);
+      const isHeld = this.#held.has(key);
+      if (!this.#leads || (!isHeld && (after.value <= HOLD_ABOVE || this.#held.size >= MAX_HELD))) continue;
+      if (!isHeld) this.#tellHeld(key, after);
       this.#held.set(key, after);
       this.#write(key, after);
       changed.push(key);
@@ -114,6 +119,19 @@ export class FlapDamper {
 
   get #leads(): boolean {
     return this.#options.replication?.isLeader ?? true;
+  }
+
+  #roleMayHaveChanged(): void {
+    const wasLeading = this.#wasLeading;
+    this.#wasLeading = this.#leads;
+    if (wasLeading && !this.#leads) {
+      // From now on the table knows better.
+      const keys = new Set(this.#held.keys());
+      this.#held.clear();
+      for (const [key, record] of this.#options.table.entries()) this.#held.set(key, record);
+      for (const key of this.#held.keys()) keys.add(key);
+      this.#changed([...keys]);
+    } else this.#schedule();
   }
 
   #put(key: string, record: HeldRecord | undefined): void {

@@ -142,10 +142,11 @@ const overUdp: Carry = (packet, { host, port }, { got, failed }) => {
   let isOpen = true;
   socket.on("message", got);
   socket.on("error", (error) => failed(error.message));
-  // Connected: the kernel drops what comes from elsewhere, and says when nobody listens there.
-  socket.connect(port, host, () => {
+  socket.on("connect", () => {
     if (isOpen) socket.send(encode(packet));
   });
+  // Connected: the kernel drops what comes from elsewhere, and says when nobody listens there.
+  socket.connect(port, host);
   return () => {
     isOpen = false;
     socket.close();

@@ -185,6 +185,21 @@ describe("a source of Consul's catalog", () => {
     assert.deepEqual((await ask(sourceOf())).instances, instances);
   });
 
+  it("keeps what is stored small: of too many labels those of version and place", async () => {
+    const meta = {
+      version: "v1",
+      ...Object.fromEntries(Array.from({ length: 60 }, (_, at) => [`k${at}`, "x".repeat(500)])),
+    };
+    server.set(
+      "redis",
+      Array.from({ length: 40 }, (_, at) => ({ ...one, port: at + 1, meta, zone: "z" })),
+    );
+    const { instances, note } = await ask(sourceOf());
+    assert.equal(instances.length, 40);
+    assert.deepEqual(Object.keys(instances[0]?.labels ?? {}).length, 3);
+    assert.match(note, /^labels but those of version and place are left out/);
+  });
+
   it("speaks TLS with authorities of its own, and with nobody else", async () => {
     const authority = await TestAuthority.create();
     const leaf = await authority.issue("spiffe://test.mesh/consul", { dnsNames: ["localhost"] });

@@ -7,6 +7,7 @@ import { request as httpsRequest } from "node:https";
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import { isRecord, type ConsulSpec } from "@ripstop/resources";
 
+import { REGION_LABEL, ZONE_LABEL } from "../compile/locality.ts";
 import { bounded, type ImportAnswer, type ImportedInstance, type ImportSource } from "./import-source.ts";
 
 /** What is needed beside the spec. */
@@ -25,8 +26,6 @@ const MAX_BYTES = 8 * 1024 * 1024;
 const MAX_STALE_MS = 60_000;
 const MAX_LABELS = 64;
 const MAX_WEIGHT = 1_000_000;
-const REGION_LABEL = "topology.kubernetes.io/region";
-const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 /** A source of the instances of one service. */
 export class ConsulSource implements ImportSource {

@@ -129,6 +129,8 @@ describe("a source of SRV records", () => {
     server.records = many.flatMap((name, at) => [srv(name, 80), a(name, `10.0.1.${at}`)]);
     assert.equal((await ask()).instances.length, 100);
     assert.deepEqual(server.asked, [`UDP SRV ${NAME}`, `TCP SRV ${NAME}`]);
+    server.sendsAdditionals = false;
+    assert.equal((await ask()).instances.length, 100);
   });
 
   it("says that it does not know when the server fails, and when nobody listens", async () => {

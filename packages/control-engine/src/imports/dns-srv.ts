@@ -1,6 +1,7 @@
 // Imports instances from SRV records (RFC 2782): priority is a tier, weight a weight, the addresses are those of the target.
 
 import { getServers } from "node:dns";
+import { setMaxListeners } from "node:events";
 
 import { err, ok, type Clock, type Result } from "@ripstop/core";
 import { parseNameServer, type DnsSrvSpec } from "@ripstop/resources";
@@ -13,6 +14,8 @@ const MIN_TTL_S = 5;
 const MAX_TTL_S = 300;
 /** Each has two questions of its own when the server sends no addresses along. */
 const MAX_TARGETS = 256;
+/** Targets whose addresses are asked for at the same time. */
+const AT_ONCE = 16;
 const MAX_ADDRESSES = 64;
 const MAX_WEIGHT = 1_000_000;
 /** RFC 2782: beside others, a target of weight 0 gets very little. */
@@ -33,6 +36,8 @@ export class DnsSrvSource implements ImportSource {
   }
 
   async ask(signal: AbortSignal): Promise<Result<ImportAnswer, string>> {
+    // Each of the questions that are under way listens.
+    setMaxListeners(0, signal);
     const servers = (this.#spec.nameServers ?? getServers()).flatMap((text) => parseNameServer(text) ?? []);
     const context: DnsContext = { clock: this.#clock, servers, signal };
     const found = await queryDns({ name: this.#spec.name, type: "SRV" }, context);
@@ -44,21 +49,24 @@ export class DnsSrvSource implements ImportSource {
     let ttlS = found.value.ttlS;
     const known = new Map<string, readonly string[]>();
     const unknown: string[] = [];
-    await Promise.all(
-      [...wanted.keys()].map(async (target) => {
-        const sent = addressesIn(found.value, target);
-        const addresses = sent.addresses.length > 0 ? sent : await lookUp(target, context);
-        if (addresses !== undefined) {
-          known.set(target, addresses.addresses);
-          ttlS = Math.min(ttlS, addresses.ttlS);
-          return;
-        }
-        const before = this.#known.get(target);
-        if (before === undefined) unknown.push(target);
-        else known.set(target, before);
-        ttlS = 0;
-      }),
-    );
+    const look = async (target: string): Promise<void> => {
+      const sent = addressesIn(found.value, target);
+      const addresses = sent.addresses.length > 0 ? sent : await lookUp(target, context);
+      if (addresses !== undefined) {
+        known.set(target, addresses.addresses);
+        ttlS = Math.min(ttlS, addresses.ttlS);
+        return;
+      }
+      const before = this.#known.get(target);
+      if (before === undefined) unknown.push(target);
+      else known.set(target, before);
+      ttlS = 0;
+    };
+    const left = [...wanted.keys()];
+    while (left.length > 0 && !signal.aborted) {
+      // oxlint-disable-next-line no-await-in-loop -- a few at a time: nobody's name server is flooded
+      await Promise.all(left.splice(0, AT_ONCE).map(look));
+    }
     if (signal.aborted) return err("the question was given up");
     this.#known = known;
     const { instances, note } = bounded(instancesOf(targets.slice(0, MAX_TARGETS), known));

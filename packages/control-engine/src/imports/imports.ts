@@ -183,7 +183,12 @@ export class Imports {
     if (before !== undefined) this.#unindex(before);
     if (isThere) {
       this.#index(resource);
-      if (this.#leads) this.#follow(resource);
+      if (this.#leads) {
+        // What it gave stays until the new description is answered; how the old one stood does not.
+        if (before !== undefined && JSON.stringify(before.spec) !== JSON.stringify(resource.spec))
+          this.#write(name, { ...this.#record(resource), outcome: "", message: "" });
+        this.#follow(resource);
+      }
       this.#tell(resource);
     } else if (this.#leads) this.#write(name, undefined);
     if (before !== undefined) this.#tell(before);
