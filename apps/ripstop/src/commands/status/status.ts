@@ -31,20 +31,17 @@ export async function status(options: HomeOption & OutputOption): Promise<number
   if (!info.ok) return printFailure(info.error);
   if (!workloads.ok) return printFailure(workloads.error);
   if (!connected.ok) return printFailure(connected.error);
-  if (!imports.ok) return printFailure(imports.error);
+  // A control plane of an older version does not know the kind.
+  const sources = imports.ok ? imports.value : [];
   const streams = connected.value;
   const rows = workloads.value.workloads;
   const { version, trustDomain, revision, dashboardUrl } = info.value;
   const proxies = new Set(streams.proxies.map(({ proxyId }) => parseWorkerStreamId(proxyId).proxyId)).size;
   const text = (): string =>
     `control plane ${version}, trust domain ${trustDomain}, revision ${revision}, ${proxies} proxies connected\n` +
-    `dashboard ${dashboardUrl}\n${replicasText(info.value, streams.unknown)}\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}${importTable(imports.value)}`;
+    `dashboard ${dashboardUrl}\n${replicasText(info.value, streams.unknown)}\n${rows.length === 0 ? "no workloads yet: start one with `ripstop run`\n" : workloadTable(rows, streams)}${importTable(sources)}`;
   process.stdout.write(
-    await formatOutput(
-      options.output,
-      { control: info.value, workloads: rows, ...streams, imports: imports.value },
-      text,
-    ),
+    await formatOutput(options.output, { control: info.value, workloads: rows, ...streams, imports: sources }, text),
   );
   return exitCodes.done;
 }
