@@ -31,8 +31,21 @@ const { values: options } = parseArgs({
     json: { type: "string", default: "" },
     report: { type: "string", default: "" },
     profile: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
+
+const HELP = `npm run bench -- [options]
+  --list           rows, and nothing is measured
+  --row WORDS      rows whose name holds one of the words, separated by commas
+  --peer WORDS     proxies whose name holds one of the words
+  --rounds N       rounds, interleaved, of which the median counts (5)
+  --seconds N      seconds of load in a round (3)
+  --connections N  idle connections of the row about them (10000)
+  --profile        CPU profiles; a run of all rows and proxies has them anyway
+  --report FILE    the report as Markdown; of all rows and proxies it goes to docs/benchmarks.md
+  --json FILE      figures as JSON
+`;
 
 /** Whether a name holds one of the words, separated by commas; no word at all fits everything. */
 function fits(words: string, ...names: readonly string[]): boolean {
@@ -59,6 +72,10 @@ async function measure(row: Row, context: Omit<RowContext, "folder">, withProfil
 
 async function main(): Promise<void> {
   const chosen = rows.filter((row) => fits(options.row, row.id, row.title));
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
+  }
   if (options.list) {
     for (const row of chosen) process.stdout.write(`${row.id.padEnd(18)} ${row.title}\n`);
     return;
@@ -94,6 +111,9 @@ async function main(): Promise<void> {
   const context = { peers, rounds, seconds, idleConnections };
   process.stdout.write(`Machine: ${machine()}. Medians of ${rounds} rounds of ${seconds} s.\n`);
   for (const missing of missingPeers) process.stdout.write(`Missing: ${missing}.\n`);
+  const firstRun = mkdtempSync(join(tmpdir(), "ripstop-first-run-"));
+  for (const peer of peers) await peer.firstRun?.(firstRun);
+  rmSync(firstRun, { recursive: true });
   const [loadBefore = 0] = loadavg();
   const measured: MeasuredRow[] = [];
   for (const row of chosen) {

@@ -21,6 +21,8 @@ const CHOSEN: readonly string[] = [
   "unusable-address",
   "tls-terminate",
   "mesh-basic",
+  "mesh-frontend-hostname",
+  "infrastructure",
 ];
 
 describe("conformance to the Gateway API", () => {

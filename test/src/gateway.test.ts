@@ -2,14 +2,13 @@
 // outside of the mesh.
 
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { TestAuthority } from "@ripstop/testkit";
+import { freeOffset } from "./free-offset.ts";
 import { Mesh, root, type Running } from "./mesh.ts";
 
 const catalog = `
@@ -25,26 +24,6 @@ interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-}
-
-/**
- * A number so that 80 and 443 plus it are free ports, below those that the system gives to outgoing connections: in between a
- * connection of another test could take one.
- */
-async function freeOffset(): Promise<number> {
-  for (;;) {
-    const offset = randomInt(10_000, 31_000);
-    const free = await Promise.all([offset + 80, offset + 443].map(isFree));
-    if (free.every(Boolean)) return offset;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
 
 describe("the example of docs/gateway.md", () => {
@@ -95,7 +74,7 @@ describe("the example of docs/gateway.md", () => {
   }
 
   before(async () => {
-    offset = await freeOffset();
+    offset = await freeOffset([80, 443]);
     authority = await TestAuthority.create("outside");
     await mesh.startControl();
     mesh.ripstop([
@@ -155,6 +134,26 @@ describe("the example of docs/gateway.md", () => {
     } finally {
       agent.destroy();
     }
+  });
+
+  it("breaks requests of the route that a fault names, until one command ends all faults", async () => {
+    await apply(`
+apiVersion: ripstop.mesh/v1alpha1
+kind: FaultInjection
+metadata: { name: teapot, namespace: shop }
+spec:
+  targetRefs: [{ kind: HTTPRoute, name: catalog }]
+  expires: "2099-01-31T18:00:00Z"
+  rules: [{ abort: { httpStatus: 418 } }]
+`);
+    const broken = await ask("/books/1", { secure: authority });
+    assert.equal(broken.status, 418);
+    assert.equal(broken.headers["x-ripstop-error"], "RS1270");
+    assert.equal((await ask("/other", { secure: authority })).status, 404);
+    assert.match((await mesh.command(["fault", "list"])).output, /HTTPRoute\/catalog/);
+    const stopped = await mesh.command(["fault", "stop", "--all", "--timeout", "2m"]);
+    assert.equal(stopped.code, 0, stopped.output);
+    assert.equal((await ask("/books/1", { secure: authority })).status, 200);
   });
 
   it("tells in its status where it listens, and never prints a key", async () => {

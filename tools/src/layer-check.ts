@@ -109,7 +109,7 @@ function checkImports({ path, imports }: FileFacts): string[] {
     const other = /^@ripstop\/([^/]+)/.exec(name)?.[1];
     if (other === undefined) continue;
     if (testPackages.has(other)) {
-      if (TEST_FILE.test(path) || path.startsWith("test/") || own === other) continue;
+      if (TEST_FILE.test(path) || /^(test|tools)\//.test(path) || own === other) continue;
       report(
         line,
         `imports ${name}, which is for tests; only *.test.ts, *.suite.ts, *.fixture.ts, *.fuzz.ts and testing/ may`,

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDurationMs } from "@ripstop/core";
-import { MAX_WORKERS } from "@ripstop/model";
+import { workerCount, workerCountHint } from "./worker-count.ts";
 import type { KeyKind } from "@ripstop/identity/authority";
 import type { OutputFormat } from "./output/format.ts";
 
@@ -114,12 +114,11 @@ export function upstreamOption(text: string, before: readonly UpstreamOption[]):
   return [...before, { host: host.toLowerCase(), port: port === undefined ? 0 : portOption(port) }];
 }
 
-/** A number of worker processes. */
+/** A number of worker processes, or "auto". */
 export function workersOption(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > MAX_WORKERS)
-    throw new InvalidArgumentError(`give a whole number from 1 to ${MAX_WORKERS}.`);
-  return value;
+  const count = workerCount(text);
+  if (count === undefined) throw new InvalidArgumentError(`give ${workerCountHint}.`);
+  return count;
 }
 
 /** An integer ≥ 0. */

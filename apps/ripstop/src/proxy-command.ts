@@ -24,7 +24,7 @@ const OPENSSL_CONFIG = "openssl-proxy.cnf";
  */
 export function proxyCommand(executable: string = process.argv[1] ?? ""): ProxyCommand {
   const program = realpathSync(executable);
-  const own = join(dirname(program), "proxy.cjs");
+  const own = join(dirname(program), "proxy-start.cjs");
   const hasOwn = existsSync(own);
   return {
     execPath: process.execPath,

@@ -46,6 +46,8 @@ export interface Peer {
   version(): string;
   /** Undefined when it can do this; else why not. */
   cannot(duty: Duty): string | undefined;
+  /** What its first run on a machine leaves for all later ones, done before anything is measured. */
+  firstRun?(folder: string): Promise<void>;
   plain(assignment: PlainAssignment): Promise<Launch>;
   inbound(assignment: InboundAssignment): Promise<Launch>;
   outbound(assignment: OutboundAssignment): Promise<Launch>;

@@ -1,6 +1,6 @@
 // Our own proxy, all mesh duties on: outbound of a workload with one declared upstream, or inbound of a workload.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -16,8 +16,9 @@ import {
   type Endpoint,
   type HttpRule,
 } from "@ripstop/model";
+import { codeCacheName } from "ripstop/dist/code-cache.js";
 import { proxyCommand as shippedCommand } from "ripstop/dist/proxy-command.js";
-import { freePort } from "../processes.ts";
+import { freePort, pause, startServer } from "../processes.ts";
 import { createMeshIdentities, NAMESPACE, type MeshIdentities } from "./mesh-identities.ts";
 import type { Launch, Peer } from "./peer.ts";
 import { CacheBuilder, writeState } from "./proxy-state.ts";
@@ -114,6 +115,15 @@ export function createRipstop(nodeFlags: readonly string[]): Peer {
     missing: () => undefined,
     version: () => (JSON.parse(readFileSync(join(application, "package.json"), "utf8")) as { version: string }).version,
     cannot: () => undefined,
+    async firstRun(folder) {
+      const listen = await freePort();
+      const { execArgs } = shippedCommand(bundle);
+      const cache = join(dirname(bundle), codeCacheName([...execArgs, ...nodeFlags]));
+      const launch = await this.plain({ protocol: "http1", listen, upstreams: [await freePort()], folder });
+      const { pids, stop } = await startServer(launch, listen);
+      while (!existsSync(cache) && existsSync(`/proc/${pids[0]}`)) await pause(100);
+      await stop();
+    },
     async plain({ protocol, listen, upstreams, folder }) {
       const mesh = await createMeshIdentities(folder);
       const endpoints = upstreams.map((port, at) => endpoint(`backend-${at}`, port, {}));

@@ -112,6 +112,7 @@ function isProxyMessage(value: unknown): value is ProxyMessage {
     case "listener":
       return "key" in value && typeof value.key === "string" && "side" in value;
     case "listener-closed":
+    case "listener-wanted":
       return "key" in value && typeof value.key === "string";
     case "closed-ports":
       return "ports" in value && Array.isArray(value.ports);

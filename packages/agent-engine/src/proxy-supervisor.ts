@@ -8,7 +8,6 @@ import {
   type ListenerSide,
   type ProxyMessage,
   type ProxyPorts,
-  type SupervisorMessage,
 } from "@ripstop/model";
 import { closeKept, ProxyProcess, type KeptSocket, type ProxyCommand } from "./proxy-process.ts";
 import { WorkerQuestions } from "./worker-questions.ts";
@@ -199,7 +198,7 @@ export class ProxySupervisor {
     this.#lead ??= process;
     this.#processes.push(process);
     if (takesOver) {
-      for (const [key, { side, socket }] of this.#kept) process.send({ type: "listener", key, side }, socket);
+      for (const key of this.#kept.keys()) this.#share(process, key);
       process.send({ type: "take-over" });
     }
     return process;
@@ -213,13 +212,19 @@ export class ProxySupervisor {
   }
 
   #receive(from: ProxyProcess, message: ProxyMessage, socket: KeptSocket | undefined): void {
-    if (!this.#processes.includes(from)) return;
+    if (!this.#processes.includes(from)) {
+      if (socket !== undefined) closeKept(socket);
+      return;
+    }
     switch (message.type) {
       case "listener":
-        this.#keep(message, socket);
+        this.#keep(from, message, socket);
         return;
       case "listener-closed":
-        this.#forget(message.key);
+        this.#forget(from, message.key);
+        return;
+      case "listener-wanted":
+        this.#share(from, message.key);
         return;
       case "listening":
         from.listening = true;
@@ -238,8 +243,8 @@ export class ProxySupervisor {
         this.#events.onIdentity(message.workloadId, message);
         return;
       case "closed-ports":
-        // What one that gives way cannot open is the matter of those that follow.
-        if (!from.retiring) this.#events.onClosedPorts?.(message.ports);
+        // The others open nothing themselves; what one that gives way cannot open is the matter of those that follow.
+        if (from === this.#lead && !from.retiring) this.#events.onClosedPorts?.(message.ports);
         return;
       case "drained":
         this.#draining.delete(from);
@@ -259,7 +264,11 @@ export class ProxySupervisor {
     }
   }
 
-  #keep({ key, side }: { readonly key: string; readonly side: ListenerSide }, socket: KeptSocket | undefined): void {
+  #keep(
+    from: ProxyProcess,
+    { key, side }: { readonly key: string; readonly side: ListenerSide },
+    socket: KeptSocket | undefined,
+  ): void {
     if (socket === undefined) return;
     const known = this.#kept.get(key);
     if (this.#stopping || (this.#inboundClosed && side === "inbound")) {
@@ -268,13 +277,22 @@ export class ProxySupervisor {
     }
     if (known !== undefined) closeKept(known.socket);
     this.#kept.set(key, { side, socket });
+    for (const process of this.#processes) if (process !== from) this.#share(process, key);
+    // Those of Gateways come after "listening".
+    if (from.listening) this.#fillUp();
   }
 
-  #forget(key: string): void {
+  #share(process: ProxyProcess, key: string): void {
     const known = this.#kept.get(key);
-    if (known === undefined) return;
+    if (known !== undefined) process.send({ type: "listener", key, side: known.side }, known.socket);
+  }
+
+  #forget(from: ProxyProcess, key: string): void {
+    const known = this.#kept.get(key);
+    if (known === undefined || from !== this.#lead) return;
     closeKept(known.socket);
     this.#kept.delete(key);
+    for (const process of this.#processes) if (process !== from) process.send({ type: "listener-closed", key });
   }
 
   /** Starts what is missing once the first process has shown that the proxy starts. */
@@ -287,7 +305,7 @@ export class ProxySupervisor {
   /** Another one writes the files and serves the admin socket. */
   #chooseLead(): void {
     this.#lead = this.#serving.find(({ listening }) => listening) ?? this.#serving[0];
-    this.#lead?.send({ type: "lead" } satisfies SupervisorMessage);
+    this.#lead?.send({ type: "lead", keys: [...this.#kept.keys()] });
   }
 
   #ended(ended: ProxyProcess, description: string): void {

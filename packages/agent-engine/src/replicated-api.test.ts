@@ -44,7 +44,8 @@ describe("ReplicatedApi", () => {
       apis.set(name, made);
       return made;
     };
-    api = new ReplicatedApi({ first: make("first"), clock: new StoppedClock(), peer: make });
+    const peer = ({ host, port }: { readonly host: string; readonly port: number }): FakeApi => make(`${host}:${port}`);
+    api = new ReplicatedApi({ first: make("first"), clock: new StoppedClock(), peer });
     api.setReplicas(["b:1", "c:1"]);
   });
 

@@ -13,7 +13,8 @@ import type { ApplyResponse, RegisterRequest, RegisterResponse, ResourceType } f
 import { createMetricRegistry } from "@ripstop/telemetry";
 import { PatientClock } from "@ripstop/testkit";
 
-import { startControl, type Control, type ControlOptions } from "./control.ts";
+import { startControl } from "./control.ts";
+import type { Control, ControlOptions } from "./control-options.ts";
 
 /** An answer of the API. */
 export interface Answer {

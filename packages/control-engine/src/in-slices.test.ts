@@ -8,7 +8,7 @@ import { StoppedClock } from "@ripstop/testkit";
 import { inSlices } from "./in-slices.ts";
 
 describe("inSlices", () => {
-  it("lets the event loop turn every 10 ms of work, and gives the result", async () => {
+  it("lets the event loop turn every 5 ms of work, and gives the result", async () => {
     const clock = new StoppedClock();
     let steps = 0;
     function* work(): Generator<undefined, string> {
@@ -20,7 +20,7 @@ describe("inSlices", () => {
     }
     const result = inSlices(work(), clock);
     assert.equal(clock.pending, 1, "it waits for its turn");
-    assert.equal(steps, 9);
+    assert.equal(steps, 4);
     while (clock.pending > 0) {
       clock.advance(0);
       await Promise.resolve();

@@ -2,10 +2,11 @@
 
 import { sleep, type Clock } from "@ripstop/core";
 
-const SLICE_MS = 10;
+/** Several things may be done in slices in one turn of the event loop: each leaves room for the others. */
+export const SLICE_MS = 5;
 
 /**
- * Runs a generator that stops at each of its steps, and lets the event loop turn whenever 10 ms have gone by. What it
+ * Runs a generator that stops at each of its steps, and lets the event loop turn whenever 5 ms have gone by. What it
  * reads may change between two steps. Without a clock everything is done at once.
  */
 export async function inSlices<T>(work: Generator<undefined, T>, clock: Clock | undefined): Promise<T> {
@@ -16,5 +17,13 @@ export async function inSlices<T>(work: Generator<undefined, T>, clock: Clock | 
     if (clock === undefined || clock.monotonicMs() < endMs) continue;
     await sleep(clock, 0);
     endMs = clock.monotonicMs() + SLICE_MS;
+  }
+}
+
+/** Runs a generator that stops at each of its steps, without a stop. */
+export function atOnce<T>(work: Generator<undefined, T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
   }
 }

@@ -15,6 +15,7 @@ import {
   startDiscoveryServer,
   type DiscoveryServer,
   type DiscoveryServerOptions,
+  type NameList,
   type ResourceSource,
   type ServerTls,
   type VersionedResource,
@@ -119,6 +120,20 @@ export class FakeSource implements ResourceSource {
   revision = 0;
   readonly #resources = new Map<string, VersionedResource>();
   readonly #watchers = new Set<(typeUrl: string, names: readonly string[], revision: number) => void>();
+  readonly #lists = new Map<string, ReadonlySet<string>>();
+
+  list(typeUrl: string): NameList | undefined {
+    const names = this.#lists.get(typeUrl);
+    return names === undefined ? undefined : { name: "*all", names };
+  }
+
+  /** Sets what `*` stands for under a new revision, which it returns. */
+  setList(type: ResourceType<unknown>, names: Iterable<string>): number {
+    this.revision++;
+    this.#lists.set(type.typeUrl, new Set(names));
+    for (const watcher of this.#watchers) watcher(type.typeUrl, ["*all"], this.revision);
+    return this.revision;
+  }
 
   get(typeUrl: string, name: string): VersionedResource | undefined {
     return this.#resources.get(`${typeUrl} ${name}`);

@@ -349,6 +349,8 @@ export interface WorkloadView {
   readonly version: string;
   readonly spiffeId: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of the Gateways that it hosts (`spec.infrastructure`); empty for other workloads. */
+  readonly annotations: Readonly<Record<string, string>>;
   readonly applicationAddress: string;
   readonly inboundAddress: string;
   readonly ready: boolean;

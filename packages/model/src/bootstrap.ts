@@ -138,9 +138,11 @@ export type ProxyMessage =
   | { readonly type: "drained" }
   /** Comes with a copy of a listening socket, for the supervisor to keep for the processes that follow. */
   | { readonly type: "listener"; readonly key: string; readonly side: ListenerSide }
-  /** A listener is not wanted any more (of a Gateway that changed): the copy is to be closed. */
+  /** Of the lead: a listener is not wanted any more (of a Gateway that changed); all copies are to be closed. */
   | { readonly type: "listener-closed"; readonly key: string }
-  /** All ports of Gateways that cannot be opened now; sent after "listening" and when they change. */
+  /** Of another worker: a Gateway wants this socket, which is kept already or will be opened by the lead. */
+  | { readonly type: "listener-wanted"; readonly key: string }
+  /** All ports of Gateways that cannot be opened now; sent after "listening", after "lead", and when they change. */
   | { readonly type: "closed-ports"; readonly ports: readonly ClosedGatewayPort[] }
   /** After "retire": the files and the admin socket are free for the next lead. */
   | { readonly type: "retiring" }
@@ -162,12 +164,17 @@ export type SupervisorMessage =
   | { readonly type: "control-addresses"; readonly addresses: readonly string[] }
   /** Stop accepting inbound work, finish what is in flight, at most `deadlineMs`; outbound goes on until the channel closes. */
   | { readonly type: "drain"; readonly deadlineMs: number }
-  /** Comes with a listening socket that the supervisor keeps; only to a process started with "--take-over". */
+  /** Comes with a listening socket that the supervisor keeps: before "take-over", and when the lead opened or a worker wants it. */
   | { readonly type: "listener"; readonly key: string; readonly side: ListenerSide }
+  /** The lead closed a socket: the copy is to be closed. */
+  | { readonly type: "listener-closed"; readonly key: string }
   /** All listening sockets were sent: start. */
   | { readonly type: "take-over" }
-  /** Be the one that writes the state directory and serves the admin socket. */
-  | { readonly type: "lead" }
+  /**
+   * Be the one that writes the state directory, serves the admin socket and opens the sockets of Gateways. `keys` are those of
+   * the sockets that the supervisor keeps (absent from one of an older version).
+   */
+  | { readonly type: "lead"; readonly keys?: readonly string[] }
   /** Another process has taken over: take no new connection, finish what is under way, at most `deadlineMs`, and end. */
   | { readonly type: "retire"; readonly deadlineMs: number }
   /** A question of the lead; the answer carries the same id. */

@@ -62,6 +62,9 @@ export function request(fields: Partial<RequestInfo> = {}): RequestInfo {
     path: "/",
     query: "",
     headers: new HeaderList(),
+    gateway: "",
+    listener: "",
+    route: "",
     ...fields,
   };
 }

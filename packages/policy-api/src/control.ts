@@ -11,8 +11,10 @@ export interface WorkloadFacts {
   readonly labels: Readonly<Record<string, string>>;
   /** "NAMESPACE/NAME" of every Service that selects it. */
   readonly services: readonly string[];
-  /** Labels of its Namespace resource; absent without one. */
-  readonly namespaceLabels?: Readonly<Record<string, string>>;
+  /** "NAMESPACE/NAME" of the Gateways that it is the placement of; absent when of none. */
+  readonly gateways?: readonly string[];
+  /** Labels of a Namespace resource: its own, or that of the policy. Absent: no namespace has any. */
+  namespaceLabels?(namespace: string): Readonly<Record<string, string>>;
 }
 
 /** What a policy folder exports to the control plane (`index.ts`). */
@@ -31,11 +33,13 @@ export interface PolicyKind<Spec = unknown> {
   compile(policy: Resource<Spec>, facts: CompileFacts): Uint8Array;
 }
 
-/** Where a policy applies: the workloads of some Services, else those of a namespace with all of some labels. */
+/** Where a policy applies: the workloads of some Services, or of Gateways, else those of a namespace with all of some labels. */
 export interface PolicyScope {
   readonly namespace: string;
   /** "NAMESPACE/NAME" of Services that select the workloads. */
   readonly services?: readonly string[];
+  /** "NAMESPACE/NAME" of Gateways whose placements they are; "*": of any Gateway of the mesh. */
+  readonly gateways?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
 }
 

@@ -29,6 +29,12 @@ export interface RequestInfo {
   readonly path: string;
   readonly query: string;
   readonly headers: HeaderList;
+  /** "NAMESPACE/NAME" of the Gateway that it came in by; "" for what came from the mesh. Known to `admit` and `disturb`. */
+  readonly gateway: string;
+  /** Name of that Gateway's listener. Known to `admit` and `disturb`. */
+  readonly listener: string;
+  /** The rule that it follows: "HTTPRoute shop/catalog rule 0 match 1". Known to `disturb`, for what came in by a Gateway. */
+  readonly route: string;
 }
 
 /** Why a policy refuses. */
@@ -83,8 +89,8 @@ export interface Filter {
   /** The first policy that wants this request, which passed, on record. Absent when no policy ever does. */
   audit?(request: RequestInfo): AuditRecord | undefined;
   /**
-   * For policies that count: asked once for each HTTP request that every `onRequest` let pass, and not again when
-   * policies change while it is under way. Undefined lets the request pass. Absent when the policy does not count.
+   * For policies that count: asked once for each HTTP request and each raw connection that every `onRequest` let pass, and
+   * not again when policies change while it is under way. Undefined lets it pass. Absent when the policy does not count.
    */
   admit?(request: RequestInfo): Denial | undefined;
   /** What to do to an HTTP request that was admitted. Undefined: nothing. Absent when the policy never disturbs. */

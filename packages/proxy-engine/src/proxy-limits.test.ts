@@ -6,33 +6,11 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { describe, it } from "node:test";
 
 import { policyType, workloadType, type Policy } from "@ripstop/model";
-import { policyKinds } from "@ripstop/policies/control";
 import { filterFactories } from "@ripstop/policies/proxy";
-import { compileSchema } from "@ripstop/resources";
 
-import { meshEndpoint, TestMesh, TRUST_DOMAIN, type TestProxy } from "./testing/test-mesh.suite.ts";
+import { meshEndpoint, TestMesh, type TestProxy } from "./testing/test-mesh.suite.ts";
+import { policyOf } from "./testing/test-policies.suite.ts";
 import { fetchVia, httpApp, type Answer } from "./testing/test-peers.suite.ts";
-
-/** A policy of namespace shop, with its defaults, compiled. */
-function policyOf(kindName: "RateLimitPolicy" | "FaultInjection", name: string, given: object): Policy {
-  const policyKind = policyKinds.find(({ kind }) => kind.kind === kindName);
-  assert.ok(policyKind);
-  const spec = structuredClone(given);
-  assert.deepEqual(compileSchema(policyKind.kind.schema).check(spec), []);
-  const metadata = {
-    name,
-    namespace: "shop",
-    labels: {},
-    annotations: {},
-    uid: "",
-    generation: 1,
-    resourceVersion: "",
-    creationTimestamp: "",
-  };
-  const resource = { apiVersion: "", kind: kindName, metadata, spec };
-  const config = policyKind.compile(resource, { trustDomain: TRUST_DOMAIN });
-  return { name: `${kindName}/shop/${name}`, kind: policyKind.name, config: Buffer.from(config) };
-}
 
 const limit = (rule: object): Policy =>
   policyOf("RateLimitPolicy", "limit", { rules: [{ name: "r", limit: { requests: 2, period: "1h" }, ...rule }] });

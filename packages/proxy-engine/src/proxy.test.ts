@@ -493,14 +493,15 @@ describe("routes", () => {
         assert.ok(answers.every((answer) => answer === "v1" || answer === "v2"));
         return answers.filter((answer) => answer === "v2").length / answers.length;
       };
-      assert.ok(Math.abs((await share()) - 0.1) < 0.03);
+      // Random: beyond these bounds once in 10^9 runs (6 standard deviations).
+      assert.ok(Math.abs((await share()) - 0.1) < 0.045);
       mesh.routes("shop/catalog", [
         rule([
           ["shop/catalog-v1", 80, 1],
           ["shop/catalog-v2", 80, 1],
         ]),
       ]);
-      assert.ok(Math.abs((await share()) - 0.5) < 0.05);
+      assert.ok(Math.abs((await share()) - 0.5) < 0.07);
       session.close();
     }));
 

@@ -40,6 +40,7 @@ import { ProxyConnection } from "./1-accept/proxy-connection.ts";
 import { bundlePem } from "./config/bundle-pem.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { retire } from "./drain/retire.ts";
+import { closeSocket } from "./gateway/gateway-sockets.ts";
 import { HostedGateway } from "./gateway/hosted-gateway.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
 import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
@@ -75,11 +76,15 @@ export interface ProxyOptions {
   readonly version: string;
   /** Called once, when the first complete config is in force. */
   readonly onReady: () => void;
+  /** Another process of this proxy opens the sockets of Gateways, until `lead`; default false. */
+  readonly follows?: boolean;
   /**
    * A listening socket of a Gateway was opened, or (undefined) is not wanted any more. Not called for sockets that were taken
-   * over, nor when the proxy ends: they are another process's then.
+   * over, nor when the proxy ends: they are another process's then; nor while this process follows.
    */
   readonly onGatewaySocket?: (key: string, socket: ListeningSocket | undefined) => void;
+  /** While this process follows: a Gateway wants that socket, to be given to `takeSocket`. */
+  readonly onGatewaySocketWanted?: (key: string) => void;
   /** `Proxy.closedPorts` may be others now. */
   readonly onClosedPorts?: () => void;
   /** Numbers in [0, 1); default Math.random. */
@@ -116,6 +121,10 @@ export interface Proxy {
   setBundle(text: string): Result<void, RipstopError>;
   /** Uses another identity for new connections of a workload; those that are open stay. */
   setIdentity(workloadId: string, identity: TlsIdentity): Result<void, RipstopError>;
+  /** From now on this process opens the sockets of its Gateways; those of `keys` are open in another one. */
+  lead(keys: readonly string[]): void;
+  /** Another process opened a socket of a Gateway, or (undefined) closed it. */
+  takeSocket(key: string, socket: ListeningSocket | undefined): void;
   /** Takes over the taps of a telemetry command, and the shares of limits that it names. */
   onCommand(command: Command): void;
   /** Stops taking inbound work and finishes what is under way, for at most `deadlineMs`. Outbound goes on. */
@@ -232,8 +241,7 @@ class RunningProxy implements Proxy {
   }
 
   get closedPorts(): readonly ClosedGatewayPort[] {
-    const gateways = [...this.workloads.values()].flatMap((workload) => workload.gateways);
-    return gateways.flatMap((gateway) => gateway.closedPorts).slice(0, MAX_CLOSED_PORTS);
+    return this.#gateways.flatMap((gateway) => gateway.closedPorts).slice(0, MAX_CLOSED_PORTS);
   }
 
   async open(): Promise<Result<void, RipstopError>> {
@@ -341,6 +349,20 @@ class RunningProxy implements Proxy {
     return this.#takeBundle(text, bundleFileSequence(text));
   }
 
+  lead(keys: readonly string[]): void {
+    for (const { sockets } of this.#gateways) sockets.lead(keys);
+  }
+
+  takeSocket(key: string, socket: ListeningSocket | undefined): void {
+    const gateway = this.#gateways.find(({ sockets }) => sockets.owns(key));
+    if (gateway !== undefined) gateway.sockets.take(key, socket);
+    else if (socket !== undefined) closeSocket(socket);
+  }
+
+  get #gateways(): readonly HostedGateway[] {
+    return [...this.workloads.values()].flatMap(({ gateways }) => gateways);
+  }
+
   onCommand(command: Command): void {
     this.engine.reporter.onCommand(command);
     if (command.limits !== undefined) this.#takeShares(command.limits.shares);
@@ -349,7 +371,7 @@ class RunningProxy implements Proxy {
   drain(deadlineMs: number): Promise<void> {
     this.#draining ??= (async () => {
       for (const listener of this.#inbound) listener.close();
-      for (const workload of this.workloads.values()) for (const gateway of workload.gateways) gateway.stopListening();
+      for (const gateway of this.#gateways) gateway.stopListening();
       await drainInbound({
         workloads: [...this.workloads.values()],
         connections: () => this.#inbound.reduce((sum, { connections }) => sum + connections, 0),
@@ -368,7 +390,7 @@ class RunningProxy implements Proxy {
     this.#retiring ??= (async () => {
       const listeners = [...this.#inbound, ...this.#outbound];
       for (const listener of listeners) listener.close();
-      const gateways = [...this.workloads.values()].flatMap((workload) => workload.gateways);
+      const gateways = this.#gateways;
       for (const gateway of gateways) gateway.stopListening();
       await retire({
         workloads: [...this.workloads.values()],
@@ -402,10 +424,14 @@ class RunningProxy implements Proxy {
           observer,
           address: placement.address,
           portOffset: placement.portOffset,
-          sockets: this.#options.sockets ?? new Map<string, ListeningSocket>(),
-          onSocket: (key, socket) => this.#options.onGatewaySocket?.(key, socket),
+          sharing: {
+            sockets: this.#options.sockets ?? new Map<string, ListeningSocket>(),
+            follows: this.#options.follows ?? false,
+            onSocket: (key, socket) => this.#options.onGatewaySocket?.(key, socket),
+            onWanted: (key) => this.#options.onGatewaySocketWanted?.(key),
+            onClosedPorts: () => this.#options.onClosedPorts?.(),
+          },
           onChanged: () => this.#checkReady(),
-          onClosedPorts: () => this.#options.onClosedPorts?.(),
         }),
       );
     }
@@ -571,8 +597,7 @@ class RunningProxy implements Proxy {
   #stats(): telemetry.ProxyStats {
     let openConnections = 0;
     for (const listener of [...this.#inbound, ...this.#outbound]) openConnections += listener.connections;
-    for (const { gateways } of this.workloads.values())
-      for (const gateway of gateways) openConnections += gateway.connections;
+    for (const { connections } of this.#gateways) openConnections += connections;
     return {
       residentBytes: process.memoryUsage.rss(),
       openConnections,

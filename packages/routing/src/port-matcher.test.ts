@@ -138,6 +138,21 @@ describe("the routes of a service", () => {
     assert.deepEqual([...routes.backendServices()].sort(), ["shop/a", "shop/b"]);
     assert.equal(compileRoutes({ service: "s", ports: [{ port: 80, http: [] }] }).forPort(80), undefined);
   });
+
+  it("take whole connections on the ports that say so, and on no other", () => {
+    const routes = compileRoutes({
+      service: "shop/catalog",
+      ports: [
+        { port: 0, http: [rule("all")], connections: true },
+        { port: 80, http: [rule("requests")] },
+        { port: 90, http: [rule("ninety")], connections: true },
+      ],
+    });
+    const sources = [80, 90, 70].map((port) => routes.forConnections(port)?.source);
+    assert.deepEqual(sources, [undefined, "ninety", "all"]);
+    assert.equal(routes.forPort(70)?.match(request())?.source, "all");
+    assert.equal(compileRoutes({ service: "s", ports: [] }).forConnections(80), undefined);
+  });
 });
 
 describe("choosing a backend", () => {

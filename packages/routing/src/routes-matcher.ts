@@ -1,22 +1,33 @@
 // All routes of one service, by port.
 
 import type { Routes } from "@ripstop/model";
-import { compilePortRoutes, type CompiledBackend, type PortMatcher } from "./port-matcher.ts";
+import { compilePortRoutes, type CompiledBackend, type CompiledRule, type PortMatcher } from "./port-matcher.ts";
 import type { RouteFilters } from "./route-filters.ts";
 
 /** The compiled routes of one service. */
 export class RoutesMatcher {
   readonly #ports = new Map<number, PortMatcher>();
+  /** Ports whose connections follow the first rule. */
+  readonly #connections = new Set<number>();
 
   constructor(routes: Routes) {
     for (const entry of routes.ports) {
-      if (entry.http.length > 0) this.#ports.set(entry.port, compilePortRoutes(entry.http));
+      if (entry.http.length === 0) continue;
+      this.#ports.set(entry.port, compilePortRoutes(entry.http));
+      if (entry.connections === true) this.#connections.add(entry.port);
     }
   }
 
   /** The routes of service port `port`, or undefined when none are attached: requests then go to the service itself. */
   forPort(port: number): PortMatcher | undefined {
     return this.#ports.get(port) ?? this.#ports.get(0);
+  }
+
+  /** Where whole connections to service port `port` go (a TCPRoute); undefined: to the service itself, or by request. */
+  forConnections(port: number): CompiledRule | undefined {
+    if (this.#connections.size === 0) return undefined;
+    const found = this.#ports.has(port) ? port : 0;
+    return this.#connections.has(found) ? this.#ports.get(found)?.rules[0] : undefined;
   }
 
   /** Every service that a rule names as a backend or to mirror to: "NAMESPACE/NAME", each once. */

@@ -1,7 +1,7 @@
 // Compares what came back with what must come back. Pure.
 
 import type { Echo } from "./backend-program.ts";
-import type { Expected, StatusStep } from "./case.ts";
+import type { Expected, Metadata, StatusStep } from "./case.ts";
 
 /** What came back; status 0 is a failed connection. */
 export interface Seen {
@@ -137,4 +137,31 @@ function short(value: unknown): string {
 
 function shown({ status, body }: Seen): string {
   return `(${status} ${body.slice(0, 160)})`;
+}
+
+/** What was made for a Gateway. */
+export interface Generated {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** How what was made for a Gateway differs from what the Gateway says; nothing made is a difference. */
+export function generatedDifferences(
+  {
+    generated,
+    labels,
+    annotations,
+  }: { readonly generated: string; readonly labels: Metadata; readonly annotations: Metadata },
+  found: readonly Generated[],
+): readonly string[] {
+  if (found.length === 0) return [`nothing has the label of the Gateway ${generated}`];
+  const compare = (id: string, wanted: Metadata, has: Readonly<Record<string, string>>): readonly string[] =>
+    Object.entries(wanted).flatMap(([key, value]) =>
+      (has[key] ?? null) === value ? [] : [`${key} of ${id} is ${String(has[key])}, not ${String(value)}`],
+    );
+  return found.flatMap((one) => [
+    ...compare(one.id, labels, one.labels),
+    ...compare(one.id, annotations, one.annotations),
+  ]);
 }

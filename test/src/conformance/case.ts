@@ -19,6 +19,10 @@ export interface Ask {
   readonly via?: string;
   /** The client in the mesh that asks, by its namespace; default a client outside that asks a Gateway. */
   readonly from?: "conformance" | "conformance-web";
+  /** With `from`: opens a tunnel to the host (CONNECT) and asks inside of it, so that the Host field can be another. */
+  readonly tunnel?: boolean;
+  /** With `from`, in place of a host: the address of this backend's own instance. */
+  readonly instance?: string;
   /** Default "http". "tcp" sends `path` as a line of text; "tls" does so inside of TLS. */
   readonly scheme?: "http" | "https" | "h2c" | "grpc" | "ws" | "tcp" | "tls";
   /** Port of the listener; default 80, and 443 with TLS. */
@@ -75,6 +79,9 @@ export interface StatusStep {
   readonly fields?: Readonly<Record<string, unknown>>;
 }
 
+/** Keys → values; null for a key that must not be there. */
+export type Metadata = Readonly<Record<string, string | null>>;
+
 /** One step of a case. */
 export type Step =
   | { readonly ask: Ask; readonly expect: Expected }
@@ -88,6 +95,8 @@ export type Step =
   /** The backend must have got this path, from `times` to `atMost` times. */
   | { readonly arrived: string; readonly backend: string; readonly times: number; readonly atMost?: number }
   | StatusStep
+  /** What was made for this Gateway, found by its label, must be there and have these; null: not have it. */
+  | { readonly generated: string; readonly labels: Metadata; readonly annotations: Metadata }
   | { readonly apply: readonly Manifest[] }
   /** "KIND NAMESPACE/NAME" to delete. */
   | { readonly remove: string }

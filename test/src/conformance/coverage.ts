@@ -1,5 +1,8 @@
-// What the suite must cover: the tests of the Gateway API's own suite (main, August 2026), by name, the features by profile,
-// and the number of rules that implementations commonly get wrong.
+// What the suite must cover: the tests of the Gateway API's own suite (main, commit 4564255, August 2026), by name, the
+// features by profile, and the number of rules that implementations commonly get wrong.
+
+/** The release whose schemas and features Ripstop claims. */
+export const GATEWAY_API = "v1.6.1";
 
 /** Rules 1 ... 35: docs/conformance.md lists the cases of each. */
 export const RULES = 35;
@@ -47,10 +50,8 @@ export const UPSTREAM_TESTS: readonly string[] = [
     AllowedRoutesSupportedKinds DualParentRefIndependence GatewayParentSectionNameNotFound HostnameConflict ProtocolConflict
     HTTPRouting ReferenceGrant RouteStatusScopedToParentRef`,
   ),
-  ...names(
-    "GRPCRoute",
-    "ExactMethodMatching HeaderMatching ListenerHostnameMatching Weight NamedRule RequestHeaderModifier",
-  ),
+  ...names("GRPCRoute", "HeaderMatching ListenerHostnameMatching Weight NamedRule RequestHeaderModifier"),
+  "GRPCExactMethodMatching",
   ...names(
     "TLSRoute",
     `HostnameIntersection InvalidBackendRefNonexistent InvalidBackendRefUnknownKind InvalidNoMatchingListener
@@ -60,13 +61,14 @@ export const UPSTREAM_TESTS: readonly string[] = [
   ),
   ...names(
     "TCPRoute",
-    `InvalidBackendRefNonexistent InvalidCrossNamespaceBackendRef InvalidNoMatchingListener MultipleRoutesAttachment
+    `InvalidBackendRefNonexistent InvalidCrossNamespaceBackendRef InvalidNonTCPListener MultipleRoutesAttachment
     ParentRefAttachAll ParentRefPortAndSectionName ReferenceGrant WeightedRouting`,
   ),
+  "UDPRoute",
   ...names(
     "UDPRoute",
-    `InvalidBackendRefNonexistent InvalidCrossNamespaceBackendRef InvalidNoMatchingListener MultipleRoutesAttachment
-    ParentRefAttachAll ParentRefPortAndSectionName ReferenceGrant WeightedRouting Simple`,
+    `InvalidBackendRefNonexistent InvalidCrossNamespaceBackendRef NotAllowedByListeners MultipleRoutesAttachment
+    ParentRefAttachAllListeners ParentRefPortAndSectionName ReferenceGrant WeightedRouting`,
   ),
   ...names(
     "Mesh",
@@ -122,3 +124,13 @@ export const PROFILES: readonly { readonly profile: string; readonly features: r
     ],
   },
 ];
+
+/** Features that are later than `GATEWAY_API`: shown, and not claimed. */
+export const NEWER_FEATURES: ReadonlySet<string> = new Set([
+  "GRPCRouteRequestHeaderModifier",
+  "HTTPRouteBackendURLRewrite",
+  "HTTPRouteBackendRequestRedirect",
+]);
+
+/** Where features stand that no profile has: GEPs without a feature name of their own. Never claimed. */
+export const NO_PROFILE = "In no profile";

@@ -1,5 +1,5 @@
-// `npm run conformance -- [WORD ...] [--address HOST:PORT] [--json] [--docs] [--manifests] [--verbose]`: runs our conformance
-// suite of the Gateway API against a mesh of its own, or the half that only needs traffic against any address.
+// `npm run conformance -- [WORD ...] [--address HOST:PORT] [--json] [--record] [--manifests]`: runs our conformance suite of the
+// Gateway API against a mesh of its own, or the half that only needs traffic against any address.
 
 import { parseArgs } from "node:util";
 
@@ -8,16 +8,15 @@ import { runCases } from "./run.ts";
 import { addressTarget, commonManifests, startTarget } from "./target.ts";
 import { needsOnlyTraffic } from "./case.ts";
 import { summary, table } from "./report.ts";
-import { writeDocs } from "./docs.ts";
+import { merged, readRecord, recordOf, writeRecord } from "./record.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     address: { type: "string" },
     json: { type: "boolean", default: false },
-    docs: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
     manifests: { type: "boolean", default: false },
-    verbose: { type: "boolean", default: false },
     patience: { type: "string", default: "10000" },
     "at-once": { type: "string", default: "3" },
   },
@@ -38,8 +37,8 @@ if (chosen.length === 0) {
   process.stderr.write("no case fits\n");
   process.exit(2);
 }
-if (values.docs && (positionals.length > 0 || values.address !== undefined)) {
-  process.stderr.write("--docs is for a run of all cases\n");
+if (values.record && values.address !== undefined) {
+  process.stderr.write("--record is for what runs against a mesh of its own\n");
   process.exit(2);
 }
 if (values.manifests) {
@@ -66,7 +65,7 @@ try {
     atOnce: Number(values["at-once"]),
     say: (line) => void (values.json ? process.stderr : process.stdout).write(`${line}\n`),
   });
-  if (values.docs) writeDocs(outcomes);
+  if (values.record) writeRecord(recordOf(merged(allCases, outcomes, readRecord()?.cases ?? [])));
   process.stdout.write(
     values.json ? `${JSON.stringify({ ...summary(outcomes), cases: outcomes }, undefined, 2)}\n` : table(outcomes),
   );

@@ -1,6 +1,6 @@
 // Makes the resources of cases short to write: routes, Gateways, Services with their usual parts.
 
-import type { Manifest, Step } from "./case.ts";
+import type { Ask, Manifest, Step } from "./case.ts";
 
 const GATEWAY_API = "gateway.networking.k8s.io";
 
@@ -119,6 +119,11 @@ export function parentService(name: string, more: Part = {}): Part {
 /** An HTTPRoute of a Service. */
 export function meshRoute(name: string, rules: readonly Part[], parent: Part = {}, place: Place = {}): Manifest {
   return resource("HTTPRoute", name, { parentRefs: [parentService(name, parent)], rules }, place);
+}
+
+/** A request to port 8080 of a Service of the cases' namespace, by a client of the same. */
+export function call(name: string, more: Ask = {}): Ask {
+  return { from: NAMESPACE, host: `${name}.${NAMESPACE}:8080`, ...more };
 }
 
 /** A ReferenceGrant in the other namespace. */

@@ -42,10 +42,10 @@ export class ConformanceClient {
   }
 
   /** One request. `host` is where it goes. */
-  ask({ scheme, path = "/", method = "GET", headers = {}, body }: Ask, host: string): Promise<Seen> {
+  ask({ scheme, tunnel = false, path = "/", method = "GET", headers = {}, body }: Ask, host: string): Promise<Seen> {
     const id = this.#nextId++;
     const line: ClientRequest = {
-      ...{ id, host, path, method, headers, grpc: scheme === "grpc" },
+      ...{ id, host, path, method, headers, tunnel, grpc: scheme === "grpc", tcp: scheme === "tcp" },
       ...(body === undefined ? {} : { body }),
     };
     return new Promise((resolve) => {

@@ -1,16 +1,20 @@
 // Runs cases against a target, a few at a time, each step until it holds or its patience is over.
 
-import { differences, backendOf, shareDifferences, statusDifferences } from "./answer.ts";
+import { differences, backendOf, generatedDifferences, shareDifferences, statusDifferences } from "./answer.ts";
 import { needsOnlyTraffic, type Case, type Step } from "./case.ts";
 import type { Target } from "./target.ts";
 
-/** What became of a case. */
-export interface Outcome {
+/** What a case is about. */
+export interface CaseFacts {
   readonly name: string;
   readonly holds: string;
   readonly features: readonly string[];
   readonly rules: readonly number[];
   readonly tests: readonly string[];
+}
+
+/** What became of a case. */
+export interface Outcome extends CaseFacts {
   readonly result: "passed" | "failed" | "unsupported" | "left out";
   /** Why it failed, is unsupported, or was left out. */
   readonly because: readonly string[];
@@ -24,6 +28,11 @@ export interface RunOptions {
   readonly patienceMs: number;
   readonly atOnce: number;
   say(line: string): void;
+}
+
+/** What a case is about, without how it is shown. */
+export function factsOf({ name, holds, features, rules = [], tests = [] }: Case): CaseFacts {
+  return { name, holds, features, rules, tests };
 }
 
 const POLL_MS = 100;
@@ -57,8 +66,7 @@ export async function runCases(
 }
 
 async function runCase(one: Case, target: Target, options: RunOptions): Promise<Outcome> {
-  const { name, holds, features, rules = [], tests = [] } = one;
-  const told = { name, holds, features, rules, tests };
+  const told = factsOf(one);
   if (one.unsupported !== undefined) return { ...told, result: "unsupported", because: [one.unsupported] };
   if (options.trafficOnly && !needsOnlyTraffic(one)) {
     return { ...told, result: "left out", because: ["needs statuses, changes, or more than one address"] };
@@ -99,6 +107,10 @@ async function runStep(step: Step, one: Case, target: Target, patienceMs: number
   }
   if ("status" in step)
     return await patiently(patienceMs, 1, async () => statusDifferences(step, await target.get(step.status)));
+  if ("generated" in step)
+    return await patiently(patienceMs, 1, async () =>
+      generatedDifferences(step, await target.generated(step.generated)),
+    );
   if ("arrived" in step) {
     return await patiently(patienceMs, 1, () => {
       const times = target.printed(step.backend).split(` ${step.arrived}\n`).length - 1;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { freePort, TestAuthority } from "@ripstop/testkit";
 
 import { Mesh, type Running } from "../mesh.ts";
-import type { Seen } from "./answer.ts";
+import type { Generated, Seen } from "./answer.ts";
 import { ask } from "./ask.ts";
 import type { Ask, Case, Manifest } from "./case.ts";
 import { gateway, http, NAMESPACE, OTHER_NAMESPACE } from "./manifests.ts";
@@ -19,6 +19,8 @@ export interface Target {
   remove(resource: string): Promise<void>;
   /** The resource with its status. */
   get(resource: string): Promise<unknown>;
+  /** What was made for the Gateway of that name, found by its label. */
+  generated(gateway: string): Promise<readonly Generated[]>;
   ask(request: Ask, host: string): Promise<Seen>;
   /** What a backend printed so far. */
   printed(backend: string): string;
@@ -46,6 +48,7 @@ export function addressTarget(address: string, port: number): Target {
     apply: () => Promise.resolve(undefined),
     remove: none,
     get: none,
+    generated: none,
     printed: none,
     ask: (request, host) => ask(request, { address, port, host }),
     stop: () => Promise.resolve(),
@@ -122,10 +125,14 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
   const gateways = gatewayNames(cases);
   const addresses = new Map(gateways.map((name, at) => [name, `127.41.${Math.floor(at / 200)}.${(at % 200) + 1}`]));
   const offset = randomInt(10_000, 20_000);
-  const edges = Array.from({ length: Math.ceil(gateways.length / GATEWAYS_A_PROCESS) }, (_, at) => {
-    const names = gateways.slice(at * GATEWAYS_A_PROCESS, (at + 1) * GATEWAYS_A_PROCESS);
-    return mesh.ripstop(["gateway", ...names, "--namespace", NAMESPACE, "--port-offset", String(offset)]);
-  });
+  const own = alone(cases);
+  const together = gateways.filter((name) => !own.includes(name));
+  const groups = Array.from({ length: Math.ceil(together.length / GATEWAYS_A_PROCESS) }, (_, at) =>
+    together.slice(at * GATEWAYS_A_PROCESS, (at + 1) * GATEWAYS_A_PROCESS),
+  );
+  const edges = [...groups, ...own.map((name) => [name])].map((names) =>
+    mesh.ripstop(["gateway", ...names, "--namespace", NAMESPACE, "--port-offset", String(offset)]),
+  );
 
   const prepare = (manifest: Manifest): string => {
     let text = JSON.stringify(manifest);
@@ -194,10 +201,17 @@ async function started(mesh: Mesh, cases: readonly Case[]): Promise<Target> {
       const { status, body } = await mesh.api("GET", resourcePath(resource));
       return status === 200 ? JSON.parse(body) : undefined;
     },
+    async generated(gateway) {
+      const { workloads } = JSON.parse((await mesh.api("GET", "/v1/workloads")).body) as { workloads: Generated[] };
+      return workloads.filter(({ labels }) => labels["gateway.networking.k8s.io/gateway-name"] === gateway);
+    },
     ask(request, host) {
       const { from, via = "edge", scheme = "http", certificate } = request;
-      if (from !== undefined)
-        return meshClients.get(from)?.ask(request, request.host ?? host) ?? Promise.reject(new Error(from));
+      if (from !== undefined) {
+        const own = request.instance === undefined ? undefined : ports.get(`${request.instance}-port`);
+        const to = own === undefined ? (request.host ?? host) : `127.0.0.1:${own}`;
+        return meshClients.get(from)?.ask(request, to) ?? Promise.reject(new Error(from));
+      }
       const port = request.port ?? (scheme === "https" || scheme === "tls" ? 443 : 80);
       const client = certificate === undefined ? undefined : clients[certificate];
       return ask(request, {
@@ -215,12 +229,25 @@ function asker(step: Case["steps"][number]): readonly string[] {
   return from === undefined ? [] : [from];
 }
 
-/** Names of the Gateways that the proxy must serve. */
+/** The Gateways of the cases' namespace. */
+function gatewaysOf(cases: readonly Case[]): readonly Manifest[] {
+  return cases
+    .flatMap(({ resources = [], steps }) => [
+      ...resources,
+      ...steps.flatMap((step) => ("apply" in step ? step.apply : [])),
+    ])
+    .filter(({ kind, metadata }) => kind === "Gateway" && metadata.namespace === NAMESPACE);
+}
+
+/** Names of the Gateways that a proxy must serve. */
 function gatewayNames(cases: readonly Case[]): readonly string[] {
-  const applied = cases.flatMap(({ resources = [], steps }) => [
-    ...resources,
-    ...steps.flatMap((step) => ("apply" in step ? step.apply : [])),
-  ]);
-  const names = applied.filter(({ kind, metadata }) => kind === "Gateway" && metadata.namespace === NAMESPACE);
-  return [...new Set(["edge", ...names.map(({ metadata }) => metadata.name)])];
+  return [...new Set(["edge", ...gatewaysOf(cases).map(({ metadata }) => metadata.name)])];
+}
+
+/** Names of those whose proxy must be their own: it carries their labels. */
+function alone(cases: readonly Case[]): readonly string[] {
+  const names = gatewaysOf(cases).flatMap(({ metadata, spec }) =>
+    "infrastructure" in (spec as object) ? [metadata.name] : [],
+  );
+  return [...new Set(names)];
 }

@@ -24,7 +24,9 @@ export async function bundle(entry, outDir, manifest) {
     minify,
   });
   await build.close();
-  output.push(...(await bundleProxy(join(dirname(entry), "proxy-main.js"), outDir)));
+  // Two builds: together they would share chunks, and the data plane is one file.
+  for (const name of ["proxy-main", "proxy-start"])
+    output.push(...(await bundleProxy(join(dirname(entry), `${name}.js`), name.replace("-main", ""), outDir)));
   mustBeOneByte(output);
   writeFileSync(join(outDir, "THIRD-PARTY-LICENSES.txt"), licences(output.flatMap((chunk) => chunk.moduleIds ?? [])));
   chmodSync(`${outDir}/ripstop.js`, 0o755);
@@ -33,10 +35,10 @@ export async function bundle(entry, outDir, manifest) {
 // Names stay, so that stack traces and profiles can be read.
 const minify = { compress: true, mangle: false, codegen: { removeWhitespace: true } };
 
-/** The data plane alone, as one CommonJS file: it starts without Node's loader of modules. */
-async function bundleProxy(entry, outDir) {
+/** A part of the data plane alone, as one CommonJS file: it starts without Node's loader of modules. */
+async function bundleProxy(entry, name, outDir) {
   const build = await rolldown({
-    input: { proxy: entry },
+    input: { [name]: entry },
     platform: "node",
     external: (id) => id.startsWith("node:"),
     logLevel: "warn",

@@ -1,6 +1,7 @@
 // Every generator, in the order in which they run.
 
 import { generateCli } from "./cli.ts";
+import { generateConformance } from "./conformance.ts";
 import { generateErrors } from "./errors.ts";
 import type { Generated } from "./generated.ts";
 import { generateGatewayDifferences } from "./gateway-differences.ts";
@@ -21,6 +22,7 @@ export const generators: Readonly<Record<string, Generator>> = {
   "gateway-schemas": generateGatewaySchemas,
   policies: generatePolicies,
   "http-rules": generateHttpRules,
+  conformance: generateConformance,
   "gateway-differences": generateGatewayDifferences,
   hostile: generateHostile,
   errors: generateErrors,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { ProxySupervisor, supervisorPidFile } from "@ripstop/agent-engine/proxy";
 import { writeFileAtomically } from "@ripstop/agent-engine/atomic-file";
 import { holdProcess, systemClock } from "@ripstop/core";
-import { MAX_WORKERS } from "@ripstop/model";
 import { proxyCommand } from "../proxy-command.ts";
+import { workerCount, workerCountHint } from "../worker-count.ts";
 
 const HAND_OVER_DEADLINE_MS = 30_000;
 const EXIT_FAILED = 1;
@@ -14,9 +14,9 @@ const EXIT_FAILED = 1;
 /** Runs until SIGTERM or SIGINT, or until the proxy does not start at all. */
 export function proxyPrimary(argv: readonly string[]): void {
   const directory = argv[argv.indexOf("--state-dir") + 1] ?? "";
-  const workers = Number(argv[argv.indexOf("--workers") + 1]);
-  if (!argv.includes("--state-dir") || !Number.isInteger(workers) || workers < 1 || workers > MAX_WORKERS) {
-    process.stderr.write(`ripstop: give --state-dir, and --workers from 1 to ${MAX_WORKERS}\n`);
+  const workers = argv.includes("--workers") ? workerCount(argv[argv.indexOf("--workers") + 1] ?? "") : undefined;
+  if (!argv.includes("--state-dir") || workers === undefined) {
+    process.stderr.write(`ripstop: give --state-dir, and --workers with ${workerCountHint}\n`);
     process.exitCode = 2;
     return;
   }

@@ -7,7 +7,7 @@ import { systemClock } from "@ripstop/core";
 import { startDiscoveryClient, type DiscoveryClient } from "@ripstop/discovery/client";
 import { createPeerVerification } from "@ripstop/identity";
 import { identityFiles, stateFiles, workerStreamId, type SupervisorMessage } from "@ripstop/model";
-import { selectTier } from "@ripstop/net";
+import { selectTier, type ListeningSocket } from "@ripstop/net";
 import { filterFactories } from "@ripstop/policies/proxy";
 import { startProxy, type Proxy } from "@ripstop/proxy-engine";
 import {
@@ -22,7 +22,7 @@ import { stateDirectoryInvalid } from "../errors.ts";
 import { packageVersion } from "../package-version.ts";
 import { LeadDuties } from "./lead-duties.ts";
 import { readBundle, readIdentity, readState, type StoredIdentity } from "./state-directory.ts";
-import { isSupervisorMessage, takeOverSockets, tell, tellSocket } from "./supervisor-channel.ts";
+import { isSocket, isSupervisorMessage, takeOverSockets, tell, tellSocket } from "./supervisor-channel.ts";
 
 /** A proxy that is not ready after this long says what it waits for. */
 const SAY_WHAT_IS_MISSING_MS = 3_000;
@@ -30,7 +30,7 @@ const SAY_WHAT_IS_MISSING_MS = 3_000;
 /**
  * Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. Its
  * supervisor adds "--slot N" (which of the proxy's processes this is), "--processes N" (how many there are), "--take-over" (listening sockets come on the
- * channel), "--follow" (another process writes the state directory, until "lead").
+ * channel), "--follow" (another process writes the state directory and opens the sockets of Gateways, until "lead").
  */
 export async function proxyRole(argv: readonly string[]): Promise<void> {
   const directory = optionOf(argv, "--state-dir");
@@ -99,6 +99,8 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
       return client.connected;
     },
     version: packageVersion,
+    follows,
+    onGatewaySocketWanted: (key) => tell({ type: "listener-wanted", key }),
     onGatewaySocket(key, socket) {
       if (socket === undefined) tell({ type: "listener-closed", key });
       else tellSocket({ type: "listener", key, side: "inbound" }, socket);
@@ -122,15 +124,15 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   client.telemetry.onCommand = (command) => proxy.onCommand(command);
   if (!follows) writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
   const lead = new LeadDuties({ directory, bootstrap, proxy, client, log, metrics });
-  const role = new SupervisedProxy({ directory, proxy, client, log, lead, expiry });
+  const hostsGateways = bootstrap.workloads.some(({ gateway }) => gateway !== undefined);
+  const role = new SupervisedProxy({ directory, proxy, client, log, lead, expiry, hostsGateways });
   role.listen();
   listening = true;
   for (const { key, side, socket } of proxy.listeners) {
     if (socket !== undefined && sockets?.has(key) !== true) tellSocket({ type: "listener", key, side }, socket);
   }
   tell({ type: "listening", ports: proxy.ports });
-  if (bootstrap.workloads.some(({ gateway }) => gateway !== undefined))
-    tell({ type: "closed-ports", ports: proxy.closedPorts });
+  if (hostsGateways) tell({ type: "closed-ports", ports: proxy.closedPorts });
   for (const [id, identity] of identities) role.tellIdentity(id, identity);
   sayReady();
   if (!follows) await lead.begin();
@@ -147,6 +149,7 @@ class SupervisedProxy {
   readonly #log: Logger;
   readonly #lead: LeadDuties;
   readonly #expiry: SvidExpiry;
+  readonly #hostsGateways: boolean;
 
   constructor(parts: {
     readonly directory: string;
@@ -155,6 +158,7 @@ class SupervisedProxy {
     readonly log: Logger;
     readonly lead: LeadDuties;
     readonly expiry: SvidExpiry;
+    readonly hostsGateways: boolean;
   }) {
     this.#directory = parts.directory;
     this.#proxy = parts.proxy;
@@ -162,6 +166,7 @@ class SupervisedProxy {
     this.#log = parts.log;
     this.#lead = parts.lead;
     this.#expiry = parts.expiry;
+    this.#hostsGateways = parts.hostsGateways;
   }
 
   listen(): void {
@@ -173,8 +178,8 @@ class SupervisedProxy {
       });
     }
     process.on("disconnect", () => void this.#end());
-    process.on("message", (message: unknown) => {
-      if (isSupervisorMessage(message)) this.#receive(message);
+    process.on("message", (message: unknown, socket: unknown) => {
+      if (isSupervisorMessage(message)) this.#receive(message, isSocket(socket) ? socket : undefined);
     });
   }
 
@@ -184,7 +189,7 @@ class SupervisedProxy {
     tell({ type: "identity", workloadId, svidSerialNumber, bundleSequence: this.#proxy.bundleSequence });
   }
 
-  #receive(message: SupervisorMessage): void {
+  #receive(message: SupervisorMessage, socket: ListeningSocket | undefined): void {
     switch (message.type) {
       case "identity":
         this.#reloadIdentity(message.workloadId);
@@ -196,6 +201,8 @@ class SupervisedProxy {
         void this.#proxy.drain(message.deadlineMs).then(() => tell({ type: "drained" }));
         return;
       case "lead":
+        this.#proxy.lead(message.keys ?? []);
+        if (this.#hostsGateways) tell({ type: "closed-ports", ports: this.#proxy.closedPorts });
         void this.#lead.begin();
         return;
       case "retire":
@@ -208,8 +215,13 @@ class SupervisedProxy {
         this.#lead.answered(message.id, message.answers);
         return;
       case "listener":
+        if (socket !== undefined) this.#proxy.takeSocket(message.key, socket);
+        return;
+      case "listener-closed":
+        this.#proxy.takeSocket(message.key, undefined);
+        return;
       case "take-over":
-        // Were awaited at the start.
+        // Was awaited at the start.
         return;
       default:
         message satisfies never;

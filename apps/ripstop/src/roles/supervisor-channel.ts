@@ -45,6 +45,7 @@ export function isSupervisorMessage(value: unknown): value is SupervisorMessage 
     case "retire":
       return "deadlineMs" in value && typeof value.deadlineMs === "number";
     case "listener":
+    case "listener-closed":
       return "key" in value && typeof value.key === "string";
     case "ask":
       return "id" in value && "question" in value && typeof value.question === "object";
@@ -55,6 +56,7 @@ export function isSupervisorMessage(value: unknown): value is SupervisorMessage 
   }
 }
 
-function isSocket(value: unknown): value is ListeningSocket {
+/** Whether what came with a message is a socket. The supervisor is trusted. */
+export function isSocket(value: unknown): value is ListeningSocket {
   return typeof value === "object" && value !== null;
 }

@@ -8,7 +8,7 @@ import { pemToDer } from "@ripstop/identity";
 import { mismatch } from "@ripstop/identity/attestation";
 import type { NodeEntries, NodeEntry } from "@ripstop/model";
 import { ProcessReader } from "../attest/process-facts.ts";
-import type { JoinApi } from "../join/join-api.ts";
+import type { ReplicatedJoinApi } from "../join/replicated-join-api.ts";
 import { svidNotAfterMs, type KeyAndCsrMaker } from "../svid-keeper.ts";
 import type {
   IdentityRefusal,
@@ -24,7 +24,7 @@ import type {
 export interface AgentIdentitySourceOptions {
   readonly node: string;
   readonly trustDomain: string;
-  readonly api: JoinApi;
+  readonly api: Pick<ReplicatedJoinApi, "nodeEntries" | "useBundle" | "jwtForNode" | "issueForNode">;
   readonly createKeyAndCsr: KeyAndCsrMaker;
   readonly clock: Clock;
   /** Takes one line for the operator. */

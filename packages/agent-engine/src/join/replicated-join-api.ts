@@ -1,102 +1,69 @@
-// The join listeners of a mesh with several control planes: those that the user named, and those that were heard of
-// since. Whichever answers will do.
+// The join listeners of a mesh with several control planes, for who joins by them and for agents.
 
 import type { Result } from "@ripstop/core";
-import type { NodeWorkloadRequest, RegisterRequest, RegisterResponse } from "@ripstop/model";
+import type {
+  JoinEvidence,
+  NodeEntries,
+  NodeSvidResponse,
+  NodeWorkloadRequest,
+  RegisterResponse,
+} from "@ripstop/model";
 
-import type { ApiFailure, CallerIdentity } from "../control-api.ts";
-import { Failover } from "../failover.ts";
+import type { ApiFailure } from "../control-api.ts";
+import { keyOf, ReplicatedControlApi } from "../replicated-control-api.ts";
 import { JoinApi, type JoinApiOptions } from "./join-api.ts";
-import { parseJoinAddress, type JoinAddress } from "./join-address.ts";
+import type { JoinAddress } from "./join-address.ts";
 
 /** As for one, and where the others are. */
 export interface ReplicatedJoinApiOptions extends JoinApiOptions {
   readonly others: readonly JoinAddress[];
 }
 
-/** Addresses that are tried at most. */
-const MAX_ADDRESSES = 16;
+/** Addresses that the user may name. */
+const MAX_NAMED = 16;
 
 /** JoinApi over several listeners. */
-export class ReplicatedJoinApi extends JoinApi {
-  readonly #options: ReplicatedJoinApiOptions;
-  readonly #failover: Failover<JoinApi>;
-  /** The user's own, by "HOST:PORT". */
-  readonly #named: ReadonlyMap<string, JoinApi>;
-  /** Those that were heard of beyond them. */
-  #learned = new Map<string, JoinApi>();
-  #identity: CallerIdentity | undefined;
-  #bundlePem: string | undefined;
+export class ReplicatedJoinApi extends ReplicatedControlApi<JoinApi> {
+  readonly #options: JoinApiOptions;
 
-  constructor(options: ReplicatedJoinApiOptions) {
-    super(options);
+  constructor({ others, ...options }: ReplicatedJoinApiOptions) {
+    const addresses = [options.address, ...others].slice(0, MAX_NAMED);
+    super(new Map(addresses.map((address) => [keyOf(address), new JoinApi({ ...options, address })])));
     this.#options = options;
-    const addresses = [options.address, ...options.others].slice(0, MAX_ADDRESSES);
-    this.#named = new Map(addresses.map((address) => [textOf(address), this.#open(address)]));
-    this.#failover = new Failover(() => [...this.#named.values(), ...this.#learned.values()]);
   }
 
-  /** The join listeners of all control planes are these now ("HOST:PORT"); what the user named is tried as well. */
-  setReplicas(joins: readonly string[]): void {
-    const learned = new Map<string, JoinApi>();
-    for (const text of joins.slice(0, MAX_ADDRESSES)) {
-      const address = parseJoinAddress(text);
-      if (address === undefined || this.#named.has(textOf(address))) continue;
-      learned.set(textOf(address), this.#learned.get(textOf(address)) ?? this.#open(address));
-    }
-    this.#learned = learned;
+  /** As of JoinApi. */
+  joinNode(evidence: JoinEvidence, name: string, csrPem: string): Promise<Result<NodeSvidResponse, ApiFailure>> {
+    return this.ask((api) => api.joinNode(evidence, name, csrPem));
   }
 
-  override trustDomain(): Promise<Result<string, ApiFailure>> {
-    return this.#failover.ask((api) => api.trustDomain());
+  /** As of JoinApi. */
+  renewNode(name: string, csrPem: string): Promise<Result<NodeSvidResponse, ApiFailure>> {
+    return this.ask((api) => api.renewNode(name, csrPem));
   }
 
-  override useIdentity(identity: CallerIdentity): void {
-    this.#identity = identity;
-    this.#bundlePem = identity.bundlePem;
-    for (const api of this.#all()) api.useIdentity(identity);
+  /** As of JoinApi. */
+  nodeEntries(name: string): Promise<Result<NodeEntries, ApiFailure>> {
+    return this.ask((api) => api.nodeEntries(name));
   }
 
-  override useBundle(bundlePem: string): void {
-    this.#bundlePem = bundlePem;
-    for (const api of this.#all()) api.useBundle(bundlePem);
+  /** As of JoinApi. */
+  issueForNode(...args: Parameters<JoinApi["issueForNode"]>): ReturnType<JoinApi["issueForNode"]> {
+    return this.ask((api) => api.issueForNode(...args));
   }
 
-  override register(registration: RegisterRequest): Promise<Result<RegisterResponse, ApiFailure>> {
-    return this.#failover.ask((api) => api.register(registration));
+  /** As of JoinApi. */
+  jwtForNode(...args: Parameters<JoinApi["jwtForNode"]>): ReturnType<JoinApi["jwtForNode"]> {
+    return this.ask((api) => api.jwtForNode(...args));
   }
 
-  override report(...args: Parameters<JoinApi["report"]>): ReturnType<JoinApi["report"]> {
-    return this.#failover.ask((api) => api.report(...args));
+  /** As of JoinApi. */
+  registerForNode(name: string, body: NodeWorkloadRequest): Promise<Result<RegisterResponse, ApiFailure>> {
+    return this.ask((api) => api.registerForNode(name, body));
   }
 
-  override registerForNode(name: string, body: NodeWorkloadRequest): Promise<Result<RegisterResponse, ApiFailure>> {
-    return this.#failover.ask((api) => api.registerForNode(name, body));
+  protected override openOther(address: JoinAddress, bundlePem: string | undefined): JoinApi {
+    const { trust } = this.#options;
+    return new JoinApi({ ...this.#options, address, trust: bundlePem === undefined ? trust : { pem: bundlePem } });
   }
-
-  override call<Answer>(
-    method: string,
-    path: string,
-    body?: unknown,
-    timeoutMs?: number,
-  ): Promise<Result<Answer, ApiFailure>> {
-    return this.#failover.ask((api) => api.call<Answer>(method, path, body, timeoutMs));
-  }
-
-  #all(): readonly JoinApi[] {
-    return [...this.#named.values(), ...this.#learned.values()];
-  }
-
-  #open(address: JoinAddress): JoinApi {
-    const { trust, clock, evidence } = this.#options;
-    const pem = this.#bundlePem;
-    const api = new JoinApi({ address, trust: pem === undefined ? trust : { pem }, clock, evidence });
-    if (this.#identity !== undefined)
-      api.useIdentity({ ...this.#identity, bundlePem: pem ?? this.#identity.bundlePem });
-    return api;
-  }
-}
-
-function textOf({ host, port }: JoinAddress): string {
-  return `${host} ${port}`;
 }

@@ -13,10 +13,9 @@ import { sealKeys } from "../backup/sealed-keys.ts";
 import { backupRefused, bodyTooLarge } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { Revocations } from "../identity/revocations.ts";
-import { planCommit } from "../store/plan-commit.ts";
 import { tableNames, type Transaction } from "../store/store.ts";
 import { diffEntry } from "./history-routes.ts";
-import { authorOf, lostAgainst, type CommitTarget } from "./commit-resources.ts";
+import { authorOf, lostAgainst, planChecked, type CommitTarget } from "./commit-resources.ts";
 import { answerJson, beginStream } from "./http-answer.ts";
 import { readJson } from "./read-body.ts";
 import { backupRequest } from "./request-schemas.ts";
@@ -102,7 +101,7 @@ async function restore(
   { caller, query, facts }: Call,
   options: BackupRoutesOptions,
 ): Promise<Result<RestoreResponse, Failure>> {
-  const { store, kinds, ledger, trustDomain, revocations } = options;
+  const { store, kinds, trustDomain, revocations } = options;
   const read = readBackup(text);
   if (!read.ok) return err({ kind: backupRefused, message: read.error });
   const { header, resources, tables } = read.value;
@@ -121,10 +120,8 @@ async function restore(
     deletes: now.map(resourceKey).filter((key) => !wanted.has(key)),
   };
   facts.reason = dryRun ? "dry run" : transaction.reason;
-  const planned = planCommit(transaction, { revision: store.revision, timeMs: 0, get: (key) => store.get(key) });
-  if (!planned.ok) return err(lostAgainst(planned.error));
-  const refused = ledger?.check(planned.value.changes);
-  if (refused !== undefined) return err(refused);
+  const planned = await planChecked(transaction, options);
+  if (!planned.ok) return planned;
   const before = store.revision;
   const committed = dryRun ? planned : await store.commit(transaction);
   if (!committed.ok) return err(lostAgainst(committed.error));

@@ -14,8 +14,8 @@ import {
 
 import { accessDenied, conflict, noSuchResource } from "../errors.ts";
 import type { Failure } from "../failure.ts";
-import { inSlices } from "../in-slices.ts";
-import { planCommit } from "../store/plan-commit.ts";
+import { atOnce, inSlices } from "../in-slices.ts";
+import { planCommitSteps } from "../store/plan-commit.ts";
 import type { Change, Conflict, Revision, Store, Transaction } from "../store/store.ts";
 import { maySee, mayChange, owner, type ApiCaller } from "./access/api-caller.ts";
 import type { CallFacts } from "./router.ts";
@@ -24,10 +24,10 @@ import type { CallFacts } from "./router.ts";
 export interface CommitTarget {
   readonly store: Store;
   readonly kinds: KindRegistry;
-  /** Lets many documents be validated in slices; absent, all are at once. */
+  /** Lets many documents be worked on in slices; absent, all are at once. */
   readonly clock?: Clock;
   /** Says why changes may not be made although they are valid: quotas, names of others. */
-  readonly ledger?: { check(changes: readonly Change[]): Failure | undefined };
+  readonly ledger?: { check(changes: readonly Change[]): Generator<undefined, Failure | undefined> };
 }
 
 /** What to change. */
@@ -44,7 +44,7 @@ export interface CommitWish extends ApplyRequest {
 
 /** Validates all documents and commits them as one revision, or nothing. */
 export async function commitResources(wish: CommitWish, target: CommitTarget): Promise<Result<ApplyResponse, Failure>> {
-  const { store, ledger } = target;
+  const { store } = target;
   const { caller, facts, reason, deletes = [] } = wish;
   const read = await readDocuments(wish.documents, target);
   if (!read.ok) return read;
@@ -58,10 +58,8 @@ export async function commitResources(wish: CommitWish, target: CommitTarget): P
     deletes,
     expect: { ...wish.expect, ...expectedVersions(puts) },
   };
-  const planned = plan(transaction, store);
-  if (!planned.ok) return err(lostAgainst(planned.error));
-  const refused = ledger?.check(planned.value.changes);
-  if (refused !== undefined) return err(refused);
+  const planned = await planChecked(transaction, target);
+  if (!planned.ok) return planned;
   if (facts !== undefined) facts.reason = wish.dryRun ? "dry run" : reason;
   const committed: Result<Revision, Conflict> = wish.dryRun ? planned : await store.commit(transaction);
   if (!committed.ok) return err(lostAgainst(committed.error));
@@ -125,11 +123,17 @@ export async function planDocuments(
   if (hidden !== undefined) {
     return err({ kind: accessDenied, message: `${caller.name} may not look at ${label(hidden)}` });
   }
-  const planned = plan(
-    { author: "", reason: "", puts: read.value, deletes: [], expect: expectedVersions(read.value) },
-    target.store,
-  );
-  return planned.ok ? planned : err(lostAgainst(planned.error));
+  const transaction = {
+    author: "",
+    reason: "",
+    puts: read.value,
+    deletes: [],
+    expect: expectedVersions(read.value),
+  };
+  return planChecked(transaction, {
+    store: target.store,
+    ...(target.clock === undefined ? {} : { clock: target.clock }),
+  });
 }
 
 /** The key of a resource that was named with any of its kind's names. */
@@ -181,6 +185,25 @@ function expectedVersions(puts: readonly Resource[]): Readonly<Record<string, st
   );
 }
 
-function plan(transaction: Transaction, store: Store): Result<Revision, Conflict> {
-  return planCommit(transaction, { revision: store.revision, timeMs: 0, get: (key) => store.get(key) });
+/** What committing would do now, when the ledger lets it be done. */
+export async function planChecked(
+  transaction: Transaction,
+  target: Pick<CommitTarget, "store" | "clock" | "ledger">,
+): Promise<Result<Revision, Failure>> {
+  const { store, clock } = target;
+  const { revision } = store;
+  const planned = await inSlices(planCheckedSteps(transaction, target), clock);
+  // Somebody committed between two slices: what holds is what holds in one turn.
+  return store.revision === revision ? planned : atOnce(planCheckedSteps(transaction, target));
+}
+
+function* planCheckedSteps(
+  transaction: Transaction,
+  { store, ledger }: Pick<CommitTarget, "store" | "ledger">,
+): Generator<undefined, Result<Revision, Failure>> {
+  const { revision } = store;
+  const planned = yield* planCommitSteps(transaction, { revision, timeMs: 0, get: (key) => store.get(key) });
+  if (!planned.ok) return err(lostAgainst(planned.error));
+  const refused = ledger === undefined ? undefined : yield* ledger.check(planned.value.changes);
+  return refused === undefined ? planned : err(refused);
 }

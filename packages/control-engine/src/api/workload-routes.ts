@@ -217,6 +217,7 @@ function view(workload: RegisteredWorkload, options: WorkloadRoutesOptions): Wor
     version: workload.labels["version"] ?? "",
     spiffeId: workload.spiffeId,
     labels: workload.labels,
+    annotations: workload.infrastructure?.annotations ?? {},
     applicationAddress: workload.ports[0]?.applicationAddress ?? "",
     inboundAddress: workload.inboundAddress,
     ready: workload.ready,

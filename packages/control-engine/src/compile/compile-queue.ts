@@ -3,11 +3,13 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 
+import { SLICE_MS } from "../in-slices.ts";
+
 /** Settings of a CompileQueue. */
 export interface CompileQueueOptions {
   /** Absent, everything is done at once and nothing is measured. */
   readonly clock?: Clock;
-  /** Milliseconds of work in one turn of the event loop; default 10. */
+  /** Milliseconds of work in one turn of the event loop; default 5. */
   readonly sliceMs?: number;
   /** Milliseconds of work that a namespace may cost in a window, others waiting; default 500. */
   readonly budgetMs?: number;
@@ -34,7 +36,6 @@ interface Spent {
   isTold: boolean;
 }
 
-const DEFAULT_SLICE_MS = 10;
 const DEFAULT_BUDGET_MS = 500;
 const DEFAULT_WINDOW_MS = 5_000;
 
@@ -93,7 +94,7 @@ export class CompileQueue {
   }
 
   #slice(): void {
-    const { clock, sliceMs = DEFAULT_SLICE_MS } = this.#options;
+    const { clock, sliceMs = SLICE_MS } = this.#options;
     this.#timer?.clear();
     this.#timer = undefined;
     const endMs = clock === undefined ? Infinity : clock.monotonicMs() + sliceMs;

@@ -37,6 +37,6 @@ export function compileRouteStatus(view: WorldView, key: string): readonly Route
     resolveBackend,
     resolveFromGateway: grantedBackends(finder(view), (namespace) => view.grants(namespace)),
     acceptedByGateway: (parent) => judgeParent(view, route as StatusRoute, parent)?.accepted,
-    routesOf: (namespace, name) => view.routesAt(`Service ${namespace}/${name}`, "GRPCRoute"),
+    routesOf: (namespace, name, kind) => view.routesAt(`Service ${namespace}/${name}`, kind),
   });
 }

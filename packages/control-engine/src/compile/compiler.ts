@@ -3,13 +3,14 @@
 import { hash } from "node:crypto";
 
 import type { Clock } from "@ripstop/core";
-import type { ResourceSource, Subscriber, VersionedResource } from "@ripstop/discovery/server";
+import type { NameList, ResourceSource, Subscriber, VersionedResource } from "@ripstop/discovery/server";
 import {
   endpointsType,
   gatewayRoutesType,
   gatewayRouteType,
   gatewayType,
   hostBindingType,
+  parseWorkerStreamId,
   policyType,
   resourceTypes,
   routesType,
@@ -29,11 +30,13 @@ import type { Store } from "../store/store.ts";
 import { compileGatewayResource, compileGatewayRoute, compileGatewayRoutes } from "./compile-gateway.ts";
 import { CompileQueue, type CompileTask } from "./compile-queue.ts";
 import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
+import { compileList, listScope } from "./compile-list.ts";
 import { compileRoutes } from "./compile-routes.ts";
 import { compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 import { maySee } from "./may-see.ts";
+import { RevisionFollower } from "./revision-follower.ts";
 import { World, type KnownPolicies, type WorldView } from "./world.ts";
 
 /** What the compiler compiles from. */
@@ -78,6 +81,11 @@ type FederatedRoots = ReadonlyMap<
   { readonly x509Authorities: readonly Uint8Array[]; readonly sequence: number | undefined }
 >;
 
+/** What a wildcard stands for, as it is remembered. */
+interface VersionedList extends NameList {
+  readonly version: string;
+}
+
 type Listener = (typeUrl: string, names: readonly string[], revision: number) => void;
 
 /** The longest is that of a GatewayRoute: two namespaces, two names of 253 characters, a kind. */
@@ -87,6 +95,8 @@ const MAX_RESOURCE_BYTES = 4 * 1024 * 1024;
 /** Endpoints that one change may touch and still go before everything else. */
 const MAX_URGENT = 64;
 const BUNDLE = "bundle";
+/** The names of lists begin with it, and no resource's does. */
+const LIST = "*";
 /** For a change that belongs to no revision, such as an endpoint that came or went. */
 const NO_REVISION = 0;
 
@@ -94,7 +104,7 @@ const NO_REVISION = 0;
 export class Compiler implements ResourceSource {
   readonly world: World;
   readonly #options: CompilerOptions;
-  readonly #memo: DependencyMemo<VersionedResource | undefined>;
+  readonly #memo: DependencyMemo<VersionedResource | VersionedList | undefined>;
   readonly #listeners = new Set<Listener>();
   readonly #afterChange = new Set<(affected: ReadonlySet<string>) => void>();
   readonly #stops: (() => void)[] = [];
@@ -131,10 +141,10 @@ export class Compiler implements ResourceSource {
       (revision) => this.#tell(revision),
     );
     this.#revision = store.revision;
-    const watching = store.watch(store.revision, (revision) => {
-      this.#apply(this.world.onRevision(revision), revision.number);
-    });
+    const follower = new RevisionFollower(this.world, clock, (affected, revision) => this.#apply(affected, revision));
+    const watching = store.watch(store.revision, (revision) => follower.add(revision));
     if (watching.ok) this.#stops.push(watching.value);
+    this.#stops.push(() => follower.close());
     this.#stops.push(registry.onChange((changes) => this.#apply(this.world.onWorkloads(changes), NO_REVISION)));
   }
 
@@ -150,14 +160,33 @@ export class Compiler implements ResourceSource {
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined {
     if (name.length > MAX_NAME || !maySee(this.#options.registry, typeUrl, { name, subscriber })) return undefined;
     const compile = compilers.get(typeUrl);
-    if (compile === undefined) return undefined;
-    return this.#memo.get(`${typeUrl} ${name}`, (read) => {
+    if (compile === undefined || name.startsWith(LIST)) return undefined;
+    const compiled = this.#memo.get(`${typeUrl} ${name}`, (read) => {
       if (typeUrl === trustBundleType.typeUrl) read(BUNDLE);
       const bytes = this.#reading(read, (view) => compile(view, name, this.#options));
       if (bytes === undefined) return undefined;
       if (bytes.length > MAX_RESOURCE_BYTES) throw new TooLarge(bytes.length);
-      return { name, version: hash("sha256", bytes, "base64url").slice(0, 22), bytes };
+      return { name, version: versionOf(bytes), bytes };
     });
+    return compiled !== undefined && "bytes" in compiled ? compiled : undefined;
+  }
+
+  list(typeUrl: string, subscriber: Subscriber): NameList | undefined {
+    const workload = this.#options.registry.get(parseWorkerStreamId(subscriber.proxyId).proxyId);
+    const scope = workload === undefined ? undefined : listScope(typeUrl, workload);
+    if (scope === undefined) return undefined;
+    const name = `${LIST}${scope}`;
+    const listed = this.#memo.get(`${typeUrl} ${name}`, (read) => {
+      if (typeUrl === trustBundleType.typeUrl) read(BUNDLE);
+      const names = this.#reading(read, (view) =>
+        compileList(view, { typeUrl, scope }, () => [
+          this.#options.trustDomain,
+          ...(this.#options.federated?.().keys() ?? []),
+        ]),
+      );
+      return { name, version: versionOf(names.join("\n")), names: new Set(names) };
+    });
+    return listed !== undefined && "names" in listed ? listed : { name, names: new Set() };
   }
 
   /** Computes something with the view; its reads go to `read`. */
@@ -263,6 +292,11 @@ class TooLarge extends Error {
   }
 }
 
+/** Changes exactly when the content does. */
+function versionOf(content: Uint8Array | string): string {
+  return hash("sha256", content, "base64url").slice(0, 22);
+}
+
 const ENDPOINTS_KEY = `${endpointsType.typeUrl} `;
 
 /** The resource's name in a key. */
@@ -273,7 +307,7 @@ function nameOf(key: string): string {
 /** The namespace that pays for computing a key; "" for what belongs to the mesh. */
 function ownerOf(key: string): string {
   const space = key.indexOf(" ");
-  const name = key.slice(space + 1);
+  const name = key.slice(key.startsWith(LIST, space + 1) ? space + 2 : space + 1);
   const [first = "", second = "", ...more] = name.split("/");
   if (key.slice(0, space) === policyType.typeUrl) return more.length > 0 ? second : "";
   const tilde = name.indexOf("~");

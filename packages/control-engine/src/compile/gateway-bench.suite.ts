@@ -7,6 +7,7 @@ import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/p
 import { coreKinds, isRecord, KindRegistry, validateAll, type Resource } from "@ripstop/resources";
 import { StoppedClock } from "@ripstop/testkit";
 
+import { followGateways, infrastructureOf } from "../registry/gateway-infrastructure.ts";
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
 import { Registry } from "../registry/registry.ts";
 import { MemoryStore } from "../store/memory-store.ts";
@@ -25,11 +26,16 @@ export class GatewayBench {
   readonly registry: Registry;
   readonly compiler: Compiler;
   readonly conditions: Conditions;
+  readonly #unfollow: () => void;
 
   constructor() {
     const { store, clock } = this;
     const table = store.table<RegisteredWorkload>("workloads");
-    this.registry = new Registry({ clock, table, trustDomain: "mesh.local", isProcessAlive: () => true });
+    this.registry = new Registry({
+      ...{ clock, table, trustDomain: "mesh.local", isProcessAlive: () => true },
+      infrastructureOf: (namespace, gateways) => infrastructureOf(store, namespace, gateways),
+    });
+    this.#unfollow = followGateways(store, this.registry);
     this.compiler = new Compiler({
       store,
       registry: this.registry,
@@ -117,6 +123,7 @@ export class GatewayBench {
   close(): void {
     this.conditions.close();
     this.compiler.close();
+    this.#unfollow();
     this.registry.close();
   }
 }

@@ -12,6 +12,7 @@ import {
   PathMatch_Type,
   routesType,
   serviceType,
+  workloadType,
 } from "@ripstop/model";
 import { isRecord } from "@ripstop/resources";
 import { TestAuthority, type TestSvid } from "@ripstop/testkit";
@@ -547,11 +548,65 @@ describe("a GRPCRoute of a Service", () => {
     await bench.delete("GRPCRoute/infra/g");
     assert.deepEqual(accepted("HTTPRoute/infra/h"), ["Accepted=True Accepted"]);
   });
+});
 
-  it("is accepted there, where a TCPRoute is not carried yet", async () => {
-    const parent = 'parentRefs: [{group: "", kind: Service, name: catalog}]';
-    await bench.apply(service("catalog"), route("TCPRoute", "t", `{${parent}, rules: [{${TO_CATALOG}}]}`));
-    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=False UnsupportedValue"]);
+describe("a TCPRoute of a Service", () => {
+  const parent = (more = ""): string => `parentRefs: [{group: "", kind: Service, name: catalog${more}}]`;
+  const tcp = (name: string, more = "", backends = TO_CATALOG): string =>
+    route("TCPRoute", name, `{${parent(more)}, rules: [{${backends}}]}`);
+  const ports = (client = "infra"): readonly (readonly [number, boolean, string | undefined])[] =>
+    (bench.get(routesType, `infra/catalog@${client}`)?.ports ?? []).map(({ port, connections = false, http }) => [
+      port,
+      connections,
+      http[0]?.source,
+    ]);
+
+  it("takes whole connections by weight, of its port; of several the older holds", async () => {
+    await bench.apply(service("catalog"), tcp("t", ", port: 80"));
+    await bench.apply(tcp("a", ", port: 80"));
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=True Accepted"]);
+    assert.deepEqual(accepted("TCPRoute/infra/a"), ["Accepted=True Accepted"]);
+    assert.deepEqual(ports(), [[80, true, "TCPRoute infra/t rule 0 match 0"]]);
+    await bench.delete("TCPRoute/infra/t");
+    assert.deepEqual(ports(), [[80, true, "TCPRoute infra/a rule 0 match 0"]]);
+    await bench.delete("TCPRoute/infra/a");
+    assert.deepEqual(ports(), []);
+  });
+
+  it("gives way to an HTTPRoute on the same ports, and says so", async () => {
+    await bench.apply(service("catalog"), tcp("t"));
+    await bench.apply(route("HTTPRoute", "h", `{${parent(", port: 80")}, rules: [{${TO_CATALOG}}]}`));
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=True Accepted"], "port 443 is left");
+    assert.deepEqual(ports(), [
+      [0, true, "TCPRoute infra/t rule 0 match 0"],
+      [80, false, "HTTPRoute infra/h rule 0 match 0"],
+    ]);
+    await bench.apply(route("HTTPRoute", "h", `{${parent()}, rules: [{${TO_CATALOG}}]}`));
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=False Conflicted"]);
+    await bench.delete("HTTPRoute/infra/h");
+    assert.deepEqual(accepted("TCPRoute/infra/t"), ["Accepted=True Accepted"]);
+  });
+
+  it("of another namespace is for clients of that namespace alone", async () => {
+    await bench.apply(
+      service("catalog"),
+      tcp("t"),
+      route(
+        "TCPRoute",
+        "own",
+        `{${parent(", namespace: infra")}, rules: [{${TO_CATALOG.replace("}]", ", namespace: infra}]")}}]}`,
+        "web",
+      ),
+    );
+    assert.deepEqual(ports("infra"), [[0, true, "TCPRoute infra/t rule 0 match 0"]]);
+    assert.deepEqual(ports("web"), [[0, true, "TCPRoute web/own rule 0 match 0"]]);
+  });
+
+  it("is there, where a TLSRoute is not", async () => {
+    const tls = `{${parent()}, hostnames: [shop.example], rules: [{${TO_CATALOG}}]}`;
+    await bench.apply(service("catalog"), route("TLSRoute", "t", tls));
+    assert.deepEqual(accepted("TLSRoute/infra/t"), ["Accepted=False UnsupportedValue"]);
+    assert.deepEqual(ports(), []);
   });
 });
 
@@ -671,5 +726,44 @@ describe("a change of one route among a thousand", () => {
     await bench.apply(tlsSecret("cert", next));
     assert.equal(bench.get(gatewayType, "infra/edge")?.listeners[0]?.certificates[0]?.keyPem, next.keyPem);
     assert.deepEqual([bench.compiler.statistics.computed, bench.conditions.computed], [computed + 1, statuses + 1]);
+  });
+});
+
+describe("a policy that names Gateways", () => {
+  const policy = (kind: string, namespace: string, targets: string, rest: string): string =>
+    `apiVersion: ripstop.mesh/v1alpha1\nkind: ${kind}\nmetadata: {name: p, namespace: ${namespace}}\nspec: {${targets}${rest}}`;
+  const fault = (namespace: string, targets: string): string =>
+    policy("FaultInjection", namespace, targets, 'expires: "2999-01-01T00:00:00Z", rules: [{reset: true}]');
+  const guarding = (): readonly string[] =>
+    (bench.get(workloadType, "infra/proxy")?.policies ?? []).map(({ name }) => name);
+
+  it("guards the placements of its Gateway, while it is there", async () => {
+    await bench.host("edge");
+    assert.deepEqual(guarding(), []);
+    await bench.apply(fault("infra", "targetRefs: [{kind: Gateway, name: inner}], "));
+    assert.deepEqual(guarding(), []);
+    await bench.apply(fault("infra", "targetRefs: [{kind: Gateway, name: edge}], "));
+    assert.deepEqual(guarding(), ["FaultInjection/infra/p"]);
+    const limits = "rules: [{name: c, limit: {connections: 1, period: 1s}}]";
+    await bench.apply(policy("RateLimitPolicy", "infra", "targetRefs: [{kind: Gateway, name: edge}], ", limits));
+    assert.deepEqual([...guarding()].sort(), ["FaultInjection/infra/p", "RateLimitPolicy/infra/p"]);
+    await bench.delete("FaultInjection/infra/p");
+    assert.deepEqual(guarding(), ["RateLimitPolicy/infra/p"]);
+    await bench.apply(fault("infra", ""));
+    assert.deepEqual(guarding(), ["RateLimitPolicy/infra/p"]);
+  });
+
+  it("guards every placement when it names a route, until either namespace refuses faults", async () => {
+    const namespace = (name: string, labels: string): string =>
+      `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {${labels}}}`;
+    await bench.host("edge");
+    await bench.apply(fault("shop", "targetRefs: [{kind: HTTPRoute, name: catalog}], "));
+    assert.deepEqual(guarding(), ["FaultInjection/shop/p"]);
+    for (const name of ["shop", "infra"]) {
+      await bench.apply(namespace(name, "ripstop.mesh/faults: deny"));
+      assert.deepEqual(guarding(), [], name);
+      await bench.apply(namespace(name, ""));
+      assert.deepEqual(guarding(), ["FaultInjection/shop/p"], name);
+    }
   });
 });

@@ -41,6 +41,7 @@ export class PolicyIndex {
       EVERYWHERE,
       `namespace:${facts.namespace}`,
       ...facts.services.map((service) => `service:${service}`),
+      ...(facts.gateways === undefined ? [] : ["*", ...facts.gateways].map((gateway) => `gateway:${gateway}`)),
       ...Object.entries(facts.labels).map(([name, value]) => labelScope(facts.namespace, name, value)),
     ]) {
       for (const indexed of this.#byScope.get(scope)) found.set(indexed.key, indexed);
@@ -56,7 +57,8 @@ export class PolicyIndex {
 function scopesOf(policyKind: PolicyKind | undefined, policy: Resource): readonly string[] {
   const scope = policyKind?.scope?.(policy);
   if (scope === undefined) return [EVERYWHERE];
-  const { namespace, services, labels } = scope;
+  const { namespace, services, gateways, labels } = scope;
+  if (gateways !== undefined) return gateways.map((gateway) => `gateway:${gateway}`);
   if (services !== undefined) return services.map((service) => `service:${service}`);
   // Whoever has all the labels has the first.
   const [first] = Object.entries(labels ?? {});

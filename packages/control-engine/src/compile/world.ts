@@ -16,10 +16,11 @@ import { ownerOfKey, workloadKey } from "../damping/damping-key.ts";
 import type { ImportedSet } from "../imports/imports.ts";
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
-import type { Revision, Store } from "../store/store.ts";
+import type { Change, Store } from "../store/store.ts";
 import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import { PolicyIndex } from "./policy-index.ts";
+import { ServiceNames } from "./service-names.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
 
 /** Reads that are recorded as dependencies of what is being computed. */
@@ -27,6 +28,8 @@ export interface WorldView extends GatewayReads {
   service(namespace: string, name: string): ServiceView | undefined;
   /** The Service that has a virtual address; of several the oldest, of those of one age the first by key. */
   serviceAt(address: string): { readonly namespace: string; readonly name: string } | undefined;
+  /** "NAMESPACE/NAME" of the services of a namespace, in order; a name that only clients registered for is among them. */
+  servicesIn(namespace: string): readonly string[];
   workload(id: string): RegisteredWorkload | undefined;
   /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
@@ -38,7 +41,7 @@ export interface WorldView extends GatewayReads {
   penaltyOf(key: string): number;
   /** The penalty that a workload is held down for; 0 for none. */
   penaltyOfWorkload(workload: RegisteredWorkload): number;
-  /** HTTPRoutes and GRPCRoutes that name the service as a parent. */
+  /** HTTPRoutes, GRPCRoutes and TCPRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
   policiesGuarding(workload: RegisteredWorkload): readonly string[];
@@ -76,6 +79,12 @@ export interface KnownPolicies {
   readonly damper?: { readonly size: number; penaltyOf(key: string): number };
 }
 
+/** As PolicyScope has it. */
+const ANY_GATEWAY = "*";
+
+/** Routes that can be attached to a Service. */
+const meshRouteKinds: ReadonlySet<string> = new Set(["HTTPRoute", "GRPCRoute", "TCPRoute"]);
+
 /** Indices over store and registry. */
 export class World {
   readonly #store: Store;
@@ -100,11 +109,12 @@ export class World {
   readonly #policies: PolicyIndex;
   /** Namespace → workloads. */
   readonly #byNamespace = new MultiMap<RegisteredWorkload>();
-  /** "NS/SERVICE" → HTTPRoutes and GRPCRoutes that name it as a parent. */
+  /** "NS/SERVICE" → HTTPRoutes, GRPCRoutes and TCPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
-  /** "NS/GATEWAY" → workloads that host it. */
+  /** "NS/GATEWAY" → workloads that host it; ANY_GATEWAY → all of them. */
   readonly #placements = new MultiMap<RegisteredWorkload>();
   readonly #gateways: GatewayIndex;
+  readonly #serviceNames = new ServiceNames();
 
   constructor(store: Store, registry: Registry, known: KnownPolicies) {
     const { policyKinds, servicePolicyKinds = [] } = known;
@@ -118,14 +128,14 @@ export class World {
     for (const kind of [
       "Service",
       "EndpointSlice",
-      "HTTPRoute",
-      "GRPCRoute",
+      ...meshRouteKinds,
       "ExternalService",
       ...[...servicePolicyKinds, ...policyKinds].map(({ kind }) => kind.kind),
     ]) {
       for (const resource of store.list(kind)) this.#indexResource(resource, true);
     }
     for (const workload of registry.values()) this.#indexWorkload(workload, true);
+    this.#serviceNames.settle(new Set());
   }
 
   /**
@@ -163,6 +173,7 @@ export class World {
         read(`address:${address}`);
         return this.#byAddress.sorted(address).toSorted(byAge)[0]?.metadata;
       },
+      servicesIn: (namespace) => this.#serviceNames.in(namespace, read),
       workload: (id) => {
         read(`workload:${id}`);
         return this.#registry.get(id);
@@ -220,19 +231,20 @@ export class World {
     };
   }
 
-  /** Takes over a committed revision; returns the names of the reads it affects. */
-  onRevision(revision: Revision): ReadonlySet<string> {
-    const affected = new Set<string>();
-    for (const change of revision.changes) {
-      const before = change.before;
-      const after = change.type === "put" ? change.resource : undefined;
-      if (before !== undefined) this.#indexResource(before, false);
-      if (after !== undefined) this.#indexResource(after, true);
-      for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
-      this.#gateways.onChange(before, after, affected);
-    }
+  /** Takes over a change of a revision; adds the names of the reads it affects. After the last one call `settle`. */
+  onChange(change: Change, affected: Set<string>): void {
+    const { before } = change;
+    const after = change.type === "put" ? change.resource : undefined;
+    if (before !== undefined) this.#indexResource(before, false);
+    if (after !== undefined) this.#indexResource(after, true);
+    for (const resource of [before, after]) if (resource !== undefined) this.#affectedByResource(resource, affected);
+    this.#gateways.onChange(before, after, affected);
+  }
+
+  /** Judges what the names in `affected` concern beyond their readers, and adds the names of what came out differently. */
+  settle(affected: Set<string>): void {
     this.#gateways.settle(affected);
-    return affected;
+    this.#serviceNames.settle(affected);
   }
 
   /** Takes over changes of workloads; returns the names of the reads they affect. */
@@ -259,6 +271,7 @@ export class World {
           affected.add(`guards:${other.id}`);
       }
     }
+    this.#serviceNames.settle(affected);
     return affected;
   }
 
@@ -312,8 +325,11 @@ export class World {
   #facts(workload: RegisteredWorkload): WorkloadFacts {
     const { id, namespace, serviceAccount, labels } = workload;
     const services = this.#servicesSelecting(workload);
-    const namespaceLabels = this.#store.get(`Namespace/${namespace}`)?.metadata.labels ?? {};
-    return { id, namespace, serviceAccount, labels, services, namespaceLabels };
+    const namespaceLabels = (name: string): Readonly<Record<string, string>> =>
+      this.#store.get(`Namespace/${name}`)?.metadata.labels ?? {};
+    const gateways = hostedBy(workload);
+    const facts = { id, namespace, serviceAccount, labels, services, namespaceLabels };
+    return gateways.length === 0 ? facts : { ...facts, gateways };
   }
 
   /** "NAMESPACE/NAME" of every service that selects the workload, sorted. */
@@ -354,9 +370,10 @@ export class World {
     if (resource.kind === "Namespace") {
       // Its labels may switch policies on and off.
       for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
+      for (const { id } of this.#placements.get(ANY_GATEWAY)) affected.add(`guards:${id}`);
       return;
     }
-    if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    if (meshRouteKinds.has(resource.kind)) {
       for (const parent of parentsOf(resource as Resource<HttpRouteSpec>)) affected.add(`routes:${parent}`);
       return;
     }
@@ -376,7 +393,8 @@ export class World {
   #mayGuard(policyKind: PolicyKind, policy: Resource): readonly RegisteredWorkload[] {
     const scope = policyKind.scope?.(policy);
     if (scope === undefined) return this.#registry.values();
-    const { namespace, services, labels } = scope;
+    const { namespace, services, gateways, labels } = scope;
+    if (gateways !== undefined) return [...new Set(gateways.flatMap((gateway) => [...this.#placements.get(gateway)]))];
     if (services !== undefined) {
       const found = new Set<RegisteredWorkload>();
       for (const name of services) {
@@ -395,11 +413,12 @@ export class World {
     const key = resourceKey(resource);
     if (resource.kind === "Service") {
       const declared = resource as Resource<ServiceSpec>;
+      this.#serviceNames.count(resource.metadata.namespace, resource.metadata.name, add);
       const label = firstLabel(declared);
       if (label !== undefined) this.#servicesByLabel.set(label, key, add ? declared : undefined);
       for (const address of declaredService(declared).addresses)
         this.#byAddress.set(address, key, add ? declared : undefined);
-    } else if (resource.kind === "HTTPRoute" || resource.kind === "GRPCRoute") {
+    } else if (meshRouteKinds.has(resource.kind)) {
       const route = resource as Resource<HttpRouteSpec>;
       for (const parent of parentsOf(route)) this.#routes.set(parent, key, add ? route : undefined);
     } else if (resource.kind === "EndpointSlice") {
@@ -418,9 +437,13 @@ export class World {
 
   #indexWorkload(workload: RegisteredWorkload, add: boolean): void {
     const value = add ? workload : undefined;
+    this.#serviceNames.count(workload.namespace, workload.service, add);
     for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
     this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
-    for (const gateway of hostedBy(workload)) this.#placements.set(gateway, workload.id, value);
+    for (const gateway of hostedBy(workload)) {
+      this.#placements.set(gateway, workload.id, value);
+      this.#placements.set(ANY_GATEWAY, workload.id, value);
+    }
     this.#byNamespace.set(workload.namespace, workload.id, value);
   }
 }

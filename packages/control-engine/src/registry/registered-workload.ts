@@ -11,7 +11,7 @@ export interface RegisteredWorkload {
   readonly service: string;
   readonly serviceAccount: string;
   readonly spiffeId: string;
-  /** With `app` = service. */
+  /** With `app` = service, and with those of `infrastructure`. */
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly WorkloadPort[];
   /** Process id of the supervisor on this machine; 0 when not known. */
@@ -36,8 +36,16 @@ export interface RegisteredWorkload {
   readonly inForce?: IdentityInForce;
   /** Present in the placement of Gateways of its namespace. */
   readonly gateway?: GatewayRegistration;
+  /** What it has of its Gateways: labels that are not its own, and annotations. Absent when there are none. */
+  readonly infrastructure?: Infrastructure;
   /** Where its Gateways' listeners could not be opened; absent: everywhere they could. */
   readonly closedPorts?: readonly ClosedGatewayPort[];
+}
+
+/** What a workload has of the Gateways that it hosts (their `spec.infrastructure`). */
+export interface Infrastructure {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** What the registry keeps of an issued SVID. */

@@ -11,8 +11,9 @@ import type { Logger } from "@ripstop/telemetry";
 import { noSuchWorkload, registrationRefused } from "../errors.ts";
 import type { Failure } from "../failure.ts";
 import type { Replication, Table } from "../store/store.ts";
+import { withInfrastructure } from "./gateway-infrastructure.ts";
 import { massExpiry } from "./mass-expiry.ts";
-import type { IdentityInForce, RegisteredWorkload, SvidRecord } from "./registered-workload.ts";
+import type { IdentityInForce, Infrastructure, RegisteredWorkload, SvidRecord } from "./registered-workload.ts";
 
 /** Settings of a Registry. */
 export interface RegistryOptions {
@@ -28,6 +29,8 @@ export interface RegistryOptions {
   readonly logger?: Logger;
   /** There, when several control planes share the table: each renews the leases of those that it hears of. */
   readonly replication?: Replication;
+  /** What the Gateways of a namespace say about what runs for them; call `refreshGateways` when they change. */
+  infrastructureOf?(namespace: string, gateways: readonly string[]): Infrastructure;
   /** Whether a process of this machine lives: one that does not is gone for certain. */
   isProcessAlive(pid: number): boolean;
 }
@@ -212,6 +215,24 @@ export class Registry {
     return ok(undefined);
   }
 
+  /** Gateways changed: what their placements have of them follows. */
+  refreshGateways(): void {
+    for (const { workload, deadlineMs } of [...this.#entries.values()]) {
+      if (workload.gateway === undefined || !this.#isOwn(workload)) continue;
+      if (isSame(this.#withInfrastructure(workload), workload)) continue;
+      this.#keep(workload, workload).catch((error: unknown) => {
+        // Its next heartbeat with news writes it again.
+        this.#options.logger?.error("labels of a Gateway could not be stored", {
+          workload: workload.id,
+          error: String(error),
+        });
+      });
+      // That a Gateway changed says nothing about who lives.
+      const entry = this.#entries.get(workload.id);
+      if (entry !== undefined) entry.deadlineMs = deadlineMs;
+    }
+  }
+
   /** Calls `listener` after every change, with all the changes of one moment; returns how to stop. */
   onChange(listener: (changes: readonly WorkloadChange[]) => void): () => void {
     this.#listeners.add(listener);
@@ -290,14 +311,20 @@ export class Registry {
     });
   }
 
+  #withInfrastructure(workload: RegisteredWorkload): RegisteredWorkload {
+    const found = workload.gateway && this.#options.infrastructureOf?.(workload.namespace, workload.gateway.names);
+    return found === undefined ? workload : withInfrastructure(workload, found);
+  }
+
   async #keep(changed: RegisteredWorkload, before: RegisteredWorkload | undefined): Promise<void> {
     const deadlineMs = this.#options.clock.monotonicMs() + this.leaseMs;
     const inForce = this.#entries.get(changed.id)?.inForce;
     const { replication, table } = this.#options;
+    const described = this.#withInfrastructure(changed);
     const after =
       replication === undefined
-        ? changed
-        : { ...changed, replica: replication.id, ...(inForce === undefined ? {} : { inForce }) };
+        ? described
+        : { ...described, replica: replication.id, ...(inForce === undefined ? {} : { inForce }) };
     this.#entries.set(after.id, { workload: after, deadlineMs, inForce });
     this.#notify([{ before, after }]);
     await this.#write(after.id, () => table.put(after.id, after));

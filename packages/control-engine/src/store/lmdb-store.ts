@@ -5,13 +5,14 @@ import { chmodSync, closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
-import { open, type Database, type RootDatabase } from "lmdb";
+import { asBinary, open, type Database, type RootDatabase } from "lmdb";
 
 import { err, ok, RipstopError, type Clock, type Result } from "@ripstop/core";
 import { resourceKey, type Resource } from "@ripstop/resources";
 
 import { storeDamaged, storeNewer, storeUnwritable } from "../errors.ts";
-import { planCommit } from "./plan-commit.ts";
+import { inSlices } from "../in-slices.ts";
+import { planCommitSteps } from "./plan-commit.ts";
 import { ResourceIndex } from "./resource-index.ts";
 import {
   tableNames,
@@ -224,22 +225,20 @@ class LmdbStore implements Store {
   }
 
   async #commit(transaction: Transaction): Promise<Result<Revision, Conflict>> {
-    const planned = planCommit(transaction, {
-      revision: this.#revision,
-      timeMs: this.#options.clock.nowMs(),
-      get: (key) => this.#index.get(key),
-    });
+    const { clock, directory, keepRevisions: keep = DEFAULT_KEEP_REVISIONS } = this.#options;
+    const context = { revision: this.#revision, timeMs: clock.nowMs(), get: (key: string) => this.#index.get(key) };
+    const planned = await inSlices(planCommitSteps(transaction, context), clock);
     if (!planned.ok || planned.value.changes.length === 0) return planned;
     const revision = planned.value;
-    const keep = this.#options.keepRevisions ?? DEFAULT_KEEP_REVISIONS;
+    const encoded = await inSlices(encodeSteps(revision), clock);
     const oldest = Math.max(Math.min(this.#oldest, revision.number), revision.number - keep + 1);
-    await guard(this.#options.directory, () =>
+    await guard(directory, () =>
       this.#root.transaction(() => {
-        for (const change of revision.changes) {
-          if (change.type === "put") void this.#resources.put(resourceKey(change.resource), change.resource);
-          else void this.#resources.remove(change.key);
+        for (const { key, value } of encoded.resources) {
+          if (value === undefined) void this.#resources.remove(key);
+          else void this.#resources.put(key, value);
         }
-        void this.#log.put(revision.number, revision);
+        void this.#log.put(revision.number, encoded.entry);
         for (let number = this.#oldest; number < oldest; number++) void this.#log.remove(number);
         void this.#meta.put("revision", revision.number);
       }),
@@ -262,4 +261,36 @@ async function guard(directory: string, write: () => Promise<unknown>): Promise<
     const cause = error instanceof Error ? error.message : String(error);
     throw new RipstopError(storeUnwritable, `the store in ${directory} could not be written: ${cause}`);
   }
+}
+
+/** What a transaction writes, made before it: one that is under way holds up everybody. */
+interface EncodedRevision {
+  /** Without a value it is removed. */
+  readonly resources: readonly { readonly key: string; readonly value: Resource | undefined }[];
+  readonly entry: Revision;
+}
+
+/** The JSON of a revision, with a stop after each change. */
+function* encodeSteps({ changes, ...head }: Revision): Generator<undefined, EncodedRevision> {
+  const resources: EncodedRevision["resources"][number][] = [];
+  const texts: string[] = [];
+  for (const change of changes) {
+    const text = JSON.stringify(change.type === "put" ? change.resource : change.before);
+    if (change.type === "put") {
+      const before = change.before === undefined ? "" : `,"before":${JSON.stringify(change.before)}`;
+      texts.push(`{"type":"put","resource":${text}${before}}`);
+      resources.push({ key: resourceKey(change.resource), value: binary<Resource>(text) });
+    } else {
+      texts.push(`{"type":"delete","key":${JSON.stringify(change.key)},"before":${text}}`);
+      resources.push({ key: change.key, value: undefined });
+    }
+    yield;
+  }
+  return { resources, entry: binary<Revision>(`${JSON.stringify(head).slice(0, -1)},"changes":[${texts.join()}]}`) };
+}
+
+/** Makes the engine store these bytes as they are; its types say so of databases of bytes alone. */
+function binary<T>(text: string): T {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- reading gives the T that the text is
+  return asBinary(Buffer.from(text)) as unknown as T;
 }

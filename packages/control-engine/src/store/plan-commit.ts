@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { err, ok, type Result } from "@ripstop/core";
 import { resourceKey, type Metadata, type Resource } from "@ripstop/resources";
 
+import { atOnce } from "../in-slices.ts";
 import type { Change, Conflict, Revision, Transaction } from "./store.ts";
 
 /** The state that a transaction meets. */
@@ -17,6 +18,14 @@ export interface CommitContext {
 
 /** The revision that committing `transaction` makes, or the first expectation that does not hold. */
 export function planCommit(transaction: Transaction, context: CommitContext): Result<Revision, Conflict> {
+  return atOnce(planCommitSteps(transaction, context));
+}
+
+/** As `planCommit`, with a stop after each resource: much can be planned in slices. */
+export function* planCommitSteps(
+  transaction: Transaction,
+  context: CommitContext,
+): Generator<undefined, Result<Revision, Conflict>> {
   const lost = lostAgainst(transaction, context);
   if (lost !== undefined) return err(lost);
   const number = context.revision + 1;
@@ -26,6 +35,7 @@ export function planCommit(transaction: Transaction, context: CommitContext): Re
   for (const [key, resource] of puts) {
     const before = context.get(key);
     const after = stamp(resource, before, number, context.timeMs);
+    yield;
     if (after !== undefined) changes.push({ type: "put", resource: after, before });
   }
   for (const key of new Set(transaction.deletes)) {

@@ -10,6 +10,14 @@ export interface Watcher<T> {
   onRemoved(): void;
 }
 
+/** Hears about whatever there is of a type. */
+export interface ListWatcher<T> {
+  /** A new resource, or a new version. Throwing refuses it (nack): the last good one stays in force. */
+  onResource(name: string, resource: T): void;
+  /** It does not exist any more, or this proxy may not know it any more. */
+  onRemoved(name: string): void;
+}
+
 /** A subscription that can be given up. */
 export interface Subscription {
   cancel(): void;

@@ -4,11 +4,13 @@ import { discovery, type ResourceType } from "@ripstop/model";
 import type { Counter, Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import { stateChecksum } from "../state-checksum.ts";
+import { chunks, emptyRequest, setOwn } from "./discovery-request.ts";
 import { readRevision, type CachedResource, type CachedResources } from "./config-cache.ts";
-import type { ConfigClient, Subscription, Watcher } from "./config-client.ts";
+import type { ConfigClient, ListWatcher, Subscription, Watcher } from "./config-client.ts";
 import type { SessionUser } from "./control-connection.ts";
 import type { ControlSession } from "./control-session.ts";
 import { GrpcStream } from "./grpc-stream.ts";
+import { heard, impliedIn, namedIn, newTypeState, watchersOf, type Entry, type TypeState } from "./watched-type.ts";
 
 /** What the stream needs from its surroundings. */
 export interface ConfigStreamOptions {
@@ -27,28 +29,10 @@ export interface ConfigStreamOptions {
   readonly metrics?: MetricRegistry;
 }
 
-interface Entry {
-  readonly watchers: Set<Watcher<unknown>>;
-  /** Undefined until the stream or the disk has said something. */
-  known: CachedResource | undefined;
-  /** The version that was refused last, until another is taken: it was heard, though it is not in force. */
-  refused: string | undefined;
-}
-
-interface TypeState {
-  readonly type: ResourceType<unknown>;
-  readonly entries: Map<string, Entry>;
-  /** Names whose subscription the server does not know of yet. */
-  readonly subscribe: Set<string>;
-  /** Names that lost their last watcher in this turn. */
-  readonly orphans: Set<string>;
-  readonly received: Counter | undefined;
-}
-
 const PATH = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
-const NAMES_PER_REQUEST = 1000;
 const MAX_REASON = 1000;
 const INVALID_ARGUMENT = 3;
+const WILDCARD = "*";
 
 /** ConfigClient over one session at a time; knows nothing of sockets and files. */
 export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
@@ -79,10 +63,10 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
 
   watch<T>(type: ResourceType<T>, name: string, watcher: Watcher<T>): Subscription {
     const state = this.#stateOf(type);
-    let entry = state.entries.get(name);
-    if (!entry) {
-      entry = { watchers: new Set(), known: this.#takeCached(type.typeUrl, name), refused: undefined };
-      state.entries.set(name, entry);
+    const entry = this.#entryOf(state, name);
+    // Also one that is here by wildcard: from now on it stays whatever becomes of that.
+    if (!entry.isNamed) {
+      entry.isNamed = true;
       state.subscribe.add(name);
       this.#scheduleFlush();
     }
@@ -101,6 +85,39 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
         this.#scheduleFlush();
       },
     };
+  }
+
+  /** See DiscoveryClient. */
+  watchAll<T>(type: ResourceType<T>, watcher: ListWatcher<T>): Subscription {
+    const state = this.#stateOf(type);
+    for (const [name, { bytes }] of [...(this.#options.cached.get(type.typeUrl) ?? [])])
+      if (bytes) this.#entryOf(state, name);
+    // Wrapped, so that one watcher object can watch twice.
+    const own: ListWatcher<unknown> = {
+      onResource: (name, resource) => (watcher as ListWatcher<unknown>).onResource(name, resource),
+      onRemoved: (name) => watcher.onRemoved(name),
+    };
+    state.all.add(own);
+    if (state.all.size === 1) this.#wildcardChanged(state);
+    for (const [name, entry] of [...state.entries]) {
+      if (!entry.known?.bytes) continue;
+      this.#deliverKnown(state, name, entry, {
+        onResource: (resource) => own.onResource(name, resource),
+        onRemoved: () => own.onRemoved(name),
+      });
+    }
+    return {
+      cancel: () => {
+        if (!state.all.delete(own) || state.all.size > 0) return;
+        for (const [name, { watchers }] of state.entries) if (watchers.size === 0) state.orphans.add(name);
+        this.#wildcardChanged(state);
+      },
+    };
+  }
+
+  #wildcardChanged(state: TypeState): void {
+    state.isWildcardTold = !state.isWildcardTold;
+    this.#scheduleFlush();
   }
 
   /** Tells the control plane what is here of each type, so that an update that was lost is found and sent again. */
@@ -135,7 +152,9 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     this.#dropOrphans();
     for (const state of this.#types.values()) {
       state.subscribe.clear();
-      this.#sendSubscriptions(state, [...state.entries.keys()]);
+      this.#sendSubscriptions(state, namedIn(state));
+      state.isWildcardTold = true;
+      if (state.all.size > 0) this.#sendWildcard(state);
     }
   }
 
@@ -171,10 +190,24 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
       const received = this.#options.metrics?.counter("ripstop_config_resources_received_total", help, {
         type: type.name,
       });
-      state = { type, entries: new Map(), subscribe: new Set(), orphans: new Set(), received };
+      state = newTypeState(type, received);
       this.#types.set(type.typeUrl, state);
     }
     return state;
+  }
+
+  #entryOf(state: TypeState, name: string): Entry {
+    let entry = state.entries.get(name);
+    if (!entry) {
+      entry = {
+        watchers: new Set(),
+        isNamed: false,
+        known: this.#takeCached(state.type.typeUrl, name),
+        refused: undefined,
+      };
+      state.entries.set(name, entry);
+    }
+    return entry;
   }
 
   #takeCached(typeUrl: string, name: string): CachedResource | undefined {
@@ -221,6 +254,10 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
       for (const chunk of chunks(unsubscribed.get(typeUrl) ?? [])) {
         this.#send({ ...emptyRequest(typeUrl), resourceNamesUnsubscribe: chunk });
       }
+      if (state.isWildcardTold) continue;
+      state.isWildcardTold = true;
+      if (state.all.size > 0) this.#sendWildcard(state);
+      else this.#send({ ...emptyRequest(typeUrl), resourceNamesUnsubscribe: [WILDCARD] });
     }
   }
 
@@ -230,9 +267,12 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     for (const [typeUrl, state] of this.#types) {
       const told: string[] = [];
       for (const name of state.orphans) {
-        if (state.entries.get(name)?.watchers.size !== 0) continue;
+        const entry = state.entries.get(name);
+        if (entry?.watchers.size !== 0) continue;
+        if (entry.isNamed && !state.subscribe.delete(name)) told.push(name);
+        entry.isNamed = false;
+        if (state.all.size > 0 && entry.known?.bytes) continue;
         state.entries.delete(name);
-        if (!state.subscribe.delete(name)) told.push(name);
         this.#options.onChanged();
       }
       state.orphans.clear();
@@ -243,14 +283,21 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
 
   /** Subscribes, naming the versions that are here already, so that they are not sent again. */
   #sendSubscriptions(state: TypeState, names: readonly string[]): void {
-    for (const chunk of chunks(names)) {
-      const initialResourceVersions: Record<string, string> = {};
-      for (const name of chunk) {
-        const known = state.entries.get(name)?.known;
-        if (known?.bytes) setOwn(initialResourceVersions, name, known.version);
-      }
-      this.#send({ ...emptyRequest(state.type.typeUrl), resourceNamesSubscribe: chunk, initialResourceVersions });
+    for (const chunk of chunks(names)) this.#subscribe(state, chunk, chunk);
+  }
+
+  /** Subscribes to whatever there is, naming what is here by wildcard already. */
+  #sendWildcard(state: TypeState): void {
+    this.#subscribe(state, [WILDCARD], impliedIn(state));
+  }
+
+  #subscribe({ type, entries }: TypeState, names: string[], had: readonly string[]): void {
+    const initialResourceVersions: Record<string, string> = {};
+    for (const name of had) {
+      const known = entries.get(name)?.known;
+      if (known?.bytes) setOwn(initialResourceVersions, name, known.version);
     }
+    this.#send({ ...emptyRequest(type.typeUrl), resourceNamesSubscribe: names, initialResourceVersions });
   }
 
   #send(request: discovery.DeltaDiscoveryRequest): void {
@@ -287,14 +334,14 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
   }
 
   #onResource(state: TypeState, { name, version, resource }: discovery.Resource, problems: string[]): void {
-    const entry = state.entries.get(name);
+    const entry = state.all.size > 0 ? this.#entryOf(state, name) : state.entries.get(name);
     if (!entry || !resource) return;
     state.received?.add(1);
     const before = entry.known;
     if (before?.bytes && before.version === version) return;
     try {
       const decoded = state.type.decode(resource.value);
-      for (const watcher of [...entry.watchers]) watcher.onResource(decoded);
+      for (const watcher of watchersOf(state, name, entry)) watcher.onResource(decoded);
       // Copied: the bytes are part of the message's buffer.
       entry.known = { version, bytes: Buffer.from(resource.value) };
       entry.refused = undefined;
@@ -308,10 +355,11 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
 
   /** After a refusal: the watchers that had taken the new version get the last good one again. */
   #restore(state: TypeState, name: string, entry: Entry, before: CachedResource | undefined): void {
-    if (!before?.bytes || entry.watchers.size < 2) return;
+    const watchers = watchersOf(state, name, entry);
+    if (!before?.bytes || watchers.length < 2) return;
     try {
       const decoded = state.type.decode(before.bytes);
-      for (const watcher of [...entry.watchers]) watcher.onResource(decoded);
+      for (const watcher of watchers) watcher.onResource(decoded);
     } catch (error) {
       this.#options.logger?.error("last good resource refused", {
         type: state.type.name,
@@ -328,7 +376,8 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     if (entry.known && !entry.known.bytes) return;
     entry.known = { version: "", bytes: undefined };
     entry.refused = undefined;
-    for (const watcher of [...entry.watchers]) {
+    if (!entry.isNamed) state.entries.delete(name);
+    for (const watcher of watchersOf(state, name, entry)) {
       try {
         watcher.onRemoved();
       } catch (error) {
@@ -336,39 +385,6 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
       }
     }
   }
-}
-
-function emptyRequest(typeUrl: string): discovery.DeltaDiscoveryRequest {
-  return {
-    node: undefined,
-    typeUrl,
-    resourceNamesSubscribe: [],
-    resourceNamesUnsubscribe: [],
-    initialResourceVersions: {},
-    responseNonce: "",
-    errorDetail: undefined,
-    stateChecksum: undefined,
-    seenRevision: 0,
-  };
-}
-
-/** Names with the version that was heard last. */
-function heard(entries: ReadonlyMap<string, Entry>): readonly (readonly [string, string])[] {
-  const state: (readonly [string, string])[] = [];
-  for (const [name, { known, refused }] of entries) {
-    const version = refused ?? known?.version;
-    if (version !== undefined) state.push([name, version]);
-  }
-  return state;
-}
-
-function* chunks(names: readonly string[]): Iterable<string[]> {
-  for (let at = 0; at < names.length; at += NAMES_PER_REQUEST) yield names.slice(at, at + NAMES_PER_REQUEST);
-}
-
-/** Sets a key that may be "__proto__". */
-function setOwn(target: Record<string, string>, key: string, value: string): void {
-  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function messageOf(error: unknown): string {

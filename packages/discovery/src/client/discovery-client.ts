@@ -6,7 +6,7 @@ import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import type { PeerVerifier } from "../peer-verifier.ts";
 import { ConfigCache } from "./config-cache.ts";
-import type { ConfigClient, Subscription, Watcher } from "./config-client.ts";
+import type { ConfigClient, ListWatcher, Subscription, Watcher } from "./config-client.ts";
 import { ConfigStream } from "./config-stream.ts";
 import { ControlConnection } from "./control-connection.ts";
 import { TelemetryStream, type TelemetryChannel } from "./telemetry-channel.ts";
@@ -37,6 +37,13 @@ export interface DiscoveryClient extends ConfigClient {
   readonly telemetry: TelemetryChannel;
   /** True when the disk held config at the start. */
   readonly hasCache: boolean;
+  /**
+   * Watches whatever there is of a type, as far as the control plane lists it to this proxy (the subscription `*` of
+   * xDS): its own Workload and the Policies that guard it, the Services of its namespace with their Endpoints and
+   * Routes, the Gateways that it hosts with their routes, the TrustBundles. What is known is delivered before the call
+   * returns.
+   */
+  watchAll<T>(type: ResourceType<T>, watcher: ListWatcher<T>): Subscription;
   /** SVID or bundle files were replaced: the next connection uses them; the open one lives on. */
   reloadIdentity(): void;
   /** The control planes are these now ("HOST:PORT"): for the next connection. */
@@ -114,6 +121,10 @@ class Client implements DiscoveryClient {
 
   watch<T>(type: ResourceType<T>, name: string, watcher: Watcher<T>): Subscription {
     return this.#config.watch(type, name, watcher);
+  }
+
+  watchAll<T>(type: ResourceType<T>, watcher: ListWatcher<T>): Subscription {
+    return this.#config.watchAll(type, watcher);
   }
 
   reloadIdentity(): void {

@@ -2,13 +2,16 @@
 // subscribers alone. No sockets here.
 
 import type { Clock, Timer } from "@ripstop/core";
-import { endpointsType, resourceTypes, type discovery, type LiveStatus, type ReplicaLive } from "@ripstop/model";
-import { metricNames, type Counter, type Gauge, type Histogram, type MetricRegistry } from "@ripstop/telemetry";
+import { endpointsType, type discovery, type LiveStatus, type ReplicaLive } from "@ripstop/model";
+import type { MetricRegistry } from "@ripstop/telemetry";
 
+import { DistributionMetrics, typeName } from "./distribution-metrics.ts";
 import { FlushLane } from "./flush-lane.ts";
 import { LiveTracker } from "./live-tracker.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
-import { defaultStreamLimits, SubscriberStream, type StreamLimits } from "./subscriber-stream.ts";
+import { defaultStreamLimits, type StreamLimits } from "./stream-limits.ts";
+import { SubscriberStream } from "./subscriber-stream.ts";
+import { SubscriptionIndex } from "./subscription-index.ts";
 
 /** How to distribute. */
 export interface DistributorOptions {
@@ -20,6 +23,10 @@ export interface DistributorOptions {
   readonly coalesceMs?: number;
   /** A proxy did not have what it should have had, and is sent it again. */
   onMended?(proxyId: string, type: string, resources: number): void;
+  /** A wildcard of a stream stands for so many names. */
+  onListed?(proxyId: string, names: number): void;
+  /** A stream went beyond its limits without a request: it must be ended. */
+  onOverLimit?(proxyId: string, problem: string): void;
 }
 
 /** A connected proxy, as tables show it. */
@@ -44,16 +51,13 @@ export class Distributor {
   readonly #limits: StreamLimits;
   readonly #live: LiveTracker;
   readonly #streams = new Map<string, SubscriberStream>();
-  /** Type URL → name → streams. */
-  readonly #index = new Map<string, Map<string, Set<SubscriberStream>>>();
+  readonly #index = new SubscriptionIndex();
+  readonly #metrics: DistributionMetrics;
   /** Changed endpoints wait neither for config nor for streams that have just come. */
   readonly #endpoints: FlushLane;
   readonly #answers: FlushLane;
   readonly #config: FlushLane;
   readonly #waiters = new Set<() => void>();
-  readonly #counters = new Map<string, Counter>();
-  readonly #propagation = new Map<string, Histogram>();
-  readonly #connected: Gauge | undefined;
   readonly #stopWatching: () => void;
 
   constructor(options: DistributorOptions) {
@@ -64,7 +68,7 @@ export class Distributor {
     this.#config = new FlushLane(clock, coalesceMs);
     this.#limits = { ...defaultStreamLimits, ...options.limits };
     this.#live = new LiveTracker(options.clock);
-    this.#connected = options.metrics?.gauge("ripstop_config_streams", "Connected config streams");
+    this.#metrics = new DistributionMetrics(options.metrics);
     this.#stopWatching = options.source.watch((typeUrl, names, revision) => this.#onChanged(typeUrl, names, revision));
   }
 
@@ -77,27 +81,23 @@ export class Distributor {
       this.#options.source,
       {
         send,
-        onSubscribe: (typeUrl, name) => this.#addToIndex(typeUrl, name, stream),
-        onUnsubscribe: (typeUrl, name) => this.#removeFromIndex(typeUrl, name, stream),
+        onSubscribe: (typeUrl, name) => this.#index.add(typeUrl, name, stream),
+        onUnsubscribe: (typeUrl, name) => {
+          if (this.#index.remove(typeUrl, name, stream)) this.#options.source.release?.(typeUrl, name);
+        },
         onDirty: (typeUrl, isChange) => this.#schedule(stream, typeUrl, isChange),
-        onSent: (typeUrl, resources, removed) => {
-          this.#count("ripstop_config_resources_sent_total", "Resources sent to proxies", typeUrl, resources);
-          this.#count("ripstop_config_removals_sent_total", "Removals sent to proxies", typeUrl, removed);
-        },
-        onResumed: (typeUrl, resources) => {
-          const help = "Resources not sent again at a reconnect, because the proxy had them";
-          this.#count("ripstop_config_resources_resumed_total", help, typeUrl, resources);
-        },
+        onSent: (typeUrl, resources, removed) => this.#metrics.sent(typeUrl, resources, removed),
+        onResumed: (typeUrl, resources) => this.#metrics.resumed(typeUrl, resources),
+        onListed: (names) => this.#options.onListed?.(subscriber.proxyId, names),
+        onOverLimit: (problem) => this.#options.onOverLimit?.(subscriber.proxyId, problem),
         onMended: (typeUrl, resources) => {
-          const { name, help } = metricNames.CONFIG_MENDED;
-          this.#count(name, help, typeUrl, resources);
+          this.#metrics.mended(typeUrl, resources);
           this.#options.onMended?.(subscriber.proxyId, typeName(typeUrl), resources);
         },
-        onPropagated: (typeUrl, ms) => this.#propagationOf(typeUrl)?.record(ms),
+        onPropagated: (typeUrl, ms) => this.#metrics.propagated(typeUrl, ms),
         nowMs: () => this.#options.clock.monotonicMs(),
         onAnswered: (typeUrl, reason, revision) => {
-          if (reason !== undefined)
-            this.#count("ripstop_config_rejected_total", "Responses that proxies refused", typeUrl, 1);
+          if (reason !== undefined) this.#metrics.rejected(typeUrl);
           this.#live.answered(
             subscriber.proxyId,
             stream.oldestUnacknowledged,
@@ -109,7 +109,7 @@ export class Distributor {
       this.#limits,
     );
     this.#streams.set(subscriber.proxyId, stream);
-    this.#connected?.set(this.#streams.size);
+    this.#metrics.connected(this.#streams.size);
     return stream;
   }
 
@@ -120,7 +120,7 @@ export class Distributor {
     const { proxyId } = stream.subscriber;
     if (this.#streams.get(proxyId) !== stream) return;
     this.#streams.delete(proxyId);
-    this.#connected?.set(this.#streams.size);
+    this.#metrics.connected(this.#streams.size);
     this.#live.forget(proxyId);
     this.#wake();
   }
@@ -189,10 +189,8 @@ export class Distributor {
   }
 
   #onChanged(typeUrl: string, names: readonly string[], revision: number): void {
-    const byName = this.#index.get(typeUrl);
-    if (!byName) return;
     for (const name of names) {
-      for (const stream of byName.get(name) ?? []) {
+      for (const stream of this.#index.of(typeUrl, name)) {
         if (revision > 0) this.#live.concern(revision, stream.subscriber.proxyId);
         stream.markChanged(typeUrl, name, revision);
       }
@@ -209,53 +207,7 @@ export class Distributor {
     else this.#config.add(stream);
   }
 
-  #addToIndex(typeUrl: string, name: string, stream: SubscriberStream): void {
-    let byName = this.#index.get(typeUrl);
-    if (!byName) this.#index.set(typeUrl, (byName = new Map<string, Set<SubscriberStream>>()));
-    const streams = byName.get(name);
-    if (streams) streams.add(stream);
-    else byName.set(name, new Set([stream]));
-  }
-
-  #removeFromIndex(typeUrl: string, name: string, stream: SubscriberStream): void {
-    const byName = this.#index.get(typeUrl);
-    const streams = byName?.get(name);
-    if (!byName || !streams?.delete(stream)) return;
-    if (streams.size === 0) {
-      byName.delete(name);
-      this.#options.source.release?.(typeUrl, name);
-    }
-    if (byName.size === 0) this.#index.delete(typeUrl);
-  }
-
   #wake(): void {
     for (const waiter of this.#waiters) waiter();
   }
-
-  #propagationOf(typeUrl: string): Histogram | undefined {
-    let histogram = this.#propagation.get(typeUrl);
-    if (histogram === undefined) {
-      const { name, help } = metricNames.CONFIG_PROPAGATION;
-      histogram = this.#options.metrics?.histogram(name, help, { type: typeName(typeUrl) });
-      // A type that is not known cannot change: there is no series that a peer could add.
-      if (histogram !== undefined) this.#propagation.set(typeUrl, histogram);
-    }
-    return histogram;
-  }
-
-  #count(name: string, help: string, typeUrl: string, amount: number): void {
-    const { metrics } = this.#options;
-    if (!metrics || amount === 0) return;
-    const key = `${name} ${typeUrl}`;
-    let counter = this.#counters.get(key);
-    // Only known types become labels: a peer must not be able to grow the metrics.
-    if (!counter) this.#counters.set(key, (counter = metrics.counter(name, help, { type: typeName(typeUrl) })));
-    counter.add(amount);
-  }
-}
-
-const names: ReadonlyMap<string, string> = new Map(resourceTypes.map((type) => [type.typeUrl, type.name]));
-
-function typeName(typeUrl: string): string {
-  return names.get(typeUrl) ?? "other";
 }

@@ -1,13 +1,9 @@
 // The config stream, control plane side.
 
 export type { PeerVerdict, PeerVerifier } from "../peer-verifier.ts";
-export {
-  startDiscoveryServer,
-  type DiscoveryServer,
-  type DiscoveryServerOptions,
-  type SharedStore,
-} from "./discovery-server.ts";
+export { startDiscoveryServer, type DiscoveryServer } from "./discovery-server.ts";
 export type { ProxyStreamStatus } from "./distributor.ts";
 export type { ServerTls } from "./live-credentials.ts";
-export type { ResourceSource, Subscriber, VersionedResource } from "./snapshot.ts";
-export type { StreamLimits } from "./subscriber-stream.ts";
+export type { DiscoveryServerOptions, SharedStore } from "./server-options.ts";
+export type { NameList, ResourceSource, Subscriber, VersionedResource } from "./snapshot.ts";
+export type { StreamLimits } from "./stream-limits.ts";

@@ -14,6 +14,14 @@ export interface Subscriber {
   readonly identity: string;
 }
 
+/** What `*` stands for. */
+export interface NameList {
+  /** Under which `watch` reports that the list changed. Starts with "*"; no resource has such a name. */
+  readonly name: string;
+  /** Names of which some may not exist. */
+  readonly names: ReadonlySet<string>;
+}
+
 /** The compiled model as a subscriber may see it. */
 export interface ResourceSource {
   /**
@@ -21,6 +29,11 @@ export interface ResourceSource {
    * Makes the source compute it if it is computed on demand.
    */
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined;
+  /**
+   * The names of a type that a subscriber may learn of without naming them; undefined when the type has no such list.
+   * As cheap to call again as `get`, and followed by `watch` in the same way.
+   */
+  list?(typeUrl: string, subscriber: Subscriber): NameList | undefined;
   /**
    * Calls `changed` after resources of a type changed, with all their names; returns how to stop. `revision` is the one
    * that changed them and is followed until every proxy concerned has it; 0 for a change that belongs to none (an

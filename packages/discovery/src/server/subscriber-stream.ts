@@ -1,87 +1,31 @@
 // One proxy's config stream as a state machine, without I/O: what it subscribes to, what it has, what it acknowledged.
 // Implements the server side of incremental xDS (xDS protocol, "Incremental xDS").
 
-import { resourceTypes, endpointsType, type discovery } from "@ripstop/model";
+import type { discovery } from "@ripstop/model";
 
 import { stateChecksum } from "../state-checksum.ts";
 import { resourceMessage } from "./encode-response.ts";
 import type { ResourceSource, Subscriber } from "./snapshot.ts";
-
-/** Bounds on what one stream can make the server hold. */
-export interface StreamLimits {
-  /** Names in one request; default 5 000. */
-  readonly namesPerRequest: number;
-  /** Subscribed names over all types; default 20 000. */
-  readonly subscriptions: number;
-  /** Characters of one name; default 512. */
-  readonly nameLength: number;
-  /** Bytes of resources after which a response is sent and the rest waits for its acknowledgement; default 256 KiB. */
-  readonly responseBytes: number;
-  /** Names that are looked at, and maybe compiled, for one response; the rest waits likewise. Default 250. */
-  readonly namesPerResponse: number;
-}
-
-/** Sensible bounds. */
-export const defaultStreamLimits: StreamLimits = {
-  namesPerRequest: 5_000,
-  subscriptions: 20_000,
-  nameLength: 512,
-  responseBytes: 256 * 1024,
-  namesPerResponse: 250,
-};
-
-/** What a stream tells its owner. */
-export interface StreamEvents {
-  send(response: discovery.DeltaDiscoveryResponse): void;
-  /** A name was subscribed or given up: the owner's index of who wants what. */
-  onSubscribe(typeUrl: string, name: string): void;
-  onUnsubscribe(typeUrl: string, name: string): void;
-  /** There is something to send: call `flush` soon. `isChange` when it is a change of what the proxy had, no first answer. */
-  onDirty(typeUrl: string, isChange: boolean): void;
-  /** Resources and removals in a response. */
-  onSent(typeUrl: string, resources: number, removed: number): void;
-  /** Resources that the proxy had already at a reconnect, and that were not sent again. */
-  onResumed(typeUrl: string, resources: number): void;
-  /** Resources that the proxy should have had by now and has not: they are sent again. */
-  onMended(typeUrl: string, resources: number): void;
-  /** A change, not a first answer, was acknowledged `ms` after it was made. */
-  onPropagated(typeUrl: string, ms: number): void;
-  /** Monotonic time in milliseconds. */
-  nowMs(): number;
-  /** A response was answered; `reason` is why it was refused, or undefined. */
-  onAnswered(typeUrl: string, reason: string | undefined, revision: number): void;
-}
-
-/** Version that stands for "does not exist", as told to the proxy. */
-const ABSENT = "";
-
-interface Pending {
-  /** First revision that this name waits for. */
-  readonly firstRevision: number;
-  readonly lastRevision: number;
-  /** When the proxy began to be behind with this name. */
-  readonly sinceMs: number;
-  /** A change of what it had, and not a first answer. */
-  readonly isChange: boolean;
-}
-
-interface Outstanding {
-  readonly nonce: string;
-  readonly names: ReadonlyMap<string, Pending>;
-}
-
-interface TypeState {
-  /** Name → version that the proxy was told; undefined = nothing yet. */
-  readonly subscribed: Map<string, string | undefined>;
-  /** Names to look at when the next response is built, oldest first. */
-  readonly dirty: Map<string, Pending>;
-  outstanding: Outstanding | undefined;
-  rejection: string | undefined;
-}
+import type { StreamEvents } from "./stream-events.ts";
+import { defaultStreamLimits, type StreamLimits } from "./stream-limits.ts";
+import {
+  ABSENT,
+  answered,
+  isDue,
+  markDirty,
+  newTypeState,
+  oldestOf,
+  sendOrder,
+  type Mark,
+  type Pending,
+  type TypeState,
+} from "./type-state.ts";
 
 const MAX_TYPES = 64;
 const MAX_TYPE_URL = 256;
 const MAX_REASON = 1000;
+/** Stands for whatever there is of a type, as far as the proxy may know it (xDS protocol, "Wildcard subscriptions"). */
+const WILDCARD = "*";
 
 /** The state of one stream. At most one response per type is unanswered; a change meanwhile replaces, never queues. */
 export class SubscriberStream {
@@ -114,10 +58,11 @@ export class SubscriberStream {
       return `a request has at most ${namesPerRequest} names`;
     }
     let state = this.#types.get(request.typeUrl);
+    const isFirst = state === undefined;
     if (!state) {
       if (this.#types.size >= MAX_TYPES) return `a stream has at most ${MAX_TYPES} types`;
       if (request.typeUrl.length > MAX_TYPE_URL) return "the type URL is too long";
-      state = { subscribed: new Map(), dirty: new Map(), outstanding: undefined, rejection: undefined };
+      state = newTypeState();
       this.#types.set(request.typeUrl, state);
     }
     if (request.responseNonce !== "") this.#onAnswer(request, state);
@@ -125,7 +70,8 @@ export class SubscriberStream {
     for (const name of unsubscribe) this.#unsubscribe(request.typeUrl, state, name);
     // What was given up no longer keeps a revision from being live.
     if (state.dirty.size < dirtyBefore) this.#events.onAnswered(request.typeUrl, undefined, 0);
-    const problem = this.#subscribe(request, state);
+    const isWildcard = subscribe.includes(WILDCARD) || (isFirst && isLegacyWildcard(request));
+    const problem = this.#subscribe(request, state) ?? (isWildcard ? this.#subscribeAll(request, state) : undefined);
     if (problem !== undefined) return problem;
     if (request.stateChecksum !== undefined) this.#compare(request.typeUrl, state, request.stateChecksum);
     this.#tellDirty(request.typeUrl, state);
@@ -135,8 +81,15 @@ export class SubscriberStream {
   /** A subscribed resource may have changed with a revision (0 = with none). */
   markChanged(typeUrl: string, name: string, revision: number): void {
     const state = this.#types.get(typeUrl);
-    if (!state?.subscribed.has(name)) return;
-    markDirty(state, name, { revision, sinceMs: this.#events.nowMs(), isChange: true });
+    if (!state) return;
+    const mark = { revision, sinceMs: this.#events.nowMs(), isChange: true };
+    if (state.wildcard?.listName === name) {
+      const problem = this.#list(typeUrl, state, mark);
+      if (problem !== undefined) this.#events.onOverLimit(problem);
+      // Everything in it was subscribed by name: nothing keeps the revision from being live.
+      else if (!isDue(state)) this.#events.onAnswered(typeUrl, undefined, 0);
+    } else if (!state.subscribed.has(name)) return;
+    else markDirty(state, name, mark);
     this.#tellDirty(typeUrl, state);
   }
 
@@ -144,7 +97,7 @@ export class SubscriberStream {
   flush(): void {
     for (const typeUrl of sendOrder(this.#types.keys())) {
       const state = this.#types.get(typeUrl);
-      if (state && !state.outstanding && state.dirty.size > 0) this.#respond(typeUrl, state);
+      if (state && !state.outstanding && isDue(state)) this.#respond(typeUrl, state);
     }
   }
 
@@ -173,7 +126,7 @@ export class SubscriberStream {
 
   /** True while something is unsent or unanswered. */
   get isBehind(): boolean {
-    for (const state of this.#types.values()) if (state.outstanding || state.dirty.size > 0) return true;
+    for (const state of this.#types.values()) if (state.outstanding || isDue(state)) return true;
     return false;
   }
 
@@ -200,19 +153,18 @@ export class SubscriberStream {
   /** Gives up every subscription. */
   close(): void {
     for (const [typeUrl, state] of this.#types) {
+      if (state.wildcard) this.#events.onUnsubscribe(typeUrl, state.wildcard.listName);
       for (const name of state.subscribed.keys()) this.#events.onUnsubscribe(typeUrl, name);
     }
     this.#types.clear();
     this.#subscriptions = 0;
   }
 
-  #tellDirty(typeUrl: string, { dirty, outstanding }: TypeState): void {
-    if (outstanding) return;
+  #tellDirty(typeUrl: string, state: TypeState): void {
+    if (state.outstanding || !isDue(state)) return;
     // The one that waits longest decides for those behind it.
-    for (const { isChange } of dirty.values()) {
-      this.#events.onDirty(typeUrl, isChange);
-      return;
-    }
+    const [first] = state.dirty.values();
+    this.#events.onDirty(typeUrl, first?.isChange ?? false);
   }
 
   #onAnswer(request: discovery.DeltaDiscoveryRequest, state: TypeState): void {
@@ -239,21 +191,77 @@ export class SubscriberStream {
     const joined = Number.isFinite(oldest) ? oldest : 0;
     const sinceMs = this.#events.nowMs();
     for (const name of request.resourceNamesSubscribe) {
+      if (name === WILDCARD && this.#source.list?.(request.typeUrl, this.subscriber) !== undefined) continue;
       if (name.length > this.#limits.nameLength) return `a name has at most ${this.#limits.nameLength} characters`;
       if (!state.subscribed.has(name)) {
-        if (this.#subscriptions >= this.#limits.subscriptions) {
-          return `a stream has at most ${this.#limits.subscriptions} subscriptions`;
-        }
-        this.#subscriptions++;
-        this.#events.onSubscribe(request.typeUrl, name);
+        const problem = this.#count(request.typeUrl, name);
+        if (problem !== undefined) return problem;
       }
+      // By name from now on, whatever becomes of a wildcard.
+      state.wildcard?.implied.delete(name);
+      state.wildcard?.gone.delete(name);
       // A subscription of a name that is subscribed asks for it again: the proxy may have lost it.
-      const had = Object.hasOwn(request.initialResourceVersions, name)
-        ? request.initialResourceVersions[name]
-        : undefined;
-      state.subscribed.set(name, had);
+      state.subscribed.set(name, versionHad(request, name));
       // Whether it has changed since is looked at when the stream is served: that may mean to compile it.
       markDirty(state, name, { revision: joined, sinceMs, isChange: false });
+    }
+    return undefined;
+  }
+
+  /** One subscription more, or the sentence that it is too many. */
+  #count(typeUrl: string, name: string): string | undefined {
+    const { subscriptions } = this.#limits;
+    if (this.#subscriptions >= subscriptions) return `a stream has at most ${subscriptions} subscriptions`;
+    this.#subscriptions++;
+    this.#events.onSubscribe(typeUrl, name);
+    return undefined;
+  }
+
+  /**
+   * Subscribes to `*`. What the proxy says that it has, and has not named, it had by wildcard: it is told what of it is
+   * gone. A type that has no list has no wildcard either: `*` is a name there, of nothing.
+   */
+  #subscribeAll(request: discovery.DeltaDiscoveryRequest, state: TypeState): string | undefined {
+    const { typeUrl } = request;
+    const list = this.#source.list?.(typeUrl, this.subscriber);
+    if (!list) return undefined;
+    if (!state.wildcard) this.#events.onSubscribe(typeUrl, list.name);
+    const implied = state.wildcard?.implied ?? new Set<string>();
+    state.wildcard = { listName: list.name, implied, gone: new Set(), isNew: true };
+    for (const name of Object.keys(request.initialResourceVersions)) {
+      if (name.length > this.#limits.nameLength) return `a name has at most ${this.#limits.nameLength} characters`;
+      if (!state.subscribed.has(name)) {
+        const problem = this.#count(typeUrl, name);
+        if (problem !== undefined) return problem;
+        implied.add(name);
+      }
+      if (implied.has(name)) state.subscribed.set(name, versionHad(request, name));
+    }
+    const oldest = this.oldestUnacknowledged;
+    const mark = { revision: Number.isFinite(oldest) ? oldest : 0, sinceMs: this.#events.nowMs(), isChange: false };
+    for (const name of implied) markDirty(state, name, mark);
+    return this.#list(typeUrl, state, mark);
+  }
+
+  /** Brings the names that are subscribed by wildcard to what the list says now. */
+  #list(typeUrl: string, state: TypeState, mark: Mark): string | undefined {
+    const { wildcard } = state;
+    if (!wildcard) return undefined;
+    const names: ReadonlySet<string> = this.#source.list?.(typeUrl, this.subscriber)?.names ?? new Set();
+    this.#events.onListed(names.size);
+    for (const name of names) {
+      wildcard.gone.delete(name);
+      if (state.subscribed.has(name)) continue;
+      const problem = this.#count(typeUrl, name);
+      if (problem !== undefined) return problem;
+      wildcard.implied.add(name);
+      state.subscribed.set(name, undefined);
+      markDirty(state, name, mark);
+    }
+    for (const name of wildcard.implied) {
+      if (names.has(name) || wildcard.gone.has(name)) continue;
+      wildcard.gone.add(name);
+      markDirty(state, name, mark);
     }
     return undefined;
   }
@@ -265,11 +273,14 @@ export class SubscriberStream {
   #compare(typeUrl: string, state: TypeState, said: discovery.StateChecksum): void {
     if (state.outstanding || state.dirty.size > 0) return;
     const sinceMs = this.#events.nowMs();
-    const again = (name: string): void => markDirty(state, name, { revision: 0, sinceMs, isChange: false });
+    const mark = { revision: 0, sinceMs, isChange: false };
+    const again = (name: string): void => markDirty(state, name, mark);
+    const problem = this.#list(typeUrl, state, mark);
+    if (problem !== undefined) this.#events.onOverLimit(problem);
     for (const [name, version] of state.subscribed) {
       if (version !== (this.#source.get(typeUrl, name, this.subscriber)?.version ?? ABSENT)) again(name);
     }
-    const own = stateChecksum(answered(state.subscribed));
+    const own = stateChecksum(answered(state));
     if (said.resources !== own.resources || said.digest !== own.digest) {
       // The client knows which; this end does not, and sends the type again.
       for (const name of state.subscribed.keys()) {
@@ -281,6 +292,22 @@ export class SubscriberStream {
   }
 
   #unsubscribe(typeUrl: string, state: TypeState, name: string): void {
+    const { wildcard } = state;
+    if (wildcard && name === WILDCARD) {
+      state.wildcard = undefined;
+      this.#events.onUnsubscribe(typeUrl, wildcard.listName);
+      for (const implied of wildcard.implied) this.#drop(typeUrl, state, implied);
+    } else if (wildcard && state.subscribed.has(name)) {
+      // The proxy has forgotten it, and still gets it by wildcard: it is told how it stands (xDS protocol).
+      wildcard.implied.add(name);
+      const isListed = this.#source.list?.(typeUrl, this.subscriber)?.names.has(name) === true;
+      if (isListed) state.subscribed.set(name, undefined);
+      else wildcard.gone.add(name);
+      markDirty(state, name, { revision: 0, sinceMs: this.#events.nowMs(), isChange: false });
+    } else this.#drop(typeUrl, state, name);
+  }
+
+  #drop(typeUrl: string, state: TypeState, name: string): void {
     if (!state.subscribed.delete(name)) return;
     state.dirty.delete(name);
     this.#subscriptions--;
@@ -299,15 +326,21 @@ export class SubscriberStream {
       looked++;
       state.dirty.delete(name);
       const known = state.subscribed.get(name);
-      const resource = this.#source.get(typeUrl, name, this.subscriber);
+      const isGone = state.wildcard?.gone.delete(name) === true;
+      const resource = isGone ? undefined : this.#source.get(typeUrl, name, this.subscriber);
       const version = resource?.version ?? ABSENT;
+      // Of what it has not asked for by name it is only told what there is, and what it had.
+      const isUnheardOf = version === ABSENT && !known && state.wildcard?.implied.has(name) === true;
+      if (isGone) {
+        state.wildcard?.implied.delete(name);
+        this.#drop(typeUrl, state, name);
+      } else state.subscribed.set(name, version);
       // Changed back and forth, or known since the resume. Its revisions count as answered with this response.
-      if (version === known) {
+      if (version === known || isUnheardOf) {
         if (resource && !pending.isChange) resumed++;
         continue;
       }
       names.set(name, pending);
-      state.subscribed.set(name, version);
       bytes += name.length + 64;
       if (resource) {
         resources.push(resourceMessage(typeUrl, resource));
@@ -317,11 +350,13 @@ export class SubscriberStream {
       }
     }
     if (resumed > 0) this.#events.onResumed(typeUrl, resumed);
-    if (names.size === 0) {
+    const { wildcard } = state;
+    if (names.size === 0 && wildcard?.isNew !== true) {
       this.#events.onAnswered(typeUrl, undefined, 0);
       this.#tellDirty(typeUrl, state);
       return;
     }
+    if (wildcard) wildcard.isNew = false;
     const nonce = String(++this.#nonce);
     state.outstanding = { nonce, names };
     this.#events.onSent(typeUrl, resources.length, removedResources.length);
@@ -335,38 +370,17 @@ export class SubscriberStream {
   }
 }
 
-interface Mark {
-  readonly revision: number;
-  readonly sinceMs: number;
-  readonly isChange: boolean;
+/** A first request that names nothing asks for everything, as clients do that are older than `*`. */
+function isLegacyWildcard(request: discovery.DeltaDiscoveryRequest): boolean {
+  return (
+    request.resourceNamesSubscribe.length === 0 &&
+    request.resourceNamesUnsubscribe.length === 0 &&
+    request.responseNonce === "" &&
+    request.stateChecksum === undefined
+  );
 }
 
-function markDirty(state: TypeState, name: string, { revision, sinceMs, isChange }: Mark): void {
-  const before = state.dirty.get(name);
-  state.dirty.set(name, {
-    firstRevision: before && before.firstRevision > 0 ? before.firstRevision : revision,
-    lastRevision: Math.max(before?.lastRevision ?? 0, revision),
-    sinceMs: before?.sinceMs ?? sinceMs,
-    isChange: before?.isChange ?? isChange,
-  });
-}
-
-function* answered(subscribed: ReadonlyMap<string, string | undefined>): Iterable<readonly [string, string]> {
-  for (const [name, version] of subscribed) if (version !== undefined) yield [name, version];
-}
-
-function oldestOf(names: ReadonlyMap<string, Pending>): number {
-  let oldest = Infinity;
-  for (const { firstRevision } of names.values())
-    if (firstRevision > 0 && firstRevision < oldest) oldest = firstRevision;
-  return oldest;
-}
-
-/** Endpoints never wait behind config; the rest in the order in which a proxy needs them. */
-const rank: ReadonlyMap<string, number> = new Map(
-  resourceTypes.map((type, index) => [type.typeUrl, type.typeUrl === endpointsType.typeUrl ? -1 : index]),
-);
-
-function sendOrder(typeUrls: Iterable<string>): readonly string[] {
-  return [...typeUrls].toSorted((a, b) => (rank.get(a) ?? rank.size) - (rank.get(b) ?? rank.size));
+/** The version that the proxy says it has. */
+function versionHad({ initialResourceVersions }: discovery.DeltaDiscoveryRequest, name: string): string | undefined {
+  return Object.hasOwn(initialResourceVersions, name) ? initialResourceVersions[name] : undefined;
 }

@@ -4,7 +4,8 @@ import { parseDurationMs } from "@ripstop/core";
 import type { CompileFacts, WorkloadFacts } from "@ripstop/policy-api/control";
 import type { Resource } from "@ripstop/resources";
 
-import { compileMatch, isTargeted } from "../match/compile.ts";
+import { compileMatch } from "../match/compile.ts";
+import { compileTargets, isTargeted } from "../match/targets.ts";
 import { FaultConfig } from "./config.gen.ts";
 import type { FaultInjectionSpec } from "./schema.ts";
 
@@ -18,9 +19,13 @@ export function areFaultsDenied(namespaceLabels: Readonly<Record<string, string>
   return namespaceLabels[FAULTS_LABEL] === "deny";
 }
 
-/** Whether the fault is for that workload. */
+/** Whether the fault is for that workload: gateways must be named, and neither namespace may refuse faults. */
 export function appliesToWorkload(policy: Resource<FaultInjectionSpec>, workload: WorkloadFacts): boolean {
-  return isTargeted(policy, workload) && !areFaultsDenied(workload.namespaceLabels ?? {});
+  if (!isTargeted(policy, workload)) return false;
+  if (policy.spec.targetRefs === undefined && workload.gateways !== undefined) return false;
+  return ![policy.metadata.namespace, workload.namespace].some((namespace) =>
+    areFaultsDenied(workload.namespaceLabels?.(namespace) ?? {}),
+  );
 }
 
 /** When the fault ends, in milliseconds since the Unix epoch. */
@@ -32,8 +37,10 @@ export function faultExpiryMs({ spec, metadata }: Resource<FaultInjectionSpec>):
 
 /** Bytes of the FaultConfig of a valid policy. */
 export function compileFault(policy: Resource<FaultInjectionSpec>, facts: CompileFacts): Uint8Array {
+  const targets = compileTargets(policy);
   const config: FaultConfig = {
-    readerVersion: 1,
+    readerVersion: targets.length === 0 ? 1 : 2,
+    targets,
     expiresUnixMs: Math.max(0, faultExpiryMs(policy)),
     rules: policy.spec.rules.map((rule) => {
       const delay = parseDurationMs(rule.delay ?? "0s");

@@ -6,7 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Match } from "../match/config.gen.ts";
+import { Match, Target } from "../match/config.gen.ts";
 
 export const protobufPackage = "ripstop.policies.fault.v1";
 
@@ -21,6 +21,8 @@ export interface FaultConfig {
   expiresUnixMs: number;
   /** In the order of spec.rules, so that positions name clauses. */
   rules: FaultRule[];
+  /** For which requests of a gateway; none: for all that reaches the workload. From version 2. */
+  targets: Target[];
 }
 
 export interface FaultRule {
@@ -42,7 +44,7 @@ export interface FaultRule {
 }
 
 function createBaseFaultConfig(): FaultConfig {
-  return { readerVersion: 0, expiresUnixMs: 0, rules: [] };
+  return { readerVersion: 0, expiresUnixMs: 0, rules: [], targets: [] };
 }
 
 export const FaultConfig: MessageFns<FaultConfig> = {
@@ -55,6 +57,9 @@ export const FaultConfig: MessageFns<FaultConfig> = {
     }
     for (const v of message.rules) {
       FaultRule.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.targets) {
+      Target.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -94,6 +99,14 @@ export const FaultConfig: MessageFns<FaultConfig> = {
             }
 
             message.rules.push(FaultRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.targets.push(Target.decode(reader, reader.uint32()));
             continue;
           }
         }

@@ -44,6 +44,61 @@ describe("a FaultInjection", () => {
     assert.match(violationsOf(kind, text("{delay: 1s}").replace(/expires: "[^"]*", /, ""))[0] ?? "", /expires/);
   });
 
+  it("refuses targets that make no sense, each with its path", () => {
+    const paths = (targets: string): string[] =>
+      violationsOf(kind, text("{delay: 1s}").replace("spec: {", `spec: {targetRefs: [${targets}], `)).map(
+        (violation) => violation.split(" ")[0] ?? "",
+      );
+    assert.deepEqual(paths("{kind: Gateway, name: edge, sectionName: web}, {kind: GRPCRoute, name: a.b}"), []);
+    assert.deepEqual(
+      paths(
+        '{group: "", kind: Gateway, name: edge}, {kind: HTTPRoute, name: a, sectionName: x}, {kind: Service, name: a}',
+      ),
+      ["spec.targetRefs[0].group", "spec.targetRefs[1].sectionName", "spec.targetRefs[2].kind"],
+    );
+    assert.deepEqual(paths("{kind: Service, name: a.b}"), ["spec.targetRefs[0].name"]);
+    assert.deepEqual(paths("{kind: TCPRoute, name: a}"), ["spec.targetRefs[0].kind"]);
+  });
+
+  it("meets, at a gateway, the requests of the Gateway, listener or route that it names, and no others", () => {
+    const met = (targets: string, fields: Partial<RequestInfo>): boolean => {
+      const config = compile(text("{reset: true}").replace("spec: {", `spec: {targetRefs: [${targets}], `));
+      return disturb(filterFactory.create([{ name: "shop/p", config }], filterTools()), request(fields)) !== undefined;
+    };
+    const at = { gateway: "shop/edge", listener: "web", route: "HTTPRoute shop/catalog rule 0 match 1" };
+    assert.equal(met("{kind: Gateway, name: edge}", at), true);
+    assert.equal(met("{kind: Gateway, name: edge, sectionName: web}", at), true);
+    assert.equal(met("{kind: Gateway, name: edge, sectionName: api}", at), false);
+    assert.equal(met("{kind: Gateway, name: inner}", at), false);
+    assert.equal(met("{kind: HTTPRoute, name: catalog}", at), true);
+    assert.equal(met("{kind: HTTPRoute, name: cat}", at), false);
+    assert.equal(met("{kind: GRPCRoute, name: catalog}", at), false);
+    assert.equal(met("{kind: HTTPRoute, name: cat}, {kind: Gateway, name: edge}", at), true);
+    assert.equal(met("{kind: Gateway, name: edge}", {}), false);
+  });
+
+  it("is for the placements of its Gateway, for every placement when it names a route, and for none unnamed", () => {
+    const applies = (targets: string, workload: object): boolean => {
+      const resource = readResource(kind, text("{reset: true}").replace("spec: {", `spec: {${targets}`));
+      const facts = { id: "shop/g", namespace: "shop", serviceAccount: "g", labels: {}, services: [] };
+      return policy.appliesTo(resource, { ...facts, gateways: ["shop/edge"], ...workload });
+    };
+    assert.equal(applies("targetRefs: [{kind: Gateway, name: edge}], ", {}), true);
+    assert.equal(applies("targetRefs: [{kind: Gateway, name: inner}], ", {}), false);
+    const elsewhere = { namespace: "infra", gateways: ["infra/edge"] };
+    assert.equal(applies("targetRefs: [{kind: Gateway, name: edge}], ", elsewhere), false);
+    assert.equal(applies("targetRefs: [{kind: HTTPRoute, name: a}], ", elsewhere), true);
+    assert.equal(applies("", {}), false);
+    const denied =
+      (where: string) =>
+      (namespace: string): Record<string, string> =>
+        namespace === where ? { "ripstop.mesh/faults": "deny" } : {};
+    for (const where of ["shop", "infra"]) {
+      const namespaceLabels = denied(where);
+      assert.equal(applies("targetRefs: [{kind: HTTPRoute, name: a}], ", { ...elsewhere, namespaceLabels }), false);
+    }
+  });
+
   it("says what is to be done to the requests that its rule matches", () => {
     const filter = filterOf(
       "{from: [{serviceAccounts: [web]}], headers: [{name: x-chaos, type: Present}], delay: 2s, abort: {httpStatus: 418}}",
@@ -108,12 +163,12 @@ describe("a FaultInjection", () => {
     const resource = readResource(kind, text("{reset: true}"));
     const workload = { id: "shop/a", namespace: "shop", serviceAccount: "a", labels: {}, services: [] };
     assert.equal(policy.appliesTo(resource, workload), true);
-    const namespaceLabels = { "ripstop.mesh/faults": "deny" };
+    const namespaceLabels = (): Record<string, string> => ({ "ripstop.mesh/faults": "deny" });
     assert.equal(policy.appliesTo(resource, { ...workload, namespaceLabels }), false);
   });
 
   it("refuses config of a newer version", () => {
-    const config = FaultConfig.encode({ readerVersion: 2, expiresUnixMs: 0, rules: [] }).finish();
+    const config = FaultConfig.encode({ readerVersion: 3, expiresUnixMs: 0, rules: [], targets: [] }).finish();
     assert.throws(() => filterFactory.create([{ name: "shop/p", config }], filterTools()), /does not know/);
   });
 });

@@ -11,12 +11,14 @@ import type {
 } from "@ripstop/policy-api/proxy";
 import { metricNames, type Counter } from "@ripstop/telemetry";
 
+import type { Target } from "../match/config.gen.ts";
+import { meetsTargets } from "../match/target-matcher.ts";
 import { RequestMatcher } from "../match/matcher.ts";
 import { FaultConfig, type FaultRule } from "./config.gen.ts";
 import { faultInjected } from "./errors.ts";
 
 /** The newest FaultConfig.reader_version that this filter understands in full. */
-const READER_VERSION = 1;
+const READER_VERSION = 2;
 
 /** Makes the faults of a workload. */
 export const filterFactory: FilterFactory = {
@@ -27,6 +29,7 @@ export const filterFactory: FilterFactory = {
 
 interface LoadedRule {
   readonly matcher: RequestMatcher;
+  readonly targets: readonly Target[];
   /** Share of requests, 0 ... 1. */
   readonly share: number;
   readonly expiresMs: number;
@@ -52,7 +55,8 @@ class FaultFilter implements Filter {
     const { clock } = this.#tools;
     for (let at = 0; at < rules.length; at++) {
       const rule = rules[at];
-      if (rule === undefined || clock.nowMs() >= rule.expiresMs || !rule.matcher.matches(request)) continue;
+      if (rule === undefined || clock.nowMs() >= rule.expiresMs) continue;
+      if (!meetsTargets(rule.targets, request) || !rule.matcher.matches(request)) continue;
       if (this.#tools.random() >= rule.share) continue;
       rule.disturbed.add(1);
       return rule.disturbance;
@@ -72,6 +76,7 @@ class FaultFilter implements Filter {
       this.#rules.push({
         // Exact matching: a fault never meets a request that its rule does not name.
         matcher: new RequestMatcher(rule.match, false),
+        targets: config.targets,
         share: rule.percentage / 100,
         expiresMs: config.expiresUnixMs,
         disturbance: {

@@ -3,13 +3,14 @@
 import type { PolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
-import { scopeOfTargets } from "../match/compile.ts";
+import { scopeOfTargets } from "../match/targets.ts";
 import { appliesToWorkload, compileFault } from "./compile.ts";
 import { faultSchema, type FaultInjectionSpec } from "./schema.ts";
 import { validateFault, validateFaultPlace } from "./validate.ts";
 
 export { faultExpiryMs } from "./compile.ts";
 export type { FaultInjectionSpec, FaultRuleSpec } from "./schema.ts";
+export type { TargetRef } from "../match/spec.ts";
 
 /** The kind FaultInjection. */
 export const kind: Kind<FaultInjectionSpec> = {

@@ -7,7 +7,7 @@ import type { RequestMatch, TargetRef } from "../match/spec.ts";
 
 /** Failures on purpose at the targeted workloads. */
 export interface FaultInjectionSpec {
-  /** Services of the policy's namespace. Absent: the whole namespace. */
+  /** Services, or Gateways and their routes, of the policy's namespace. Absent: its workloads, Gateways aside. */
   readonly targetRefs?: readonly TargetRef[];
   /** RFC 3339. It ends then, and in any case 24 hours after the resource was made. */
   readonly expires: string;
@@ -36,7 +36,7 @@ export const faultSchema: JsonSchema = {
   additionalProperties: false,
   required: ["expires", "rules"],
   properties: {
-    targetRefs: targetRefsSchema,
+    targetRefs: targetRefsSchema(["Service", "Gateway", "HTTPRoute", "GRPCRoute"]),
     expires: {
       type: "string",
       maxLength: 40,

@@ -4,6 +4,7 @@ import { parseDurationMs } from "@ripstop/core";
 import type { Resource, ResourceLookup } from "@ripstop/resources";
 
 import type { Found } from "../authorization/validate.ts";
+import { checkTargets } from "../match/targets.ts";
 import { checkMatch } from "../match/validate.ts";
 import { areFaultsDenied, FAULTS_LABEL } from "./compile.ts";
 import type { FaultInjectionSpec } from "./schema.ts";
@@ -22,6 +23,7 @@ export function validateFault(policy: Resource<FaultInjectionSpec>): Found[] {
       remedy: 'write a time with its zone, for example "2030-01-31T18:00:00Z"',
     });
   }
+  checkTargets(policy, found);
   for (const [at, rule] of rules.entries()) {
     const path = `spec.rules[${at}]`;
     checkMatch(rule, path, found);

@@ -24,6 +24,7 @@ import {
   type RouteService,
 } from "./references.ts";
 import type { StreamRouteSpec } from "../gateway/stream-route.ts";
+import { SPECIFICITY } from "./status.ts";
 import { compileFilters } from "./compile-filters.ts";
 import type { HttpRouteMatch, HttpRouteRule, HttpRouteSpec, NamedMatch, RetrySpec } from "./spec.ts";
 
@@ -65,7 +66,10 @@ export function compileRoutes(
   for (const port of [0, ...namedPorts([...producers, ...consumers])]) {
     const chosen = onPort(consumers, port);
     const attached = chosen.length > 0 ? chosen : onPort(producers, port);
-    if (attached.length > 0) compiled.push({ port, http: compileRules(mostSpecific(attached), resolveBackend) });
+    if (attached.length === 0) continue;
+    const { kind, routes: held } = mostSpecific(attached);
+    const connections = kind === "TCPRoute" ? { connections: true } : {};
+    compiled.push({ port, http: compileRules(held, resolveBackend), ...connections });
   }
   return compiled;
 }
@@ -92,10 +96,13 @@ function onPort(attached: readonly Attachment[], port: number): Resource<HttpRou
   return [...routes];
 }
 
-/** Of several kinds of route on one port only one holds: GRPCRoute before HTTPRoute (GEP-1294, "Route types"). */
-function mostSpecific(routes: readonly Resource<HttpRouteSpec>[]): readonly Resource<HttpRouteSpec>[] {
-  const grpc = routes.filter(({ kind }) => kind === "GRPCRoute");
-  return grpc.length > 0 ? grpc : routes;
+/** Of several kinds of route on one port only one holds. */
+function mostSpecific(all: readonly Resource<HttpRouteSpec>[]): {
+  readonly kind: string;
+  readonly routes: readonly Resource<HttpRouteSpec>[];
+} {
+  const kind = SPECIFICITY.find((one) => all.some((route) => route.kind === one)) ?? "";
+  return { kind, routes: all.filter((route) => route.kind === kind) };
 }
 
 /** The rules of a route that comes in by a Gateway: every match with its ranks, in the order of rules and matches. */

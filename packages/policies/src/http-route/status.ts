@@ -31,9 +31,16 @@ export interface RouteFacts {
   readonly resolveFromGateway?: ResolveBackend;
   /** The condition Accepted for a Gateway or ListenerSet; undefined when that is not ours. Default: there is none of ours. */
   acceptedByGateway?(parent: ParentRef): Condition | undefined;
-  /** Other routes that name the Service as a parent; default none. */
-  routesOf?(namespace: string, name: string): readonly Resource<{ readonly parentRefs?: readonly ParentRef[] }>[];
+  /** Routes of a kind that name the Service as a parent; default none. */
+  routesOf?(
+    namespace: string,
+    name: string,
+    kind: string,
+  ): readonly Resource<{ readonly parentRefs?: readonly ParentRef[] }>[];
 }
+
+/** Kinds of routes of a Service: of several on one port the first holds (GEP-1294, "Route types"). */
+export const SPECIFICITY: readonly string[] = ["GRPCRoute", "HTTPRoute", "TCPRoute"];
 
 /** What became of one parentRef. */
 export interface RouteParentStatus {
@@ -75,33 +82,31 @@ function judgeService(route: StatusRoute, parent: ParentRef, facts: RouteFacts):
     const message = `${what} has no port ${wanted}; it has ${ports === "" ? "none" : ports}`;
     return at("Accepted", false, "NoMatchingParent", message);
   }
-  if (route.kind !== "HTTPRoute" && route.kind !== "GRPCRoute")
-    return at(
-      "Accepted",
-      false,
-      "UnsupportedValue",
-      `a ${route.kind} cannot be attached to a Service yet; use a Gateway`,
-    );
+  if (!SPECIFICITY.includes(route.kind)) {
+    const message = `a ${route.kind} cannot be attached to a Service; a TCPRoute carries TLS as it is`;
+    return at("Accepted", false, "UnsupportedValue", message);
+  }
   const stronger = strongerRoute(route, parent, { service, facts });
   if (stronger !== undefined) {
-    const message = `${stronger} is attached to the same ports; a GRPCRoute goes before an HTTPRoute (GEP-1294)`;
+    const message = `${stronger} is attached to the same ports; GRPCRoutes go before HTTPRoutes, those before TCPRoutes (GEP-1294)`;
     return at("Accepted", false, "Conflicted", message);
   }
   const scope =
     namespace === route.metadata.namespace ? "all clients" : `clients in namespace ${route.metadata.namespace} only`;
-  return at("Accepted", true, "Accepted", `routes requests of ${scope}`);
+  const carried = route.kind === "TCPRoute" ? "connections" : "requests";
+  return at("Accepted", true, "Accepted", `routes ${carried} of ${scope}`);
 }
 
-/** A GRPCRoute that takes every port which an HTTPRoute asks for, from clients of the same namespaces. */
+/** Routes of more specific kinds that together take every port which the route asks for, from clients of the same namespaces. */
 function strongerRoute(
   route: StatusRoute,
   parent: ParentRef,
   { service, facts }: { readonly service: RouteService; readonly facts: RouteFacts },
 ): string | undefined {
-  if (route.kind !== "HTTPRoute") return undefined;
-  const rivals = (facts.routesOf?.(service.namespace, service.name) ?? []).filter(
-    ({ kind, metadata }) => kind === "GRPCRoute" && metadata.namespace === route.metadata.namespace,
-  );
+  const kinds = SPECIFICITY.slice(0, SPECIFICITY.indexOf(route.kind));
+  const rivals = kinds
+    .flatMap((kind) => facts.routesOf?.(service.namespace, service.name, kind) ?? [])
+    .filter(({ metadata }) => metadata.namespace === route.metadata.namespace);
   if (rivals.length === 0) return undefined;
   const all = service.ports.map(({ port }) => port);
   const taken = new Set(
@@ -115,7 +120,7 @@ function strongerRoute(
   const wanted = attachedPorts(parent, service) ?? all;
   const [first] = rivals;
   if (first === undefined || !wanted.every((port) => taken.has(port))) return undefined;
-  return `GRPCRoute ${first.metadata.namespace}/${first.metadata.name}`;
+  return `${first.kind} ${first.metadata.namespace}/${first.metadata.name}`;
 }
 
 function judgeReferences(route: StatusRoute, resolveBackend: ResolveBackend): Condition {

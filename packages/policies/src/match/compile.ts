@@ -1,11 +1,8 @@
-// What a rule matches, to its config; and which workloads a policy with targetRefs is for.
-
-import type { PolicyScope, WorkloadFacts } from "@ripstop/policy-api/control";
-import type { Resource } from "@ripstop/resources";
+// What a rule matches, to its config.
 
 import { compileFrom, compileTo } from "../authorization/compile.ts";
 import { HeaderMatch_Type, type Match } from "./config.gen.ts";
-import type { HeaderMatchSpec, RequestMatch, TargetRef } from "./spec.ts";
+import type { HeaderMatchSpec, RequestMatch } from "./spec.ts";
 
 const TYPES: Readonly<Record<HeaderMatchSpec["type"], HeaderMatch_Type>> = {
   Present: HeaderMatch_Type.PRESENT,
@@ -24,25 +21,4 @@ export function compileMatch(match: RequestMatch, namespace: string, trustDomain
       value,
     })),
   };
-}
-
-/** Whether the policy is for that workload: same namespace, and one of its Services when it names any. */
-export function isTargeted(
-  policy: Resource<{ readonly targetRefs?: readonly TargetRef[] }>,
-  workload: WorkloadFacts,
-): boolean {
-  const { namespace } = policy.metadata;
-  if (namespace !== workload.namespace) return false;
-  const { targetRefs } = policy.spec;
-  return (
-    targetRefs === undefined || targetRefs.some((target) => workload.services.includes(`${namespace}/${target.name}`))
-  );
-}
-
-/** Where the workloads of `isTargeted` are. */
-export function scopeOfTargets(policy: Resource<{ readonly targetRefs?: readonly TargetRef[] }>): PolicyScope {
-  const { namespace } = policy.metadata;
-  const { targetRefs } = policy.spec;
-  if (targetRefs === undefined) return { namespace };
-  return { namespace, services: targetRefs.map(({ name }) => `${namespace}/${name}`) };
 }

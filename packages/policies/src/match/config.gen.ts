@@ -21,6 +21,16 @@ export interface Match {
   headers: HeaderMatch[];
 }
 
+/** For what comes in by a gateway: a Gateway, one of its listeners, or a route. A policy has only such targets, or none. */
+export interface Target {
+  /** "NAMESPACE/NAME" of the Gateway; "" with a route. */
+  gateway: string;
+  /** Name of the listener; "" for all. */
+  listener: string;
+  /** "KIND NAMESPACE/NAME" of the route; "" with a Gateway. */
+  route: string;
+}
+
 export interface HeaderMatch {
   /** Lower case. */
   name: string;
@@ -92,6 +102,74 @@ export const Match: MessageFns<Match> = {
             }
 
             message.headers.push(HeaderMatch.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTarget(): Target {
+  return { gateway: "", listener: "", route: "" };
+}
+
+export const Target: MessageFns<Target> = {
+  encode(message: Target, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.gateway !== "") {
+      writer.uint32(10).string(message.gateway);
+    }
+    if (message.listener !== "") {
+      writer.uint32(18).string(message.listener);
+    }
+    if (message.route !== "") {
+      writer.uint32(26).string(message.route);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Target {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.gateway = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.listener = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.route = reader.string();
             continue;
           }
         }

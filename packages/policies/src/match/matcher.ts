@@ -5,7 +5,7 @@ import type { RequestInfo } from "@ripstop/policy-api/proxy";
 import { RuleMatcher, type Strictness } from "../authorization/rule-matcher.ts";
 import { HeaderMatch_Type, type HeaderMatch, type Match } from "./config.gen.ts";
 
-/** A match in force. Only HTTP requests are put before it. */
+/** A match in force. What names HTTP fields matches no raw connection. */
 export class RequestMatcher {
   readonly #rule: RuleMatcher;
   readonly #headers: readonly HeaderMatch[];

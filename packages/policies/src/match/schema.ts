@@ -3,6 +3,7 @@
 import type { JsonSchema } from "@ripstop/resources";
 
 import { fromSchema, toSchema } from "../authorization/schema.ts";
+import type { TargetRef } from "./spec.ts";
 
 /** Most entries of `from`, of `to` and of `headers`. */
 const MAX_ENTRIES = 16;
@@ -21,28 +22,37 @@ export function durationSchema(description: string): JsonSchema {
   return { type: "string", pattern: "^([0-9]{1,5}(h|m|s|ms)){1,4}$", description };
 }
 
-/** Schema of spec.targetRefs. */
-export const targetRefsSchema: JsonSchema = {
-  type: "array",
-  description: "Services of the policy's namespace whose workloads it is for. Default: the whole namespace.",
-  minItems: 1,
-  maxItems: 16,
-  items: {
-    type: "object",
-    additionalProperties: false,
-    required: ["kind", "name"],
-    properties: {
-      group: { type: "string", enum: [""], default: "", description: "The core group." },
-      kind: { type: "string", enum: ["Service"], description: "Service." },
-      name: {
-        type: "string",
-        maxLength: 63,
-        pattern: "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-        description: "Name of the Service.",
+/** Schema of spec.targetRefs, for targets of these kinds. */
+export function targetRefsSchema(kinds: readonly TargetRef["kind"][]): JsonSchema {
+  return {
+    type: "array",
+    description:
+      "What it is for, in the policy's namespace: Services, or what comes in by Gateways. Default: the workloads of the namespace.",
+    minItems: 1,
+    maxItems: 16,
+    items: {
+      type: "object",
+      additionalProperties: false,
+      required: ["kind", "name"],
+      properties: {
+        group: { type: "string", enum: ["", "gateway.networking.k8s.io"], description: "Default: that of the kind." },
+        kind: { type: "string", enum: [...kinds], description: "Not Services and others together." },
+        name: {
+          type: "string",
+          maxLength: 253,
+          pattern: "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
+          description: "Its name.",
+        },
+        sectionName: {
+          type: "string",
+          minLength: 1,
+          maxLength: 253,
+          description: "Of a Gateway: the name of a listener. Default: all of them.",
+        },
       },
     },
-  },
-};
+  };
+}
 
 /** Schemas of a rule's `from`, `to` and `headers`. */
 export const matchProperties: Readonly<Record<string, JsonSchema>> = {

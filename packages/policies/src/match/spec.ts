@@ -17,9 +17,12 @@ export interface HeaderMatchSpec {
   readonly value?: string;
 }
 
-/** A Service in the policy's own namespace. */
+/** A Service, Gateway or route in the policy's own namespace. */
 export interface TargetRef {
-  readonly group: string;
-  readonly kind: string;
+  /** That of the kind. */
+  readonly group?: string;
+  readonly kind: "Service" | "Gateway" | "HTTPRoute" | "GRPCRoute";
   readonly name: string;
+  /** Of a Gateway: the listener. Absent: all of them. */
+  readonly sectionName?: string;
 }

@@ -5,7 +5,8 @@ import type { CompileFacts } from "@ripstop/policy-api/control";
 import type { Resource } from "@ripstop/resources";
 
 import { compileMatch } from "../match/compile.ts";
-import { Algorithm, KeyPart_Type, RateLimitConfig } from "./config.gen.ts";
+import { compileTargets } from "../match/targets.ts";
+import { Algorithm, KeyPart_Type, RateLimitConfig, Unit } from "./config.gen.ts";
 import type { RateLimitKeyPart, RateLimitPolicySpec } from "./schema.ts";
 
 const KEY_TYPES: Readonly<Record<RateLimitKeyPart["type"], KeyPart_Type>> = {
@@ -20,20 +21,26 @@ const KEY_TYPES: Readonly<Record<RateLimitKeyPart["type"], KeyPart_Type>> = {
 
 /** Bytes of the RateLimitConfig of a valid policy. */
 export function compileRateLimit(policy: Resource<RateLimitPolicySpec>, facts: CompileFacts): Uint8Array {
+  const targets = compileTargets(policy);
+  const isNew = targets.length > 0 || policy.spec.rules.some(({ limit }) => limit.connections !== undefined);
   const config: RateLimitConfig = {
-    readerVersion: 1,
+    readerVersion: isNew ? 2 : 1,
+    targets,
     rules: policy.spec.rules.map((rule) => {
       const period = parseDurationMs(rule.limit.period);
+      const { connections, requests = 0 } = rule.limit;
+      const count = connections ?? requests;
       return {
         name: rule.name,
         match: compileMatch(rule, policy.metadata.namespace, facts.trustDomain),
         key: rule.key.map(({ type, name = "" }) => ({ type: KEY_TYPES[type], header: name.toLowerCase() })),
-        requests: rule.limit.requests,
+        requests: count,
         periodMs: period.ok ? period.value : 0,
-        burst: rule.limit.burst ?? rule.limit.requests,
+        burst: rule.limit.burst ?? count,
         algorithm: rule.limit.algorithm === "GCRA" ? Algorithm.GCRA : Algorithm.TOKEN_BUCKET,
         shadow: rule.mode === "Shadow",
         global: rule.scope === "Global",
+        unit: connections === undefined ? Unit.REQUESTS : Unit.CONNECTIONS,
       };
     }),
   };

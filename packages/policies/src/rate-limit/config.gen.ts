@@ -6,13 +6,29 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Match } from "../match/config.gen.ts";
+import { Match, Target } from "../match/config.gen.ts";
 
 export const protobufPackage = "ripstop.policies.rate_limit.v1";
 
 export const protobufFileName = "rate-limit/config.proto";
 
 /** What a RateLimitPolicy compiles to. Written by compile.ts, read by filter.ts. */
+
+export const Unit = {
+  /** REQUESTS - HTTP requests; raw connections pass. */
+  REQUESTS: 0,
+  /** CONNECTIONS - New raw connections; HTTP requests pass. */
+  CONNECTIONS: 1,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Unit = typeof Unit[keyof typeof Unit];
+
+export namespace Unit {
+  export type REQUESTS = typeof Unit.REQUESTS;
+  export type CONNECTIONS = typeof Unit.CONNECTIONS;
+  export type UNRECOGNIZED = typeof Unit.UNRECOGNIZED;
+}
 
 export const Algorithm = { TOKEN_BUCKET: 0, GCRA: 1, UNRECOGNIZED: -1 } as const;
 
@@ -29,6 +45,8 @@ export interface RateLimitConfig {
   readerVersion: number;
   /** In the order of spec.rules, so that positions name clauses. */
   rules: LimitRule[];
+  /** For what of a gateway; none: for all that reaches the workload. From version 2. */
+  targets: Target[];
 }
 
 export interface LimitRule {
@@ -38,7 +56,7 @@ export interface LimitRule {
     | undefined;
   /** Requests with the same values of all of these are counted together; none: all requests are. */
   key: KeyPart[];
-  /** So many requests ... */
+  /** So many requests, or connections ... */
   requests: number;
   /** ... in so many milliseconds. */
   periodMs: number;
@@ -49,6 +67,8 @@ export interface LimitRule {
   shadow: boolean;
   /** The limit holds for all proxies of the targeted workloads together. */
   global: boolean;
+  /** What is counted. CONNECTIONS from version 2. */
+  unit: Unit;
 }
 
 export interface KeyPart {
@@ -84,7 +104,7 @@ export namespace KeyPart_Type {
 }
 
 function createBaseRateLimitConfig(): RateLimitConfig {
-  return { readerVersion: 0, rules: [] };
+  return { readerVersion: 0, rules: [], targets: [] };
 }
 
 export const RateLimitConfig: MessageFns<RateLimitConfig> = {
@@ -94,6 +114,9 @@ export const RateLimitConfig: MessageFns<RateLimitConfig> = {
     }
     for (const v of message.rules) {
       LimitRule.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.targets) {
+      Target.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -127,6 +150,14 @@ export const RateLimitConfig: MessageFns<RateLimitConfig> = {
             message.rules.push(LimitRule.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.targets.push(Target.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -151,6 +182,7 @@ function createBaseLimitRule(): LimitRule {
     algorithm: 0,
     shadow: false,
     global: false,
+    unit: 0,
   };
 }
 
@@ -182,6 +214,9 @@ export const LimitRule: MessageFns<LimitRule> = {
     }
     if (message.global !== false) {
       writer.uint32(72).bool(message.global);
+    }
+    if (message.unit !== 0) {
+      writer.uint32(80).int32(message.unit);
     }
     return writer;
   },
@@ -269,6 +304,14 @@ export const LimitRule: MessageFns<LimitRule> = {
             }
 
             message.global = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.unit = reader.int32() as any;
             continue;
           }
         }

@@ -8,7 +8,7 @@ export const rateLimited: ErrorKind = defineError({
   name: "rate_limited",
   status: 429,
   grpcStatus: 8,
-  title: "More requests came than a limit of the service lets through",
+  title: "More requests or connections came than a limit lets through",
   cause: "The message names the RateLimitPolicy and its rule; Retry-After says when the next request may pass.",
   remedy: "Wait as long as Retry-After says, spread requests over time, or ask the owner of the policy for more.",
 });

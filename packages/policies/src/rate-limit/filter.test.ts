@@ -8,6 +8,7 @@ import type { Denial, Filter, LimitDemand, LimitShare, RequestInfo } from "@rips
 
 import {
   caller,
+  connection,
   filterTools,
   goldenTests,
   plainCaller,
@@ -231,13 +232,84 @@ describe("a RateLimitPolicy", () => {
     });
   });
 
+  describe("of connections", () => {
+    const CONNECTIONS = "limit: {connections: 2, period: 1s}";
+    const passes = (filter: Filter, count: number, fields: Partial<RequestInfo> = {}): number =>
+      passed(filter, count, connection(fields));
+
+    it("counts raw connections and no requests, and one of requests no raw connections", () => {
+      const { filter } = filterOf(`{rules: [{name: c, ${CONNECTIONS}}, {name: r, ${LIMIT}}]}`);
+      assert.equal(passes(filter, 5), 2);
+      assert.equal(passed(filter, 5), 2);
+    });
+
+    it("counts by identity and address, for the ports and callers that it names", () => {
+      const { filter } = filterOf(
+        `{rules: [{name: c, from: [{serviceAccounts: [web]}], to: [{ports: [8080]}], key: [{type: Identity}, {type: Address}], ${CONNECTIONS}}]}`,
+      );
+      assert.equal(passes(filter, 5), 2);
+      assert.equal(passes(filter, 5, { source: { ...caller("shop", "web"), address: "10.0.0.9:1" } }), 2);
+      assert.equal(passes(filter, 5, { source: caller("shop", "cart") }), 5);
+      assert.equal(passes(filter, 5, { port: 9090 }), 5);
+    });
+
+    it("lets pass in shadow mode, and counts what is too much", () => {
+      const { filter, tools } = filterOf(`{rules: [{name: c, mode: Shadow, ${CONNECTIONS}}]}`);
+      assert.equal(passes(filter, 5), 5);
+      assert.match(tools.metrics.render(), /ripstop_rate_limited_total\{[^}]*mode="shadow"[^}]*\} 3/);
+    });
+
+    it("says what it is, and has the next one pass in time", () => {
+      const { filter, tools } = filterOf(`{rules: [{name: c, ${CONNECTIONS}}]}`);
+      passes(filter, 2);
+      const denial = admit(filter, connection());
+      assert.equal(denial?.clause, "spec.rules[0] (c)");
+      assert.match(denial?.detail ?? "", /lets 2 connections through in 1000 ms/);
+      tools.clock.advance(500);
+      assert.equal(passes(filter, 2), 1);
+    });
+
+    it("is for the listeners of the Gateway that it names", () => {
+      const { filter } = filterOf(
+        `{targetRefs: [{kind: Gateway, name: edge, sectionName: db}], rules: [{name: c, ${CONNECTIONS}}]}`,
+      );
+      assert.equal(passes(filter, 5, { gateway: "shop/edge", listener: "db" }), 2);
+      assert.equal(passes(filter, 5, { gateway: "shop/edge", listener: "other" }), 5);
+      assert.equal(passes(filter, 5, { gateway: "infra/edge", listener: "db" }), 5);
+      assert.equal(passes(filter, 5), 5);
+    });
+
+    it("refuses what a raw connection does not have, each with its path", () => {
+      const paths = (rule: string): (string | undefined)[] =>
+        violationsOf(kind, text(`{rules: [{name: c, ${rule}}]}`)).map((violation) => violation.split(" ")[0]);
+      assert.deepEqual(paths("limit: {period: 1s}"), ["spec.rules[0].limit"]);
+      assert.deepEqual(paths("limit: {requests: 1, connections: 1, period: 1s}"), ["spec.rules[0].limit"]);
+      assert.deepEqual(
+        paths(
+          `key: [{type: Address}, {type: Path}], headers: [{name: x, type: Present}], to: [{ports: [1]}, {paths: [/a], methods: [GET]}], ${CONNECTIONS}`,
+        ),
+        [
+          "spec.rules[0].key[1].type",
+          "spec.rules[0].headers",
+          "spec.rules[0].to[1].methods",
+          "spec.rules[0].to[1].paths",
+        ],
+      );
+    });
+  });
+
   it("refuses config of a newer version, and limits that are none", () => {
     const create = (config: Partial<RateLimitConfig>): Filter =>
       filterFactory.create(
-        [{ name: "shop/p", config: RateLimitConfig.encode({ readerVersion: 1, rules: [], ...config }).finish() }],
+        [
+          {
+            name: "shop/p",
+            config: RateLimitConfig.encode({ readerVersion: 1, rules: [], targets: [], ...config }).finish(),
+          },
+        ],
         filterTools(),
       );
-    assert.throws(() => create({ readerVersion: 2 }), /uses conditions that this proxy does not know/);
+    assert.throws(() => create({ readerVersion: 3 }), /uses conditions that this proxy does not know/);
     const [rule] = RateLimitConfig.decode(compile(text(`{rules: [{name: r, ${LIMIT}}]}`))).rules;
     assert.ok(rule);
     assert.throws(() => create({ rules: [{ ...rule, requests: 0 }] }), /has no limit/);

@@ -4,15 +4,17 @@
 import type { Denial, Filter, FilterFactory, FilterTools, PolicyConfig, RequestInfo } from "@ripstop/policy-api/proxy";
 import { metricNames, type Counter } from "@ripstop/telemetry";
 
+import type { Target } from "../match/config.gen.ts";
+import { meetsTargets } from "../match/target-matcher.ts";
 import { RequestMatcher } from "../match/matcher.ts";
-import { KeyPart_Type, LimitRule, RateLimitConfig } from "./config.gen.ts";
+import { KeyPart_Type, LimitRule, RateLimitConfig, Unit } from "./config.gen.ts";
 import { rateLimited } from "./errors.ts";
 import { limitKey } from "./limit-key.ts";
 import { LimitState } from "./limit-state.ts";
 import type { LimiterEntry } from "./limiter-table.ts";
 
 /** The newest RateLimitConfig.reader_version that this filter understands in full. */
-const READER_VERSION = 1;
+const READER_VERSION = 2;
 
 /** Makes the rate limits of a workload. */
 export const filterFactory: FilterFactory = {
@@ -26,6 +28,9 @@ interface LoadedRule {
   readonly policy: string;
   readonly clause: string;
   readonly rule: LimitRule;
+  /** Counts raw connections, and not requests. */
+  readonly connections: boolean;
+  readonly targets: readonly Target[];
   readonly matcher: RequestMatcher;
   readonly state: LimitState;
   readonly over: Counter;
@@ -54,7 +59,8 @@ class RateLimitFilter implements Filter {
     let denial: Denial | undefined;
     for (let at = 0; at < rules.length; at++) {
       const loaded = rules[at];
-      if (loaded === undefined || !loaded.matcher.matches(request)) continue;
+      if (loaded === undefined || loaded.connections === request.http) continue;
+      if (!meetsTargets(loaded.targets, request) || !loaded.matcher.matches(request)) continue;
       const entry = loaded.state.table.use(limitKey(loaded.rule.key, request), nowMs);
       entry.asked++;
       const waitMs = entry.limiter.waitMs(nowMs, entry.pace);
@@ -90,6 +96,8 @@ class RateLimitFilter implements Filter {
         policy: name,
         clause: `spec.rules[${at}] (${rule.name})`,
         rule,
+        connections: rule.unit === Unit.CONNECTIONS,
+        targets: config.targets,
         // A limit is no limit when another spelling of the path passes it by.
         matcher: new RequestMatcher(rule.match, true),
         state: this.#tools.keep(
@@ -111,6 +119,9 @@ function checkRule(policy: string, rule: LimitRule): void {
   if (rule.requests < 1 || rule.periodMs < 1 || rule.burst < 1) {
     throw new Error(`RateLimitPolicy ${policy}: rule ${rule.name} has no limit`);
   }
+  if (rule.unit !== Unit.REQUESTS && rule.unit !== Unit.CONNECTIONS) {
+    throw new Error(`RateLimitPolicy ${policy}: rule ${rule.name} counts what this proxy does not know`);
+  }
   const unknown = rule.key.find(({ type }) => type < KeyPart_Type.IDENTITY || type > KeyPart_Type.HEADER);
   if (unknown !== undefined) {
     throw new Error(`RateLimitPolicy ${policy}: rule ${rule.name} counts by something that this proxy does not know`);
@@ -126,7 +137,7 @@ function denialOf({ policy, clause, rule }: LoadedRule, waitMs: number): Denial 
     policy,
     clause,
     message: `the limit "${rule.name}" of RateLimitPolicy ${policy} is used up; try again in ${seconds} s`,
-    detail: `rule ${rule.name} of RateLimitPolicy ${policy} lets ${rule.requests} requests through in ${rule.periodMs} ms${rule.global ? ", over all proxies" : ""}`,
+    detail: `rule ${rule.name} of RateLimitPolicy ${policy} lets ${rule.requests} ${rule.unit === Unit.CONNECTIONS ? "connections" : "requests"} through in ${rule.periodMs} ms${rule.global ? ", over all proxies" : ""}`,
     headers: [
       ["retry-after", String(seconds)],
       ["ratelimit-policy", `"${rule.name}";q=${rule.requests};w=${window}`],

@@ -3,7 +3,7 @@
 import type { PolicyKind } from "@ripstop/policy-api/control";
 import type { Kind } from "@ripstop/resources";
 
-import { isTargeted, scopeOfTargets } from "../match/compile.ts";
+import { isTargeted, scopeOfTargets } from "../match/targets.ts";
 import { compileRateLimit } from "./compile.ts";
 import { rateLimitSchema, type RateLimitPolicySpec } from "./schema.ts";
 import { validateRateLimit } from "./validate.ts";

@@ -1,13 +1,13 @@
-// RateLimitPolicy (ripstop.mesh/v1alpha1): how many requests the targeted workloads take.
+// RateLimitPolicy (ripstop.mesh/v1alpha1): how many requests and raw connections the targeted workloads and gateways take.
 
 import type { JsonSchema } from "@ripstop/resources";
 
 import { durationSchema, headerNameSchema, matchProperties, targetRefsSchema } from "../match/schema.ts";
 import type { RequestMatch, TargetRef } from "../match/spec.ts";
 
-/** How many requests the targeted workloads take. */
+/** How many requests and raw connections the targeted workloads and gateways take. */
 export interface RateLimitPolicySpec {
-  /** Services of the policy's namespace. Absent: the whole namespace. */
+  /** Services, or Gateways, of the policy's namespace. Absent: all of its workloads. */
   readonly targetRefs?: readonly TargetRef[];
   /** All rules that match a request hold. */
   readonly rules: readonly RateLimitRule[];
@@ -33,12 +33,15 @@ export interface RateLimitKeyPart {
   readonly name?: string;
 }
 
-/** So many requests in so much time. */
+/** So many requests, or connections, in so much time. */
 export interface RateLimit {
-  readonly requests: number;
+  /** HTTP requests. This or `connections`. */
+  readonly requests?: number;
+  /** New raw connections: of TCP ports, and of TCP and TLS listeners of Gateways. */
+  readonly connections?: number;
   /** 10ms ... 24h. */
   readonly period: string;
-  /** So many at once; default `requests`. */
+  /** So many at once; default as many as in a period. */
   readonly burst?: number;
   readonly algorithm: "TokenBucket" | "GCRA";
 }
@@ -46,11 +49,11 @@ export interface RateLimit {
 /** Schema of RateLimitPolicy.spec. */
 export const rateLimitSchema: JsonSchema = {
   type: "object",
-  description: "How many requests the targeted workloads take.",
+  description: "How many requests and raw connections the targeted workloads and gateways take.",
   additionalProperties: false,
   required: ["rules"],
   properties: {
-    targetRefs: targetRefsSchema,
+    targetRefs: targetRefsSchema(["Service", "Gateway"]),
     rules: {
       type: "array",
       description: "Limits. All that match a request hold.",
@@ -90,16 +93,28 @@ export const rateLimitSchema: JsonSchema = {
           limit: {
             type: "object",
             additionalProperties: false,
-            description: "So many requests in so much time.",
-            required: ["requests", "period"],
+            description: "So many requests, or connections, in so much time.",
+            required: ["period"],
             properties: {
-              requests: { type: "integer", minimum: 1, maximum: 1_000_000_000, description: "Requests in a period." },
+              requests: {
+                type: "integer",
+                minimum: 1,
+                maximum: 1_000_000_000,
+                description: "HTTP requests in a period. Give this or connections.",
+              },
+              connections: {
+                type: "integer",
+                minimum: 1,
+                maximum: 1_000_000_000,
+                description:
+                  "New raw connections in a period: to TCP ports, and to TCP and TLS listeners of Gateways. More are reset.",
+              },
               period: durationSchema("From 10ms to 24h."),
               burst: {
                 type: "integer",
                 minimum: 1,
                 maximum: 1_000_000_000,
-                description: "Requests at once, after a time with few of them. Default: as many as in a period.",
+                description: "So many at once, after a time with few of them. Default: as many as in a period.",
               },
               algorithm: {
                 type: "string",

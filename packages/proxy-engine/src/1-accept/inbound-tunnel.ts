@@ -19,6 +19,7 @@ import { judgeConnection } from "../5-filter/judge-connection.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
 import { StreamConn } from "../7-connect/stream-conn.ts";
+import { recordRefusedConnection } from "../telemetry/record-connection.ts";
 import { applicationUnreachable, policyNotInForce, portNotServed, tunnelRefused } from "../errors.ts";
 import type { ApplicationClient, HostedWorkload } from "./hosted-workload.ts";
 
@@ -73,7 +74,12 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
     }
     const refused = judgeConnection(workload, peer, true);
     if (refused !== undefined) {
-      workload.inboundEdge(peer, this.#sourceService, "tcp").recordRefused(refused.policy !== "");
+      recordRefusedConnection(workload.engine, workload.inboundEdge(peer, this.#sourceService, "tcp"), {
+        refused,
+        authority: this.#request.authority,
+        workload: workload.id,
+        tlsVersion: peer.tlsVersion,
+      });
       this.#refuse(refused);
       return;
     }

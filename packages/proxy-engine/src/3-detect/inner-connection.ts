@@ -15,8 +15,9 @@ import { judgeConnection } from "../5-filter/judge-connection.ts";
 import { removeMeshFields } from "../5-filter/request-duties.ts";
 import { InboundExchange } from "../7-connect/inbound-exchange.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
-import { refusal } from "../7-connect/local-reply.ts";
-import { tunnelRefused } from "../errors.ts";
+import { refusal, type Refusal } from "../7-connect/local-reply.ts";
+import { applicationUnreachable, tunnelRefused } from "../errors.ts";
+import { recordRefusedConnection } from "../telemetry/record-connection.ts";
 import { FIRST_BYTE_TIMEOUT_MS, HEAD_TIMEOUT_MS, SILENCE_MS } from "../settings.ts";
 import { detectProtocol } from "./protocol-detector.ts";
 
@@ -48,6 +49,8 @@ export class InnerConnection implements ConnHandler, DialEvents {
   /** Not HTTP: join as soon as the application is connected. */
   #raw = false;
   #decided = false;
+  /** Limits have counted it. */
+  #counted = false;
 
   constructor(conn: Conn, facts: InnerConnectionFacts) {
     this.#conn = conn;
@@ -119,19 +122,19 @@ export class InnerConnection implements ConnHandler, DialEvents {
     };
   }
 
-  onFailed(_cause: CloseCause): void {
+  onFailed(cause: CloseCause): void {
     this.#dialing = undefined;
     if (!this.#raw) return;
-    this.#refused(false);
+    const { id } = this.#facts.workload;
+    this.#refused(refusal(applicationUnreachable, `the application of ${id}: ${cause.message}`));
   }
 
   #goRaw(): void {
     this.#raw = true;
-    const { workload, peer } = this.#facts;
     this.#silence?.clear();
     this.#deadline.clear();
-    const refused = judgeConnection(workload, peer, true);
-    if (refused !== undefined) this.#refused(refused.policy !== "");
+    const refused = this.#judge();
+    if (refused !== undefined) this.#refused(refused);
     else if (this.#server !== undefined) this.#join();
     else this.#dial();
   }
@@ -165,8 +168,9 @@ export class InnerConnection implements ConnHandler, DialEvents {
     const server = this.#server;
     const { workload, peer } = this.#facts;
     if (server === undefined || this.#decided) return;
-    if (judgeConnection(workload, peer) !== undefined) {
-      this.#refused(true);
+    const refused = this.#judge();
+    if (refused !== undefined) {
+      this.#refused(refused);
       return;
     }
     this.#decided = true;
@@ -188,9 +192,21 @@ export class InnerConnection implements ConnHandler, DialEvents {
     if (this.#clientEnded) server.end();
   }
 
-  #refused(denied: boolean): void {
-    const { workload, peer, sourceService } = this.#facts;
-    workload.inboundEdge(peer, sourceService, "tcp").recordRefused(denied);
+  /** As a raw connection, which is new the first time. */
+  #judge(): Refusal | undefined {
+    const isNew = !this.#counted;
+    this.#counted = true;
+    return judgeConnection(this.#facts.workload, this.#facts.peer, isNew);
+  }
+
+  #refused(refused: Refusal): void {
+    const { workload, peer, sourceService, authority } = this.#facts;
+    recordRefusedConnection(workload.engine, workload.inboundEdge(peer, sourceService, "tcp"), {
+      refused,
+      authority,
+      workload: workload.id,
+      tlsVersion: peer.tlsVersion,
+    });
     this.#giveUp();
   }
 

@@ -121,6 +121,13 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       this.#cluster = cluster;
       this.#servicePort = port.port;
       this.#protocol = port.protocol;
+      const routed = host.frontend?.connectionBackend(port.port, this.#context.engine.random);
+      if (routed !== undefined) {
+        // A TCPRoute decides, whatever the connection carries.
+        this.#protocol = Protocol.TCP;
+        if (!routed.ok) this.#failure = { cause: routed.error, denied: false };
+        else ({ cluster: this.#cluster, port: this.#servicePort } = routed.value);
+      }
     }
     if (this.#protocol === Protocol.TCP || this.#hello?.state === "complete") {
       this.#raw = true;

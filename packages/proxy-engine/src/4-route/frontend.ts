@@ -1,9 +1,10 @@
 // A service as clients address it: its port list and routes, and the clusters that the routes lead to.
 // A change of routes comes into force only when everything that it leads to is known, so that no request meets a gap.
 
+import { err, ok, type Result } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import { routesName, routesType, type Routes } from "@ripstop/model";
-import { compileRoutes, type RoutesMatcher } from "@ripstop/routing";
+import { chooseBackend, compileRoutes, type RoutesMatcher } from "@ripstop/routing";
 import type { Cluster } from "../6-balance/cluster.ts";
 
 /** Gives out clusters; each `hold` needs its `release`. */
@@ -12,6 +13,12 @@ export interface ClusterSource {
   release(cluster: Cluster): void;
   /** Routes arrived: puts in force what is complete now, and wakes those who wait for it. */
   routesArrived(): void;
+}
+
+/** A port of a service that takes a connection. */
+export interface ConnectionBackend {
+  readonly cluster: Cluster;
+  readonly port: number;
 }
 
 /** One set of routes with all that it needs. */
@@ -60,6 +67,19 @@ export class Frontend {
   /** The cluster of a backend of the routes in force. */
   backend(service: string): Cluster | undefined {
     return service === this.service ? this.cluster : this.#current?.clusters.get(service);
+  }
+
+  /**
+   * Where a whole connection to service port `port` goes by a TCPRoute, or why nowhere; undefined: no TCPRoute is there.
+   * `random` gives 0 ... 1.
+   */
+  connectionBackend(port: number, random: () => number): Result<ConnectionBackend, string> | undefined {
+    const rule = this.matcher?.forConnections(port);
+    if (rule === undefined) return undefined;
+    const backend = rule.backends[chooseBackend(rule, random())];
+    const cluster = backend === undefined ? undefined : this.backend(backend.service);
+    if (backend !== undefined && cluster !== undefined) return ok({ cluster, port: backend.port || port });
+    return err(`${rule.source}: ${backend?.invalid || "it has no backend that can be used"}`);
   }
 
   /** Looks whether a waiting set of routes is complete now; returns whether anything became ready. */

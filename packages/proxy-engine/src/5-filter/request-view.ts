@@ -16,6 +16,9 @@ export class RequestView implements RequestInfo {
   path = "";
   query = "";
   headers: HeaderList = NO_HEADERS;
+  gateway = "";
+  listener = "";
+  route = "";
 
   /** Describes a raw connection. */
   setConnection(source: PeerInfo, port: number): void {

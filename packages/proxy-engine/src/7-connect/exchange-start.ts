@@ -1,6 +1,7 @@
 // How an outbound exchange begins, and where its routes come from: the application's side of a mesh, or a gateway's listener.
 
 import type { RequestHead } from "@ripstop/http";
+import type { Disturbance } from "@ripstop/policy-api/proxy";
 import type { CompiledRule, RouteRequest } from "@ripstop/routing";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
@@ -54,6 +55,8 @@ export interface EdgeEntry extends BackendSource {
   judge(request: RequestHead, asked: AskedFor): Refusal | undefined;
   /** Counts the request that `judge` let pass; once, and in the same turn. */
   admit(): Refusal | undefined;
+  /** What a fault does on purpose to the request that `admit` let pass, which follows this rule; in the same turn. */
+  disturbance(rule: CompiledRule): Disturbance | undefined;
   /** The routes for a host, or why there are none. */
   rulesFor(host: string): RouteRules | Refusal;
 }

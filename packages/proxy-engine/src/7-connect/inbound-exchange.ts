@@ -2,7 +2,7 @@
 
 import { StreamErrorCode, type RequestHead, type ResponseHead, type ServerStream } from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
-import type { Denial, Disturbance, RequestInfo } from "@ripstop/policy-api/proxy";
+import type { RequestInfo } from "@ripstop/policy-api/proxy";
 import { splitTarget } from "@ripstop/routing";
 import { WheelTimer } from "@ripstop/net";
 import { metricNames } from "@ripstop/telemetry";
@@ -28,9 +28,9 @@ import {
 } from "../errors.ts";
 import { recordExchange, type ExchangeFacts } from "../telemetry/record-exchange.ts";
 import type { Attempt } from "./attempt.ts";
-import { DisturbedStream } from "./disturbed-stream.ts";
-import { HttpExchange, MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
-import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
+import { DisturbedExchange } from "./disturbed-exchange.ts";
+import { MAX_EXCHANGES, type AttemptFailure } from "./http-exchange.ts";
+import { denialRefusal, isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { allowedMs, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
 import { isIdempotent } from "./retry-rules.ts";
 
@@ -56,23 +56,8 @@ export function auditRequest(workload: HostedWorkload, request: RequestInfo): vo
   });
 }
 
-/** The refusal that a policy's denial stands for. */
-export function denialRefusal(denial: Denial): Refusal {
-  const { kind, message, detail = message, policy, clause, status, grpcStatus, headers } = denial;
-  return {
-    kind,
-    message,
-    detail,
-    policy,
-    clause,
-    ...(status === undefined ? {} : { status }),
-    ...(grpcStatus === undefined ? {} : { grpcStatus }),
-    ...(headers === undefined ? {} : { headers }),
-  };
-}
-
 /** An inbound exchange. Make it, then call `start`. */
-export class InboundExchange extends HttpExchange implements ExchangeFacts {
+export class InboundExchange extends DisturbedExchange implements ExchangeFacts {
   readonly #workload: HostedWorkload;
   readonly #peer: InboundPeer;
   #port: InboundPort | undefined = undefined;
@@ -92,10 +77,6 @@ export class InboundExchange extends HttpExchange implements ExchangeFacts {
   /** From the start to the head of the answer, for #shedder; -1 before. */
   #headMs = -1;
   #wasSlow = false;
-  /** Runs while a fault holds the request up. */
-  #delay: WheelTimer | undefined = undefined;
-  /** The way back, while a fault disturbs it. */
-  #slowed: DisturbedStream | undefined = undefined;
 
   constructor(workload: HostedWorkload, peer: InboundPeer, downstream: ServerStream, start: InboundStart) {
     super(workload.engine, downstream, start.head, start.end);
@@ -158,42 +139,8 @@ export class InboundExchange extends HttpExchange implements ExchangeFacts {
     }
     const fault = chain.disturb(view);
     if (fault === undefined) return false;
-    if (fault.delayMs > 0) {
-      this.#delay = new WheelTimer(() => {
-        if (!this.finished && !this.#disturbed(fault)) this.#forward();
-      });
-      this.engine.wheel.schedule(this.#delay, fault.delayMs);
-      return true;
-    }
-    return this.#disturbed(fault);
-  }
-
-  /** Does what is left of a fault after its delay. True when the request ends with it. */
-  #disturbed(fault: Disturbance): boolean {
-    if (fault.abort !== undefined) {
-      // No policy refused it: it counts as a failure, which it is there for.
-      this.refuse({ ...denialRefusal(fault.abort), policy: "", clause: "" });
-      return true;
-    }
-    if (fault.reset) {
-      this.breakOff(`FaultInjection ${fault.policy} ${fault.clause} resets the connection`);
-      return true;
-    }
-    this.nowMs = this.engine.clock.monotonicMs();
-    if (fault.bytesPerSecond === 0 && fault.cutAfterBytes < 0) return false;
-    const resume = (): void => super.onWritable();
-    this.#slowed = new DisturbedStream(this.downstream, this.engine.wheel, { faults: fault, resume });
-    this.downstream = this.#slowed;
-    return false;
-  }
-
-  override onWritable(): void {
-    if (this.#slowed === undefined || this.#slowed.onWritable()) super.onWritable();
-  }
-
-  override onReset(code: number, cause: string): void {
-    this.#slowed?.cancel();
-    super.onReset(code, cause);
+    this.disturb(fault, () => this.#forward());
+    return true;
   }
 
   /** Judges a live exchange again after policies changed, and cuts it when it is refused now. */
@@ -337,7 +284,7 @@ export class InboundExchange extends HttpExchange implements ExchangeFacts {
   protected override record(): void {
     if (this.#deadline !== undefined) this.#forgetDeadline(this.#deadline);
     if (this.#shedder !== undefined) this.#leave(this.#shedder);
-    if (this.#delay !== undefined) this.engine.wheel.cancel(this.#delay);
+    this.endFault();
     this.#workload.exchanges.delete(this);
     const edge = this.#workload.inboundEdge(this.#peer, this.#sourceService, this.#isGrpc ? "grpc" : "http");
     recordExchange(this.engine, edge, this);

@@ -3,6 +3,7 @@
 import type { CloseCause, Conn } from "@ripstop/net";
 import type { Engine } from "../engine.ts";
 import type { Edge } from "../telemetry/edge.ts";
+import { tapConnection } from "../telemetry/record-connection.ts";
 import { Splice, type SpliceEvents } from "./splice.ts";
 
 /** What is known of a tunnel besides its two ends. */
@@ -91,33 +92,15 @@ export class LiveTunnel implements SpliceEvents {
     registry.delete(this);
     engine.live.tunnels--;
     this.#countBytes();
-    if (!engine.reporter.tapping) return;
-    const { key } = edge;
-    const latencyMs = engine.clock.monotonicMs() - this.#startedMs;
-    engine.reporter.record({
-      timeUnixMs: Math.round(engine.clock.nowMs() - latencyMs),
-      reporter: key.reporter,
-      sourceService: key.sourceService,
-      destinationService: key.destinationService,
-      sourceIdentity: key.sourceIdentity,
-      destinationIdentity: key.destinationIdentity,
-      destinationWorkload: this.#facts.workload,
-      protocol: key.protocol,
-      method: "",
+    tapConnection(engine, edge, {
+      startedMs: this.#startedMs,
       authority: this.#facts.authority,
-      path: "",
-      status: 0,
-      grpcStatus: -1,
-      latencyUs: Math.round(latencyMs * 1000),
+      workload: this.#facts.workload,
       tlsVersion: this.#facts.tlsVersion,
       bytesSent: this.#splice.sentBytes,
       bytesReceived: this.#splice.receivedBytes,
-      traceId: "",
-      requestId: "",
       errorCode: "",
       errorCause: this.#brokenBy !== "" ? this.#brokenBy : cause.code === "" ? "" : cause.message,
-      route: "",
-      attempts: 1,
     });
   }
 }

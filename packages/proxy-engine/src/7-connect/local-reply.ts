@@ -2,6 +2,7 @@
 // and the cause in plain words.
 
 import type { ErrorKind } from "@ripstop/core";
+import type { Denial } from "@ripstop/policy-api/proxy";
 import { httpDate, ResponseHead, type RequestHead, type ServerStream } from "@ripstop/http";
 
 /** Why the proxy answers in place of the service. */
@@ -26,6 +27,21 @@ export interface Refusal {
 /** A refusal that no policy decided. */
 export function refusal(kind: ErrorKind, message: string): Refusal {
   return { kind, message, detail: message, policy: "", clause: "" };
+}
+
+/** The refusal that a policy's denial stands for. */
+export function denialRefusal(denial: Denial): Refusal {
+  const { kind, message, detail = message, policy, clause, status, grpcStatus, headers } = denial;
+  return {
+    kind,
+    message,
+    detail,
+    policy,
+    clause,
+    ...(status === undefined ? {} : { status }),
+    ...(grpcStatus === undefined ? {} : { grpcStatus }),
+    ...(headers === undefined ? {} : { headers }),
+  };
 }
 
 /** Header that carries the code of an error that a proxy of the mesh answered with. */

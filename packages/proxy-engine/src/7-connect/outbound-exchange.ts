@@ -179,7 +179,7 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
     else this.#follow(matcher, frontend, port.port);
   }
 
-  /** Goes where the rule that matches says; `port` is the one that the request came in on. */
+  /** Finds the rule that matches, and goes where it says; `port` is the one that the request came in on. */
   #follow(rules: RouteRules, backends: BackendSource, port: number): void {
     const { path, query } = splitTarget(this.request.path);
     const { method, headers } = this.request;
@@ -189,6 +189,13 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
       return;
     }
     this.rule = rule;
+    const fault = this.origin.edge?.disturbance(rule);
+    if (fault === undefined) this.#take(rule, backends, port);
+    else this.disturb(fault, () => this.#take(rule, backends, port));
+  }
+
+  /** Goes where `rule` says. */
+  #take(rule: CompiledRule, backends: BackendSource, port: number): void {
     const backend = rule.backends[this.#choose(rule, backends)];
     if (rule.filters !== undefined || backend?.filters !== undefined) {
       this.#filters = new AppliedFilters(rule.filters, backend?.invalid === "" ? backend.filters : undefined);
@@ -308,6 +315,7 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
   protected override record(): void {
     this.origin.edge?.exchanges.delete(this);
     this.endTimes();
+    this.endFault();
     this.endTries();
     if (this.#waiting) this.#stopWaiting();
     if (this.answerWatch !== undefined) {

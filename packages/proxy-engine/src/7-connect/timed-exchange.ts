@@ -10,7 +10,7 @@ import { bodyTimedOut, deadlinePassed, headerTimedOut, requestTimedOut, streamId
 import type { CountedLoad } from "./counted-load.ts";
 import type { ExchangeOrigin } from "./exchange-start.ts";
 import { ExchangeTimer, type Timed } from "./exchange-timer.ts";
-import { HttpExchange } from "./http-exchange.ts";
+import { DisturbedExchange } from "./disturbed-exchange.ts";
 import { refusal } from "./local-reply.ts";
 import { allowedMs, inheritedMs, namesTime, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
 import { reportTimeout } from "./report-timeout.ts";
@@ -34,7 +34,7 @@ interface Times {
 }
 
 /** An outbound exchange as its time-outs see it. */
-export abstract class TimedExchange extends HttpExchange {
+export abstract class TimedExchange extends DisturbedExchange {
   /** Where the request comes from. */
   protected readonly origin: ExchangeOrigin;
   protected target: HostPort = NOWHERE;

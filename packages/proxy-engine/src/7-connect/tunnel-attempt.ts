@@ -149,7 +149,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
       if (!end) stream.reset(StreamErrorCode.CANCEL);
       this.#stream = undefined;
       if (head.status === 503 || head.status === 502) this.#next(`the peer answered ${head.status} ${code}`);
-      else this.#fail(`refused by the peer: ${head.status} ${code}`, head.status === 403);
+      else this.#fail(`refused by the peer: ${head.status} ${code}`, head.status === 403 || head.status === 429);
       return;
     }
     const conn = new StreamConn(stream, {

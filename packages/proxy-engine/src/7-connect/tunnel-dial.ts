@@ -74,8 +74,8 @@ export class TunnelDial implements StreamWaiter, Connecting {
     if (this.#over || stream === undefined) return;
     if (head.status < 200 || head.status > 299 || end) {
       if (!end) stream.reset(StreamErrorCode.CANCEL);
-      // ztunnel answers 401 when its policies refuse, Envoy and Ripstop 403.
-      const denied = head.status === 401 || head.status === 403;
+      // ztunnel answers 401 when its policies refuse, Envoy and Ripstop 403, and 429 when there are too many.
+      const denied = head.status === 401 || head.status === 403 || head.status === 429;
       this.#fail(denied ? TUNNEL_DENIED : "RIPSTOP_TUNNEL", `the peer answered the tunnel with ${head.status}`);
       return;
     }

@@ -2,15 +2,15 @@
 
 import type { HeaderList, RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { CloseCause, Conn, ConnHandler } from "@ripstop/net";
-import type { PeerInfo } from "@ripstop/policy-api/proxy";
+import type { Disturbance, PeerInfo } from "@ripstop/policy-api/proxy";
+import type { CompiledRule } from "@ripstop/routing";
 import { WheelTimer } from "@ripstop/net";
 import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "../1-accept/http-sessions.ts";
 import { RefusedRequest } from "../1-accept/refused-request.ts";
 import { detectProtocol } from "../3-detect/protocol-detector.ts";
 import { RequestView } from "../5-filter/request-view.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
-import { denialRefusal } from "../7-connect/inbound-exchange.ts";
-import { refusal, type Refusal } from "../7-connect/local-reply.ts";
+import { denialRefusal, refusal, type Refusal } from "../7-connect/local-reply.ts";
 import type { AskedFor, EdgeEntry, ExchangeOrigin, Rejudged, RouteRules } from "../7-connect/exchange-start.ts";
 import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
 import { misdirected, noListener, noTunnels, policyNotInForce } from "../errors.ts";
@@ -96,8 +96,17 @@ export class EdgeHttp implements EdgeEntry, RequestAcceptor {
   admit(): Refusal | undefined {
     const { chain } = this.#context;
     if (chain?.counts !== true) return undefined;
+    view.gateway = this.#context.gateway;
+    view.listener = this.#chosen ?? this.#port.listenerFor(view.host)?.config.name ?? "";
     const denial = chain.admit(view);
     return denial === undefined ? undefined : denialRefusal(denial);
+  }
+
+  disturbance(rule: CompiledRule): Disturbance | undefined {
+    const { chain } = this.#context;
+    if (chain?.counts !== true) return undefined;
+    view.route = rule.source;
+    return chain.disturb(view);
   }
 
   rulesFor(host: string): RouteRules | Refusal {

@@ -8,7 +8,10 @@ import { formatAuthority } from "../2-identify/authority.ts";
 import { RequestView } from "../5-filter/request-view.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { denialRefusal, refusal, type Refusal } from "../7-connect/local-reply.ts";
 import { TunnelAttempt, type TunnelEvents } from "../7-connect/tunnel-attempt.ts";
+import { connectFailed, invalidBackend, noRouteMatched, policyNotInForce } from "../errors.ts";
+import { recordRefusedConnection } from "../telemetry/record-connection.ts";
 import type { GatewayContext } from "./gateway-context.ts";
 
 const view = new RequestView();
@@ -16,6 +19,8 @@ const MAX_HELD = 64 * 1024;
 
 /** Where a connection came in. */
 export interface EdgeStreamFrom {
+  /** Name of the listener. */
+  readonly listener: string;
   /** Undefined: no route is attached. */
   readonly rule: CompiledStreamRule | undefined;
   /** Of the listener. */
@@ -48,19 +53,20 @@ export class EdgeStream implements ConnHandler, TunnelEvents {
 
   #start(): void {
     const { rule, port } = this.#from;
-    const refused = this.#refusedBy();
-    if (refused !== "") {
-      this.#give(refused, true);
+    const refused = this.#refusedBy(true);
+    if (refused !== undefined) {
+      this.#give(refused);
       return;
     }
     if (rule === undefined) {
-      this.#give("no route is attached for it", false);
+      this.#give(refusal(noRouteMatched, "no route is attached for it"));
       return;
     }
     const backend = rule.backends[chooseBackend(rule, this.#context.engine.random())];
     const cluster = backend === undefined ? undefined : this.#context.cluster(backend.service);
     if (backend === undefined || backend.service === "" || cluster === undefined) {
-      this.#give(`${rule.source}: ${backend?.invalid || "it has no backend that can be used"}`, false);
+      const why = backend?.invalid || "it has no backend that can be used";
+      this.#give(refusal(invalidBackend, `${rule.source}: ${why}`));
       return;
     }
     this.#service = backend.service;
@@ -96,7 +102,6 @@ export class EdgeStream implements ConnHandler, TunnelEvents {
     }
     this.#over = true;
     const { engine, tunnels } = this.#context;
-    const { port, serverName } = this.#from;
     // Before the splice, so that its view of the queue includes them.
     for (const held of this.#held) server.write(held, 0, held.length);
     this.#held = [];
@@ -104,35 +109,50 @@ export class EdgeStream implements ConnHandler, TunnelEvents {
       engine,
       edge: this.#context.edge(endpoint, this.#service, "tcp"),
       registry: tunnels,
-      authority: formatAuthority(serverName || this.#conn.localAddress, port),
+      authority: this.#authority,
       workload: endpoint.id,
       tlsVersion: this.#tunnel?.tlsVersion ?? "",
-      recheck: () => this.#refusedBy() === "",
+      recheck: () => this.#refusedBy(false) === undefined,
     });
     tunnel.countEarly(this.#heldBytes, 0);
     if (this.#ended) server.end();
   }
 
+  get #authority(): string {
+    return formatAuthority(this.#from.serverName || this.#conn.localAddress, this.#from.port);
+  }
+
   onTunnelFailed(cause: string, denied: boolean): void {
-    this.#give(cause, denied);
+    this.#give(refusal(connectFailed, cause), denied);
   }
 
-  /** Why policies refuse the connection; "" when they do not. */
-  #refusedBy(): string {
-    const { chain } = this.#context;
-    if (chain === undefined) return "the policies of the gateway have not arrived";
+  /** Why policies refuse the connection; undefined when they do not. One that `isNew` is counted by the limits. */
+  #refusedBy(isNew: boolean): Refusal | undefined {
+    const { chain, gateway } = this.#context;
+    if (chain === undefined) return refusal(policyNotInForce, "the policies of the gateway have not arrived");
     view.setConnection(this.#peer, this.#from.port);
-    const denial = chain.judge(view);
-    return denial === undefined ? "" : (denial.detail ?? denial.message);
+    view.gateway = gateway;
+    view.listener = this.#from.listener;
+    const denial = chain.judge(view) ?? (isNew && chain.counts ? chain.admit(view) : undefined);
+    return denial === undefined ? undefined : denialRefusal(denial);
   }
 
-  #give(cause: string, denied: boolean): void {
+  /** `denied`: a policy of this proxy, or of the peer, refused it. */
+  #give(refused: Refusal, denied: boolean = refused.policy !== ""): void {
     if (this.#over) return;
     this.#over = true;
     this.#held = [];
-    this.#context.edge(undefined, this.#service || this.#context.gateway, "tcp").recordRefused(denied);
+    const { engine, gateway } = this.#context;
     const { port, serverName } = this.#from;
-    this.#context.engine.log.warn("connection refused", { gateway: this.#context.gateway, port, serverName, cause });
+    recordRefusedConnection(engine, this.#context.edge(undefined, this.#service || gateway, "tcp"), {
+      refused,
+      denied,
+      authority: this.#authority,
+      workload: "",
+      tlsVersion: "",
+    });
+    const { kind, detail: cause } = refused;
+    engine.log.warn("connection refused", { code: kind.code, gateway, port, serverName, cause });
     this.#conn.destroy(true);
   }
 }

@@ -1,6 +1,6 @@
 // One Gateway that this proxy is the placement of: its config, its listening sockets, the ways of its connections.
 
-import type { Timer } from "@ripstop/core";
+import type { Result, RipstopError } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
 import {
   gatewayType,
@@ -12,18 +12,16 @@ import {
   type KeyPair,
 } from "@ripstop/model";
 import {
-  ADDRESS_FORBIDDEN,
   listen,
   listenEdge,
   type ClientHello,
   type Conn,
   type EdgeChoice,
   type Listener,
-  type ListeningSocket,
   type TlsObserver,
 } from "@ripstop/net";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
-import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
+import type { HostPort } from "../2-identify/authority.ts";
 import type { HostTable } from "../4-route/host-table.ts";
 import type { PolicyChain } from "../5-filter/policy-chain.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
@@ -34,13 +32,14 @@ import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { Rejudged } from "../7-connect/exchange-start.ts";
 import type { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
-import { gatewayListenerUnusable, gatewayPortClosed } from "../errors.ts";
+import { gatewayListenerUnusable } from "../errors.ts";
 import { MAX_LISTENER_CONNECTIONS } from "../settings.ts";
 import type { Edge } from "../telemetry/edge.ts";
 import { EdgeHttp, EdgeHttpStart, serveEdgeTls } from "./edge-http.ts";
 import { EdgePort, familyOf } from "./edge-port.ts";
 import { EdgeStream } from "./edge-stream.ts";
 import type { GatewayContext } from "./gateway-context.ts";
+import { GatewaySockets, type SocketPlace, type SocketSharing } from "./gateway-sockets.ts";
 import { RouteTable } from "./route-table.ts";
 
 /** What a Gateway's placement needs. */
@@ -53,33 +52,12 @@ export interface HostedGatewayOptions {
   /** Where to listen when the Gateway asks for no address. */
   readonly address: string;
   readonly portOffset: number;
-  /** Sockets of the process before, by key ("WORKLOAD gateway NAMESPACE/NAME HOST:PORT"). */
-  readonly sockets: ReadonlyMap<string, ListeningSocket>;
-  /** A socket was opened, or (undefined) is not wanted any more: whoever keeps a copy closes it. */
-  onSocket(key: string, socket: ListeningSocket | undefined): void;
+  readonly sharing: SocketSharing;
   /** Something changed: look whether everything is there. */
   onChanged(): void;
-  /** `closedPorts` may be others now. */
-  onClosedPorts(): void;
 }
 
-/** A socket of a Gateway. */
-interface OpenSocket {
-  readonly key: string;
-  readonly host: string;
-  readonly edge: EdgePort;
-  /** Undefined while it is being opened, and until it can be. */
-  listener: Listener | undefined;
-  wanted: boolean;
-  retry: Timer | undefined;
-  /** Why it could not be opened the last time; said once. "" when it is open, or was not tried yet. */
-  said: string;
-}
-
-const RETRY_MS = 2_000;
-const MAX_PORT = 65_535;
 const MAX_DIALERS = 1_024;
-const MAX_CAUSE = 500;
 
 /** One Gateway. */
 export class HostedGateway implements GatewayContext {
@@ -89,16 +67,13 @@ export class HostedGateway implements GatewayContext {
   readonly hosts: HostTable;
   readonly connector: Connector;
   readonly exchanges: Set<Rejudged> = new Set();
+  /** What it listens on. */
+  readonly sockets: GatewaySockets;
   readonly #options: HostedGatewayOptions;
   readonly #routes: RouteTable;
   readonly #subscription: Subscription;
   readonly #ports = new Map<number, EdgePort>();
-  readonly #sockets = new Map<string, OpenSocket>();
-  /** Those of them that still have connections, and maybe more. */
-  #closedListeners: readonly Listener[] = [];
   readonly #dialers = new Map<string, BackendDialer>();
-  /** Those of the process before that were not taken yet. */
-  readonly #left: Map<string, ListeningSocket>;
   #received: Gateway | undefined = undefined;
   #known = false;
   #wasComplete = false;
@@ -111,8 +86,17 @@ export class HostedGateway implements GatewayContext {
     this.#options = options;
     const { gateway, workload, config } = options;
     this.gateway = gateway;
-    const prefix = this.#socketKey("");
-    this.#left = new Map([...options.sockets].filter(([key]) => key.startsWith(prefix)));
+    const { clock, log } = workload.engine;
+    this.sockets = new GatewaySockets({
+      gateway,
+      workloadId: workload.id,
+      portOffset: options.portOffset,
+      sharing: options.sharing,
+      clock,
+      log,
+      open: (edge, where) => this.#openSocket(edge, where),
+      onOpened: () => options.onChanged(),
+    });
     this.connector = workload.newConnector((tls) => this.#backendDialer(tls));
     this.hosts = workload.newHostTable(this.connector, () => this.#advance());
     this.#routes = new RouteTable(gateway, { config, hosts: this.hosts, onChanged: () => this.#advance() });
@@ -170,23 +154,17 @@ export class HostedGateway implements GatewayContext {
 
   /** Addresses that it listens on now, "HOST:PORT". */
   get addresses(): readonly string[] {
-    return [...this.#sockets.values()].flatMap(({ listener }) => (listener === undefined ? [] : [listener.address]));
+    return this.sockets.addresses;
   }
 
   /** Where it cannot listen now. */
   get closedPorts(): readonly ClosedGatewayPort[] {
-    const gateway = this.gateway.slice(this.gateway.indexOf("/") + 1);
-    return [...this.#sockets.values()].flatMap(({ host, edge, said }) =>
-      said === "" ? [] : [{ gateway, address: host, port: edge.port, cause: said.slice(0, MAX_CAUSE) }],
-    );
+    return this.sockets.closedPorts;
   }
 
   /** Live connections that its sockets accepted, those that are closed by now included. */
   get connections(): number {
-    let count = 0;
-    for (const { listener } of this.#sockets.values()) count += listener?.connections ?? 0;
-    for (const { connections } of this.#closedListeners) count += connections;
-    return count;
+    return this.sockets.connections;
   }
 
   isOwnAddress(target: HostPort): boolean {
@@ -221,7 +199,7 @@ export class HostedGateway implements GatewayContext {
   /** Closes the sockets; what is open goes on. */
   stopListening(): void {
     this.#draining = true;
-    for (const socket of [...this.#sockets.values()]) this.#closeSocket(socket);
+    this.sockets.stop();
   }
 
   close(): void {
@@ -297,7 +275,7 @@ export class HostedGateway implements GatewayContext {
         (name) => this.#routes.forListener(name),
         () => undefined,
       );
-      for (const socket of [...this.#sockets.values()]) if (socket.edge === edge) this.#forgetSocket(socket);
+      this.sockets.want(edge, []);
     }
     const addresses = this.#received?.addresses ?? [];
     const hosts = addresses.length === 0 ? [this.#options.address] : addresses;
@@ -311,20 +289,9 @@ export class HostedGateway implements GatewayContext {
         (name) => this.#routes.forListener(name),
         (name, error) => this.#unusable(name, error.message),
       );
-      const keys = new Set(hosts.map((host) => formatAuthority(host, port)));
-      for (const socket of [...this.#sockets.values()])
-        if (socket.edge === edge && !keys.has(socket.key)) this.#forgetSocket(socket);
-      for (const host of hosts) this.#openSocket(host, edge);
+      this.sockets.want(edge, hosts);
     }
-    for (const [key, socket] of this.#left) {
-      this.#left.delete(key);
-      if ("close" in socket) socket.close();
-      this.#options.onSocket(key, undefined);
-    }
-  }
-
-  #socketKey(address: string): string {
-    return `${this.#options.workload.id} gateway ${this.gateway} ${address}`;
+    this.sockets.settle();
   }
 
   #unusable(listener: string, cause: string): void {
@@ -332,86 +299,14 @@ export class HostedGateway implements GatewayContext {
     this.engine.log.error(title, { code, gateway: this.gateway, listener, cause, remedy });
   }
 
-  #openSocket(host: string, edge: EdgePort): void {
-    const key = formatAuthority(host, edge.port);
-    if (this.#sockets.has(key)) return;
-    const socket: OpenSocket = { key, host, edge, listener: undefined, wanted: true, retry: undefined, said: "" };
-    this.#sockets.set(key, socket);
-    const kept = this.#left.get(this.#socketKey(key));
-    this.#left.delete(this.#socketKey(key));
-    void this.#tryOpen(socket, kept);
-  }
-
-  /** The Gateway does not want it any more. */
-  #forgetSocket(socket: OpenSocket): void {
-    const { listener, key } = socket;
-    this.#closeSocket(socket);
-    if (listener !== undefined) this.#options.onSocket(this.#socketKey(key), undefined);
-    if (socket.said !== "") this.#options.onClosedPorts();
-  }
-
-  async #tryOpen(socket: OpenSocket, kept?: ListeningSocket): Promise<void> {
-    const { host, edge } = socket;
-    const port = edge.port + this.#options.portOffset;
-    const { clock, log } = this.engine;
-    const { observer } = this.#options;
+  #openSocket(edge: EdgePort, where: SocketPlace): Promise<Result<Listener, RipstopError>> {
     const maxConnections = MAX_LISTENER_CONNECTIONS;
-    const where = kept === undefined ? { host, port } : { host, port, socket: kept };
-    const opened =
-      port > MAX_PORT
-        ? undefined
-        : edge.family === "tls"
-          ? await listenEdge({
-              ...where,
-              clock,
-              observer,
-              maxConnections,
-              choose: (hello) => this.#choose(edge, hello),
-            })
-          : await listen({ ...where, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
-    if (opened?.ok === true) {
-      if (!socket.wanted) {
-        opened.value.close();
-        return;
-      }
-      socket.listener = opened.value;
-      const wasClosed = socket.said !== "";
-      socket.said = "";
-      if (wasClosed) this.#options.onClosedPorts();
-      if (kept === undefined) this.#options.onSocket(this.#socketKey(socket.key), opened.value.socket);
-      log.info("gateway listening", { gateway: this.gateway, address: opened.value.address, port: edge.port });
-      this.#options.onChanged();
-      return;
-    }
-    if (!socket.wanted) return;
-    const cause =
-      opened === undefined ? `port ${edge.port} plus the offset is above ${MAX_PORT}` : opened.error.message;
-    if (socket.said !== cause) {
-      socket.said = cause;
-      const { code, title, remedy } = gatewayPortClosed;
-      const forbidden = opened !== undefined && opened.error.kind === ADDRESS_FORBIDDEN;
-      log.error(title, {
-        code,
-        gateway: this.gateway,
-        address: formatAuthority(host, port),
-        cause,
-        remedy: forbidden || opened === undefined ? remedy : opened.error.kind.remedy,
-      });
-      this.#options.onClosedPorts();
-    }
-    socket.retry = clock.after(RETRY_MS, () => void this.#tryOpen(socket));
-  }
-
-  #closeSocket(socket: OpenSocket): void {
-    socket.wanted = false;
-    socket.retry?.clear();
-    const { listener } = socket;
-    if (listener !== undefined) {
-      listener.close();
-      this.#closedListeners = [...this.#closedListeners.filter(({ connections }) => connections > 0), listener];
-    }
-    socket.listener = undefined;
-    this.#sockets.delete(socket.key);
+    if (edge.family !== "tls")
+      return listen({ ...where, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
+    const { clock } = this.engine;
+    const { observer } = this.#options;
+    const choose = (hello: ClientHello): EdgeChoice | undefined => this.#choose(edge, hello);
+    return listenEdge({ ...where, clock, observer, maxConnections, choose });
   }
 
   #acceptPlain(edge: EdgePort, conn: Conn): void {
@@ -420,7 +315,12 @@ export class HostedGateway implements GatewayContext {
       return;
     }
     const [listener] = edge.listeners;
-    new EdgeStream(this, conn, { rule: listener?.routes.stream(""), port: edge.port, serverName: "" });
+    new EdgeStream(this, conn, {
+      listener: listener?.config.name ?? "",
+      rule: listener?.routes.stream(""),
+      port: edge.port,
+      serverName: "",
+    });
   }
 
   /** By the server name of the client's hello. */
@@ -429,7 +329,12 @@ export class HostedGateway implements GatewayContext {
     if (listener === undefined) return undefined;
     const { config, routes, terminator } = listener;
     const stream = (conn: Conn): void => {
-      new EdgeStream(this, conn, { rule: routes.stream(serverName), port: edge.port, serverName });
+      new EdgeStream(this, conn, {
+        listener: config.name,
+        rule: routes.stream(serverName),
+        port: edge.port,
+        serverName,
+      });
     };
     if (config.kind === GatewayListener_Kind.TLS_PASSTHROUGH) return { terminator: undefined, onConn: stream };
     if (terminator === undefined) return undefined;

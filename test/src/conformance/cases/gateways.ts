@@ -366,12 +366,30 @@ export const gateways: readonly Case[] = [
   },
   {
     name: "infrastructure",
-    holds: "labels and annotations of spec.infrastructure come to what is made for the Gateway",
+    holds: "labels and annotations of spec.infrastructure come to what runs for the Gateway, and follow their changes",
     features: ["GatewayInfrastructurePropagation"],
     tests: ["GatewayInfrastructure"],
-    unsupported:
-      "off Kubernetes nothing is made for a Gateway that could carry them: an operator starts ripstop gateway",
-    steps: [],
+    resources: [
+      gateway("infrastructure", [http("http", { port: 8080 })], {
+        infrastructure: { labels: { key2: "value2" }, annotations: { key1: "value1" } },
+      }),
+    ],
+    steps: [
+      whole("infrastructure", "Accepted=True/Accepted", PROGRAMMED),
+      {
+        generated: "infrastructure",
+        labels: { key2: "value2", "gateway.networking.k8s.io/gateway-class-name": "ripstop" },
+        annotations: { key1: "value1" },
+      },
+      {
+        apply: [
+          gateway("infrastructure", [http("http", { port: 8080 })], {
+            infrastructure: { labels: { key3: "value3" }, annotations: { key1: "other" } },
+          }),
+        ],
+      },
+      { generated: "infrastructure", labels: { key2: null, key3: "value3" }, annotations: { key1: "other" } },
+    ],
   },
   {
     name: "longest-name",

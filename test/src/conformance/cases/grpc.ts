@@ -30,7 +30,7 @@ export const grpc: readonly Case[] = [
     holds: "calls match by service and method; others are Unimplemented",
     features: ["GRPCRoute"],
     rules: [3],
-    tests: ["GRPCRouteExactMethodMatching"],
+    tests: ["GRPCExactMethodMatching"],
     resources: [
       route("GRPCRoute", "grpc-exact-method", {
         rules: [leads("v1", method("echo.Echo", "Echo")), leads("v2", method("echo.Echo", "EchoTwo"))],

@@ -9,6 +9,7 @@ import { httpFilters } from "./http-filters.ts";
 import { httpMatching } from "./http-matching.ts";
 import { httpRefs } from "./http-refs.ts";
 import { listenerSets } from "./listener-sets.ts";
+import { meshConnections } from "./mesh-connections.ts";
 import { mesh } from "./mesh.ts";
 import { streams } from "./streams.ts";
 
@@ -24,4 +25,5 @@ export const allCases: readonly Case[] = [
   streams,
   backendTls,
   mesh,
+  meshConnections,
 ].flat();

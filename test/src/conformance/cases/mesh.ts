@@ -1,7 +1,8 @@
 // Mesh: routes of Services, followed by clients inside of the mesh.
 
-import type { Ask, Case } from "../case.ts";
+import type { Case } from "../case.ts";
 import {
+  call,
   grant,
   meshRoute,
   NAMESPACE,
@@ -17,27 +18,35 @@ import {
 
 type Part = Readonly<Record<string, unknown>>;
 
-/** A request to a Service of the cases' namespace by a client of the same. */
-const call = (name: string, more: Ask = {}): Ask => ({ from: NAMESPACE, host: `${name}.${NAMESPACE}:8080`, ...more });
 const redirect = (requestRedirect: Part): Part => ({ filters: [{ type: "RequestRedirect", requestRedirect }] });
 const at = (prefix: string, more: Part): Part => ({ matches: [path("PathPrefix", prefix)], ...more });
 const value = (name: string, text: string): Part => ({ name, value: text });
 
-function meshRedirect(statusCode: number): Case {
-  const name = `mesh-redirect-${statusCode}`;
+/** What a case of redirects is called, and what it shows. */
+interface RedirectCase extends Pick<Case, "name" | "holds" | "features" | "rules" | "tests"> {
+  /** Port of the Service; default 80, which locations leave out. */
+  readonly port?: number;
+  /** Path asked for → its redirect, and where that leads ("SELF" is the Service's host); the status is 302 or as it says. */
+  readonly redirects: Readonly<Record<string, { readonly with: Part; readonly to: string }>>;
+}
+
+function meshRedirects({ port: number = 80, redirects, ...told }: RedirectCase): Case {
+  const { name } = told;
+  const self = `${name}.${NAMESPACE}`;
+  const rules = Object.entries(redirects).map(([asked, one]) =>
+    // A prefix to replace is the first segment.
+    at(asked.split("/", 2).join("/"), redirect(one.with)),
+  );
   return {
-    name,
-    holds: `a redirect of a Service can have the status ${statusCode}`,
-    features: [`MeshHTTPRoute${statusCode}RedirectStatusCode`],
-    rules: [23],
-    tests: [`MeshHTTPRoute${statusCode}Redirect`],
-    resources: [service(name, "backend-v1"), meshRoute(name, [redirect({ hostname: "example.org", statusCode })])],
-    steps: [
-      {
-        ask: call(name, { path: "/a" }),
-        expect: { status: statusCode, headers: { location: /^http:\/\/example\.org(:8080)?\/a$/ } },
+    ...told,
+    resources: [service(name, "backend-v1", { ports: [port(number, "backend-v1")] }), meshRoute(name, rules)],
+    steps: Object.entries(redirects).map(([asked, one]) => ({
+      ask: { from: NAMESPACE, host: number === 80 ? self : `${self}:${number}`, path: asked },
+      expect: {
+        status: Number(one.with["statusCode"] ?? 302),
+        headers: { location: one.to.replace("SELF", self) },
       },
-    ],
+    })),
   };
 }
 
@@ -117,16 +126,6 @@ export const mesh: readonly Case[] = [
       { ask: call("mesh-matching", { path: "/v2example" }), expect: { backend: "v1" } },
       { ask: call("mesh-matching", { headers: { version: "two" } }), expect: { backend: "v2" } },
     ],
-  },
-  {
-    name: "mesh-frontend-hostname",
-    holds: "the Service is known by its address, whatever the Host field says",
-    features: ["MeshClusterIPMatching"],
-    rules: [20],
-    tests: ["MeshFrontendHostname", "MeshFrontend"],
-    unsupported:
-      "applications call through the proxy of their environment, by name; calls to a cluster address or an instance's address need transparent capture",
-    steps: [],
   },
   {
     name: "mesh-chained",
@@ -293,95 +292,59 @@ export const mesh: readonly Case[] = [
       { ask: call("mesh-rewrite", { path: "/full/one/two" }), expect: { path: "/one" } },
     ],
   },
-  {
+  meshRedirects({
     name: "mesh-redirect-host",
     holds: "a redirect changes host and status",
     features: ["Mesh", "HTTPRoute"],
     rules: [23],
     tests: ["MeshHTTPRouteRedirectHostAndStatus"],
-    resources: [
-      service("mesh-redirect-host", "backend-v1", { ports: [port(80, "backend-v1")] }),
-      meshRoute("mesh-redirect-host", [
-        at("/host", redirect({ hostname: "example.org" })),
-        at("/status", redirect({ hostname: "example.org", statusCode: 301 })),
-      ]),
-    ],
-    steps: [
-      {
-        ask: { from: NAMESPACE, host: "mesh-redirect-host.conformance", path: "/host" },
-        expect: { status: 302, headers: { location: "http://example.org/host" } },
-      },
-      {
-        ask: { from: NAMESPACE, host: "mesh-redirect-host.conformance", path: "/status" },
-        expect: { status: 301, headers: { location: "http://example.org/status" } },
-      },
-    ],
-  },
-  {
+    redirects: {
+      "/host": { with: { hostname: "example.org" }, to: "http://example.org/host" },
+      "/status": { with: { hostname: "example.org", statusCode: 301 }, to: "http://example.org/status" },
+    },
+  }),
+  meshRedirects({
     name: "mesh-redirect-path",
     holds: "a redirect replaces the path or its prefix",
     features: ["MeshHTTPRouteRedirectPath"],
     rules: [23, 24],
     tests: ["MeshHTTPRouteRedirectPath"],
-    resources: [
-      service("mesh-redirect-path", "backend-v1", { ports: [port(80, "backend-v1")] }),
-      meshRoute("mesh-redirect-path", [
-        at("/old", redirect({ path: { type: "ReplacePrefixMatch", replacePrefixMatch: "/new" } })),
-        at("/full", redirect({ path: { type: "ReplaceFullPath", replaceFullPath: "/whole" } })),
-      ]),
-    ],
-    steps: [
-      {
-        ask: { from: NAMESPACE, host: "mesh-redirect-path.conformance", path: "/old/a" },
-        expect: { status: 302, headers: { location: "http://mesh-redirect-path.conformance/new/a" } },
-      },
-      {
-        ask: { from: NAMESPACE, host: "mesh-redirect-path.conformance", path: "/full/a" },
-        expect: { status: 302, headers: { location: "http://mesh-redirect-path.conformance/whole" } },
-      },
-    ],
-  },
-  {
+    redirects: {
+      "/old/a": { with: { path: { type: "ReplacePrefixMatch", replacePrefixMatch: "/new" } }, to: "http://SELF/new/a" },
+      "/full/a": { with: { path: { type: "ReplaceFullPath", replaceFullPath: "/whole" } }, to: "http://SELF/whole" },
+    },
+  }),
+  meshRedirects({
     name: "mesh-redirect-port",
     holds: "a redirect changes the port, else keeps the Service's",
     features: ["MeshHTTPRouteRedirectPort"],
     rules: [23],
     tests: ["MeshHTTPRouteRedirectPort"],
-    resources: [
-      service("mesh-redirect-port", "backend-v1"),
-      meshRoute("mesh-redirect-port", [
-        at("/port", redirect({ port: 8083 })),
-        at("/none", redirect({ hostname: "example.org" })),
-      ]),
-    ],
-    steps: [
-      {
-        ask: call("mesh-redirect-port", { path: "/port" }),
-        expect: { status: 302, headers: { location: "http://mesh-redirect-port.conformance:8083/port" } },
-      },
-      {
-        ask: call("mesh-redirect-port", { path: "/none" }),
-        expect: { status: 302, headers: { location: "http://example.org:8080/none" } },
-      },
-    ],
-  },
-  {
+    port: 8080,
+    redirects: {
+      "/port": { with: { port: 8083 }, to: "http://SELF:8083/port" },
+      "/none": { with: { hostname: "example.org" }, to: "http://example.org:8080/none" },
+    },
+  }),
+  meshRedirects({
     name: "mesh-scheme-redirect",
     holds: "a redirect changes the scheme, and the port with it",
     features: ["MeshHTTPRouteSchemeRedirect"],
     rules: [23],
     tests: ["MeshHTTPRouteSchemeRedirect"],
-    resources: [service("mesh-scheme", "backend-v1"), meshRoute("mesh-scheme", [redirect({ scheme: "https" })])],
-    steps: [
-      {
-        ask: call("mesh-scheme", { path: "/a" }),
-        expect: { status: 302, headers: { location: "https://mesh-scheme.conformance/a" } },
-      },
-    ],
-  },
-  meshRedirect(303),
-  meshRedirect(307),
-  meshRedirect(308),
+    port: 8080,
+    redirects: { "/a": { with: { scheme: "https" }, to: "https://SELF/a" } },
+  }),
+  ...[303, 307, 308].map((statusCode) =>
+    meshRedirects({
+      name: `mesh-redirect-${statusCode}`,
+      holds: `a redirect of a Service can have the status ${statusCode}`,
+      features: [`MeshHTTPRoute${statusCode}RedirectStatusCode`],
+      rules: [23],
+      tests: [`MeshHTTPRoute${statusCode}Redirect`],
+      redirects: { "/a": { with: { hostname: "example.org", statusCode }, to: "http://example.org/a" } },
+    }),
+  ),
   {
     name: "mesh-named-rule",
     holds: "rules can have names",

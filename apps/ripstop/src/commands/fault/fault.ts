@@ -2,7 +2,7 @@
 
 import { systemClock } from "@ripstop/core";
 import type { ApplyResponse } from "@ripstop/model";
-import { faultExpiryMs, type FaultInjectionSpec, type FaultRuleSpec } from "@ripstop/policies/fault";
+import { faultExpiryMs, type FaultInjectionSpec, type FaultRuleSpec, type TargetRef } from "@ripstop/policies/fault";
 import type { Resource } from "@ripstop/resources";
 import { controlApi } from "../../api.ts";
 import { faultsNotNamed } from "../../errors.ts";
@@ -92,11 +92,16 @@ function rowOf(resource: Resource<FaultInjectionSpec>): FaultRow {
   return {
     namespace: metadata.namespace,
     name: metadata.name,
-    targets: spec.targetRefs?.map(({ name }) => name).join(", ") ?? "all",
+    targets: spec.targetRefs?.map(describeTarget).join(", ") ?? "all",
     faults: spec.rules.map(describeRule).join("; "),
     ends: new Date(endsMs).toISOString().replace(/\.\d+Z$/, "Z"),
     active: systemClock.nowMs() < endsMs,
   };
+}
+
+function describeTarget({ kind, name, sectionName }: TargetRef): string {
+  const listener = sectionName === undefined ? "" : `:${sectionName}`;
+  return kind === "Service" ? name : `${kind}/${name}${listener}`;
 }
 
 function describeRule({ percentage, delay, abort, reset, response }: FaultRuleSpec): string {
@@ -116,7 +121,7 @@ function tableOf(rows: readonly FaultRow[]): string {
     [
       { title: "namespace", cell: (row: FaultRow) => row.namespace },
       { title: "name", cell: (row) => row.name },
-      { title: "services", cell: (row) => row.targets },
+      { title: "targets", cell: (row) => row.targets },
       { title: "faults", cell: (row) => row.faults },
       { title: "ends", cell: (row) => row.ends },
       { title: "state", cell: (row) => (row.active ? "active" : "expired") },

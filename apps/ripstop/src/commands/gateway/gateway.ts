@@ -14,6 +14,7 @@ export interface GatewayCommandOptions extends HomeOption, JoinOption {
   readonly address: string;
   readonly portOffset: number;
   readonly serviceAccount: string;
+  readonly workers: number;
   readonly metricsPort?: number | "auto";
   readonly drain: number;
   readonly waitTimeout: number;
@@ -43,7 +44,7 @@ export async function gateway(names: readonly string[], options: GatewayCommandO
       port: undefined,
       upstreams: [],
       metricsPort: await metricsPortOf(options),
-      proxyWorkers: 1,
+      proxyWorkers: options.workers,
       drainMs: options.drain,
       waitTimeoutMs: options.waitTimeout,
       command: [],

@@ -3,7 +3,7 @@
 import { isIP } from "node:net";
 import { Command, InvalidArgumentError } from "commander";
 import { withJoin } from "../../join-options.ts";
-import { countOption, durationOption, portOrAutoOption, withHome } from "../../options.ts";
+import { countOption, durationOption, portOrAutoOption, withHome, workersOption } from "../../options.ts";
 import type { GatewayCommandOptions } from "./gateway.ts";
 
 const EXAMPLES = `
@@ -12,6 +12,7 @@ Examples:
   ripstop gateway edge --address 0.0.0.0                   open to other hosts
   ripstop gateway edge --port-offset 8000                  listener port 80 is opened as 8080: no privileges needed
   ripstop gateway edge inner --namespace infra             two Gateways in one process
+  ripstop gateway edge --workers auto                      a process a core behind the same ports; SIGUSR2 replaces them all
   ripstop gateway edge --join 10.0.0.5:7443 --token-file gateway.token --address 10.0.0.9
 
 It opens the ports of the Gateway's listeners when all routes are there, and follows every change of listeners,
@@ -30,6 +31,7 @@ export function gatewayCommand(): Command {
     .option("--address <ip>", "address that the listeners bind, unless the Gateway says others", ipOption, "127.0.0.1")
     .option("--port-offset <n>", "added to the port of each listener", offsetOption, 0)
     .option("--service-account <name>", 'identity: "gateway", or the name of the one Gateway', "gateway")
+    .option("--workers <n>", 'processes that share the listeners, or "auto" for one a core', workersOption, 1)
     .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
     .option("--drain <duration>", "longest time for what is in flight to finish", durationOption, 10_000)
     .option("--wait-timeout <duration>", "longest wait for control plane and first config", durationOption, 60_000)

@@ -78,7 +78,7 @@ export function runCommand(): Command {
       false,
     )
     .option("--metrics-port <port>", 'loopback port for Prometheus, or "auto"', portOrAutoOption)
-    .option("--proxy-workers <n>", "processes that the proxy's traffic is spread over", workersOption, 1)
+    .option("--proxy-workers <n>", "processes that share the proxy's traffic, or auto", workersOption, 1)
     .option(
       "--tunnel-idle <duration>",
       "raw connections through which nothing passes end after this time; 0s = never",

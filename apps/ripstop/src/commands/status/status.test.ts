@@ -67,6 +67,7 @@ describe("workloadTable", () => {
     version: "v1",
     spiffeId: "spiffe://mesh.local/ns/shop/sa/web",
     labels: {},
+    annotations: {},
     applicationAddress: "127.0.0.1:8080",
     inboundAddress: "127.0.0.1:15001",
     ready: true,

@@ -9,6 +9,7 @@ import { StoppedClock } from "@ripstop/testkit";
 import { allKinds } from "../../all-kinds.ts";
 import type { Failure } from "../../failure.ts";
 import { MemoryStore } from "../../store/memory-store.ts";
+import { atOnce } from "../../in-slices.ts";
 import { planCommit } from "../../store/plan-commit.ts";
 import { SHARED_HOSTS_ANNOTATION } from "./name-claims.ts";
 import { ResourceLedger } from "./resource-ledger.ts";
@@ -38,7 +39,7 @@ class Mesh {
     const transaction = { author: "", reason: "", puts, deletes };
     const planned = planCommit(transaction, { revision: store.revision, timeMs: 0, get: (key) => store.get(key) });
     assert.ok(planned.ok);
-    const refused = this.ledger.check(planned.value.changes);
+    const refused = atOnce(this.ledger.check(planned.value.changes));
     if (refused === undefined) await store.commit(transaction);
     return refused;
   }

@@ -53,16 +53,17 @@ export class ResourceLedger {
     return this.#counts.get(namespace) ?? 0;
   }
 
-  /** Why these changes may not be made, or undefined. */
-  check(changes: readonly Change[]): Failure | undefined {
-    return this.#checkSizes(changes) ?? this.#checkCounts(changes) ?? this.#checkClaims(changes);
+  /** Why these changes may not be made, or undefined; with a stop after each of them. */
+  *check(changes: readonly Change[]): Generator<undefined, Failure | undefined> {
+    return (yield* this.#checkSizes(changes)) ?? this.#checkCounts(changes) ?? (yield* this.#checkClaims(changes));
   }
 
-  #checkSizes(changes: readonly Change[]): Failure | undefined {
+  *#checkSizes(changes: readonly Change[]): Generator<undefined, Failure | undefined> {
     const { resourceCharacters } = this.#limits;
     for (const change of changes) {
       if (change.type !== "put") continue;
       const { length } = JSON.stringify(change.resource);
+      yield;
       if (length <= resourceCharacters) continue;
       const message = `${label(change.resource)} has ${length} characters; at most ${resourceCharacters} are kept`;
       return { kind: resourceTooLarge, message };
@@ -90,7 +91,7 @@ export class ResourceLedger {
     return undefined;
   }
 
-  #checkClaims(changes: readonly Change[]): Failure | undefined {
+  *#checkClaims(changes: readonly Change[]): Generator<undefined, Failure | undefined> {
     const gone = new Set(changes.flatMap((change) => (change.type === "delete" ? [change.key] : [])));
     const after = new Map(
       changes.flatMap((change) => (change.type === "put" ? [[resourceKey(change.resource), change.resource]] : [])),
@@ -101,6 +102,7 @@ export class ResourceLedger {
     for (const change of changes) {
       if (change.type !== "put") continue;
       const { resource } = change;
+      yield;
       for (const claim of nameClaims(resource)) {
         if (isShared(claim, get)) continue;
         const holder = taken.get(claim.name) ?? this.#holder(claim.name, { resource, after, gone });

@@ -680,6 +680,11 @@ export interface PortRoutes {
   port: number;
   /** In order of precedence (Gateway API HTTPRouteRule): the first that matches decides; none matching is a 404. */
   http: HttpRule[];
+  /**
+   * The port has a TCPRoute: connections that do not come as requests to the HTTP proxy follow the backends of the first rule
+   * as they are, whatever they carry.
+   */
+  connections?: boolean | undefined;
 }
 
 /** One match of one rule of a route. */
@@ -4266,7 +4271,7 @@ export const Routes: MessageFns<Routes> = {
 };
 
 function createBasePortRoutes(): PortRoutes {
-  return { port: 0, http: [] };
+  return { port: 0, http: [], connections: undefined };
 }
 
 export const PortRoutes: MessageFns<PortRoutes> = {
@@ -4276,6 +4281,9 @@ export const PortRoutes: MessageFns<PortRoutes> = {
     }
     for (const v of message.http) {
       HttpRule.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.connections !== undefined) {
+      writer.uint32(24).bool(message.connections);
     }
     return writer;
   },
@@ -4307,6 +4315,14 @@ export const PortRoutes: MessageFns<PortRoutes> = {
             }
 
             message.http.push(HttpRule.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.connections = reader.bool();
             continue;
           }
         }
