@@ -35,6 +35,8 @@ export interface WorkloadRoutesOptions {
   readonly controlIdentity: string;
   /** "HOST:PORT" of each stream endpoint. */
   controlAddresses(): readonly string[];
+  /** Until when a workload is held down for coming and going, and how often it went; undefined: it is not. */
+  heldDown?(workload: RegisteredWorkload): WorkloadView["heldDown"];
   /** Of several control planes: where they are, and for how long the shared store has not answered this one, in ms. */
   readonly replicas?: { addresses(): ReplicaAddresses; cutOffMs(): number };
   /** Hears of every workload that may not join, "NAMESPACE/SERVICE" and why. */
@@ -66,7 +68,7 @@ export function workloadRoutes(options: WorkloadRoutesOptions): readonly Route[]
       path: "/v1/workloads",
       async handler({ response, query }) {
         const { unknown, ...traffic } = await options.observation.traffic(isHere(query));
-        const workloads = registry.list().map((workload) => view(workload, traffic));
+        const workloads = registry.list().map((workload) => view(workload, traffic, options));
         answerJson(response, 200, { workloads, ...(unknown === undefined ? {} : { unknown }) } satisfies WorkloadList);
         return undefined;
       },
@@ -208,8 +210,13 @@ function refused({ code, message }: IssueRefusal): Failure {
   return { kind: NOT_NOW.has(code) ? identityUnavailable : csrRefused, message: `${code}: ${message}` };
 }
 
-function view(workload: RegisteredWorkload, mesh: Pick<MeshTraffic, "workload">): WorkloadView {
+function view(
+  workload: RegisteredWorkload,
+  mesh: Pick<MeshTraffic, "workload">,
+  options: Pick<WorkloadRoutesOptions, "heldDown">,
+): WorkloadView {
   const traffic = mesh.workload(workload.id);
+  const heldDown = options.heldDown?.(workload);
   return {
     id: workload.id,
     service: workload.service,
@@ -227,5 +234,6 @@ function view(workload: RegisteredWorkload, mesh: Pick<MeshTraffic, "workload">)
     proxyResidentBytes: traffic.residentBytes,
     proxyPid: traffic.pid,
     svidNotAfterMs: workload.svidNotAfterMs,
+    ...(heldDown === undefined ? {} : { heldDown }),
   };
 }

@@ -175,12 +175,17 @@ describe("MeshObservation", () => {
 
   it("adds up calls of hosts outside", async () => {
     answers.set("/v1/replica/egress", {
-      seen: [called({ count: 4, denied: 1, firstSeenMs: 1, lastSeenMs: 9 }), called({ host: "a.example" })],
+      seen: [
+        called({ count: 4, denied: 1, firstSeenMs: 1, lastSeenMs: 9 }),
+        called({ host: "a.example" }),
+        called({ gateway: "shop/out" }),
+      ],
     });
     const { seen } = await observation.egress(false);
     assert.deepEqual(seen, [
       called({ host: "a.example" }),
       called({ count: 5, denied: 1, firstSeenMs: 1, lastSeenMs: 9 }),
+      called({ gateway: "shop/out" }),
     ]);
   });
 

@@ -129,7 +129,7 @@ export class MeshObservation {
 export function mergeEgress(seen: readonly EgressSeenView[]): readonly EgressSeenView[] {
   const merged = new Map<string, EgressSeenView>();
   for (const one of seen) {
-    const key = JSON.stringify([one.service, one.host, one.port, one.protocol]);
+    const key = JSON.stringify([one.service, one.host, one.port, one.protocol, one.gateway ?? ""]);
     const before = merged.get(key);
     merged.set(
       key,

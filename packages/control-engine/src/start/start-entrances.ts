@@ -9,6 +9,7 @@ import { revocationText } from "@ripstop/net";
 import type { WorkloadRoutesOptions } from "../api/workload-routes.ts";
 import { AuditLog } from "../api/audit/audit-log.ts";
 import type { Failure } from "../failure.ts";
+import { workloadKey } from "../damping/damping-key.ts";
 import { hasRevokedCertificate } from "../identity/enforce-revocations.ts";
 import { startJoining, type Joining } from "../join/start-joining.ts";
 import { formatAddress } from "../on-port.ts";
@@ -44,12 +45,12 @@ export interface MeshEntrances {
 export async function startEntrances(
   ground: Ground,
   { authority, jwt, revocations, own, controlIdentity }: MeshIdentity,
-  inside: Pick<MeshModel, "registry" | "bundles"> & MeshStream & Pick<MeshRotation, "rotation">,
+  inside: Pick<MeshModel, "registry" | "bundles" | "imported"> & MeshStream & Pick<MeshRotation, "rotation">,
 ): Promise<Result<MeshEntrances, Failure>> {
   const { options, undo, notices, memory, trustDomain, events, store } = ground;
   const { home, clock, metrics } = options;
   const { replication } = store;
-  const { registry, bundles, discovery, collector, rotation } = inside;
+  const { registry, bundles, discovery, collector, rotation, imported } = inside;
   const startedMs = clock.nowMs();
   let keeper: ReplicaKeeper | undefined;
   const peers: PeerQuestionsOptions = { own, rootsPem: () => authority.bundle().pem, controlIdentity, clock };
@@ -82,6 +83,7 @@ export async function startEntrances(
             cutOffMs: () => replication.cutOffMs,
           },
         }),
+    heldDown: (workload) => imported.damper.holding(workloadKey(workload)),
     // With a certificate that is revoked by itself the workload is out until it has another one.
     mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
     onJoinRefused: (who, { kind, message }) =>

@@ -2,7 +2,6 @@
 
 import { flag, number, text, type Operations } from "./operation.ts";
 
-const object = { type: "object" };
 const here = flag("Only what the control plane that answers sees; else all of them, and those that do not answer");
 
 /** Routes for looking. */
@@ -13,7 +12,7 @@ export const observeOperations: Operations = {
     summary: "The live graph of the services; rates are means over 10 s",
     access: "viewer",
     query: { here },
-    answer: object,
+    answer: "#Graph",
   },
   "GET /v1/tap": {
     id: "tap",
@@ -28,7 +27,7 @@ export const observeOperations: Operations = {
       notices: flag("Lines too that say which control plane does not answer, or does again"),
       here,
     },
-    answer: object,
+    answer: { type: "object" },
     answerType: "application/x-ndjson",
   },
   "GET /v1/events": {
@@ -37,15 +36,15 @@ export const observeOperations: Operations = {
     summary: "What happened in the mesh",
     access: "viewer",
     query: { after: number("Only events with a higher number; each control plane counts its own"), here },
-    answer: object,
+    answer: "#EventPage",
   },
   "GET /v1/egress": {
     id: "listEgress",
     tag: "observation",
-    summary: "Calls of hosts outside the mesh that no ExternalService declares",
+    summary: "Calls of hosts outside the mesh that no ExternalService declares, or that went through a Gateway",
     access: "viewer",
     query: { here },
-    answer: object,
+    answer: "#EgressSeenList",
   },
   "GET /v1/mirrors": {
     id: "listMirrors",
@@ -53,7 +52,7 @@ export const observeOperations: Operations = {
     summary: "How copies of requests compare with what was answered",
     access: "viewer",
     query: { together: flag("All callers of a service together, instead of each by itself"), here },
-    answer: object,
+    answer: "#MirrorList",
   },
   "GET /v1/proxies": {
     id: "listProxies",
@@ -69,7 +68,7 @@ export const observeOperations: Operations = {
     tag: "operation",
     summary: "About the control plane",
     access: "caller",
-    answer: object,
+    answer: "#ControlInfo",
   },
   "GET /healthz": {
     id: "getHealth",
