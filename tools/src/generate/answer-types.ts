@@ -13,7 +13,8 @@ const ANSWERS = [
   "BundlesView",
   "ControlInfo",
   "CreatedJoinTokenView",
-  "EgressSeenView",
+  "EgressSeenList",
+  "EventPage",
   "Graph",
   "HeartbeatResponse",
   "IdentityDetails",
@@ -22,8 +23,7 @@ const ANSWERS = [
   "IssueResponse",
   "JoinTokenView",
   "JwtSvidResponse",
-  "MeshEvent",
-  "MirrorView",
+  "MirrorList",
   "NodeView",
   "RegisterResponse",
   "RevocationView",
@@ -31,7 +31,7 @@ const ANSWERS = [
   "RotationStatus",
   "SvidResponse",
   "TrustBundleView",
-  "WorkloadView",
+  "WorkloadList",
 ];
 
 type Schema = Readonly<Record<string, unknown>>;

@@ -203,6 +203,28 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
       }
     ]
   },
+  "EgressSeenList": {
+    "description": "GET /v1/egress.",
+    "type": "object",
+    "required": [
+      "seen"
+    ],
+    "properties": {
+      "seen": {
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/EgressSeenView"
+        }
+      },
+      "unknown": {
+        "description": "Control planes whose part is missing. Absent when there are none.",
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/UnknownReplica"
+        }
+      }
+    }
+  },
   "EgressSeenView": {
     "description": "One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares, or that went through a Gateway.",
     "type": "object",
@@ -253,6 +275,28 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
       },
       "lastSeenMs": {
         "type": "number"
+      }
+    }
+  },
+  "EventPage": {
+    "description": "GET /v1/events: oldest first.",
+    "type": "object",
+    "required": [
+      "events"
+    ],
+    "properties": {
+      "events": {
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/MeshEvent"
+        }
+      },
+      "unknown": {
+        "description": "Control planes whose events are missing. Absent when there are none.",
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/UnknownReplica"
+        }
       }
     }
   },
@@ -812,6 +856,28 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
       }
     }
   },
+  "MirrorList": {
+    "description": "GET /v1/mirrors.",
+    "type": "object",
+    "required": [
+      "mirrors"
+    ],
+    "properties": {
+      "mirrors": {
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/MirrorView"
+        }
+      },
+      "unknown": {
+        "description": "Control planes whose part is missing. Absent when there are none.",
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/UnknownReplica"
+        }
+      }
+    }
+  },
   "MirrorView": {
     "description": "One entry of `GET /v1/mirrors`: how a mirror compares with the service that it shadows, since the control plane started.",
     "type": "object",
@@ -1323,6 +1389,28 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
       "reason": {
         "description": "Why: one plain sentence without full stop, such as \"it does not answer\".",
         "type": "string"
+      }
+    }
+  },
+  "WorkloadList": {
+    "description": "GET /v1/workloads.",
+    "type": "object",
+    "required": [
+      "workloads"
+    ],
+    "properties": {
+      "workloads": {
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/WorkloadView"
+        }
+      },
+      "unknown": {
+        "description": "Control planes whose figures are missing. Absent when there are none.",
+        "type": "array",
+        "items": {
+          "$ref": "#/components/schemas/UnknownReplica"
+        }
       }
     }
   },
