@@ -361,6 +361,8 @@ export interface WorkloadView {
   readonly proxyResidentBytes: number;
   readonly proxyPid: number;
   readonly svidNotAfterMs: number;
+  /** It came and went too often: it gets no requests until then, while enough others are there. Absent: it does. */
+  readonly heldDown?: { readonly untilMs: number; readonly times: number };
 }
 
 /** The live graph of services. Rates are means over the last 10 s. */
@@ -750,7 +752,10 @@ export interface RestoreResponse {
   readonly changes: Diff["changes"];
 }
 
-/** One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares. */
+/**
+ * One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares, or that went through a
+ * Gateway.
+ */
 export interface EgressSeenView {
   /** "NAMESPACE/NAME" of the calling service. */
   readonly service: string;
@@ -762,6 +767,8 @@ export interface EgressSeenView {
   readonly count: number;
   /** How many of them were refused. */
   readonly denied: number;
+  /** "NAMESPACE/NAME" of the Gateway that the calls went through; absent: they went directly, undeclared. */
+  readonly gateway?: string;
   /** Unix time. */
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;

@@ -3,7 +3,9 @@
 import { isIP } from "node:net";
 
 import {
+  egressBindingName,
   Endpoint_Reach,
+  type parseBindingName,
   Protocol,
   type Endpoint,
   type Endpoints,
@@ -16,6 +18,9 @@ import { isDnsLabel } from "@ripstop/resources";
 import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-workload.ts";
 import { referenceFacts } from "./compile-gateway.ts";
 import { externalServiceName } from "./compile-external.ts";
+import { gatewayOf, refusedBy } from "./egress-gateways.ts";
+import { dampEndpoints, type DampedEndpoint } from "../damping/damp-endpoints.ts";
+import { importedEndpoints } from "./compile-imports.ts";
 import { sliceEndpoints, sliceProtocol } from "./compile-slices.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
@@ -63,12 +68,13 @@ function attachedPolicies(view: WorldView, service: Service): Service {
 export function compileEndpoints(view: WorldView, namespace: string, name: string): Endpoints | undefined {
   const service = view.service(namespace, name);
   if (service === undefined) return undefined;
-  const endpoints: Endpoint[] = [];
-  const subsetLabel = attachedPolicies(view, { ...NO_SERVICE, namespace, name }).loadBalancing?.subset?.label;
+  const endpoints: DampedEndpoint[] = [];
+  const { loadBalancing } = attachedPolicies(view, { ...NO_SERVICE, namespace, name });
+  const subsetLabel = loadBalancing?.subset?.label;
   for (const workload of view.members(service, true)) {
     const targetPorts = targetPortsOf(service, workload);
     if (workload.inboundAddress === "" || targetPorts === undefined) continue;
-    endpoints.push({
+    const endpoint: Endpoint = {
       id: workload.id,
       reach: Endpoint_Reach.MESH,
       address: workload.inboundAddress,
@@ -79,10 +85,20 @@ export function compileEndpoints(view: WorldView, namespace: string, name: strin
       targetPorts,
       version: workload.labels["version"] ?? "",
       ...subsetOf(workload, subsetLabel),
-    });
+    };
+    endpoints.push({ endpoint, penalty: view.penaltyOfWorkload(workload) });
   }
-  endpoints.push(...sliceEndpoints(service, view.slicesOf(service)));
-  return { service: `${namespace}/${name}`, endpoints };
+  const written = sliceEndpoints(service, view.slicesOf(service));
+  endpoints.push(...written.map((endpoint) => ({ endpoint, penalty: 0 })));
+  const known = new Set(written.map(({ id }) => id));
+  const imported = importedEndpoints(service, view.importsOf(service), {
+    penaltyOf: (key) => view.penaltyOf(key),
+    subsetLabel,
+  });
+  // What somebody wrote down wins.
+  endpoints.push(...imported.filter(({ endpoint }) => !known.has(endpoint.id)));
+  const panicShare = (loadBalancing?.panicPercent ?? 0) / 100;
+  return { service: `${namespace}/${name}`, endpoints: [...dampEndpoints(endpoints, panicShare)] };
 }
 
 /** Label that says an instance's relative share of requests, 0 ... 1 000 000. */
@@ -111,7 +127,22 @@ export function compileHostBinding(view: WorldView, clientNamespace: string, hos
     return { name, service: `${named.namespace}/${named.name}` };
   // Services of the mesh come first: no ExternalService takes their names.
   const external = view.externalFor(clientNamespace, host);
-  return external === undefined ? undefined : { name, service: externalServiceName(external, host) };
+  if (external === undefined) return undefined;
+  return { name, service: externalServiceName(external, host, gatewayOf(view, external, clientNamespace)) };
+}
+
+/**
+ * What `host` is to a Gateway that callers of a namespace ask for it: the host itself. Undefined when they are not to reach it
+ * through that Gateway, or it does not let them.
+ */
+export function compileEgressBinding(
+  view: WorldView,
+  { clientNamespace, host, gateway }: NonNullable<ReturnType<typeof parseBindingName>>,
+): HostBinding | undefined {
+  const external = view.externalFor(clientNamespace, host);
+  if (external === undefined || gatewayOf(view, external, clientNamespace) !== gateway) return undefined;
+  if (refusedBy(view, external, { gateway, namespace: clientNamespace, host }) !== undefined) return undefined;
+  return { name: egressBindingName(clientNamespace, host, gateway), service: externalServiceName(external, host) };
 }
 
 /** Namespace and name of the service that a host name can only mean. */

@@ -10,6 +10,7 @@ import {
   gatewayRouteType,
   gatewayType,
   hostBindingType,
+  parseBindingName,
   parseWorkerStreamId,
   policyType,
   resourceTypes,
@@ -32,12 +33,12 @@ import { CompileQueue, type CompileTask } from "./compile-queue.ts";
 import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
 import { compileList, listScope } from "./compile-list.ts";
 import { compileRoutes } from "./compile-routes.ts";
-import { compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
+import { compileEgressBinding, compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 import { maySee } from "./may-see.ts";
 import { RevisionFollower } from "./revision-follower.ts";
-import { World, type WorldView } from "./world.ts";
+import { World, type KnownPolicies, type WorldView } from "./world.ts";
 
 /** What the compiler compiles from. */
 export interface CompilerOptions {
@@ -53,6 +54,10 @@ export interface CompilerOptions {
   revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
   /** Addresses of a host outside the mesh, as far as they are known; call `addressesChanged` when they change. */
   addressesOf?(host: string): readonly string[];
+  /** Instances that registries outside the mesh name; call `importsChanged` when they change. */
+  readonly imports?: NonNullable<KnownPolicies["imports"]>;
+  /** Who is held down for coming and going; call `dampingChanged` when that changes. */
+  readonly damper?: NonNullable<KnownPolicies["damper"]>;
   /** Roots of the federated trust domains, by trust domain. */
   federated?(): FederatedRoots;
   readonly logger?: Logger;
@@ -221,6 +226,16 @@ export class Compiler implements ResourceSource {
     this.#apply(new Set([`dns:${host}`]), NO_REVISION);
   }
 
+  /** A Service ("NAMESPACE/NAME") has other imported instances. */
+  importsChanged(service: string): void {
+    this.#apply(new Set([`imports:${service}`]), NO_REVISION);
+  }
+
+  /** Instances were held down or let go, by their damping keys. */
+  dampingChanged(keys: readonly string[], serviceOfSource: (source: string) => string | undefined): void {
+    this.#apply(this.world.onDamping(keys, serviceOfSource), NO_REVISION);
+  }
+
   /** Whether anything in use was compiled from the addresses of a host. */
   usesAddresses(host: string): boolean {
     return this.#memo.has(`dns:${host}`);
@@ -317,10 +332,10 @@ const compilers = new Map<string, Compile>([
     return withService(name, (namespace, service) => compileEndpoints(view, namespace, service));
   }),
   define(hostBindingType, (view, name) => {
-    const [clientNamespace = "", host = "", ...more] = name.split("~");
-    return more.length > 0 || !isDnsLabel(clientNamespace)
-      ? undefined
-      : compileHostBinding(view, clientNamespace, host);
+    const asked = parseBindingName(name);
+    if (asked === undefined || !isDnsLabel(asked.clientNamespace)) return undefined;
+    if (asked.gateway !== "") return compileEgressBinding(view, asked);
+    return compileHostBinding(view, asked.clientNamespace, asked.host);
   }),
   define(routesType, (view, name) => {
     const [target = "", clientNamespace = "", ...more] = name.split("@");
