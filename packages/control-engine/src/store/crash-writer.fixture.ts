@@ -2,11 +2,13 @@
 
 import { writeSync } from "node:fs";
 
-import { systemClock } from "@ripstop/core";
+import { holdProcess, systemClock } from "@ripstop/core";
 
 import { openLmdbStore } from "./lmdb-store.ts";
 import { pet } from "./pet.fixture.ts";
 
+// A write that takes longer than a slice waits for a timer, and timers of the clock keep no process alive.
+holdProcess();
 const store = openLmdbStore({ directory: process.argv[2] ?? "", clock: systemClock });
 for (;;) {
   const legs = store.revision + 1;
