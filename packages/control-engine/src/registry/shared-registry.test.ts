@@ -105,6 +105,33 @@ describe("registries of several control planes", () => {
     assert.equal(puts, before);
   });
 
+  it("write the labels of a Gateway once: where its workload sends its heartbeats, and after a take-over there", async () => {
+    let team = "web";
+    const withLabels = (replication: Replication): Registry =>
+      new Registry({
+        ...{ clock, table, trustDomain: "mesh.local", isProcessAlive: () => false, replication },
+        infrastructureOf: () => ({ labels: { team }, annotations: {} }),
+      });
+    const [own, other] = [withLabels(leftReplication), withLabels(rightReplication)];
+    const asked = { ...request, service: "gateway", pid: 0, gateway: { names: ["edge"], address: "", portOffset: 0 } };
+    const named = own.name(asked);
+    assert.ok(named.ok);
+    const { id } = await own.register(asked, { ...named.value, svidNotAfterMs: 1 });
+    assert.equal(other.get(id)?.labels["team"], "web");
+    team = "shop";
+    const before = puts;
+    other.refreshGateways();
+    assert.equal(puts, before);
+    own.refreshGateways();
+    assert.equal(puts, before + 1);
+    assert.equal(table.get(id)?.labels["team"], "shop");
+    team = "books";
+    assert.ok((await other.heartbeat(id, STATUS)).ok);
+    assert.equal(table.get(id)?.labels["team"], "books");
+    own.close();
+    other.close();
+  });
+
   it("keep a workload that sends its heartbeats to one of them only", async () => {
     const id = await register(left);
     for (let second = 0; second < 30; second += 3) {
