@@ -124,6 +124,61 @@ describe("localities", () => {
   });
 });
 
+describe("tiers of priority", () => {
+  const LOCALITY = { region: "eu", zone: "a", maxInflight: 10, targetUtilization: 0.8 };
+  const tier = (priority: number, zone = ""): EndpointState => {
+    const endpoint = new EndpointState(`${priority}${zone}${counter++}`, 1, true);
+    endpoint.priority = priority;
+    endpoint.region = "eu";
+    endpoint.zone = zone;
+    return endpoint;
+  };
+  let counter = 0;
+
+  it("get nothing while those before them carry everything", () => {
+    const set = setOf([tier(0), tier(0), tier(1), tier(7)]);
+    assert.equal(
+      share(set, 2, ({ priority }) => priority === 0),
+      1,
+    );
+  });
+
+  it("take over what those before them cannot carry, in their order", () => {
+    const members = [tier(0), tier(0), tier(0), tier(0), tier(1), tier(2)];
+    const set = setOf(members);
+    for (const member of members.slice(0, 2)) member.healthy = false;
+    set.changed(2);
+    // 2 of 4 carry 1.4 times their part.
+    near(
+      share(set, 3, ({ priority }) => priority === 0),
+      0.7,
+    );
+    near(
+      share(set, 3, ({ priority }) => priority === 1),
+      0.3,
+    );
+    for (const member of members.slice(0, 5)) member.healthy = false;
+    set.changed(4);
+    assert.equal(
+      share(set, 5, ({ priority }) => priority === 2),
+      1,
+    );
+  });
+
+  it("come before places: a far endpoint of a better tier is used before a near one", () => {
+    const set = setOf([tier(0, "b"), tier(1, "a")], { locality: LOCALITY });
+    assert.equal(
+      share(set, 2, ({ priority }) => priority === 0),
+      1,
+    );
+    const near = setOf([tier(0, "b"), tier(0, "a"), tier(1, "a")], { locality: LOCALITY });
+    assert.equal(
+      share(near, 2, ({ priority, zone }) => priority === 0 && zone === "a"),
+      1,
+    );
+  });
+});
+
 describe("subsets", () => {
   const labelled = (): EndpointState[] =>
     endpoints(1, 1, 1).map((endpoint, at) => Object.assign(endpoint, { subset: at === 0 ? "v2" : "v1" }));

@@ -3,7 +3,15 @@
 import { adaptWeights, slowStartFactor } from "./adaptive-weights.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import { mix32 } from "./hash32.ts";
-import { LevelCapacity, levelOf, levelShares, LEVELS, type LocalityOptions } from "./locality-levels.ts";
+import {
+  LevelCapacity,
+  levelCount,
+  levelOf,
+  levelShares,
+  LEVELS,
+  MAX_TIERS,
+  type LocalityOptions,
+} from "./locality-levels.ts";
 import type { OutlierDetector } from "./outlier-detector.ts";
 import type { Picker, RandomSource } from "./picker.ts";
 
@@ -63,7 +71,7 @@ export class EndpointSet<E extends EndpointState> {
   #usable: readonly E[] = [];
   #groups: readonly Group<E>[] = [];
   readonly #subsets = new Map<string, readonly Group<E>[]>();
-  readonly #capacities = Array.from({ length: LEVELS }, () => new LevelCapacity());
+  readonly #capacities = Array.from({ length: LEVELS * MAX_TIERS }, () => new LevelCapacity());
   /** Endpoints whose ejection is over and that have not answered since. */
   #probing: readonly E[] = [];
   /** Monotonic time of the next look at everything. */
@@ -305,7 +313,7 @@ export class EndpointSet<E extends EndpointState> {
   /** One group a level of localities; those of `before` with the same members stay, with what their pickers know. */
   #group(usable: readonly E[], all: readonly E[], before: readonly Group<E>[]): readonly Group<E>[] {
     const { locality } = this.#settings;
-    const levels: E[][] = Array.from({ length: LEVELS }, () => []);
+    const levels: E[][] = Array.from({ length: levelCount(all) }, () => []);
     const totals = levels.map(() => 0);
     for (const endpoint of usable) levels[levelOf(endpoint, locality)]?.push(endpoint);
     for (const endpoint of all) {

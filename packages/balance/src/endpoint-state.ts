@@ -21,6 +21,8 @@ export class EndpointState {
   zone = "";
   /** Value of the label that subsets are made by; "" when it has none. */
   subset = "";
+  /** Tier: others get requests when those of lower tiers cannot carry them all. 0 ... 7. */
+  priority = 0;
   /** `weight` times what slow start and adaptive weights leave of it. Owned by the endpoint set. */
   effectiveWeight: number;
   /** `effectiveWeight` over the mean of those that it is chosen among. Owned by the endpoint set. */

@@ -4,7 +4,7 @@ export { EndpointSet, NO_KEY, type BalanceSettings, type EndpointSetOptions, typ
 export { EndpointState } from "./endpoint-state.ts";
 export { hash32 } from "./hash32.ts";
 export { LeastRequestPicker } from "./least-request-picker.ts";
-export type { LocalityOptions } from "./locality-levels.ts";
+export { MAX_TIERS, type LocalityOptions } from "./locality-levels.ts";
 export { MaglevPicker } from "./maglev-picker.ts";
 export { ORCA_BINARY_FIELD, ORCA_FIELD, parseLoadReport, type LoadReport } from "./orca-report.ts";
 export { OutlierDetector, type OutlierOptions } from "./outlier-detector.ts";

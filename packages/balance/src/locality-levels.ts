@@ -14,19 +14,35 @@ export interface LocalityOptions {
   readonly targetUtilization: number;
 }
 
-/** Levels: the caller's zone, its region, everything else. */
+/** Levels of each tier of priority: the caller's zone, its region, everything else. */
 export const LEVELS = 3;
+/** Tiers of priority that are told apart. */
+export const MAX_TIERS = 8;
 /** A level may lose this share of its endpoints and still carry its whole load: 1 / 1.4. */
 const SPARE = 1.4;
 const GROW = 0.05;
 const SHRINK_AT_MOST = 0.7;
 const LEAST_CAPACITY = 0.05;
 
-/** 0 for the caller's zone, 1 for its region, 2 for elsewhere; 0 when either place is not known. */
+/**
+ * Within its tier 0 for the caller's zone, 1 for its region, 2 for elsewhere; 0 when either place is not known. A tier comes
+ * after all levels of those before it.
+ */
 export function levelOf(endpoint: EndpointState, options: LocalityOptions | undefined): number {
+  return endpoint.priority * LEVELS + placeOf(endpoint, options);
+}
+
+function placeOf(endpoint: EndpointState, options: LocalityOptions | undefined): number {
   if (options === undefined || options.zone === "" || endpoint.zone === "") return 0;
   if (endpoint.region !== options.region) return 2;
   return endpoint.zone === options.zone ? 0 : 1;
+}
+
+/** How many levels the tiers of these endpoints have. */
+export function levelCount(endpoints: readonly EndpointState[]): number {
+  let last = 0;
+  for (const { priority } of endpoints) if (priority > last) last = priority;
+  return (last + 1) * LEVELS;
 }
 
 /** What is known of one level. */

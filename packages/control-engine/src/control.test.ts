@@ -224,6 +224,7 @@ describe("control plane", () => {
       targetPorts: { 80: 8080 },
       version: "v2",
       subset: undefined,
+      priority: undefined,
     });
     const left = resourceWhen(client, endpoints, (found) => found?.endpoints.length === 0);
     await mesh.send("DELETE", `/v1/workloads/${v2.workloadId}`);

@@ -22,6 +22,8 @@ import type {
   WorkloadView,
 } from "@ripstop/model";
 import { endpointsType, serviceType } from "@ripstop/model";
+import type { Resource } from "@ripstop/resources";
+import { TestConsulServer } from "@ripstop/testkit/registries";
 
 import { resourceWhen, TestControl } from "./control.fixture.ts";
 import { EtcdProcess, needsEtcd } from "./store/etcd/etcd-process.suite.ts";
@@ -280,6 +282,42 @@ describe("several control planes on one etcd", { skip: needsEtcd() }, () => {
     assert.equal((await workloads(right)).length, 1);
     await right.close();
     await rm(left.home, { recursive: true, force: true });
+  });
+
+  it("import from outside by their leader, and who leads next has the whole set though nobody answers it", async () => {
+    const consul = await TestConsulServer.start();
+    consul.set(
+      "orders",
+      [1, 2].map((port) => ({ nodeAddress: "10.0.0.1", address: "", port })),
+    );
+    const all = await mesh(2);
+    const spec = { service: { namespace: "shop", name: "orders" }, consul: { url: consul.url, service: "orders" } };
+    await all[0]?.apply(
+      JSON.stringify({
+        apiVersion: "ripstop.mesh/v1alpha1",
+        kind: "EndpointSource",
+        metadata: { name: "orders" },
+        spec,
+      }),
+    );
+    const status = async (one: TestControl): Promise<string> => {
+      const read = await one.send("GET", "/v1/resources/EndpointSource/-/orders");
+      return read.status === 200 ? JSON.stringify(read.json<Resource>().status) : "";
+    };
+    for (const one of all)
+      await until(async () => (/"reason":"Imported".*"instances":2/.test(await status(one)) ? true : undefined));
+    const leads = async (one: TestControl): Promise<boolean> =>
+      (await info(one)).replicas?.find(({ self }) => self)?.leader === true;
+    const [first, second] = all;
+    assert.ok(first && second);
+    const [leader, other] = (await leads(first)) ? [first, second] : [second, first];
+    consul.override = { status: 500, body: "No cluster leader" };
+    await leader.control.close();
+    await until(async () => ((await leads(other)) ? true : undefined));
+    await until(async () => (/"reason":"NotAnswered".*"instances":2/.test(await status(other)) ? true : undefined));
+    await other.close();
+    await rm(leader.home, { recursive: true, force: true });
+    await consul.close();
   });
 
   it("exchange the root together, whoever is asked to", async () => {

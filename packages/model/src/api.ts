@@ -361,6 +361,8 @@ export interface WorkloadView {
   readonly proxyResidentBytes: number;
   readonly proxyPid: number;
   readonly svidNotAfterMs: number;
+  /** It came and went too often: it gets no requests until then, while enough others are there. Absent: it does. */
+  readonly heldDown?: { readonly untilMs: number; readonly times: number };
 }
 
 /** The live graph of services. Rates are means over the last 10 s. */

@@ -217,6 +217,23 @@ describe("load balancing", () => {
       assert.deepEqual(new Set(await bodies(20, ask)), new Set(["1", "2"]));
     }));
 
+  it("goes to the next tier when nobody of those before is ready", () =>
+    withLab({ instances: 4 }, async ({ ask, declare, endpoints }) => {
+      const tiers = endpoints.map((endpoint, at) => ({ ...endpoint, priority: at === 0 ? 0 : at === 3 ? 99 : 1 }));
+      declare(ROUND_ROBIN, tiers);
+      assert.deepEqual(new Set(await bodies(12, ask)), new Set(["0"]));
+      declare(
+        ROUND_ROBIN,
+        tiers.map((endpoint, at) => ({ ...endpoint, healthy: at !== 0 })),
+      );
+      assert.deepEqual(new Set(await bodies(20, ask)), new Set(["1", "2"]));
+      declare(
+        ROUND_ROBIN,
+        tiers.map((endpoint, at) => ({ ...endpoint, healthy: at === 3 })),
+      );
+      assert.deepEqual(new Set(await bodies(4, ask)), new Set(["3"]));
+    }));
+
   it("leaves an instance alone for as long as its Retry-After says", () => {
     const clock = new StoppedClock();
     let isBusy = true;

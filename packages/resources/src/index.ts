@@ -15,6 +15,13 @@ export {
   type AccessSubjectSpec,
 } from "./kinds/access-binding/index.ts";
 export { controlPlaneConfigKind, type ControlPlaneConfigSpec } from "./kinds/control-plane-config/index.ts";
+export {
+  endpointSourceKind,
+  parseNameServer,
+  type ConsulSpec,
+  type DnsSrvSpec,
+  type EndpointSourceSpec,
+} from "./kinds/endpoint-source/index.ts";
 export { loginIssuerKind, type LoginIssuerSpec } from "./kinds/login-issuer/index.ts";
 export {
   federatedTrustDomainKind,

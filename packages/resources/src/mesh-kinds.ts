@@ -2,8 +2,14 @@
 
 import type { Kind } from "./kind.ts";
 import { accessBindingKind } from "./kinds/access-binding/index.ts";
+import { endpointSourceKind } from "./kinds/endpoint-source/index.ts";
 import { federatedTrustDomainKind } from "./kinds/federated-trust-domain/index.ts";
 import { loginIssuerKind } from "./kinds/login-issuer/index.ts";
 
-/** FederatedTrustDomain, LoginIssuer, AccessBinding. */
-export const meshKinds: readonly Kind[] = [federatedTrustDomainKind, loginIssuerKind, accessBindingKind];
+/** FederatedTrustDomain, LoginIssuer, AccessBinding, EndpointSource. */
+export const meshKinds: readonly Kind[] = [
+  federatedTrustDomainKind,
+  loginIssuerKind,
+  accessBindingKind,
+  endpointSourceKind,
+];

@@ -105,6 +105,19 @@ export const WORKLOADS_HELD: MetricName = metric(
   "ripstop_workloads_held",
   "Workloads without a lease that are kept because too many fell silent at once.",
 );
+export const IMPORT_SOURCES: MetricName = metric("ripstop_import_sources", "Declared EndpointSources.");
+export const IMPORTED_INSTANCES: MetricName = metric(
+  "ripstop_imported_instances",
+  "Instances that EndpointSources name, those that are kept over a mass disappearance among them.",
+);
+export const IMPORT_FAILURES: MetricName = metric(
+  "ripstop_import_failures_total",
+  "Questions of this control plane to DNS and Consul that were not answered.",
+);
+export const INSTANCES_HELD_DOWN: MetricName = metric(
+  "ripstop_instances_held_down",
+  "Instances that get no requests because they came and went too often.",
+);
 export const COMPILED: MetricName = metric("ripstop_compiled_total", "Data-plane resources computed.");
 export const COMPILED_RESOURCES: MetricName = metric("ripstop_compiled_resources", "Data-plane resources remembered.");
 export const COMPILE_WAITING: MetricName = metric(

@@ -34,6 +34,8 @@ export interface WorkloadRoutesOptions {
   /** "HOST:PORT" of each stream endpoint. */
   controlAddresses(): readonly string[];
   isConnected(proxyId: string): boolean;
+  /** Until when a workload is held down for coming and going, and how often it went; undefined: it is not. */
+  heldDown?(workload: RegisteredWorkload): WorkloadView["heldDown"];
   /** Of several control planes: where they are, and for how long the shared store has not answered this one, in ms. */
   readonly replicas?: { addresses(): ReplicaAddresses; cutOffMs(): number };
   /** Hears of every workload that may not join, "NAMESPACE/SERVICE" and why. */
@@ -207,6 +209,7 @@ function refused({ code, message }: IssueRefusal): Failure {
 
 function view(workload: RegisteredWorkload, options: WorkloadRoutesOptions): WorkloadView {
   const traffic = options.collector.workload(workload.id);
+  const heldDown = options.heldDown?.(workload);
   return {
     id: workload.id,
     service: workload.service,
@@ -224,5 +227,6 @@ function view(workload: RegisteredWorkload, options: WorkloadRoutesOptions): Wor
     proxyResidentBytes: traffic.residentBytes,
     proxyPid: traffic.pid,
     svidNotAfterMs: workload.svidNotAfterMs,
+    ...(heldDown === undefined ? {} : { heldDown }),
   };
 }

@@ -19,6 +19,8 @@ import type { RegisteredWorkload, WorkloadPort } from "../registry/registered-wo
 import { referenceFacts } from "./compile-gateway.ts";
 import { externalServiceName } from "./compile-external.ts";
 import { gatewayOf, refusedBy } from "./egress-gateways.ts";
+import { dampEndpoints, type DampedEndpoint } from "../damping/damp-endpoints.ts";
+import { importedEndpoints } from "./compile-imports.ts";
 import { sliceEndpoints, sliceProtocol } from "./compile-slices.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
@@ -66,12 +68,13 @@ function attachedPolicies(view: WorldView, service: Service): Service {
 export function compileEndpoints(view: WorldView, namespace: string, name: string): Endpoints | undefined {
   const service = view.service(namespace, name);
   if (service === undefined) return undefined;
-  const endpoints: Endpoint[] = [];
-  const subsetLabel = attachedPolicies(view, { ...NO_SERVICE, namespace, name }).loadBalancing?.subset?.label;
+  const endpoints: DampedEndpoint[] = [];
+  const { loadBalancing } = attachedPolicies(view, { ...NO_SERVICE, namespace, name });
+  const subsetLabel = loadBalancing?.subset?.label;
   for (const workload of view.members(service, true)) {
     const targetPorts = targetPortsOf(service, workload);
     if (workload.inboundAddress === "" || targetPorts === undefined) continue;
-    endpoints.push({
+    const endpoint: Endpoint = {
       id: workload.id,
       reach: Endpoint_Reach.MESH,
       address: workload.inboundAddress,
@@ -82,10 +85,20 @@ export function compileEndpoints(view: WorldView, namespace: string, name: strin
       targetPorts,
       version: workload.labels["version"] ?? "",
       ...subsetOf(workload, subsetLabel),
-    });
+    };
+    endpoints.push({ endpoint, penalty: view.penaltyOfWorkload(workload) });
   }
-  endpoints.push(...sliceEndpoints(service, view.slicesOf(service)));
-  return { service: `${namespace}/${name}`, endpoints };
+  const written = sliceEndpoints(service, view.slicesOf(service));
+  endpoints.push(...written.map((endpoint) => ({ endpoint, penalty: 0 })));
+  const known = new Set(written.map(({ id }) => id));
+  const imported = importedEndpoints(service, view.importsOf(service), {
+    penaltyOf: (key) => view.penaltyOf(key),
+    subsetLabel,
+  });
+  // What somebody wrote down wins.
+  endpoints.push(...imported.filter(({ endpoint }) => !known.has(endpoint.id)));
+  const panicShare = (loadBalancing?.panicPercent ?? 0) / 100;
+  return { service: `${namespace}/${name}`, endpoints: [...dampEndpoints(endpoints, panicShare)] };
 }
 
 /** Label that says an instance's relative share of requests, 0 ... 1 000 000. */

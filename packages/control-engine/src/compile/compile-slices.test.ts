@@ -49,6 +49,7 @@ describe("EndpointSlices", () => {
         targetPorts: { 80: 8080 },
         version: "",
         subset: undefined,
+        priority: undefined,
       },
     ]);
   });

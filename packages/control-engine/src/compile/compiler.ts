@@ -38,7 +38,7 @@ import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 import { maySee } from "./may-see.ts";
 import { RevisionFollower } from "./revision-follower.ts";
-import { World, type WorldView } from "./world.ts";
+import { World, type KnownPolicies, type WorldView } from "./world.ts";
 
 /** What the compiler compiles from. */
 export interface CompilerOptions {
@@ -54,6 +54,10 @@ export interface CompilerOptions {
   revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
   /** Addresses of a host outside the mesh, as far as they are known; call `addressesChanged` when they change. */
   addressesOf?(host: string): readonly string[];
+  /** Instances that registries outside the mesh name; call `importsChanged` when they change. */
+  readonly imports?: NonNullable<KnownPolicies["imports"]>;
+  /** Who is held down for coming and going; call `dampingChanged` when that changes. */
+  readonly damper?: NonNullable<KnownPolicies["damper"]>;
   /** Roots of the federated trust domains, by trust domain. */
   federated?(): FederatedRoots;
   readonly logger?: Logger;
@@ -220,6 +224,16 @@ export class Compiler implements ResourceSource {
   /** A host outside the mesh has other addresses. */
   addressesChanged(host: string): void {
     this.#apply(new Set([`dns:${host}`]), NO_REVISION);
+  }
+
+  /** A Service ("NAMESPACE/NAME") has other imported instances. */
+  importsChanged(service: string): void {
+    this.#apply(new Set([`imports:${service}`]), NO_REVISION);
+  }
+
+  /** Instances were held down or let go, by their damping keys. */
+  dampingChanged(keys: readonly string[], serviceOfSource: (source: string) => string | undefined): void {
+    this.#apply(this.world.onDamping(keys, serviceOfSource), NO_REVISION);
   }
 
   /** Whether anything in use was compiled from the addresses of a host. */

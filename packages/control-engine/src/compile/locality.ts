@@ -4,8 +4,10 @@ import type { Locality } from "@ripstop/model";
 
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
 
-const REGION_LABEL = "topology.kubernetes.io/region";
-const ZONE_LABEL = "topology.kubernetes.io/zone";
+/** Label of the region. */
+export const REGION_LABEL = "topology.kubernetes.io/region";
+/** Label of the zone. */
+export const ZONE_LABEL = "topology.kubernetes.io/zone";
 
 /** Undefined when the labels do not say. */
 export function localityOf({ labels }: Pick<RegisteredWorkload, "labels">): Locality | undefined {

@@ -12,6 +12,8 @@ import {
   type ServiceSpec,
 } from "@ripstop/resources";
 
+import { ownerOfKey, workloadKey } from "../damping/damping-key.ts";
+import type { ImportedSet } from "../imports/imports.ts";
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Change, Store } from "../store/store.ts";
@@ -33,6 +35,12 @@ export interface WorldView extends GatewayReads {
   members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
   /** EndpointSlices of the Service, sorted by key; none when it selects workloads. */
   slicesOf(service: ServiceView): readonly Resource<EndpointSliceSpec>[];
+  /** What EndpointSources give the Service; none when it selects workloads. */
+  importsOf(service: ServiceView): readonly ImportedSet[];
+  /** The penalty that an instance is held down for, by its damping key; 0 for none. */
+  penaltyOf(key: string): number;
+  /** The penalty that a workload is held down for; 0 for none. */
+  penaltyOfWorkload(workload: RegisteredWorkload): number;
   /** HTTPRoutes, GRPCRoutes and TCPRoutes that name the service as a parent. */
   routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
   /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
@@ -65,6 +73,10 @@ export interface KnownPolicies {
   readonly servicePolicyKinds?: readonly ServicePolicyKind[];
   /** Addresses of a host outside, as far as they are known; default: none are. */
   addressesOf?(host: string): readonly string[];
+  /** Instances that registries outside name; default: none do. */
+  readonly imports?: { of(namespace: string, name: string): readonly ImportedSet[] };
+  /** Who is held down; default nobody. */
+  readonly damper?: { readonly size: number; penaltyOf(key: string): number };
 }
 
 /** As PolicyScope has it. */
@@ -91,7 +103,7 @@ export class World {
   readonly #servicePolicyKinds: readonly ServicePolicyKind[];
   /** Host, or "*.DOMAIN" → ExternalServices that have it. */
   readonly #external = new MultiMap<Resource<ExternalServiceSpec>>();
-  readonly #addressesOf: (host: string) => readonly string[];
+  readonly #known: KnownPolicies;
   /** "KIND NS/SERVICE" → policies of that kind that are attached to it. */
   readonly #attached = new MultiMap<Resource>();
   readonly #policies: PolicyIndex;
@@ -106,7 +118,7 @@ export class World {
 
   constructor(store: Store, registry: Registry, known: KnownPolicies) {
     const { policyKinds, servicePolicyKinds = [] } = known;
-    this.#addressesOf = (host) => known.addressesOf?.(host) ?? [];
+    this.#known = known;
     this.#store = store;
     this.#registry = registry;
     this.#policyKinds = policyKinds;
@@ -172,6 +184,17 @@ export class World {
         read(`slices:${namespace}/${name}`);
         return this.#slices.sorted(`${namespace}/${name}`);
       },
+      importsOf: ({ namespace, name, selector }) => {
+        if (Object.keys(selector).length > 0) return [];
+        read(`imports:${namespace}/${name}`);
+        return this.#known.imports?.of(namespace, name) ?? [];
+      },
+      // Reads of their own are not needed: who is held down is told under the names of `members` and `importsOf`.
+      penaltyOf: (key) => this.#known.damper?.penaltyOf(key) ?? 0,
+      penaltyOfWorkload: (workload) => {
+        const { damper } = this.#known;
+        return damper === undefined || damper.size === 0 ? 0 : damper.penaltyOf(workloadKey(workload));
+      },
       routesOf: (namespace, name) => {
         read(`routes:${namespace}/${name}`);
         return this.#routes.sorted(`${namespace}/${name}`);
@@ -199,7 +222,7 @@ export class World {
       },
       addressesOf: (host) => {
         read(`dns:${host}`);
-        return this.#addressesOf(host);
+        return this.#known.addressesOf?.(host) ?? [];
       },
       resource: (key) => {
         read(`resource:${key}`);
@@ -249,6 +272,23 @@ export class World {
       }
     }
     this.#serviceNames.settle(affected);
+    return affected;
+  }
+
+  /** Instances were held down or let go; returns the names of the reads that this affects. `serviceOfSource`: "NS/SERVICE". */
+  onDamping(keys: readonly string[], serviceOfSource: (source: string) => string | undefined): ReadonlySet<string> {
+    const affected = new Set<string>();
+    for (const key of keys) {
+      const owner = ownerOfKey(key);
+      if ("source" in owner) {
+        affected.add(`imports:${serviceOfSource(owner.source) ?? ""}`);
+        continue;
+      }
+      for (const workload of this.#byService.get(owner.service)) {
+        if (workloadKey(workload) !== key) continue;
+        for (const label of labelKeys(workload)) affected.add(`state:${label}`);
+      }
+    }
     return affected;
   }
 

@@ -4,6 +4,7 @@ import { metricNames, type Counter, type Gauge, type MetricName, type MetricRegi
 
 import type { Compiler } from "../compile/compiler.ts";
 import type { IdentityWatch } from "../identity/identity-watch.ts";
+import type { StartedImports } from "../imports/start-imports.ts";
 import type { Joining } from "../join/start-joining.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
@@ -18,10 +19,12 @@ export interface Gauged {
   readonly collector: Collector;
   readonly joining: Joining;
   readonly watch: IdentityWatch;
+  readonly imported: StartedImports;
 }
 
 /** Sets the gauges whenever it is called. */
-export function controlGauges({ metrics, store, registry, compiler, collector, joining, watch }: Gauged): () => void {
+export function controlGauges(gauged: Gauged): () => void {
+  const { metrics, store, registry, compiler, collector, joining, watch, imported } = gauged;
   const gauge = ({ name, help }: MetricName): Gauge => metrics.gauge(name, help);
   const counter = ({ name, help }: MetricName): Counter => metrics.counter(name, help);
   const revision = gauge(metricNames.STORE_REVISION);
@@ -44,5 +47,6 @@ export function controlGauges({ metrics, store, registry, compiler, collector, j
     tapsDropped.add(collector.taps.dropped - tapsDropped.value);
     edgesDropped.add(collector.edgesDropped - edgesDropped.value);
     watch.measure();
+    imported.measure(metrics);
   };
 }

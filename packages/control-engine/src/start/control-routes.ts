@@ -43,7 +43,7 @@ export function controlRoutes(
   const { home, clock, metrics } = options;
   const { replication } = store;
   const { ledger } = access;
-  const { authority, jwt, revocations, issued, registry, federation, bundles, compiler, conditions } = parts;
+  const { authority, jwt, revocations, issued, registry, federation, bundles, compiler, conditions, imported } = parts;
   const { discovery, collector, egress, mirrors, rotation, watch, health } = parts;
   const { workloads, streams, joining, keeper, startedMs } = parts;
   const info = (): ControlInfo => ({
@@ -66,7 +66,7 @@ export function controlRoutes(
       kinds,
       ledger,
       clock,
-      withStatus: (resource) => federation.withStatus(conditions.withStatus(resource)),
+      withStatus: (resource) => imported.imports.withStatus(federation.withStatus(conditions.withStatus(resource))),
       waitLive: (revision, waitMs) => streams.waitLive(revision, waitMs),
     }),
   ];
@@ -86,7 +86,7 @@ export function controlRoutes(
       metrics,
       events,
       info,
-      beforeMetrics: controlGauges({ metrics, store, registry, compiler, collector, watch, joining }),
+      beforeMetrics: controlGauges({ metrics, store, registry, compiler, collector, watch, joining, imported }),
     }),
   ];
 }

@@ -9,6 +9,7 @@ import { revocationText } from "@ripstop/net";
 import type { WorkloadRoutesOptions } from "../api/workload-routes.ts";
 import { AuditLog } from "../api/audit/audit-log.ts";
 import type { Failure } from "../failure.ts";
+import { workloadKey } from "../damping/damping-key.ts";
 import { hasRevokedCertificate } from "../identity/enforce-revocations.ts";
 import { startJoining, type Joining } from "../join/start-joining.ts";
 import { formatAddress } from "../on-port.ts";
@@ -43,7 +44,11 @@ export async function startEntrances(
     discovery,
     collector,
     rotation,
-  }: Pick<MeshModel & MeshStream & MeshRotation, "registry" | "bundles" | "discovery" | "collector" | "rotation">,
+    imported,
+  }: Pick<
+    MeshModel & MeshStream & MeshRotation,
+    "registry" | "bundles" | "discovery" | "collector" | "rotation" | "imported"
+  >,
 ): Promise<Result<MeshEntrances, Failure>> {
   const { options, undo, notices, memory, trustDomain, events, store } = ground;
   const { home, clock, metrics } = options;
@@ -65,6 +70,7 @@ export async function startEntrances(
           },
         }),
     isConnected: (id) => discovery.isConnected(id),
+    heldDown: (workload) => imported.damper.holding(workloadKey(workload)),
     // With a certificate that is revoked by itself the workload is out until it has another one.
     mayRenewNow: (workload) => rotation.mayRenewNow(workload) || hasRevokedCertificate(workload, revocations),
     onJoinRefused: (who, { kind, message }) =>

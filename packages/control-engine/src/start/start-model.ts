@@ -9,6 +9,7 @@ import { HostResolver } from "../dns/host-resolver.ts";
 import { BundleDirectory, type BundleNumber } from "../federation/bundle-directory.ts";
 import { Federation, type FederationRecord } from "../federation/federation.ts";
 import { isProcessAlive } from "../home/home-lock.ts";
+import { startImports, type StartedImports } from "../imports/start-imports.ts";
 import { followGateways, infrastructureOf } from "../registry/gateway-infrastructure.ts";
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
 import { Registry } from "../registry/registry.ts";
@@ -22,6 +23,8 @@ export interface MeshModel {
   readonly bundles: BundleDirectory;
   readonly compiler: Compiler;
   readonly conditions: Conditions;
+  /** Instances from outside, and who is held down. */
+  readonly imported: StartedImports;
 }
 
 /** Builds it on the store. */
@@ -66,7 +69,11 @@ export function startModel(ground: Ground, { authority, jwt, revocations }: Mesh
     isWanted: (host) => compiler.usesAddresses(host),
   });
   undo.push(() => resolver.close());
+  const imported = startImports({ store, registry, clock, events, ...given(options) });
+  undo.push(() => imported.close());
   const compiler: Compiler = new Compiler({
+    imports: imported.imports,
+    damper: imported.damper,
     addressesOf: (host) => resolver.addresses(host),
     store,
     registry,
@@ -81,6 +88,7 @@ export function startModel(ground: Ground, { authority, jwt, revocations }: Mesh
     ...given(options),
   });
   undo.push(() => compiler.close());
+  imported.connect(compiler);
   undo.push(federation.onChange(() => compiler.bundleChanged()));
   const conditions = new Conditions({
     store,
@@ -91,5 +99,5 @@ export function startModel(ground: Ground, { authority, jwt, revocations }: Mesh
     ...given(options),
   });
   undo.push(() => conditions.close());
-  return { registry, federation, bundles, compiler, conditions };
+  return { registry, federation, bundles, compiler, conditions, imported };
 }

@@ -152,6 +152,8 @@ export const tableNames = [
   "nodes",
   "authority",
   "access-tokens",
+  "imports",
+  "damping",
 ] as const;
 
 /** Name of a table. */

@@ -1,6 +1,6 @@
 // One endpoint of a service with the connections to it.
 
-import { EndpointState, type GradientLimiter } from "@ripstop/balance";
+import { EndpointState, MAX_TIERS, type GradientLimiter } from "@ripstop/balance";
 import { Endpoint_Reach, Protocol, type Endpoint, type ProxyProtocol } from "@ripstop/model";
 import type { Connecting, DialEvents } from "@ripstop/net";
 import type { BackendDialer, ConnectTimeout, Connector, PlainTarget } from "../7-connect/connector.ts";
@@ -74,7 +74,8 @@ export class UpstreamEndpoint extends EndpointState {
     return token;
   }
 
-  #place({ locality, subset = "" }: Endpoint): void {
+  #place({ locality, subset = "", priority = 0 }: Endpoint): void {
+    this.priority = Math.min(priority, MAX_TIERS - 1);
     this.region = locality?.region ?? "";
     this.zone = locality?.zone ?? "";
     this.subset = subset;

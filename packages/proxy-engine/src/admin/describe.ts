@@ -45,6 +45,7 @@ export function describeConfig(proxy: Proxy): unknown {
           hbone: endpoint.hbone,
           weight: endpoint.weight,
           effectiveWeight: Math.round(endpoint.effectiveWeight * 1000) / 1000,
+          ...(endpoint.priority === 0 ? {} : { priority: endpoint.priority }),
           region: endpoint.region,
           zone: endpoint.zone,
           ...(endpoint.subset === "" ? {} : { subset: endpoint.subset }),

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { ProxyView, WorkloadView } from "@ripstop/model";
-import { replicasText, workloadTable } from "./status.ts";
+import type { Resource } from "@ripstop/resources";
+import { importTable, replicasText, workloadTable } from "./status.ts";
 
 describe("replicasText", () => {
   const replica = {
@@ -37,6 +38,27 @@ describe("replicasText", () => {
   });
 });
 
+describe("importTable", () => {
+  it("says nothing when nothing is imported", () => assert.equal(importTable([]), ""));
+
+  it("shows for each source its Service, where it asks, what it has and how it stands", () => {
+    const source = (name: string, from: object, status?: object): Resource => ({
+      apiVersion: "ripstop.mesh/v1alpha1",
+      kind: "EndpointSource",
+      metadata: { name } as Resource["metadata"],
+      spec: { service: { namespace: "shop", name: "orders" }, ...from },
+      ...(status === undefined ? {} : { status }),
+    });
+    const failed = [{ type: "Imported", status: "False", reason: "NotAnswered" }];
+    const text = importTable([
+      source("a", { dnsSrv: { name: "_http._tcp.orders.test" } }, { instances: 3, conditions: failed }),
+      source("b", { consul: { url: "https://consul:8501", service: "orders" } }),
+    ]);
+    assert.match(text, /^a +shop\/orders +SRV _http\._tcp\.orders\.test +3 +Imported=False NotAnswered$/m);
+    assert.match(text, /^b +shop\/orders +Consul orders at https:\/\/consul:8501 +-/m);
+  });
+});
+
 describe("workloadTable", () => {
   const workload: WorkloadView = {
     id: "shop/web-1",
@@ -64,6 +86,11 @@ describe("workloadTable", () => {
       row({}),
       /^shop\/web +v1 +spiffe:\/\/mesh\.local\/ns\/shop\/sa\/web +127\.0\.0\.1:8080 +yes +yes +12$/,
     );
+  });
+
+  it("says until when a workload is held down, and why", () => {
+    const heldDown = { untilMs: Date.UTC(2026, 0, 1, 10, 20, 30), times: 5 };
+    assert.match(row({ heldDown }), / yes, held down until 10:20:30 UTC: went away 5 times +yes +12$/);
   });
 
   it("cries out when traffic came without mutual TLS", () => {

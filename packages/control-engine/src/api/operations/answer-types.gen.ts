@@ -1316,6 +1316,22 @@ export const answerTypes: Readonly<Record<string, JsonSchema>> = {
       },
       "svidNotAfterMs": {
         "type": "number"
+      },
+      "heldDown": {
+        "description": "It came and went too often: it gets no requests until then, while enough others are there. Absent: it does.",
+        "type": "object",
+        "required": [
+          "untilMs",
+          "times"
+        ],
+        "properties": {
+          "untilMs": {
+            "type": "number"
+          },
+          "times": {
+            "type": "number"
+          }
+        }
       }
     }
   }

@@ -640,7 +640,14 @@ export interface Endpoint {
   /** Version label, for telemetry; "" when there is none. */
   version: string;
   /** Value of the label that the service's subsets are made by (SubsetSelector); absent when it has none. */
-  subset?: string | undefined;
+  subset?:
+    | string
+    | undefined;
+  /**
+   * Tier, 0 ... 7, by SRV priority (RFC 2782): an endpoint gets requests when those of the lower tiers cannot carry them
+   * all. Absent: 0.
+   */
+  priority?: number | undefined;
 }
 
 /** How to reach it. */
@@ -4027,6 +4034,7 @@ function createBaseEndpoint(): Endpoint {
     targetPorts: {},
     version: "",
     subset: undefined,
+    priority: undefined,
   };
 }
 
@@ -4061,6 +4069,9 @@ export const Endpoint: MessageFns<Endpoint> = {
     }
     if (message.subset !== undefined) {
       writer.uint32(242).string(message.subset);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(400).uint32(message.priority);
     }
     return writer;
   },
@@ -4159,6 +4170,14 @@ export const Endpoint: MessageFns<Endpoint> = {
             }
 
             message.subset = reader.string();
+            continue;
+          }
+          case 50: {
+            if (tag !== 400) {
+              break;
+            }
+
+            message.priority = reader.uint32();
             continue;
           }
         }
