@@ -109,14 +109,21 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
 
   const info = async (one: TestControl): Promise<ControlInfo> => (await one.send("GET", "/v1/info")).json();
 
-  /** A supervisor's heartbeats, to all that take them. */
-  function beat({ workloadId }: TestWorkload, to: readonly TestControl[], inboundAddress: () => string): void {
+  /** A supervisor's heartbeats, to all that take them. Resolves when those under way are answered. */
+  function beat(
+    { workloadId }: TestWorkload,
+    to: readonly TestControl[],
+    inboundAddress: () => string,
+  ): () => Promise<unknown> {
+    let underWay: Promise<unknown> = Promise.resolve();
     beating.push(
       systemClock.every(1_000, () => {
         const status = { inboundAddress: inboundAddress(), ready: true };
-        for (const one of to) one.send("PUT", `/v1/workloads/${workloadId}`, status).catch(() => undefined);
+        const sent = to.map((one) => one.send("PUT", `/v1/workloads/${workloadId}`, status).catch(() => undefined));
+        underWay = Promise.all([underWay, ...sent]);
       }),
     );
+    return () => underWay;
   }
 
   /** Refused at least one proxy, because it is behind. */
@@ -158,7 +165,7 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
     let address = "127.0.0.1:1001";
     beat(web, [left, right], () => "127.0.0.1:9");
     // Nobody but the left one hears from it.
-    beat(orders, [left], () => address);
+    const beaten = beat(orders, [left], () => address);
     const addressIs = (one: TestControl): Promise<void> =>
       until(async () => {
         const { workloads } = (await one.send("GET", "/v1/workloads")).json<{ workloads: WorkloadView[] }>();
@@ -167,6 +174,8 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
     await addressIs(right);
     cable.cut(true);
     address = "127.0.0.1:1002";
+    // One that is under way with the old address must not come after it.
+    await beaten();
     const status = { inboundAddress: address, ready: true };
     // Acknowledged: it is in etcd.
     assert.equal((await left.send("PUT", `/v1/workloads/${orders.workloadId}`, status)).status, 200);
