@@ -10,7 +10,7 @@ const code = await run(
     "--test",
     "--enable-source-maps",
     "--test-name-pattern=random edits",
-    join(root, "packages/control-engine/dist/compile/compiler.test.js"),
+    join(root, "packages/control-engine/dist/compile/random-edits.test.js"),
   ],
   { env: { ...process.env, RIPSTOP_EDITS: edits, RIPSTOP_SEED: seed } },
 );

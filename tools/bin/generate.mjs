@@ -8,7 +8,7 @@ await ensureInstalled();
 const tsc = [join(root, "node_modules/typescript/bin/tsc"), "-b"];
 const generate = join(root, "tools/dist/generate.js");
 const wanted = process.argv.slice(2);
-const early = ["protos", "gateway-schemas", "policies", "http-rules", "conformance"].filter(
+const early = ["protos", "gateway-schemas", "policies", "http-rules", "conformance", "answer-types"].filter(
   (name) => wanted.length === 0 || wanted.includes(name),
 );
 let code = 0;

@@ -478,9 +478,7 @@ export class WorkloadRun {
     const { port, gateway } = this.#options;
     if (port === undefined && gateway === undefined && signal === undefined) return;
     this.#probe?.close();
-    if (gateway !== undefined) {
-      await this.#supervisor?.drain(this.#options.drainMs);
-    } else if (port !== undefined) {
+    if (gateway !== undefined || port !== undefined) {
       await Promise.race([this.#lease?.update({ ready: false }), sleep(clock, 1_000), application.ended]);
       await Promise.race([sleep(clock, Math.min(LEAVE_GRACE_MS, this.#options.drainMs)), application.ended]);
       await Promise.race([this.#supervisor?.drain(this.#options.drainMs), application.ended]);

@@ -752,7 +752,10 @@ export interface RestoreResponse {
   readonly changes: Diff["changes"];
 }
 
-/** One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares. */
+/**
+ * One entry of `GET /v1/egress`: calls of a host outside the mesh that no ExternalService declares, or that went through a
+ * Gateway.
+ */
 export interface EgressSeenView {
   /** "NAMESPACE/NAME" of the calling service. */
   readonly service: string;
@@ -764,6 +767,8 @@ export interface EgressSeenView {
   readonly count: number;
   /** How many of them were refused. */
   readonly denied: number;
+  /** "NAMESPACE/NAME" of the Gateway that the calls went through; absent: they went directly, undeclared. */
+  readonly gateway?: string;
   /** Unix time. */
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;

@@ -75,6 +75,32 @@ export function hostBindingName(clientNamespace: string, host: string): string {
   return `${clientNamespace}~${host}`;
 }
 
+/** Name of the HostBinding that says what `host` is to the Gateway `gateway` ("NAMESPACE/NAME") when callers of a namespace ask it. */
+export function egressBindingName(clientNamespace: string, host: string, gateway: string): string {
+  return `${clientNamespace}~${host}~${gateway}`;
+}
+
+/** Parts of the name of a HostBinding; undefined when it is none. `gateway` is "" for what callers themselves ask. */
+export function parseBindingName(
+  name: string,
+): { readonly clientNamespace: string; readonly host: string; readonly gateway: string } | undefined {
+  const [clientNamespace = "", host = "", gateway = "", ...more] = name.split("~");
+  return more.length > 0 ? undefined : { clientNamespace, host, gateway };
+}
+
+const THROUGH = "|";
+
+/** Name of the service that a host outside the mesh is to those who reach it through the Gateway `gateway`; "" for none. */
+export function throughGateway(service: string, gateway: string): string {
+  return gateway === "" ? service : `${service}${THROUGH}${gateway}`;
+}
+
+/** The service, and the Gateway that it is reached through ("" for none). */
+export function splitThrough(name: string): { readonly service: string; readonly gateway: string } {
+  const at = name.indexOf(THROUGH);
+  return at < 0 ? { service: name, gateway: "" } : { service: name.slice(0, at), gateway: name.slice(at + 1) };
+}
+
 /** "GATEWAY-NAMESPACE/GATEWAY/KIND/NAMESPACE/NAME", the name of a GatewayRoute; `gateway` and `route` are "NAMESPACE/NAME". */
 export function gatewayRouteName(gateway: string, kind: string, route: string): string {
   return `${gateway}/${kind}/${route}`;

@@ -20,7 +20,10 @@ export interface RequestInfo {
   readonly source: PeerInfo;
   /** Workload port that it is for. */
   readonly port: number;
-  /** False for a TCP connection: the HTTP fields below are then "" and `headers` is empty. */
+  /**
+   * False for a TCP connection: the HTTP fields below are then "" and `headers` is empty. At an egress gateway `host` is the
+   * one that the connection is for all the same.
+   */
   readonly http: boolean;
   readonly method: string;
   /** Lower case, without port. */

@@ -257,6 +257,29 @@ export const egressDenied: ErrorKind = defineError({
   remedy: "Declare the host with an ExternalService; `ripstop egress seen` lists what was called.",
 });
 
+export const noEgressGateway: ErrorKind = defineError({
+  code: "RS1086",
+  name: "no_egress_gateway",
+  status: 503,
+  grpcStatus: 14,
+  title: "The Gateway through which the host is reached has no proxy",
+  cause:
+    "An ExternalService, or the label ripstop.mesh/egress-gateway of a Namespace, leads calls of the host through a Gateway. No proxy of it is ready, or it has no usable listener with protocol ripstop.mesh/Egress. Such calls never go out directly.",
+  remedy:
+    "Start the Gateway's proxy with `ripstop gateway`; the conditions of the ExternalService and Gateway say more.",
+});
+
+export const egressNotLed: ErrorKind = defineError({
+  code: "RS1087",
+  name: "egress_not_led",
+  status: 403,
+  grpcStatus: 7,
+  title: "The Gateway does not lead the caller out to this host",
+  cause:
+    "No ExternalService that is for the caller's namespace has the host and leads it through this Gateway; or the Gateway's listener takes none of that namespace (allowedRoutes); or the caller is of another trust domain.",
+  remedy: "Declare the host with an ExternalService that names the Gateway, and let its namespace in at the listener.",
+});
+
 export const misdirected: ErrorKind = defineError({
   code: "RS1050",
   name: "misdirected",

@@ -424,6 +424,14 @@ class RunningProxy implements Proxy {
           observer,
           address: placement.address,
           portOffset: placement.portOffset,
+          listenMesh: (where) =>
+            listenTls({
+              ...where,
+              identities: this.#identities,
+              verifyPeer: this.#options.verifyPeer,
+              observer,
+              clock: this.#options.clock,
+            }),
           sharing: {
             sockets: this.#options.sockets ?? new Map<string, ListeningSocket>(),
             follows: this.#options.follows ?? false,

@@ -1,5 +1,6 @@
 // Every generator, in the order in which they run.
 
+import { generateAnswerTypes } from "./answer-types.ts";
 import { generateCli } from "./cli.ts";
 import { generateConformance } from "./conformance.ts";
 import { generateErrors } from "./errors.ts";
@@ -19,6 +20,7 @@ export type Generator = () => Generated | Promise<Generated>;
 /** All of them by name. */
 export const generators: Readonly<Record<string, Generator>> = {
   protos: generateProtos,
+  "answer-types": generateAnswerTypes,
   "gateway-schemas": generateGatewaySchemas,
   policies: generatePolicies,
   "http-rules": generateHttpRules,

@@ -1,10 +1,13 @@
 // ExternalServices of the data-plane model. Each host that is called becomes a service of its own, made when a proxy asks
-// for it, so that a wildcard needs no list: "NAMESPACE/NAME.external.HOST". No Service is named so: they have no dots.
+// for it, so that a wildcard needs no list: "NAMESPACE/NAME.external.HOST". No Service is named so: they have no dots. For
+// callers who reach it through a Gateway it is another service, with that Gateway's proxies as its endpoints.
 
 import {
   Endpoint_Reach,
   Protocol,
+  splitThrough,
   SubjectAltName_Type,
+  throughGateway,
   type BackendTls,
   type Endpoint,
   type Endpoints,
@@ -13,6 +16,8 @@ import {
 import type { ExternalPort, ExternalServiceSpec } from "@ripstop/policies/external-service";
 import { resourceName, type Resource } from "@ripstop/resources";
 
+import { localityOf } from "./locality.ts";
+import { instancesOf, type WaysOut } from "./egress-gateways.ts";
 import type { WorldView } from "./world.ts";
 
 const MARK = ".external.";
@@ -30,15 +35,22 @@ export interface ExternalHost {
   readonly namespace: string;
   readonly name: string;
   readonly host: string;
+  /** "NAMESPACE/NAME" of the Gateway that it is reached through; "" for none. */
+  readonly gateway: string;
 }
 
-/** Name of the service that a host of an ExternalService is in the model. */
-export function externalServiceName({ metadata }: Resource<ExternalServiceSpec>, host: string): string {
-  return `${metadata.namespace}/${metadata.name}${MARK}${host}`;
+/** Name of the service that a host of an ExternalService is in the model, directly or through a Gateway ("" for none). */
+export function externalServiceName(
+  { metadata }: Resource<ExternalServiceSpec>,
+  host: string,
+  gateway: string = "",
+): string {
+  return throughGateway(`${metadata.namespace}/${metadata.name}${MARK}${host}`, gateway);
 }
 
 /** What such a name names; undefined for other names. */
-export function parseExternalServiceName(serviceName: string): ExternalHost | undefined {
+export function parseExternalServiceName(name: string): ExternalHost | undefined {
+  const { service: serviceName, gateway } = splitThrough(name);
   const slash = serviceName.indexOf("/");
   const mark = serviceName.indexOf(MARK, slash);
   if (slash < 0 || mark < 0) return undefined;
@@ -46,6 +58,7 @@ export function parseExternalServiceName(serviceName: string): ExternalHost | un
     namespace: serviceName.slice(0, slash),
     name: serviceName.slice(slash + 1, mark),
     host: serviceName.slice(mark + MARK.length),
+    gateway,
   };
 }
 
@@ -60,7 +73,8 @@ export function coversHost(hosts: readonly string[], host: string): boolean {
 export function compileExternalService(view: WorldView, external: ExternalHost): Service | undefined {
   const resource = find(view, external);
   if (resource === undefined) return undefined;
-  const { namespace, name, host } = external;
+  const { namespace, name, host, gateway } = external;
+  const ways = gateway === "" ? undefined : instancesOf(view, gateway, host);
   const source = `ExternalService ${resourceName(resource)}`;
   return {
     namespace,
@@ -71,10 +85,11 @@ export function compileExternalService(view: WorldView, external: ExternalHost):
       port: port.port,
       name: "",
       protocol: PROTOCOLS[port.protocol],
-      ...(port.tls === undefined ? {} : { backendTls: compileTls(port.tls, host, source) }),
+      // Through a Gateway it is the Gateway that speaks TLS to the host.
+      ...(port.tls === undefined || ways !== undefined ? {} : { backendTls: compileTls(port.tls, host, source) }),
     })),
     resilience: undefined,
-    external: { host },
+    external: ways === undefined ? { host } : { host, gateway, noGateway: ways.problem },
   };
 }
 
@@ -83,7 +98,11 @@ export function compileExternalEndpoints(view: WorldView, external: ExternalHost
   const resource = find(view, external);
   if (resource === undefined) return undefined;
   const { spec } = resource;
-  const { host } = external;
+  const { host, gateway } = external;
+  if (gateway !== "") {
+    const { instances } = instancesOf(view, gateway, host);
+    return { service: externalServiceName(resource, host, gateway), endpoints: instances.map(gatewayEndpoint(spec)) };
+  }
   const known = spec.resolution === "Static" ? (spec.addresses ?? []) : view.addressesOf(host);
   const targetPorts = Object.fromEntries(spec.ports.map(({ port, targetPort }) => [port, targetPort ?? port]));
   const endpoints = (known.length === 0 ? [host] : known).map((address): Endpoint => {
@@ -101,6 +120,22 @@ export function compileExternalEndpoints(view: WorldView, external: ExternalHost
     };
   });
   return { service: externalServiceName(resource, host), endpoints };
+}
+
+/** The Gateway's proxy is named by its own identity, and by the port of the host that the caller wants. */
+function gatewayEndpoint({ ports }: ExternalServiceSpec): (instance: WaysOut["instances"][number]) => Endpoint {
+  const targetPorts = Object.fromEntries(ports.map(({ port }) => [port, port]));
+  return ({ workload, address }) => ({
+    id: workload.id,
+    reach: Endpoint_Reach.MESH,
+    address,
+    spiffeId: workload.spiffeId,
+    weight: 1,
+    healthy: true,
+    locality: localityOf(workload),
+    targetPorts,
+    version: workload.labels["version"] ?? "",
+  });
 }
 
 function find(view: WorldView, { namespace, name, host }: ExternalHost): Resource<ExternalServiceSpec> | undefined {

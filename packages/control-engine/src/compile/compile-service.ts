@@ -3,7 +3,9 @@
 import { isIP } from "node:net";
 
 import {
+  egressBindingName,
   Endpoint_Reach,
+  type parseBindingName,
   Protocol,
   type Endpoint,
   type Endpoints,
@@ -18,6 +20,7 @@ import { referenceFacts } from "./compile-gateway.ts";
 import { externalServiceName } from "./compile-external.ts";
 import { dampEndpoints, type DampedEndpoint } from "../damping/damp-endpoints.ts";
 import { importedEndpoints } from "./compile-imports.ts";
+import { gatewayOf, refusedBy } from "./egress-gateways.ts";
 import { sliceEndpoints, sliceProtocol } from "./compile-slices.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
@@ -124,7 +127,22 @@ export function compileHostBinding(view: WorldView, clientNamespace: string, hos
     return { name, service: `${named.namespace}/${named.name}` };
   // Services of the mesh come first: no ExternalService takes their names.
   const external = view.externalFor(clientNamespace, host);
-  return external === undefined ? undefined : { name, service: externalServiceName(external, host) };
+  if (external === undefined) return undefined;
+  return { name, service: externalServiceName(external, host, gatewayOf(view, external, clientNamespace)) };
+}
+
+/**
+ * What `host` is to a Gateway that callers of a namespace ask for it: the host itself. Undefined when they are not to reach it
+ * through that Gateway, or it does not let them.
+ */
+export function compileEgressBinding(
+  view: WorldView,
+  { clientNamespace, host, gateway }: NonNullable<ReturnType<typeof parseBindingName>>,
+): HostBinding | undefined {
+  const external = view.externalFor(clientNamespace, host);
+  if (external === undefined || gatewayOf(view, external, clientNamespace) !== gateway) return undefined;
+  if (refusedBy(view, external, { gateway, namespace: clientNamespace, host }) !== undefined) return undefined;
+  return { name: egressBindingName(clientNamespace, host, gateway), service: externalServiceName(external, host) };
 }
 
 /** Namespace and name of the service that a host name can only mean. */

@@ -10,11 +10,13 @@ import {
   type GatewayView,
   type ListenerStatus,
 } from "@ripstop/policies/gateway";
+import type { ExternalServiceSpec } from "@ripstop/policies/external-service";
 import { gatewayClassStatus, type GatewayClassSpec } from "@ripstop/policies/gateway-class";
 import type { Resource } from "@ripstop/resources";
 
 import { countAttached, judgeParent, referenceFacts, routeKinds } from "./compile-gateway.ts";
 import { compileRouteStatus } from "./compile-routes.ts";
+import { externalServiceStatus } from "./external-status.ts";
 import { finder } from "./route-views.ts";
 import type { WorldView } from "./world.ts";
 
@@ -25,6 +27,7 @@ export const statusKinds: readonly string[] = [
   "Gateway",
   "ListenerSet",
   "BackendTLSPolicy",
+  "ExternalService",
 ];
 
 /** The status of the resource with that key; undefined when there is no such resource, or it is not ours to judge. */
@@ -44,6 +47,8 @@ export function compileStatus(view: WorldView, key: string): object | undefined 
       return ofListenerSet(view, resource);
     case "BackendTLSPolicy":
       return ofBackendTlsPolicy(view, resource as Resource<BackendTlsPolicySpec>);
+    case "ExternalService":
+      return externalServiceStatus(view, resource as Resource<ExternalServiceSpec>);
     default:
       return { parents: compileRouteStatus(view, key) ?? [] };
   }

@@ -6,6 +6,7 @@ import { EgressMode, ProxyProtocol, type Policy, type Workload } from "@ripstop/
 import { RESERVED_NAMESPACE } from "@ripstop/resources";
 
 import { serviceOf } from "../registry/registered-workload.ts";
+import { EGRESS_GATEWAY_LABEL, NO_GATEWAY } from "./egress-gateways.ts";
 import { localityOf } from "./locality.ts";
 import { protocolOfRegistration } from "./protocols.ts";
 import type { WorldView } from "./world.ts";
@@ -53,12 +54,18 @@ export function compileWorkload(view: WorldView, id: string): Workload | undefin
 /** Label of a Namespace: "deny" lets its workloads call declared hosts only, "allow" any. */
 const EGRESS_LABEL = "ripstop.mesh/egress";
 
-/** As the workload's namespace says, else as the reserved one says for the whole mesh. */
+/**
+ * As the workload's namespace says, else as the reserved one says for the whole mesh. What is to leave by a gateway is not let
+ * out past it unless that is said too.
+ */
 function egressOf(view: WorldView, namespace: string): EgressMode {
   for (const name of [namespace, RESERVED_NAMESPACE]) {
-    const mode = view.resource(`Namespace/${name}`)?.metadata.labels[EGRESS_LABEL];
+    const labels = view.resource(`Namespace/${name}`)?.metadata.labels ?? {};
+    const mode = labels[EGRESS_LABEL];
     // Another word than "allow" is a slip of somebody who wants it closed.
     if (mode !== undefined) return mode === "allow" ? EgressMode.ALLOW : EgressMode.DENY;
+    const gateway = labels[EGRESS_GATEWAY_LABEL];
+    if (gateway !== undefined && gateway !== NO_GATEWAY) return EgressMode.DENY;
   }
   return EgressMode.ALLOW;
 }

@@ -10,6 +10,7 @@ import {
   gatewayRouteType,
   gatewayType,
   hostBindingType,
+  parseBindingName,
   parseWorkerStreamId,
   policyType,
   resourceTypes,
@@ -32,7 +33,7 @@ import { CompileQueue, type CompileTask } from "./compile-queue.ts";
 import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
 import { compileList, listScope } from "./compile-list.ts";
 import { compileRoutes } from "./compile-routes.ts";
-import { compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
+import { compileEgressBinding, compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
 import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 import { maySee } from "./may-see.ts";
@@ -331,10 +332,10 @@ const compilers = new Map<string, Compile>([
     return withService(name, (namespace, service) => compileEndpoints(view, namespace, service));
   }),
   define(hostBindingType, (view, name) => {
-    const [clientNamespace = "", host = "", ...more] = name.split("~");
-    return more.length > 0 || !isDnsLabel(clientNamespace)
-      ? undefined
-      : compileHostBinding(view, clientNamespace, host);
+    const asked = parseBindingName(name);
+    if (asked === undefined || !isDnsLabel(asked.clientNamespace)) return undefined;
+    if (asked.gateway !== "") return compileEgressBinding(view, asked);
+    return compileHostBinding(view, asked.clientNamespace, asked.host);
   }),
   define(routesType, (view, name) => {
     const [target = "", clientNamespace = "", ...more] = name.split("@");

@@ -6,6 +6,8 @@ import {
   gatewayRoutesType,
   gatewayRouteType,
   gatewayType,
+  hostBindingType,
+  parseBindingName,
   parseWorkerStreamId,
   workloadType,
 } from "@ripstop/model";
@@ -19,8 +21,8 @@ const GATEWAY_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * A workload is for the proxy that hosts it; a Gateway, which holds private keys, and its routes are for the proxies that are
- * its placement; everything else is for every authenticated proxy.
+ * A workload is for the proxy that hosts it; a Gateway, which holds private keys, its routes, and the hosts that it leads out
+ * to are for the proxies that are its placement; everything else is for every authenticated proxy.
  */
 export function maySee(
   registry: Pick<Registry, "get">,
@@ -29,9 +31,10 @@ export function maySee(
 ): boolean {
   const { proxyId } = parseWorkerStreamId(subscriber.proxyId);
   if (typeUrl === workloadType.typeUrl) return name === proxyId;
-  if (!GATEWAY_TYPES.has(typeUrl)) return true;
+  const egress = typeUrl === hostBindingType.typeUrl ? (parseBindingName(name)?.gateway ?? "") : "";
+  if (!GATEWAY_TYPES.has(typeUrl) && egress === "") return true;
   const workload = registry.get(proxyId);
   if (workload?.gateway === undefined) return false;
-  const gateway = gatewayOfRoute(name);
+  const gateway = egress === "" ? gatewayOfRoute(name) : egress;
   return workload.gateway.names.some((own) => gateway === `${workload.namespace}/${own}`);
 }

@@ -11,6 +11,13 @@ import { EgressLog } from "./egress-log.ts";
 
 const web = { id: "shop/web-1", namespace: "shop", service: "web" } as RegisteredWorkload;
 
+const out = {
+  id: "infra/out-1",
+  namespace: "infra",
+  service: "out-gateway",
+  gateway: { names: ["out"], address: "127.0.0.1", portOffset: 0 },
+} as unknown as RegisteredWorkload;
+
 function report(...egress: readonly Partial<telemetry.EgressSeen>[]): telemetry.ProxyReport {
   return {
     edges: [],
@@ -34,7 +41,7 @@ function report(...egress: readonly Partial<telemetry.EgressSeen>[]): telemetry.
 describe("the list of what was called outside", () => {
   const log = (maxEntries?: number): { readonly log: EgressLog; readonly clock: StoppedClock } => {
     const clock = new StoppedClock();
-    const workload = (id: string): RegisteredWorkload | undefined => (id === web.id ? web : undefined);
+    const workload = (id: string): RegisteredWorkload | undefined => [web, out].find((one) => one.id === id);
     return { clock, log: new EgressLog({ clock, workload, ...(maxEntries === undefined ? {} : { maxEntries }) }) };
   };
 
@@ -53,6 +60,28 @@ describe("the list of what was called outside", () => {
     const { log: made } = log();
     made.onReport(report({ workload: "bank/x" }, { host: "x".repeat(254) }, { host: "" }));
     assert.deepEqual(made.list(), []);
+  });
+
+  it("believes the proxy of a Gateway, and nobody else, who called through it", () => {
+    const { log: made } = log();
+    const call = { gateway: "infra/out", source: "shop/web" };
+    made.onReport(
+      report(
+        { ...call, workload: out.id },
+        { ...call, workload: out.id, gateway: "infra/other" },
+        { ...call, workload: out.id, source: "" },
+        { ...call, workload: out.id, source: "x".repeat(2_049) },
+        { ...call, workload: web.id, source: "bank/ledger" },
+      ),
+    );
+    made.onReport(report({ host: "api.example.com" }));
+    assert.deepEqual(
+      made.list().map(({ service, gateway }) => [service, gateway]),
+      [
+        ["shop/web", undefined],
+        ["shop/web", "infra/out"],
+      ],
+    );
   });
 
   it("drops what was silent longest when there is too much", () => {

@@ -1,4 +1,5 @@
-// What workloads called outside the mesh without an ExternalService that declares it: the list to write them from.
+// What workloads called outside the mesh: without an ExternalService that declares it (the list to write them from), and
+// through Gateways.
 
 import type { Clock } from "@ripstop/core";
 import type { EgressSeenView, telemetry } from "@ripstop/model";
@@ -14,7 +15,12 @@ export interface EgressLogOptions {
 }
 
 const MAX_HOST = 253;
+const MAX_SOURCE = 2_048;
 const MAX_PER_REPORT = 1_000;
+
+function isPlacement({ namespace, gateway }: RegisteredWorkload, name: string): boolean {
+  return gateway?.names.some((own) => `${namespace}/${own}` === name) === true;
+}
 
 /** Entries by service and destination, since the control plane started. */
 export class EgressLog {
@@ -29,15 +35,16 @@ export class EgressLog {
   /** Takes what an authenticated proxy reports about its own workloads. */
   onReport(report: telemetry.ProxyReport): void {
     const nowMs = this.#options.clock.nowMs();
-    for (const { workload: id, host, port, protocol, count, denied } of (report.egress?.seen ?? []).slice(
-      0,
-      MAX_PER_REPORT,
-    )) {
+    for (const seen of (report.egress?.seen ?? []).slice(0, MAX_PER_REPORT)) {
+      const { workload: id, host, port, protocol, count, denied, gateway = "", source = "" } = seen;
       const workload = this.#options.workload(id);
       if (workload === undefined || host === "" || host.length > MAX_HOST) continue;
-      const service = serviceOf(workload);
+      // Only the proxy of a Gateway may say who called through it.
+      const led = gateway !== "";
+      if (led && (!isPlacement(workload, gateway) || source === "" || source.length > MAX_SOURCE)) continue;
+      const service = led ? source : serviceOf(workload);
       const known = protocol === "http" ? "http" : "tcp";
-      const key = JSON.stringify([service, host, port, known]);
+      const key = JSON.stringify([service, host, port, known, gateway]);
       const before = this.#entries.get(key);
       this.#entries.delete(key);
       this.#entries.set(key, {
@@ -47,6 +54,7 @@ export class EgressLog {
         protocol: known,
         count: (before?.count ?? 0) + count,
         denied: (before?.denied ?? 0) + denied,
+        ...(led ? { gateway } : {}),
         firstSeenMs: before?.firstSeenMs ?? nowMs,
         lastSeenMs: nowMs,
       });
@@ -57,7 +65,7 @@ export class EgressLog {
     }
   }
 
-  /** All entries, by service, host and port. */
+  /** All entries, by service, host and port; then those that went directly, then by Gateway. */
   list(): readonly EgressSeenView[] {
     return [...this.#entries.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
   }

@@ -159,8 +159,9 @@ class HostField implements FieldMatcher {
   }
 
   holds(request: RequestInfo): boolean {
-    if (!request.http) return this.#strictness.httpFieldsHoldOnTcp;
     const { host } = request;
+    // A tunnel through an egress gateway has a host, other raw connections have none.
+    if (!request.http && host === "") return this.#strictness.httpFieldsHoldOnTcp;
     const name = host.endsWith(".") ? host.slice(0, -1) : host;
     if (this.#exact.has(name)) return true;
     for (const suffix of this.#suffixes) if (name.length > suffix.length && name.endsWith(suffix)) return true;

@@ -38,6 +38,18 @@ describe("an ExternalService", () => {
     );
   });
 
+  it("names a Gateway, of its own namespace unless it says otherwise", () => {
+    const named = (gateway: string): string => `{hosts: [a.example], gateway: ${gateway}, ${PORTS}}`;
+    assert.deepEqual(paths(named("{name: egress}")), []);
+    assert.deepEqual(paths(named("{name: out.egress, namespace: infra}")), []);
+    assert.deepEqual(paths(named("{namespace: infra}")), ["spec.gateway.name"]);
+    assert.deepEqual(paths(named("{name: Egress, namespace: a.b, port: 1}")), [
+      "spec.gateway.port",
+      "spec.gateway.name",
+      "spec.gateway.namespace",
+    ]);
+  });
+
   it("has addresses with resolution Static, and only then", () => {
     assert.deepEqual(paths(`{hosts: [a.example], resolution: Static, ${PORTS}}`), ["spec.addresses"]);
     assert.deepEqual(paths(`{hosts: [a.example], addresses: [10.0.0.1], ${PORTS}}`), ["spec.addresses"]);

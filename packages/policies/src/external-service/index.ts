@@ -5,7 +5,7 @@ import type { Kind } from "@ripstop/resources";
 import { externalServiceSchema, type ExternalServiceSpec } from "./schema.ts";
 import { validateExternalService } from "./validate.ts";
 
-export type { ExternalPort, ExternalServiceSpec } from "./schema.ts";
+export type { ExternalGateway, ExternalPort, ExternalServiceSpec } from "./schema.ts";
 
 /** The kind ExternalService. */
 export const kind: Kind<ExternalServiceSpec> = {

@@ -14,6 +14,15 @@ export interface ExternalServiceSpec {
   readonly addresses?: readonly string[];
   /** Who may use it: callers of its own namespace, or of all. */
   readonly visibility: "Namespace" | "Mesh";
+  /** The Gateway that its hosts are reached through; default that of the caller's namespace, else of the mesh, else none. */
+  readonly gateway?: ExternalGateway;
+}
+
+/** A Gateway with an egress listener. */
+export interface ExternalGateway {
+  readonly name: string;
+  /** Default: the ExternalService's own. */
+  readonly namespace?: string;
 }
 
 /** A port that callers name. */
@@ -37,6 +46,9 @@ export interface ExternalTls {
 }
 
 const HOST = "^(\\*\\.)?([a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?)(\\.[a-z0-9_]([-a-z0-9_]{0,61}[a-z0-9_])?)*$";
+
+const LABEL = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+const NAME = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
 /** Schema of ExternalService.spec. */
 export const externalServiceSchema: JsonSchema = {
@@ -110,6 +122,22 @@ export const externalServiceSchema: JsonSchema = {
       enum: ["Namespace", "Mesh"],
       default: "Namespace",
       description: "Whose calls it is for: those of its own namespace, or of all that have no own one for the host.",
+    },
+    gateway: {
+      type: "object",
+      description:
+        "The Gateway that its hosts are reached through, and never otherwise. Default: what the label ripstop.mesh/egress-gateway of the caller's Namespace, or of ripstop-system, says.",
+      additionalProperties: false,
+      required: ["name"],
+      properties: {
+        name: { type: "string", maxLength: 253, pattern: NAME, description: "Name of the Gateway." },
+        namespace: {
+          type: "string",
+          maxLength: 63,
+          pattern: LABEL,
+          description: "Namespace of the Gateway; default that of the ExternalService.",
+        },
+      },
     },
   },
 };

@@ -4,6 +4,7 @@ import { ClientValidation_Mode, GatewayListener_Kind, type Gateway, type Gateway
 
 import type { PemKeyPair } from "./certificates.ts";
 import type { GatewayView, JudgedListener } from "./judge.ts";
+import { EGRESS_PROTOCOL } from "./spec.ts";
 
 /** The model's Gateway, without listeners that are not programmed. */
 export function compileGateway(view: GatewayView): Gateway {
@@ -52,6 +53,8 @@ function kindOf({ protocol, mode }: JudgedListener): GatewayListener_Kind {
       return GatewayListener_Kind.TCP;
     case "UDP":
       return GatewayListener_Kind.UDP;
+    case EGRESS_PROTOCOL:
+      return GatewayListener_Kind.EGRESS;
     default:
       return GatewayListener_Kind.UNSPECIFIED;
   }

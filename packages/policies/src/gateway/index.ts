@@ -5,6 +5,7 @@ import { gatewaySchema } from "@ripstop/resources/gateway-api";
 
 import type { GatewaySpec } from "./spec.ts";
 
+export { egressListener, type NoWayOut, type WantedWayOut } from "./egress-listener.ts";
 export { intersection } from "./hostnames.ts";
 export {
   attachRoute,
@@ -19,7 +20,7 @@ export type { ReferenceFacts } from "./certificates.ts";
 export { compileGateway } from "./compile.ts";
 export { judgeGateway, type GatewayFacts, type GatewayView, type JudgedListener } from "./judge.ts";
 export { gatewayStatus, listenerSetStatus, type ListenerStatus } from "./status.ts";
-export type { GatewaySpec, ListenerSetSpec, ListenerSpec } from "./spec.ts";
+export { EGRESS_PROTOCOL, type GatewaySpec, type ListenerSetSpec, type ListenerSpec } from "./spec.ts";
 export type { StreamRouteSpec } from "./stream-route.ts";
 
 /** The kind Gateway. */

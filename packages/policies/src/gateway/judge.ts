@@ -8,7 +8,13 @@ import { readKeyPair, readRoots, type PemKeyPair, type ReferenceFacts, type Refe
 import { condition, CONTROLLER_NAME, DEFAULT_CLASS, GATEWAY_GROUP, type Condition } from "./condition.ts";
 import { findConflicts, type Conflict } from "./conflicts.ts";
 import { selectsLabels } from "./labels.ts";
-import type { GatewaySpec, ListenerSetSpec, ListenerSpec, NamespacesFrom } from "./spec.ts";
+import {
+  EGRESS_PROTOCOL,
+  type GatewaySpec,
+  type ListenerSetSpec,
+  type ListenerSpec,
+  type NamespacesFrom,
+} from "./spec.ts";
 
 /** What judging a Gateway reads. */
 export interface GatewayFacts extends ReferenceFacts {
@@ -80,7 +86,13 @@ const ROUTE_KINDS: Readonly<Record<string, readonly string[]>> = {
   TLS: ["TLSRoute"],
   TCP: ["TCPRoute"],
   UDP: ["UDPRoute"],
+  [EGRESS_PROTOCOL]: ["ExternalService"],
 };
+
+/** What attaches to listeners is of the Gateway API, but for what is led out of the mesh. */
+function groupOf(kind: string): string {
+  return kind === "ExternalService" ? "ripstop.mesh" : GATEWAY_GROUP;
+}
 
 /** Judges a Gateway with everything that belongs to its listeners. */
 export function judgeGateway(gateway: Resource<GatewaySpec>, facts: GatewayFacts): GatewayView {
@@ -182,7 +194,7 @@ function judgeListener({ spec, owner }: Entry, context: ListenerContext): Judged
     mode,
     hostname: hostnameOf(spec),
     allowedNamespaces: spec.allowedRoutes.namespaces,
-    supportedKinds: kinds.supported.map((kind) => ({ group: GATEWAY_GROUP, kind })),
+    supportedKinds: kinds.supported.map((kind) => ({ group: groupOf(kind), kind })),
     conditions: [
       refusal === undefined
         ? at("Accepted", true, "Accepted", "the listener is valid")
@@ -231,7 +243,7 @@ function judgeKinds(
   const wanted = allowedRoutes.kinds ?? [];
   if (wanted.length === 0 || possible.length === 0) return { supported: possible, problem: undefined };
   const isKnown = ({ group, kind }: { group: string; kind: string }): boolean =>
-    group === GATEWAY_GROUP && possible.includes(kind);
+    group === groupOf(kind) && possible.includes(kind);
   const supported = [...new Set(wanted.filter(isKnown).map(({ kind }) => kind))];
   const unknown = wanted.filter((kind) => !isKnown(kind)).map(({ kind }) => kind);
   const message = `a listener for ${protocol} takes ${possible.join(" and ")}, not ${unknown.join(", ")}`;

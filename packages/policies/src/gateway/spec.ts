@@ -1,5 +1,8 @@
 // Gateway and ListenerSet (gateway.networking.k8s.io/v1): their specs as they are after defaults.
 
+/** The protocol of a listener that workloads of the mesh call, over mutual TLS, to be led on to hosts outside. */
+export const EGRESS_PROTOCOL = "ripstop.mesh/Egress";
+
 /** Spec of a Gateway: where traffic comes in. */
 export interface GatewaySpec {
   readonly gatewayClassName: string;

@@ -15,6 +15,7 @@ import { formatAuthority, parseAuthority, type HostPort } from "../2-identify/au
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
+import { noInstance } from "../7-connect/outbound-refusals.ts";
 import { StreamConn } from "../7-connect/stream-conn.ts";
 import {
   configNotReceived,
@@ -78,12 +79,16 @@ export class ConnectRequest implements ServerStreamHandler, HostWaiter, DialEven
     const { frontend } = host;
     const { host: name, port } = this.#target;
     if (frontend !== undefined) {
-      if (frontend.cluster.port(port) === undefined) {
-        const ports = frontend.cluster.config?.ports.map((entry) => entry.port).join(", ") ?? "none";
+      const { cluster } = frontend;
+      if (cluster.port(port) === undefined) {
+        const ports = cluster.config?.ports.map((entry) => entry.port).join(", ") ?? "none";
         this.#refuse(refusal(unknownServicePort, `${frontend.service} has no port ${port}: it has ${ports}`));
         return;
       }
-      this.#context.serveConnection(this.#accept(), this.#target);
+      // A tunnel that opens could not be told why it closes.
+      if (cluster.config?.external?.gateway !== undefined && cluster.endpoints.all.length === 0)
+        this.#refuse(noInstance(cluster, ""));
+      else this.#context.serveConnection(this.#accept(), this.#target);
       return;
     }
     if (this.#context.isOwnAddress(this.#target)) {

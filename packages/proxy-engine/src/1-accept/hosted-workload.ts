@@ -4,6 +4,7 @@ import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient } from "@ripstop/discovery/client";
 import {
   ProxyProtocol,
+  splitThrough,
   telemetry,
   type BackendTls,
   type BootstrapWorkload,
@@ -19,7 +20,7 @@ import { WorkloadView } from "../config/workload-view.ts";
 import { formatAuthority, isLoopback, parseAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
-import { HostTable } from "../4-route/host-table.ts";
+import { HostTable, type HostTableOptions } from "../4-route/host-table.ts";
 import { LoadShedder } from "../5-filter/load-shedder.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { newBackendDialer } from "../7-connect/backend-dialer.ts";
@@ -61,6 +62,9 @@ export interface HostedWorkloadOptions {
 const PROTOCOLS: readonly string[] = ["http", "grpc", "tcp"];
 const MAX_EGRESS = 1024;
 const MAX_CLIENT_POOLS = 1024;
+
+/** The hosts that callers of a namespace reach through a Gateway. */
+export type LedHosts = Required<Pick<HostTableOptions, "namespace" | "gateway">>;
 
 /** The client's end of a connection to an application. */
 export interface ApplicationClient {
@@ -158,11 +162,11 @@ export class HostedWorkload implements OutboundContext {
     });
   }
 
-  /** Names and services in use, reached by `connector`. */
-  newHostTable(connector: Connector, onChanged: () => void): HostTable {
+  /** Names and services in use, reached by `connector`: the workload's own, or those that a Gateway leads callers out to. */
+  newHostTable(connector: Connector, onChanged: () => void, led?: LedHosts): HostTable {
     const { bootstrap, engine, config } = this.#options;
     return new HostTable({
-      namespace: bootstrap.namespace,
+      ...(led ?? { namespace: bootstrap.namespace }),
       clock: engine.clock,
       config,
       connector,
@@ -309,7 +313,7 @@ export class HostedWorkload implements OutboundContext {
     const edge = this.engine.edges.get({
       reporter: telemetry.EdgeStats_Reporter.SOURCE,
       sourceService: this.sourceService,
-      destinationService: endpoint?.service ?? fallback,
+      destinationService: splitThrough(endpoint?.service ?? fallback).service,
       sourceIdentity: this.spiffeId,
       destinationIdentity: endpoint?.mutualTls === true ? endpoint.model.spiffeId : "",
       destinationVersion: endpoint?.model.version ?? "",

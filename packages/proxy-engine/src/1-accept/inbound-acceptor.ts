@@ -37,18 +37,33 @@ export function acceptInbound(
   const workload = name === undefined ? (serverName === "" ? nameless : undefined) : workloads.get(name.workloadId);
   const peer = identifyPeer(conn, name?.port ?? 0);
   if (workload === undefined || peer === undefined) {
-    conn.handler = {
-      onBytes: () => undefined,
-      onEnd: () => undefined,
-      onDrain: () => undefined,
-      onClose: () => undefined,
-    };
-    conn.destroy();
+    refuseConnection(conn);
     return;
   }
+  const hbone = name === undefined;
+  serveInbound(
+    conn,
+    workload,
+    hbone ? new HboneAcceptor(workload, peer, conn) : new InboundAcceptor(workload, peer, conn),
+  );
+}
+
+/** Closes a connection that nobody serves. */
+export function refuseConnection(conn: Conn): void {
+  conn.handler = {
+    onBytes: () => undefined,
+    onEnd: () => undefined,
+    onDrain: () => undefined,
+    onClose: () => undefined,
+  };
+  conn.destroy();
+}
+
+/** Serves a verified peer of `workload` over HTTP/2. */
+export function serveInbound(conn: Conn, workload: HostedWorkload, acceptor: RequestAcceptor): void {
   new Http2Session(conn, {
     engine: workload.engine,
-    acceptor: name === undefined ? new HboneAcceptor(workload, peer, conn) : new InboundAcceptor(workload, peer, conn),
+    acceptor,
     registry: workload.inboundSessions,
     settings: INBOUND_SETTINGS,
     limits: MESH_HTTP2_LIMITS,

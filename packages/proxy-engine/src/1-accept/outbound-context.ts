@@ -7,7 +7,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Connector } from "../7-connect/connector.ts";
 import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
-import type { EgressGuard } from "../egress/egress-guard.ts";
+import type { EgressCheck } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import type { SessionRegistry } from "./http-sessions.ts";
 import type { Edge } from "../telemetry/edge.ts";
@@ -26,7 +26,7 @@ export interface OutboundContext {
   /** Finds out what `conn`, a connection of the application to `target`, carries, and serves it. */
   serveConnection(conn: Conn, target: HostPort): void;
   /** Calls of hosts that the mesh does not know. */
-  readonly egress: EgressGuard;
+  readonly egress: EgressCheck;
   /** Connections to a host outside the mesh. */
   egressPool(target: HostPort): HttpPool;
   /** Telemetry slots; `fallback` names the destination when there is no endpoint. */

@@ -22,7 +22,7 @@ import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { HostEntry, HostWaiter } from "../4-route/host-table.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
-import { LiveTunnel } from "../7-connect/live-tunnel.ts";
+import { LiveTunnel, type EnteredBy } from "../7-connect/live-tunnel.ts";
 import { TunnelAttempt, type TunnelEvents } from "../7-connect/tunnel-attempt.ts";
 import { FIRST_BYTE_TIMEOUT_MS, HEAD_TIMEOUT_MS, SILENCE_MS } from "../settings.ts";
 import { detectProtocol } from "./protocol-detector.ts";
@@ -38,6 +38,8 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
 export interface ConnectionTarget extends HostPort {
   /** The client named the host by TLS server name only, so that the port is a guess. */
   readonly byServerName?: boolean;
+  /** How it came in, when it came in by a gateway. */
+  readonly entered?: EnteredBy;
 }
 
 /** Takes a connection over until it is known what it speaks. Make it in the turn in which the connection comes. */
@@ -374,7 +376,8 @@ export class OutboundConnection implements ConnHandler, HostWaiter, TunnelEvents
       authority: formatAuthority(this.#serverName || this.#target.host, this.#servicePort || this.#target.port),
       workload: server.endpoint?.id ?? "",
       tlsVersion: this.#tunnel?.tlsVersion ?? "",
-      recheck: undefined,
+      recheck: this.#target.entered?.recheck,
+      entered: this.#target.entered,
     });
     tunnel.countEarly(held.length, 0);
     if (this.#clientEnded) server.conn.end();

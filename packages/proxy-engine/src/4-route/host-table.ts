@@ -3,7 +3,7 @@
 
 import type { Clock, Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
-import { hostBindingName, hostBindingType, type HostBinding, type Locality } from "@ripstop/model";
+import { egressBindingName, hostBindingName, hostBindingType, type HostBinding, type Locality } from "@ripstop/model";
 import { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import type { Connector } from "../7-connect/connector.ts";
@@ -16,7 +16,10 @@ export interface HostWaiter {
 
 /** What the table needs. */
 export interface HostTableOptions {
+  /** Of the callers. */
   readonly namespace: string;
+  /** "NAMESPACE/NAME" of the Gateway that callers ask for the hosts; absent: they ask for themselves. */
+  readonly gateway?: string;
   readonly clock: Clock;
   readonly config: ConfigClient;
   readonly connector: Connector;
@@ -160,8 +163,10 @@ export class HostTable {
   }
 
   #subscribe(entry: HostEntry): void {
-    const { namespace, config } = this.#options;
-    entry.subscription = config.watch(hostBindingType, hostBindingName(namespace, entry.host), {
+    const { namespace, config, gateway } = this.#options;
+    const { host } = entry;
+    const name = gateway === undefined ? hostBindingName(namespace, host) : egressBindingName(namespace, host, gateway);
+    entry.subscription = config.watch(hostBindingType, name, {
       onResource: (binding) => this.#onBinding(entry, binding),
       onRemoved: () => {
         entry.frontend?.close();

@@ -21,12 +21,12 @@ export class RequestView implements RequestInfo {
   route = "";
 
   /** Describes a raw connection. */
-  setConnection(source: PeerInfo, port: number): void {
+  setConnection(source: PeerInfo, port: number, host: string = ""): void {
     this.source = source;
     this.port = port;
     this.http = false;
     this.method = "";
-    this.host = "";
+    this.host = host;
     this.path = "";
     this.query = "";
     this.headers = NO_HEADERS;

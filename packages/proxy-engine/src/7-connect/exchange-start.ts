@@ -6,6 +6,7 @@ import type { CompiledRule, RouteRequest } from "@ripstop/routing";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
+import type { ExchangeFacts } from "../telemetry/record-exchange.ts";
 import type { Refusal } from "./local-reply.ts";
 
 /** Where the requests of one connection come from. One object a connection: an exchange has only a reference. */
@@ -43,8 +44,10 @@ export interface Rejudged {
   recheck(): void;
 }
 
-/** The way in of requests from outside the mesh. */
+/** The way in of requests that come by a gateway: from outside the mesh, or from workloads on their way out of it. */
 export interface EdgeEntry extends BackendSource {
+  /** Callers are not of the mesh: they learn neither addresses nor names of policies. */
+  readonly outside: boolean;
   /** The listener's port, as the Gateway names it. */
   readonly port: number;
   /** Exchanges under way, to be judged again. */
@@ -57,8 +60,10 @@ export interface EdgeEntry extends BackendSource {
   admit(): Refusal | undefined;
   /** What a fault does on purpose to the request that `admit` let pass, which follows this rule; in the same turn. */
   disturbance(rule: CompiledRule): Disturbance | undefined;
-  /** The routes for a host, or why there are none. */
-  rulesFor(host: string): RouteRules | Refusal;
+  /** The routes for a host, or why there are none; undefined where the host itself, and the port, say where it goes. */
+  rulesFor(host: string): RouteRules | Refusal | undefined;
+  /** Counts the hop to the gateway too, when the caller is one of the mesh. */
+  recorded?(facts: ExchangeFacts, target: HostPort, protocol: string): void;
 }
 
 /** A declared upstream. */

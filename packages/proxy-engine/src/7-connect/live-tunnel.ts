@@ -4,7 +4,15 @@ import type { CloseCause, Conn } from "@ripstop/net";
 import type { Engine } from "../engine.ts";
 import type { Edge } from "../telemetry/edge.ts";
 import { tapConnection } from "../telemetry/record-connection.ts";
+import type { HopEnd } from "../telemetry/record-exchange.ts";
 import { Splice, type SpliceEvents } from "./splice.ts";
+
+/** The hop by which a tunnel came to this proxy from another one of the mesh. */
+export interface EnteredBy extends HopEnd {
+  readonly edge: Edge;
+  /** Judges the tunnel again; false when it is refused now. */
+  readonly recheck: () => boolean;
+}
 
 /** What is known of a tunnel besides its two ends. */
 export interface TunnelFacts {
@@ -17,6 +25,8 @@ export interface TunnelFacts {
   readonly tlsVersion: string;
   /** Judges the tunnel again; false when it is refused now. Undefined when nothing guards it. */
   readonly recheck: (() => boolean) | undefined;
+  /** Counted and shown beside the hop that begins here; absent where there is only one. */
+  readonly entered?: EnteredBy | undefined;
 }
 
 /** Joins two connections until both are gone. */
@@ -39,6 +49,7 @@ export class LiveTunnel implements SpliceEvents {
     this.#lastMs = this.#startedMs;
     facts.engine.live.tunnels++;
     facts.edge.recordConnection();
+    facts.entered?.edge.recordConnection();
     facts.registry.add(this);
     this.#splice = new Splice(client, server, this);
   }
@@ -70,6 +81,7 @@ export class LiveTunnel implements SpliceEvents {
     this.#sent += sent;
     this.#received += received;
     this.#facts.edge.recordBytes(sent, received);
+    this.#facts.entered?.edge.recordBytes(sent, received);
     return true;
   }
 
@@ -77,7 +89,7 @@ export class LiveTunnel implements SpliceEvents {
   recheck(): void {
     if (this.#facts.recheck === undefined || this.#facts.recheck()) return;
     this.#brokenBy = "a policy change revoked the permission";
-    this.#facts.edge.recordRefused(true);
+    (this.#facts.entered?.edge ?? this.#facts.edge).recordRefused(true);
     this.#splice.destroy();
   }
 
@@ -88,15 +100,21 @@ export class LiveTunnel implements SpliceEvents {
   onSpliceEnd(_splice: Splice, cause: CloseCause): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { engine, edge, registry } = this.#facts;
+    const { engine, registry, entered } = this.#facts;
     registry.delete(this);
     engine.live.tunnels--;
     this.#countBytes();
-    tapConnection(engine, edge, {
+    this.#show(this.#facts, cause);
+    if (entered !== undefined) this.#show(entered, cause);
+  }
+
+  /** Shows one hop to open taps. */
+  #show({ edge, workload, tlsVersion }: HopEnd & Pick<TunnelFacts, "edge">, cause: CloseCause): void {
+    tapConnection(this.#facts.engine, edge, {
       startedMs: this.#startedMs,
       authority: this.#facts.authority,
-      workload: this.#facts.workload,
-      tlsVersion: this.#facts.tlsVersion,
+      workload,
+      tlsVersion,
       bytesSent: this.#splice.sentBytes,
       bytesReceived: this.#splice.receivedBytes,
       errorCode: "",

@@ -111,7 +111,7 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
     this.time("config", this.startedMs + CONFIG_WAIT_MS);
   }
 
-  /** A request from outside: judged first, then routed by what is attached to the listener. */
+  /** A request that came in by a gateway: judged first, then routed by what is attached to the listener, or by its host. */
   #enter(edge: EdgeEntry): void {
     const { path, query } = splitTarget(this.request.path);
     this.#asked = { host: this.target.host, path, query };
@@ -122,7 +122,10 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
       return;
     }
     const rules = edge.rulesFor(this.target.host);
-    if ("kind" in rules) this.refuse(rules);
+    if (rules === undefined) {
+      this.target = { host: this.target.host, port: edge.port };
+      this.#find();
+    } else if ("kind" in rules) this.refuse(rules);
     else this.#follow(rules, edge, edge.port);
   }
 
@@ -135,7 +138,7 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
   }
 
   protected override shown(refused: Refusal): Refusal {
-    if (this.origin.edge === undefined) return refused;
+    if (this.origin.edge?.outside !== true) return refused;
     // Who calls from outside learns what went wrong, but neither addresses nor names of policies.
     return { ...refused, message: refused.kind.title, policy: "", clause: "" };
   }
@@ -323,7 +326,11 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
       if (this.clientGone) this.answerWatch.giveUp();
       else this.answerWatch.end(this.status, latencyMs, this.brokenBy === "");
     }
-    recordExchange(this.engine, this.#telemetryEdge(), this);
+    const { edge } = this.origin;
+    edge?.recorded?.(this, this.target, this.isGrpc ? "grpc" : "http");
+    // What a gateway did not lead out never made the second hop.
+    if (edge?.recorded === undefined || this.cluster !== undefined)
+      recordExchange(this.engine, this.#telemetryEdge(), this);
   }
 
   #telemetryEdge(): Edge {

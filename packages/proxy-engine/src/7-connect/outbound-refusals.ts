@@ -4,13 +4,28 @@ import type { Frontend } from "../4-route/frontend.ts";
 import { formatAuthority, type HostPort } from "../2-identify/authority.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
-import { httpsInClear, noHealthyEndpoint, noSuchSubset, proxyLoop, unknownServicePort } from "../errors.ts";
+import {
+  httpsInClear,
+  noEgressGateway,
+  noHealthyEndpoint,
+  noSuchSubset,
+  proxyLoop,
+  unknownServicePort,
+} from "../errors.ts";
 import { refusal, type Refusal } from "./local-reply.ts";
 
 const MAX_SUBSET_SHOWN = 64;
 
 /** No endpoint could be picked; `subset` is the one that the request asks for, "" for none. */
-export function noInstance({ service, endpoints }: Cluster, subset: string): Refusal {
+export function noInstance({ service, endpoints, config }: Cluster, subset: string): Refusal {
+  const external = config?.external;
+  if (external?.gateway !== undefined) {
+    const why =
+      external.noGateway === undefined || external.noGateway === ""
+        ? "none of its proxies can be reached"
+        : external.noGateway;
+    return refusal(noEgressGateway, `${external.host} is reached through Gateway ${external.gateway} only: ${why}`);
+  }
   if (subset !== "" && endpoints.usable.length > 0) {
     return refusal(noSuchSubset, `no instance of ${service} is of the subset "${subset.slice(0, MAX_SUBSET_SHOWN)}"`);
   }

@@ -12,6 +12,7 @@ import type { HttpPool, StreamWaiter, UpstreamConnection } from "./http-pool.ts"
 import { proxyHeader } from "./proxy-header.ts";
 import { writeConnect } from "./http2-pool.ts";
 import { ERROR_HEADER } from "./local-reply.ts";
+import { noInstance } from "./outbound-refusals.ts";
 import { StreamConn } from "./stream-conn.ts";
 import { TUNNEL_DENIED } from "./tunnel-dial.ts";
 
@@ -60,7 +61,7 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
     const caller = { address: this.#target.client.remoteAddress, identity: this.#context.spiffeId };
     const endpoint = cluster.pickFor(caller, this.#tried);
     if (endpoint === undefined) {
-      this.#fail(`${cluster.service} has no healthy instance`, false);
+      this.#fail(noInstance(cluster, "").message, false);
       return;
     }
     const port = endpoint.targetPort(servicePort);
@@ -117,7 +118,9 @@ export class TunnelAttempt implements StreamWaiter, DialEvents {
   onStream(stream: ClientStream, connection: UpstreamConnection, _reused: boolean): void {
     this.#stream = stream;
     this.#tlsVersion = connection.tlsVersion;
-    writeConnect(connectHead, `${this.#endpoint?.id.replace("/", ".") ?? ""}:${this.#port}`);
+    // An egress gateway wants to know which host it is for.
+    const external = this.#target.cluster.config?.external?.host;
+    writeConnect(connectHead, `${external ?? this.#endpoint?.id.replace("/", ".") ?? ""}:${this.#port}`);
     const source = this.#context.sourceService;
     if (source !== "") connectHead.headers.append("x-ripstop-source-service", source);
     tellForwardedFor(connectHead.headers, this.#target.client);

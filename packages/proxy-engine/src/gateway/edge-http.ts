@@ -31,6 +31,7 @@ const view = new RequestView();
 
 /** The way in of one connection. */
 export class EdgeHttp implements EdgeEntry, RequestAcceptor {
+  readonly outside = true;
   readonly #context: GatewayContext;
   readonly #port: EdgePort;
   /** The listener that the server name chose, by name; undefined on plain connections. */

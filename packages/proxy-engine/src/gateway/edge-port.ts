@@ -14,8 +14,8 @@ export interface EdgeListener {
   readonly terminator: EdgeTerminator | undefined;
 }
 
-/** Whether the port begins with TLS. */
-export type PortFamily = "tls" | "http" | "tcp";
+/** What connections to a port begin with: TLS of clients outside, plain HTTP, plain bytes, or mutual TLS of workloads. */
+export type PortFamily = "tls" | "http" | "tcp" | "mesh";
 
 /** What the listeners of a port begin with; undefined for kinds that carry no traffic. */
 export function familyOf(kind: GatewayListener_Kind): PortFamily | undefined {
@@ -28,6 +28,8 @@ export function familyOf(kind: GatewayListener_Kind): PortFamily | undefined {
       return "http";
     case GatewayListener_Kind.TCP:
       return "tcp";
+    case GatewayListener_Kind.EGRESS:
+      return "mesh";
     case GatewayListener_Kind.UNSPECIFIED:
     case GatewayListener_Kind.UDP:
     case GatewayListener_Kind.UNRECOGNIZED:

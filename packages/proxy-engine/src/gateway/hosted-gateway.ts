@@ -18,6 +18,7 @@ import {
   type Conn,
   type EdgeChoice,
   type Listener,
+  type ListenOptions,
   type TlsObserver,
 } from "@ripstop/net";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
@@ -30,6 +31,7 @@ import { newBackendDialer } from "../7-connect/backend-dialer.ts";
 import type { BackendDialer, Connector } from "../7-connect/connector.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { Rejudged } from "../7-connect/exchange-start.ts";
+import { EgressGateway } from "../egress/egress-gateway.ts";
 import type { EgressGuard } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
 import { gatewayListenerUnusable } from "../errors.ts";
@@ -52,6 +54,8 @@ export interface HostedGatewayOptions {
   /** Where to listen when the Gateway asks for no address. */
   readonly address: string;
   readonly portOffset: number;
+  /** Opens a listener for workloads of the mesh. */
+  listenMesh(where: ListenOptions): Promise<Result<Listener, RipstopError>>;
   readonly sharing: SocketSharing;
   /** Something changed: look whether everything is there. */
   onChanged(): void;
@@ -65,6 +69,8 @@ export class HostedGateway implements GatewayContext {
   readonly deadlines: ReadonlyMap<string, number> = new Map();
   readonly gateway: string;
   readonly hosts: HostTable;
+  /** The way out of the mesh, for listeners of that kind. */
+  readonly egressGateway: EgressGateway;
   readonly connector: Connector;
   readonly exchanges: Set<Rejudged> = new Set();
   /** What it listens on. */
@@ -99,6 +105,11 @@ export class HostedGateway implements GatewayContext {
     });
     this.connector = workload.newConnector((tls) => this.#backendDialer(tls));
     this.hosts = workload.newHostTable(this.connector, () => this.#advance());
+    this.egressGateway = new EgressGateway({
+      gateway: this,
+      workload,
+      newHosts: (namespace) => workload.newHostTable(this.connector, () => undefined, { namespace, gateway }),
+    });
     this.#routes = new RouteTable(gateway, { config, hosts: this.hosts, onChanged: () => this.#advance() });
     this.#subscription = config.watch(gatewayType, gateway, {
       onResource: (resource) => this.#onGateway(resource),
@@ -209,6 +220,7 @@ export class HostedGateway implements GatewayContext {
     this.#subscription.cancel();
     this.#routes.close();
     this.hosts.close();
+    this.egressGateway.close();
     this.connector.close();
   }
 
@@ -227,7 +239,7 @@ export class HostedGateway implements GatewayContext {
     if (JSON.stringify(gateway?.backendClientCertificate) !== JSON.stringify(this.#backendCertificate)) {
       this.#backendCertificate = gateway?.backendClientCertificate;
       this.#dialers.clear();
-      for (const cluster of this.hosts.clusters.values()) cluster.renewPlain();
+      for (const cluster of [...this.hosts.clusters.values(), ...this.egressGateway.clusters()]) cluster.renewPlain();
     }
     this.#advance();
     if (this.#wasComplete) this.#listen();
@@ -301,6 +313,10 @@ export class HostedGateway implements GatewayContext {
 
   #openSocket(edge: EdgePort, where: SocketPlace): Promise<Result<Listener, RipstopError>> {
     const maxConnections = MAX_LISTENER_CONNECTIONS;
+    if (edge.family === "mesh") {
+      const onConn = (conn: Conn): void => this.egressGateway.accept(conn, edge.listeners[0]?.config.name ?? "");
+      return this.#options.listenMesh({ ...where, maxConnections, onConn });
+    }
     if (edge.family !== "tls")
       return listen({ ...where, maxConnections, onConn: (conn) => this.#acceptPlain(edge, conn) });
     const { clock } = this.engine;

@@ -28,8 +28,11 @@ export interface ExchangeFacts {
 
 const GRPC_PERMISSION_DENIED = 7;
 
+/** Where a hop ends, when not where the exchange as a whole does. */
+export type HopEnd = Pick<ExchangeFacts, "workload" | "tlsVersion">;
+
 /** Counts on `edge`; builds a tap event only while a tap is open. */
-export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts): void {
+export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts, end: HopEnd = facts): void {
   const { status, refused } = facts;
   const latencyMs = engine.clock.monotonicMs() - facts.startedMs;
   const denied =
@@ -62,7 +65,7 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
     destinationService: key.destinationService,
     sourceIdentity: key.sourceIdentity,
     destinationIdentity: key.destinationIdentity,
-    destinationWorkload: facts.workload,
+    destinationWorkload: end.workload,
     protocol: key.protocol,
     method: facts.request.method,
     authority: facts.request.authority,
@@ -70,7 +73,7 @@ export function recordExchange(engine: Engine, edge: Edge, facts: ExchangeFacts)
     status,
     grpcStatus,
     latencyUs: Math.round(latencyMs * 1000),
-    tlsVersion: facts.tlsVersion,
+    tlsVersion: end.tlsVersion,
     bytesSent: facts.bytesSent,
     bytesReceived: facts.bytesReceived,
     traceId: facts.request.headers.get("traceparent")?.slice(3, 35) ?? "",

@@ -26,13 +26,14 @@ export async function showSeen(options: EgressSeenOptions): Promise<number> {
 }
 
 function tableOf(rows: readonly EgressSeenView[]): string {
-  if (rows.length === 0) return "nothing was called outside the mesh that is not declared\n";
+  if (rows.length === 0) return "nothing was called outside the mesh that is not declared, or through a gateway\n";
   return formatTable(
     [
       { title: "caller", cell: (row: EgressSeenView) => row.service },
       { title: "host", cell: (row) => row.host },
       { title: "port", cell: (row) => String(row.port), right: true },
       { title: "protocol", cell: (row) => row.protocol },
+      { title: "through", cell: (row) => row.gateway ?? "-" },
       { title: "calls", cell: (row) => String(row.count), right: true },
       { title: "denied", cell: (row) => String(row.denied), right: true },
       { title: "last", cell: (row) => new Date(row.lastSeenMs).toISOString().replace(/\.\d+Z$/, "Z") },

@@ -1,4 +1,4 @@
-// `ripstop gateway`: the placement of Gateways, the way into the mesh from outside.
+// `ripstop gateway`: the placement of Gateways, the way into the mesh from outside, and out of it.
 
 import { isIP } from "node:net";
 import { Command, InvalidArgumentError } from "commander";
@@ -15,6 +15,9 @@ Examples:
   ripstop gateway edge --workers auto                      a process a core behind the same ports; SIGUSR2 replaces them all
   ripstop gateway edge --join 10.0.0.5:7443 --token-file gateway.token --address 10.0.0.9
 
+A listener with protocol ripstop.mesh/Egress makes it the way out of the mesh: workloads reach the hosts of ExternalServices
+that name the Gateway through it. Give an --address that they can call.
+
 It opens the ports of the Gateway's listeners when all routes are there, and follows every change of listeners,
 certificates and routes while connections stay open. A Gateway that does not exist yet is waited for. Addresses in
 spec.addresses go before --address. Ports below 1024 need a privilege of the process, or --port-offset.
@@ -25,7 +28,7 @@ Exit codes: 0 after a signal, 125 when the mesh side failed.`;
 /** The command. */
 export function gatewayCommand(): Command {
   return withJoin(withHome(new Command("gateway")))
-    .description("let traffic from outside into the mesh: the listeners of Gateways, on real addresses")
+    .description("let traffic from outside into the mesh, or out of it: the listeners of Gateways, on real addresses")
     .argument("<names...>", "names of the Gateways")
     .option("--namespace <name>", "namespace of the Gateways", "default")
     .option("--address <ip>", "address that the listeners bind, unless the Gateway says others", ipOption, "127.0.0.1")

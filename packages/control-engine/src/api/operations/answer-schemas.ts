@@ -1,10 +1,18 @@
-// Schemas of what the API answers (types in packages/model/src/api.ts).
+// Schemas of what the API answers: written here where they say more than the types (packages/model/src/api.ts) do, made
+// from the types otherwise.
 
 import type { JsonSchema } from "@ripstop/resources";
+
+import { answerTypes } from "./answer-types.gen.ts";
 
 /** A reference to one of `answerSchemas`, written "#NAME". */
 export function ref(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name.slice(1)}` };
+}
+
+/** An answer with one list, whose items are of the schema "#NAME". */
+export function listOf(field: string, item: string): JsonSchema {
+  return { type: "object", required: [field], properties: { [field]: { type: "array", items: ref(item) } } };
 }
 
 const string = { type: "string" };
@@ -25,6 +33,7 @@ const role = { type: "string", enum: ["viewer", "editor", "admin"] };
 
 /** By name. */
 export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
+  ...answerTypes,
   ApiError: object({
     error: object(
       {

@@ -1,9 +1,8 @@
 // Operations on identities, roots and revocations.
 
 import { forceRequest, issueRequest, revokeRequest } from "../request-schemas.ts";
+import { listOf } from "./answer-schemas.ts";
 import { number, text, type Operations } from "./operation.ts";
-
-const object = { type: "object" };
 
 /** Routes under /v1/identity. */
 export const identityOperations: Operations = {
@@ -12,7 +11,7 @@ export const identityOperations: Operations = {
     tag: "identity",
     summary: "Every identity that something was issued to in the last 24 hours",
     access: "viewer",
-    answer: object,
+    answer: "#IdentityList",
   },
   "GET /v1/identity/identity": {
     id: "getIdentity",
@@ -20,14 +19,14 @@ export const identityOperations: Operations = {
     summary: "One identity with its certificates",
     access: "viewer",
     query: { id: { ...text("SPIFFE id"), required: true } },
-    answer: object,
+    answer: "#IdentityDetails",
   },
   "GET /v1/identity/revocations": {
     id: "listRevocations",
     tag: "identity",
     summary: "What is revoked",
     access: "viewer",
-    answer: object,
+    answer: listOf("revocations", "#RevocationView"),
   },
   "POST /v1/identity/revocations": {
     id: "revoke",
@@ -35,7 +34,7 @@ export const identityOperations: Operations = {
     summary: "Revokes an identity or one certificate, and waits for the proxies",
     access: "admin",
     body: revokeRequest.schema,
-    answer: object,
+    answer: "#RevokeResponse",
   },
   "DELETE /v1/identity/revocations": {
     id: "unrevoke",
@@ -43,7 +42,7 @@ export const identityOperations: Operations = {
     summary: "Takes a revocation back",
     access: "admin",
     query: { spiffeId: text("The identity"), serialNumber: text("Or the certificate, in hex") },
-    answer: object,
+    answer: "#RevokeResponse",
   },
   "POST /v1/identity/issue": {
     id: "issueSvid",
@@ -51,14 +50,14 @@ export const identityOperations: Operations = {
     summary: "Issues a certificate for a key outside the mesh",
     access: "admin",
     body: issueRequest.schema,
-    answer: object,
+    answer: "#IssueResponse",
   },
   "GET /v1/identity/bundle": {
     id: "getTrustBundle",
     tag: "identity",
     summary: "The root certificates of the mesh",
     access: "caller",
-    answer: object,
+    answer: "#TrustBundleView",
   },
   "GET /v1/identity/bundles": {
     id: "getTrustBundles",
@@ -66,21 +65,21 @@ export const identityOperations: Operations = {
     summary: "The bundles of this and of all federated trust domains; waits for others than `after`",
     access: "viewer",
     query: { after: text("Version that is known already"), waitMs: number("Waits so long, up to 300000") },
-    answer: object,
+    answer: "#BundlesView",
   },
   "GET /v1/identity/health": {
     id: "getIdentityHealth",
     tag: "identity",
     summary: "Roots, their lives, and alarms",
     access: "viewer",
-    answer: object,
+    answer: "#IdentityHealth",
   },
   "GET /v1/identity/rotation": {
     id: "getRotation",
     tag: "identity",
     summary: "How far the rotation of the root is",
     access: "viewer",
-    answer: object,
+    answer: "#RotationStatus",
   },
   "POST /v1/identity/rotation": {
     id: "startRotation",
@@ -88,14 +87,14 @@ export const identityOperations: Operations = {
     summary: "Starts to exchange the root, or forces its next step",
     access: "admin",
     body: forceRequest.schema,
-    answer: object,
+    answer: "#RotationStatus",
   },
   "DELETE /v1/identity/rotation": {
     id: "abortRotation",
     tag: "identity",
     summary: "Gives the rotation up, while the new root does not sign yet",
     access: "admin",
-    answer: object,
+    answer: "#RotationStatus",
   },
   "POST /v1/identity/recovery": {
     id: "recoverRoot",
@@ -103,6 +102,6 @@ export const identityOperations: Operations = {
     summary: "Makes a new root in place of all others",
     access: "admin",
     body: forceRequest.schema,
-    answer: object,
+    answer: "#IdentityHealth",
   },
 };

@@ -1,8 +1,7 @@
 // Operations for looking.
 
+import { listOf } from "./answer-schemas.ts";
 import { flag, number, text, type Operations } from "./operation.ts";
-
-const object = { type: "object" };
 
 /** Routes for looking. */
 export const observeOperations: Operations = {
@@ -11,7 +10,7 @@ export const observeOperations: Operations = {
     tag: "observation",
     summary: "The live graph of the services; rates are means over 10 s",
     access: "viewer",
-    answer: object,
+    answer: "#Graph",
   },
   "GET /v1/tap": {
     id: "tap",
@@ -24,7 +23,7 @@ export const observeOperations: Operations = {
       path: text("Only paths that begin with this"),
       minStatus: number("Only answers with at least this status"),
     },
-    answer: object,
+    answer: { type: "object" },
     answerType: "application/x-ndjson",
   },
   "GET /v1/events": {
@@ -33,21 +32,21 @@ export const observeOperations: Operations = {
     summary: "What happened in the mesh",
     access: "viewer",
     query: { after: number("Only events with a higher number") },
-    answer: object,
+    answer: listOf("events", "#MeshEvent"),
   },
   "GET /v1/egress": {
     id: "listEgress",
     tag: "observation",
-    summary: "Calls of hosts outside the mesh that no ExternalService declares",
+    summary: "Calls of hosts outside the mesh that no ExternalService declares, or that went through a Gateway",
     access: "viewer",
-    answer: object,
+    answer: listOf("seen", "#EgressSeenView"),
   },
   "GET /v1/mirrors": {
     id: "listMirrors",
     tag: "observation",
     summary: "How copies of requests compare with what was answered",
     access: "viewer",
-    answer: object,
+    answer: listOf("mirrors", "#MirrorView"),
   },
   "GET /v1/proxies": {
     id: "listProxies",
@@ -63,7 +62,7 @@ export const observeOperations: Operations = {
     tag: "operation",
     summary: "About the control plane",
     access: "caller",
-    answer: object,
+    answer: "#ControlInfo",
   },
   "GET /healthz": {
     id: "getHealth",

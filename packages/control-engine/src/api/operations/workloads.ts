@@ -2,14 +2,8 @@
 
 import { joinTokenRequest } from "../../join/join-schemas.ts";
 import { jwtSvidRequest, registerRequest, svidRequest, workloadStatus } from "../request-schemas.ts";
+import { listOf } from "./answer-schemas.ts";
 import type { Operations } from "./operation.ts";
-
-const object = { type: "object" };
-const listOf = (field: string): object => ({
-  type: "object",
-  required: [field],
-  properties: { [field]: { type: "array", items: object } },
-});
 
 /** Routes under /v1/workloads, /v1/nodes and /v1/join/tokens. */
 export const workloadOperations: Operations = {
@@ -19,14 +13,14 @@ export const workloadOperations: Operations = {
     summary: "Registers a workload and issues its first certificate",
     access: "admin",
     body: registerRequest.schema,
-    answer: object,
+    answer: "#RegisterResponse",
   },
   "GET /v1/workloads": {
     id: "listWorkloads",
     tag: "workloads",
     summary: "All workloads",
     access: "viewer",
-    answer: { ...listOf("workloads") },
+    answer: listOf("workloads", "#WorkloadView"),
   },
   "PUT /v1/workloads/:namespace/:instance": {
     id: "reportWorkload",
@@ -34,7 +28,7 @@ export const workloadOperations: Operations = {
     summary: "Heartbeat and state of a workload; a lease lasts 10 s",
     access: "admin",
     body: workloadStatus.schema,
-    answer: object,
+    answer: "#HeartbeatResponse",
     isUnrecorded: true,
   },
   "DELETE /v1/workloads/:namespace/:instance": {
@@ -42,7 +36,7 @@ export const workloadOperations: Operations = {
     tag: "workloads",
     summary: "A workload leaves",
     access: "admin",
-    answer: object,
+    answer: { type: "object" },
   },
   "POST /v1/workloads/:namespace/:instance/svid": {
     id: "renewWorkloadSvid",
@@ -50,7 +44,7 @@ export const workloadOperations: Operations = {
     summary: "Renews the certificate of a workload",
     access: "admin",
     body: svidRequest.schema,
-    answer: object,
+    answer: "#SvidResponse",
     isUnrecorded: true,
   },
   "POST /v1/workloads/:namespace/:instance/jwt-svid": {
@@ -59,7 +53,7 @@ export const workloadOperations: Operations = {
     summary: "Issues a JWT-SVID for a workload",
     access: "admin",
     body: jwtSvidRequest.schema,
-    answer: object,
+    answer: "#JwtSvidResponse",
     isUnrecorded: true,
   },
   "GET /v1/nodes": {
@@ -67,14 +61,14 @@ export const workloadOperations: Operations = {
     tag: "workloads",
     summary: "Hosts whose agents have joined",
     access: "viewer",
-    answer: { ...listOf("nodes") },
+    answer: listOf("nodes", "#NodeView"),
   },
   "DELETE /v1/nodes/:name": {
     id: "removeNode",
     tag: "workloads",
     summary: "Removes a node; it has to join again",
     access: "admin",
-    answer: object,
+    answer: "#NodeView",
   },
   "POST /v1/join/tokens": {
     id: "createJoinToken",
@@ -82,20 +76,20 @@ export const workloadOperations: Operations = {
     summary: "Makes a one-time token by which a workload or a node joins",
     access: "admin",
     body: joinTokenRequest.schema,
-    answer: object,
+    answer: "#CreatedJoinTokenView",
   },
   "GET /v1/join/tokens": {
     id: "listJoinTokens",
     tag: "workloads",
     summary: "The join tokens, without their secrets",
     access: "viewer",
-    answer: { ...listOf("tokens") },
+    answer: listOf("tokens", "#JoinTokenView"),
   },
   "DELETE /v1/join/tokens/:id": {
     id: "revokeJoinToken",
     tag: "workloads",
     summary: "Makes a join token useless",
     access: "admin",
-    answer: object,
+    answer: "#JoinTokenView",
   },
 };

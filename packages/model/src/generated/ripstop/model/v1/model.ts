@@ -140,6 +140,9 @@ export interface Policy {
 /**
  * What a host name stands for. Resource name: "CLIENT-NAMESPACE~HOST" (host in lower case, without port).
  * A name that the mesh does not know is answered as a removed resource.
+ * With "~GATEWAY-NAMESPACE/GATEWAY" after it: what the host is to that Gateway when it is asked for it by callers of the
+ * namespace; only a proxy whose workload hosts the Gateway may subscribe. Answered as removed unless those callers are to go
+ * through it.
  */
 export interface HostBinding {
   name: string;
@@ -366,6 +369,15 @@ export namespace SessionPersistence_Type {
 export interface ExternalHost {
   /** In lower case. TLS of the callers themselves must name it as its server name. */
   host: string;
+  /**
+   * "NAMESPACE/NAME" of the Gateway that it is reached through: the endpoints are proxies of that Gateway, and never the
+   * host itself. Absent: direct.
+   */
+  gateway?:
+    | string
+    | undefined;
+  /** Why the Gateway has no endpoint now, in plain words; "" when it has one. */
+  noGateway?: string | undefined;
 }
 
 export interface ServicePort {
@@ -906,6 +918,8 @@ export const GatewayListener_Kind = {
   TCP: 5,
   /** UDP - Named only; carries no traffic yet. */
   UDP: 6,
+  /** EGRESS - The way out of the mesh: workloads call over mutual TLS, and are led on to hosts outside (ExternalService). */
+  EGRESS: 7,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -919,6 +933,7 @@ export namespace GatewayListener_Kind {
   export type TLS_PASSTHROUGH = typeof GatewayListener_Kind.TLS_PASSTHROUGH;
   export type TCP = typeof GatewayListener_Kind.TCP;
   export type UDP = typeof GatewayListener_Kind.UDP;
+  export type EGRESS = typeof GatewayListener_Kind.EGRESS;
   export type UNRECOGNIZED = typeof GatewayListener_Kind.UNRECOGNIZED;
 }
 
@@ -2851,13 +2866,19 @@ export const SessionPersistence: MessageFns<SessionPersistence> = {
 };
 
 function createBaseExternalHost(): ExternalHost {
-  return { host: "" };
+  return { host: "", gateway: undefined, noGateway: undefined };
 }
 
 export const ExternalHost: MessageFns<ExternalHost> = {
   encode(message: ExternalHost, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.host !== "") {
       writer.uint32(10).string(message.host);
+    }
+    if (message.gateway !== undefined) {
+      writer.uint32(18).string(message.gateway);
+    }
+    if (message.noGateway !== undefined) {
+      writer.uint32(26).string(message.noGateway);
     }
     return writer;
   },
@@ -2881,6 +2902,22 @@ export const ExternalHost: MessageFns<ExternalHost> = {
             }
 
             message.host = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.gateway = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.noGateway = reader.string();
             continue;
           }
         }

@@ -65,7 +65,10 @@ export interface LimitDemands {
   demands: LimitDemand[];
 }
 
-/** Hosts outside the mesh, declared by no ExternalService, that were called since the last report. */
+/**
+ * Hosts outside the mesh that were called since the last report: those that no ExternalService declares, and those that were
+ * called through a Gateway.
+ */
 export interface EgressReport {
   seen: EgressSeen[];
 }
@@ -81,6 +84,12 @@ export interface EgressSeen {
   count: number;
   /** How many of them were refused. */
   denied: number;
+  /** "NAMESPACE/NAME" of the Gateway that led them out, when `workload` is a proxy of it; absent: they went directly. */
+  gateway?:
+    | string
+    | undefined;
+  /** With `gateway` the service that called, "NAMESPACE/NAME", or its identity. */
+  source?: string | undefined;
 }
 
 /** How much of a shared rate limit was asked for at one process, for one workload. */
@@ -656,7 +665,7 @@ export const EgressReport: MessageFns<EgressReport> = {
 };
 
 function createBaseEgressSeen(): EgressSeen {
-  return { workload: "", host: "", port: 0, protocol: "", count: 0, denied: 0 };
+  return { workload: "", host: "", port: 0, protocol: "", count: 0, denied: 0, gateway: undefined, source: undefined };
 }
 
 export const EgressSeen: MessageFns<EgressSeen> = {
@@ -678,6 +687,12 @@ export const EgressSeen: MessageFns<EgressSeen> = {
     }
     if (message.denied !== 0) {
       writer.uint32(48).uint32(message.denied);
+    }
+    if (message.gateway !== undefined) {
+      writer.uint32(58).string(message.gateway);
+    }
+    if (message.source !== undefined) {
+      writer.uint32(66).string(message.source);
     }
     return writer;
   },
@@ -741,6 +756,22 @@ export const EgressSeen: MessageFns<EgressSeen> = {
             }
 
             message.denied = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.gateway = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.source = reader.string();
             continue;
           }
         }
