@@ -8,7 +8,7 @@ import { holdProcess, type Timer } from "@ripstop/core";
 import { PatientClock } from "@ripstop/testkit";
 import { ProxySupervisor } from "./proxy-supervisor.ts";
 
-const modulePath = fileURLToPath(new URL("../testdata/fake-worker.mjs", import.meta.url));
+const program = (name: string): string => fileURLToPath(new URL(`../testdata/${name}.mjs`, import.meta.url));
 
 /** Process id of whoever answers; "" when the connection is refused or cut. */
 function ask(port: number): Promise<string> {
@@ -26,10 +26,11 @@ describe("ProxySupervisor", () => {
   let supervisor: ProxySupervisor;
   let port = 0;
   let readyCount = 0;
+  let closedPorts: number[];
   let wake: () => void = () => undefined;
   let hold: Timer;
 
-  function create(workers: number): Promise<void> {
+  function create(workers: number, name: string = "fake-worker"): Promise<void> {
     const events = {
       onListening: (ports: { readonly workloads: Readonly<Record<string, { readonly inbound: number }>> }) =>
         void (port = ports.workloads["w"]?.inbound ?? 0),
@@ -38,10 +39,11 @@ describe("ProxySupervisor", () => {
         wake();
       },
       onIdentity: () => undefined,
+      onClosedPorts: (ports: readonly unknown[]) => void closedPorts.push(ports.length),
       onDied: () => undefined,
       onFailed: (description: string) => assert.fail(description),
     };
-    const command = { execPath: process.execPath, execArgs: [], modulePath, args: [], env: {} };
+    const command = { execPath: process.execPath, execArgs: [], modulePath: program(name), args: [], env: {} };
     supervisor = new ProxySupervisor(
       command,
       "/nowhere",
@@ -63,6 +65,7 @@ describe("ProxySupervisor", () => {
   beforeEach(() => {
     hold = holdProcess();
     readyCount = 0;
+    closedPorts = [];
     delete process.env["FAKE_WORKER"];
   });
   afterEach(async () => {
@@ -101,6 +104,30 @@ describe("ProxySupervisor", () => {
     assert.ok(answer > 0);
     await ready(2);
     assert.notEqual(Number(await ask(port)), pid);
+  });
+
+  it("starts the others when the lead has opened a socket, gives copies to those that ask, and closes all at its word", async () => {
+    await create(3, "fake-gateway");
+    const [lead = 0, ...others] = supervisor.pids;
+    assert.equal(others.length, 2);
+    process.kill(lead, "SIGUSR2");
+    // Copies are closed one after the other; whoever has one still answers.
+    while ((await ask(port)) !== "") await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      supervisor.pids.toSorted((a, b) => a - b),
+      [lead, ...others].toSorted((a, b) => a - b),
+    );
+    assert.deepEqual(closedPorts, [0], "only the lead says which ports are closed");
+  });
+
+  it("keeps the socket of a lead that is killed, for the others and the one that is started in its place", async () => {
+    await create(2, "fake-gateway");
+    const [lead = 0, other = 0] = supervisor.pids;
+    process.kill(lead, "SIGKILL");
+    await ready(3);
+    assert.ok(!supervisor.pids.includes(lead));
+    assert.ok(supervisor.pids.includes(other));
+    assert.ok(supervisor.pids.includes(Number(await ask(port))));
   });
 
   it("refuses connections after a drain, which all processes have finished, and a hand-over too", async () => {

@@ -162,6 +162,10 @@ export const CONFIG_STREAMS_BEHIND: MetricName = metric(
   "ripstop_config_streams_behind_total",
   "Config streams refused, because the proxy has config of a newer revision than this control plane.",
 );
+export const CONFIG_CONNECTIONS_REFUSED: MetricName = metric(
+  "ripstop_config_connections_refused_total",
+  "Connections to the config stream ended before their TLS handshake: too many waited, or one waited too long.",
+);
 export const CONFIG_STREAMS_REFUSED: MetricName = metric(
   "ripstop_config_streams_refused_total",
   "Streams refused, because the identity does not own the proxy id.",

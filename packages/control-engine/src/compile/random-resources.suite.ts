@@ -160,6 +160,17 @@ export function randomKinds(random: SeededRandom, certificate: RandomCertificate
           ports: [{ port: pick([80, 443]), protocol: "HTTP" }],
         },
       }),
+    EndpointSource: () =>
+      mesh(
+        "EndpointSource",
+        { name: pick(names) },
+        {
+          spec: {
+            service: { namespace: pick(namespaces), name: pick(services) },
+            dnsSrv: { name: `_http._tcp.${pick(services)}.example`, nameServers: ["192.0.2.53"] },
+          },
+        },
+      ),
     FaultInjection: () =>
       mesh("FaultInjection", named(), {
         spec: {

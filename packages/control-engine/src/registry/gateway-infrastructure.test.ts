@@ -109,7 +109,7 @@ describe("the infrastructure of a Gateway", () => {
     bench.clock.advance(8_000);
     await bench.apply(gateway("edge", "{labels: {team: web}}"));
     assert.equal(bench.registry.get(PROXY)?.labels["team"], "web");
-    bench.clock.advance(2_000);
+    bench.clock.advance(22_000);
     assert.equal(bench.registry.get(PROXY), undefined);
   });
 

@@ -69,7 +69,7 @@ describe("Registry", () => {
   });
 
   it("keeps a workload that sends heartbeats, and drops one that does not after 10 s", async () => {
-    const [kept, lost] = [await register(), await register()];
+    const [kept, lost] = [await register(), await register({ pid: 0 })];
     for (let second = 0; second < 30; second += 3) {
       clock.advance(3_000);
       assert.ok((await registry.heartbeat(kept.id, { inboundAddress: "127.0.0.1:1", ready: true })).ok);
@@ -122,8 +122,22 @@ describe("Registry", () => {
     clock.advance(11_000);
     assert.deepEqual(
       registry.list().map(({ pid }) => pid),
-      [],
+      [6],
     );
+  });
+
+  it("gives a silent workload of this machine whose process lives three times as long", async () => {
+    const [slow, dies] = [await register({ pid: 1 }), await register({ pid: 2 })];
+    clock.advance(29_000);
+    assert.deepEqual([registry.size, registry.held], [2, 0]);
+    await registry.heartbeat(slow.id, { inboundAddress: "", ready: true });
+    dead.add(2);
+    clock.advance(1_000);
+    assert.equal(registry.get(dies.id), undefined);
+    clock.advance(28_000);
+    assert.ok(registry.get(slow.id));
+    clock.advance(2_000);
+    assert.equal(registry.size, 0);
   });
 
   it("lets a held set go in the end", async () => {
@@ -135,7 +149,7 @@ describe("Registry", () => {
   });
 
   it("does not take its own standstill for the silence of others", async () => {
-    const { id } = await register();
+    const { id } = await register({ pid: 0 });
     registry.close();
     let skippedMs = 0;
     const late = { ...clockOf(clock), monotonicMs: () => clock.monotonicMs() + skippedMs };
@@ -149,7 +163,7 @@ describe("Registry", () => {
   });
 
   it("comes back after a restart with the same workloads, and gives each a whole lease", async () => {
-    const workload = await register();
+    const workload = await register({ pid: 0 });
     await registry.heartbeat(workload.id, { inboundAddress: "127.0.0.1:9", ready: true });
     clock.advance(9_000);
     registry.close();
@@ -189,7 +203,7 @@ describe("Registry", () => {
     const logger = { error: (message: string) => void errors.push(message) } as unknown as Logger;
     const failing = { ...table, remove: () => Promise.reject(new Error("disk full")) };
     registry = new Registry({ clock, table: failing, trustDomain: "mesh.local", isProcessAlive: () => true, logger });
-    const { id } = await register();
+    const { id } = await register({ pid: 0 });
     clock.advance(11_000);
     assert.equal(registry.get(id), undefined);
     await Promise.resolve();

@@ -61,6 +61,8 @@ interface Entry {
 }
 
 const CHECK_MS = 1_000;
+/** A supervisor of this machine that lives and is silent waits for the processor: it gets so many leases. */
+const LEASES_OF_THE_LIVING = 3;
 
 /** The registered workloads. */
 export class Registry {
@@ -275,6 +277,11 @@ export class Registry {
     return replication.isLeader && !replication.replicas.some(({ id }) => id === workload.replica);
   }
 
+  #isSlow({ workload, deadlineMs }: Entry, nowMs: number): boolean {
+    if (nowMs >= deadlineMs + (LEASES_OF_THE_LIVING - 1) * this.leaseMs) return false;
+    return workload.pid > 0 && this.#isOwn(workload) && this.#isAlive(workload);
+  }
+
   #expire(): void {
     const nowMs = this.#options.clock.monotonicMs();
     // While this process itself stood still (a busy turn, a suspended machine) nobody could be heard: that is not their silence.
@@ -292,7 +299,7 @@ export class Registry {
         continue;
       }
       total++;
-      if (entry.deadlineMs <= nowMs) silent.push(entry);
+      if (entry.deadlineMs <= nowMs && !this.#isSlow(entry, nowMs)) silent.push(entry);
     }
     const { gone, held } = massExpiry(silent, {
       total,

@@ -6,10 +6,17 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { afterEach, beforeEach, describe, it } from "node:test";
 
 import { holdProcess, sleep, systemClock, type Timer } from "@ripstop/core";
-import { serviceType, type ControlInfo, type Service, type WorkloadView } from "@ripstop/model";
+import {
+  endpointsType,
+  serviceType,
+  type ControlInfo,
+  type Endpoints,
+  type Service,
+  type WorkloadView,
+} from "@ripstop/model";
 
 import { resourceWhen, TestControl, type TestWorkload } from "../control.fixture.ts";
 import { EtcdProcess, needsEtcd } from "../store/etcd/etcd-process.suite.ts";
@@ -75,10 +82,11 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
   let cable: Cable;
   let left: TestControl;
   let right: TestControl;
-  let beating: Timer | undefined;
+  let beating: Timer[];
 
-  before(async () => {
+  beforeEach(async () => {
     hold = holdProcess();
+    beating = [];
     etcd = await EtcdProcess.start();
     cable = new Cable(new URL(etcd.endpoint));
     folder = await mkdtemp(join(tmpdir(), "ripstop-behind-"));
@@ -90,8 +98,8 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
     await until(async () => (await info(right)).replicas?.length === 2);
   });
 
-  after(async () => {
-    beating?.clear();
+  afterEach(async () => {
+    for (const timer of beating) timer.clear();
     await Promise.all([left.close(), right.close()]);
     cable.close();
     await etcd.close();
@@ -101,18 +109,24 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
 
   const info = async (one: TestControl): Promise<ControlInfo> => (await one.send("GET", "/v1/info")).json();
 
-  /** Its supervisor's heartbeats, to whoever takes them. */
-  function beat({ workloadId }: TestWorkload): void {
-    const status = { inboundAddress: "127.0.0.1:9", ready: true };
-    beating = systemClock.every(1_000, () => {
-      for (const one of [left, right]) one.send("PUT", `/v1/workloads/${workloadId}`, status).catch(() => undefined);
-    });
+  /** A supervisor's heartbeats, to all that take them. */
+  function beat({ workloadId }: TestWorkload, to: readonly TestControl[], inboundAddress: () => string): void {
+    beating.push(
+      systemClock.every(1_000, () => {
+        const status = { inboundAddress: inboundAddress(), ready: true };
+        for (const one of to) one.send("PUT", `/v1/workloads/${workloadId}`, status).catch(() => undefined);
+      }),
+    );
   }
+
+  /** Refused at least one proxy, because it is behind. */
+  const refused = async (): Promise<boolean> =>
+    /^ripstop_config_streams_behind_total [1-9]/m.test((await right.send("GET", "/metrics")).text);
 
   it("gives a proxy nothing older than it has, and serves it when it has caught up", async () => {
     await left.apply(service(8081));
     const web = await left.register("web");
-    beat(web);
+    beat(web, [left, right], () => "127.0.0.1:9");
     await until(async () => {
       const { workloads } = (await right.send("GET", "/v1/workloads")).json<{ workloads: WorkloadView[] }>();
       return workloads.length === 1 && (await info(right)).revision === 1;
@@ -128,8 +142,6 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
     await resourceWhen(client, { type: serviceType, name: "shop/web" }, (one) => one?.ports[0]?.port === 8082);
     client.setControlAddresses([right.control.streamAddress]);
     await left.control.close();
-    const refused = async (): Promise<boolean> =>
-      /^ripstop_config_streams_behind_total [1-9]/m.test((await right.send("GET", "/metrics")).text);
     await until(refused);
     assert.equal((await info(right)).revision, 1);
     assert.deepEqual(ports, [8082]);
@@ -139,5 +151,46 @@ describe("a control plane that etcd does not reach", { skip: needsEtcd(), timeou
     await right.apply(service(8083));
     await resourceWhen(client, { type: serviceType, name: "shop/web" }, (one) => one?.ports[0]?.port === 8083);
     assert.deepEqual(ports, [8082, 8083]);
+  });
+
+  it("gives a proxy no endpoint that is older than the one it has, of the same revision of the config", async () => {
+    const [web, orders] = [await left.register("web"), await left.register("orders")];
+    let address = "127.0.0.1:1001";
+    beat(web, [left, right], () => "127.0.0.1:9");
+    // Nobody but the left one hears from it.
+    beat(orders, [left], () => address);
+    const addressIs = (one: TestControl): Promise<void> =>
+      until(async () => {
+        const { workloads } = (await one.send("GET", "/v1/workloads")).json<{ workloads: WorkloadView[] }>();
+        return workloads.some(({ inboundAddress }) => inboundAddress === address);
+      });
+    await addressIs(right);
+    cable.cut(true);
+    address = "127.0.0.1:1002";
+    const status = { inboundAddress: address, ready: true };
+    // Acknowledged: it is in etcd.
+    assert.equal((await left.send("PUT", `/v1/workloads/${orders.workloadId}`, status)).status, 200);
+    const client = await left.client({ ...web, controlAddresses: [left.control.streamAddress] });
+    const addresses: (string | undefined)[] = [];
+    client.watch<Endpoints>(endpointsType, "shop/orders", {
+      onResource: ({ endpoints: [first] }) => void addresses.push(first?.address),
+      onRemoved: () => void addresses.push(undefined),
+    });
+    await resourceWhen(
+      client,
+      { type: endpointsType, name: "shop/orders" },
+      (one) => one?.endpoints[0]?.address === address,
+    );
+    client.setControlAddresses([right.control.streamAddress]);
+    await left.control.close();
+    await until(refused);
+    assert.equal((await info(right)).revision, 0, "the revision of the config says nothing of it");
+    assert.deepEqual(addresses, ["127.0.0.1:1002"]);
+    cable.cut(false);
+    await until(async () => (await info(right)).proxies === 1);
+    // What the right one owes the proxy is sent before this.
+    await right.apply(service(8083));
+    await resourceWhen(client, { type: serviceType, name: "shop/web" }, (one) => one?.ports[0]?.port === 8083);
+    assert.equal(addresses.includes("127.0.0.1:1001"), false);
   });
 });

@@ -124,6 +124,7 @@ function sharedStore(store: Store, replication: Replication): SharedStore {
       return store.revision;
     },
     readBarrier: () => replication.readBarrier(),
+    ...(store.tableProgress === undefined ? {} : { tables: store.tableProgress }),
   };
 }
 

@@ -98,6 +98,19 @@ export interface Replication {
   onChange(listener: () => void): () => void;
 }
 
+/** How far a store that several control planes share has come with its tables, in an order that is the same for all. */
+export interface TableProgress {
+  /** Of the newest change that is here, made here or elsewhere; older ones may be missing. 0: none. */
+  readonly newest: number;
+  /** Every change up to this one is here. */
+  readonly complete: number;
+  /**
+   * Kept with true when every change up to `revision` is here, or the store never had it, because it was restored; with
+   * false when that cannot be found out. Within about six seconds.
+   */
+  reach(revision: number): Promise<boolean>;
+}
+
 /** Transactional, ordered, durable: what `commit` acknowledged survives kill -9 and power loss. */
 export interface Store {
   get(key: string): Resource | undefined;
@@ -121,6 +134,8 @@ export interface Store {
   table<T>(name: TableName): Table<T>;
   /** There, when other control planes may share this store. */
   readonly replication?: Replication;
+  /** There, when other control planes may share this store. */
+  readonly tableProgress?: TableProgress;
   close(): Promise<void>;
 }
 

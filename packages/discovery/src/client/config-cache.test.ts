@@ -27,11 +27,12 @@ describe("the config cache", () => {
     const byName = fc.uniqueArray(fc.tuple(fc.string(), resource), { selector: ([name]) => name });
     const types = fc.uniqueArray(fc.tuple(fc.string(), byName), { selector: ([typeUrl]) => typeUrl });
     fc.assert(
-      fc.property(types, fc.nat(), (entries, revision) => {
+      fc.property(types, fc.nat(), fc.nat(), (entries, revision, tablesRevision) => {
         const resources = new Map(entries.map(([typeUrl, names]) => [typeUrl, new Map<string, CachedResource>(names)]));
-        const decoded = decodeCache("web", encodeCache("web", resources, revision));
+        const decoded = decodeCache("web", encodeCache("web", resources, { revision, tablesRevision }));
         assert.ok(decoded.ok);
-        assert.deepEqual(decoded.value, { resources, revision: resources.size === 0 ? 0 : revision });
+        const revisions = resources.size === 0 ? { revision: 0, tablesRevision: 0 } : { revision, tablesRevision };
+        assert.deepEqual(decoded.value, { resources, ...revisions });
       }),
     );
   });
@@ -58,7 +59,7 @@ describe("the config cache", () => {
       let collected = 0;
       const cache = new ConfigCache({ path: join(directory, "c.bin"), owner: "web", clock }, () => {
         collected++;
-        return { resources: sample, revision: 7 };
+        return { resources: sample, revision: 7, tablesRevision: 8 };
       });
       for (let index = 0; index < 100; index++) cache.touch();
       clock.advance(250);
@@ -66,8 +67,11 @@ describe("the config cache", () => {
       assert.equal(collected, 1);
       assert.deepEqual(await readdir(directory), ["c.bin"]);
       assert.equal((await stat(join(directory, "c.bin"))).mode & 0o777, 0o600);
-      assert.deepEqual(cache.read(), { resources: sample, revision: 7 });
-      assert.deepEqual(await readFile(join(directory, "c.bin")), encodeCache("web", sample, 7));
+      assert.deepEqual(cache.read(), { resources: sample, revision: 7, tablesRevision: 8 });
+      assert.deepEqual(
+        await readFile(join(directory, "c.bin")),
+        encodeCache("web", sample, { revision: 7, tablesRevision: 8 }),
+      );
       await cache.flush();
       assert.equal(collected, 1);
     } finally {
@@ -83,6 +87,7 @@ describe("the config cache", () => {
       const cache = new ConfigCache({ path: join(directory, "c.bin"), owner: "web", clock }, () => ({
         resources: known,
         revision: 7,
+        tablesRevision: 8,
       }));
       cache.touch();
       await cache.seal();
@@ -90,7 +95,7 @@ describe("the config cache", () => {
       cache.touch();
       clock.advance(10_000);
       await cache.flush();
-      assert.deepEqual(cache.read(), { resources: sample, revision: 7 });
+      assert.deepEqual(cache.read(), { resources: sample, revision: 7, tablesRevision: 8 });
     } finally {
       await rm(directory, { recursive: true });
     }

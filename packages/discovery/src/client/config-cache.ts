@@ -2,7 +2,7 @@
 //
 // File: "RSC1", SHA-256 of the rest (32 bytes), then per type a length (4 bytes, big-endian) and a
 // DeltaDiscoveryResponse: resources that exist with their versions, and the names known not to exist. Its nonce is the
-// revision that the config was of.
+// revision that the config was of, its tables revision that of the tables.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -28,6 +28,8 @@ export interface CachedConfig {
   readonly resources: Map<string, Map<string, CachedResource>>;
   /** The newest revision that the resources were said to be of; 0 when that is not known. */
   readonly revision: number;
+  /** The newest change of a table likewise. */
+  readonly tablesRevision: number;
 }
 
 const MAGIC: Buffer = Buffer.from("RSC1");
@@ -36,7 +38,11 @@ const HEADER_BYTES = MAGIC.length + HASH_BYTES;
 const DEBOUNCE_MS = 250;
 
 /** Encodes resources of a revision for the file. `owner` is the proxy id: another proxy's cache is not read. */
-export function encodeCache(owner: string, resources: CachedResources, revision: number = 0): Buffer {
+export function encodeCache(
+  owner: string,
+  resources: CachedResources,
+  { revision = 0, tablesRevision = 0 }: Partial<Pick<CachedConfig, "revision" | "tablesRevision">> = {},
+): Buffer {
   const parts: Buffer[] = [];
   for (const [typeUrl, byName] of resources) {
     const message: discovery.DeltaDiscoveryResponse = {
@@ -45,6 +51,7 @@ export function encodeCache(owner: string, resources: CachedResources, revision:
       nonce: revision === 0 ? "" : String(revision),
       resources: [],
       removedResources: [],
+      ...(tablesRevision === 0 ? {} : { tablesRevision }),
     };
     for (const [name, { version, bytes }] of byName) {
       if (bytes) message.resources.push({ name, version, aliases: [], resource: { typeUrl, value: bytes } });
@@ -69,6 +76,7 @@ export function decodeCache(owner: string, file: Buffer): Result<CachedConfig, s
   }
   const resources = new Map<string, Map<string, CachedResource>>();
   let revision = 0;
+  let tablesRevision = 0;
   try {
     for (let at = 0; at < payload.length;) {
       const end = at + 4 + payload.readUInt32BE(at);
@@ -82,12 +90,13 @@ export function decodeCache(owner: string, file: Buffer): Result<CachedConfig, s
       for (const name of message.removedResources) byName.set(name, { version: "", bytes: undefined });
       resources.set(message.typeUrl, byName);
       revision = readRevision(message.nonce) ?? revision;
+      tablesRevision = message.tablesRevision ?? tablesRevision;
       at = end;
     }
   } catch (error) {
     return err(error instanceof Error ? error.message : String(error));
   }
-  return ok({ resources, revision });
+  return ok({ resources, revision, tablesRevision });
 }
 
 /** The revision in a text of the stream or the file; undefined when it is none. */
@@ -110,7 +119,7 @@ export interface ConfigCacheOptions {
 /** Reads the file at start and writes it a quarter of a second after changes, atomically, mode 0600. */
 export class ConfigCache {
   readonly #options: ConfigCacheOptions;
-  readonly #collect: () => { readonly resources: CachedResources; readonly revision: number };
+  readonly #collect: () => Omit<CachedConfig, "resources"> & { readonly resources: CachedResources };
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
   #sealed = false;
@@ -118,7 +127,7 @@ export class ConfigCache {
 
   constructor(
     options: ConfigCacheOptions,
-    collect: () => { readonly resources: CachedResources; readonly revision: number },
+    collect: () => Omit<CachedConfig, "resources"> & { readonly resources: CachedResources },
   ) {
     this.#options = options;
     this.#follows = options.follows ?? false;
@@ -132,12 +141,12 @@ export class ConfigCache {
     try {
       file = readFileSync(path);
     } catch {
-      return { resources: new Map(), revision: 0 };
+      return { resources: new Map(), revision: 0, tablesRevision: 0 };
     }
     const decoded = decodeCache(owner, file);
     if (decoded.ok) return decoded.value;
     logger?.warn(cacheUnusable.title, { code: cacheUnusable.code, path, cause: decoded.error });
-    return { resources: new Map(), revision: 0 };
+    return { resources: new Map(), revision: 0, tablesRevision: 0 };
   }
 
   /** The file is this process's own from now on. */
@@ -179,8 +188,8 @@ export class ConfigCache {
       const file = await open(temporary, "w", 0o600);
       try {
         await file.chmod(0o600);
-        const { resources, revision } = this.#collect();
-        await file.writeFile(encodeCache(owner, resources, revision));
+        const { resources, ...revisions } = this.#collect();
+        await file.writeFile(encodeCache(owner, resources, revisions));
         await file.sync();
       } finally {
         await file.close();

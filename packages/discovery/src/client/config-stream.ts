@@ -19,6 +19,8 @@ export interface ConfigStreamOptions {
   readonly cached: Map<string, Map<string, CachedResource>>;
   /** The revision that this was of; default 0: not known. */
   readonly cachedRevision?: number;
+  /** The tables' revision likewise. */
+  readonly cachedTablesRevision?: number;
   /** The stream is of use: something came. */
   onAlive(): void;
   /** The stream ended or broke: the connection must be made again. */
@@ -45,11 +47,13 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
   #hasEverConnected = false;
   #isFlushDue = false;
   #revision: number;
+  #tablesRevision: number;
 
   constructor(options: ConfigStreamOptions) {
     this.#options = options;
-    const { metrics, cachedRevision = 0 } = options;
+    const { metrics, cachedRevision = 0, cachedTablesRevision = 0 } = options;
     this.#revision = cachedRevision;
+    this.#tablesRevision = cachedTablesRevision;
     this.#removed = metrics?.counter(
       "ripstop_config_removals_received_total",
       "Removals received from the control plane",
@@ -167,6 +171,11 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
   /** The revision of the config that is here, as the control plane said last; 0 when there is none. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** The change of a table that it may be of, likewise. */
+  get tablesRevision(): number {
+    return this.#tablesRevision;
   }
 
   /** Everything worth keeping: what is watched and, until the stream was up once, what the disk held beyond it. */
@@ -304,6 +313,7 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     if (!this.#hasIntroduced) {
       request.node = { id: this.#options.proxyId, cluster: "" };
       request.seenRevision = this.#revision;
+      if (this.#tablesRevision > 0) request.seenTablesRevision = this.#tablesRevision;
     }
     this.#hasIntroduced = true;
     this.#stream?.send(discovery.DeltaDiscoveryRequest.encode(request).finish());
@@ -314,6 +324,7 @@ export class ConfigStream implements Omit<ConfigClient, "close">, SessionUser {
     this.#hasEverConnected = true;
     // One that is behind does not serve this proxy: what is less here is a history that begins anew (a restored store).
     this.#revision = readRevision(response.systemVersionInfo) ?? this.#revision;
+    this.#tablesRevision = response.tablesRevision ?? this.#tablesRevision;
     this.#options.onAlive();
     const state = this.#types.get(response.typeUrl);
     const problems: string[] = [];

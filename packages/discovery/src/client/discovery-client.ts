@@ -87,8 +87,9 @@ class Client implements DiscoveryClient {
     this.#cache = new ConfigCache(cacheOptions, () => ({
       resources: this.#config.snapshot(),
       revision: this.#config.revision,
+      tablesRevision: this.#config.tablesRevision,
     }));
-    const { resources: cached, revision: cachedRevision } = this.#cache.read();
+    const { resources: cached, revision, tablesRevision } = this.#cache.read();
     this.hasCache = cached.size > 0;
     this.#connection = new ControlConnection({
       addresses: options.controlAddresses,
@@ -102,7 +103,8 @@ class Client implements DiscoveryClient {
     this.#config = new ConfigStream({
       proxyId: streamId,
       cached,
-      cachedRevision,
+      cachedRevision: revision,
+      cachedTablesRevision: tablesRevision,
       onAlive: () => this.#connection.confirm(),
       onBroken: (reason) => this.#connection.fail(reason),
       onChanged: () => this.#cache.touch(),

@@ -10,7 +10,7 @@ import type { Distributor } from "./distributor.ts";
 import { fail, onEnded, type ConfigCall } from "./grpc-call.ts";
 import type { ProxySlots } from "./proxy-slots.ts";
 import { RequestBudget } from "./request-budget.ts";
-import type { DiscoveryServerOptions } from "./server-options.ts";
+import type { DiscoveryServerOptions, SharedStore } from "./server-options.ts";
 import type { SubscriberStream } from "./subscriber-stream.ts";
 
 /** How long a proxy that is ahead waits for what is in the store already to be compiled. */
@@ -71,10 +71,10 @@ export class ConfigCalls {
       if (!stream) {
         proxyId = request.node?.id ?? "";
         if (!this.#admission.authorize(call, proxyId, peer.id)) return;
-        if (this.#isAhead(request.seenRevision)) {
+        if (this.#isAhead(request)) {
           // Nothing more is read meanwhile.
           call.pause();
-          this.#catchUp(call, request.seenRevision).then(
+          this.#catchUp(call, request).then(
             (isHere) => {
               // It may have left, or been cut off, while it waited.
               if (isOver || !isHere || !this.#admission.authorize(call, proxyId, peer.id)) return;
@@ -117,24 +117,31 @@ export class ConfigCalls {
   }
 
   /** Whether a proxy has config that this control plane has not come to, and must not be sent what is older. */
-  #isAhead(seenRevision: number): boolean {
-    return this.#options.shared !== undefined && seenRevision > this.#options.source.revision;
+  #isAhead({ seenRevision, seenTablesRevision = 0 }: discovery.DeltaDiscoveryRequest): boolean {
+    const { shared, source } = this.#options;
+    return shared !== undefined && (seenRevision > source.revision || seenTablesRevision > completeTables(shared));
   }
 
   /** True when all that the proxy may have seen is in force here; else its stream is refused, so that it tries the next. */
-  async #catchUp(call: ConfigCall, seenRevision: number): Promise<boolean> {
+  async #catchUp(
+    call: ConfigCall,
+    { seenRevision, seenTablesRevision = 0 }: discovery.DeltaDiscoveryRequest,
+  ): Promise<boolean> {
     const { shared, logger, metrics } = this.#options;
     const isCurrent = (await shared?.readBarrier()) ?? true;
     // What is not in the store although all of it is here has never been, or not in this history: the store was restored.
     const wanted = isCurrent ? Math.min(seenRevision, shared?.revision ?? 0) : seenRevision;
     const { reached } = await this.#distributor.waitProgress(wanted, isCurrent ? CATCH_UP_MS : 0);
-    if (reached) {
+    const hasTables = reached && ((await shared?.tables?.reach(seenTablesRevision)) ?? true);
+    if (hasTables) {
       if (wanted < seenRevision)
         logger?.warn("a proxy has config of a revision that the store does not have", { seenRevision, newest: wanted });
       return true;
     }
     metrics?.counter(metricNames.CONFIG_STREAMS_BEHIND.name, metricNames.CONFIG_STREAMS_BEHIND.help).add(1);
-    const message = `the proxy has revision ${seenRevision}, this control plane ${this.#options.source.revision}`;
+    const message = reached
+      ? `the proxy has registrations of ${seenTablesRevision}, this control plane of ${completeTables(shared)}`
+      : `the proxy has revision ${seenRevision}, this control plane ${this.#options.source.revision}`;
     fail(call, status.UNAVAILABLE, `${streamBehind.code} ${streamBehind.title}: ${message}`);
     return false;
   }
@@ -146,10 +153,17 @@ export class ConfigCalls {
     else fail(before, status.ABORTED, "the proxy opened a newer stream");
     call.sendMetadata(new Metadata());
     const stream = this.#distributor.open({ proxyId, identity }, (response) => {
-      if (!call.writableEnded && !call.destroyed) call.write(response);
+      if (call.writableEnded || call.destroyed) return;
+      const tables = this.#options.shared?.tables;
+      call.write(tables === undefined ? response : { ...response, tablesRevision: tables.newest });
     });
     this.#options.logger?.info("proxy connected", { proxyId, identity });
     this.#options.onConnected?.(parseWorkerStreamId(proxyId).proxyId);
     return stream;
   }
+}
+
+/** The change of a table up to which all are here; Infinity where none is counted. */
+function completeTables(shared: SharedStore | undefined): number {
+  return shared?.tables?.complete ?? Infinity;
 }

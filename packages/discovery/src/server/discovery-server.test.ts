@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { afterEach, beforeEach, describe, it } from "node:test";
 
@@ -169,6 +169,52 @@ describe("the stream endpoint", () => {
     const view = new View<Policy>(mesh.changes);
     client.watch(policyType, "a", view);
     await mesh.changes.until(() => view.history.length === 1);
+  });
+
+  it("makes one handshake after the other when it may make only one, past clients that say nothing or nonsense", async () => {
+    await server.close();
+    server = await mesh.server({ handshakes: { underWay: 1 } });
+    const [host = "", port] = server.address.split(":");
+    const open = async (): Promise<Socket> => {
+      const socket = connect(Number(port), host);
+      socket.on("error", () => undefined);
+      await once(socket, "connect");
+      return socket;
+    };
+    const silent = await open();
+    const nonsense = await open();
+    nonsense.write("GET / HTTP/1.1\r\n\r\n");
+    mesh.source.put(policyType, "a", { name: "a", kind: "authorization", config: Buffer.from("x") });
+    const views = await Promise.all(
+      ["one", "two", "three", "four"].map(async (proxyId) => {
+        const client = await mesh.client(proxyId, server.address);
+        const view = new View<Policy>(mesh.changes);
+        client.watch(policyType, "a", view);
+        return view;
+      }),
+    );
+    await mesh.changes.until(() => views.every(({ current }) => current !== undefined));
+    assert.equal(silent.destroyed, false);
+    silent.destroy();
+    nonsense.destroy();
+  });
+
+  it("shows new certificates to who connects after they were exchanged", async () => {
+    const seen = async (): Promise<string> => {
+      const { chainPem, keyPem } = await mesh.tls(idOf("web"));
+      const [host, port] = server.address.split(":");
+      const ca = mesh.authority.bundlePem;
+      const good = { ALPNProtocols: ["h2"], cert: chainPem, key: keyPem, ca, checkServerIdentity: () => undefined };
+      const socket = connectTls({ host, port: Number(port), ...good });
+      await once(socket, "secureConnect");
+      const { serialNumber } = socket.getPeerCertificate();
+      socket.destroy();
+      return serialNumber;
+    };
+    const before = await seen();
+    assert.equal(await seen(), before);
+    server.setTls(await mesh.tls());
+    assert.notEqual(await seen(), before);
   });
 
   it("says which address it cannot have", async () => {

@@ -2,7 +2,7 @@
 
 import { err, ok, type Result } from "@ripstop/core";
 import { workerStreamId, type LiveStatus, type ReplicaLive, type telemetry } from "@ripstop/model";
-import { logVerbosity, Server, setLogVerbosity, status } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity, status } from "@grpc/grpc-js";
 
 import { streamListenFailed } from "../errors.ts";
 import { Admission } from "./admission.ts";
@@ -10,10 +10,10 @@ import { ConfigCalls } from "./config-calls.ts";
 import { Distributor, type ProxyStreamStatus } from "./distributor.ts";
 import type { ConfigCall, TelemetryCall } from "./grpc-call.ts";
 import { aggregatedDiscoveryService, telemetryService } from "./grpc-services.ts";
-import { LiveCredentials, type ServerTls } from "./live-credentials.ts";
 import { ProxySlots } from "./proxy-slots.ts";
 import type { DiscoveryServerOptions } from "./server-options.ts";
 import { TelemetryCalls } from "./telemetry-calls.ts";
+import { TlsListener, type ServerTls } from "./tls-listener.ts";
 
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
@@ -61,7 +61,7 @@ class Endpoint implements DiscoveryServer {
   port = 0;
   readonly #options: DiscoveryServerOptions;
   readonly #distributor: Distributor;
-  readonly #credentials: LiveCredentials;
+  readonly #listener: TlsListener;
   readonly #server: Server;
   readonly #config: ConfigCalls;
   readonly #telemetry: TelemetryCalls;
@@ -81,7 +81,6 @@ class Endpoint implements DiscoveryServer {
     const admission = new Admission(options);
     this.#config = new ConfigCalls({ options, distributor: this.#distributor, admission, slots: this.#slots });
     this.#telemetry = new TelemetryCalls(options, admission, this.#slots);
-    this.#credentials = new LiveCredentials(options.tls);
     this.#server = new Server({
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": -1,
@@ -96,6 +95,15 @@ class Endpoint implements DiscoveryServer {
     this.#server.addService(aggregatedDiscoveryService, {
       deltaAggregatedResources: (call: ConfigCall) => this.#config.onCall(call),
     });
+    // TLS is the listener's: what comes here is through its handshake.
+    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#listener = new TlsListener({
+      tls: options.tls,
+      clock: options.clock,
+      onConnection: (socket) => injector.injectConnection(socket),
+      ...(options.handshakes === undefined ? {} : { limits: options.handshakes }),
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+    });
     this.#server.addService(telemetryService, { report: (call: TelemetryCall) => this.#telemetry.onCall(call) });
   }
 
@@ -107,22 +115,18 @@ class Endpoint implements DiscoveryServer {
     return this.#options.host ?? "127.0.0.1";
   }
 
-  listen(): Promise<Result<undefined, string>> {
-    return new Promise((resolve) => {
-      this.#server.bindAsync(`${this.#host}:${this.#options.port ?? 0}`, this.#credentials, (error, port) => {
-        if (error) {
-          this.#distributor.stop();
-          resolve(err(`${streamListenFailed.title}: ${error.message}`));
-          return;
-        }
-        this.port = port;
-        resolve(ok(undefined));
-      });
-    });
+  async listen(): Promise<Result<undefined, string>> {
+    const listening = await this.#listener.listen(this.#host, this.#options.port ?? 0);
+    if (!listening.ok) {
+      await this.close();
+      return err(`${streamListenFailed.title}: ${listening.error}`);
+    }
+    this.port = listening.value;
+    return ok(undefined);
   }
 
   setTls(tls: ServerTls): void {
-    this.#credentials.replace(tls);
+    this.#listener.setTls(tls);
   }
 
   send(proxyId: string, command: telemetry.ProxyCommand, slot?: number): boolean {
@@ -180,6 +184,7 @@ class Endpoint implements DiscoveryServer {
 
   async close(): Promise<void> {
     this.#distributor.stop();
+    this.#listener.close();
     this.#server.forceShutdown();
     await Promise.resolve();
   }

@@ -22,7 +22,8 @@ describe("the encoding of a response", () => {
         fc.array(versioned, { maxLength: 5 }),
         fc.array(fc.string(), { maxLength: 3 }),
         fc.string(),
-        (resources, removedResources, nonce) => {
+        fc.option(fc.nat(), { nil: undefined }),
+        (resources, removedResources, nonce, tablesRevision) => {
           const read = discovery.DeltaDiscoveryResponse.decode(
             encodeResponse({
               systemVersionInfo: "7",
@@ -30,6 +31,7 @@ describe("the encoding of a response", () => {
               typeUrl,
               nonce,
               removedResources,
+              tablesRevision,
             }),
           );
           assert.deepEqual(read, {
@@ -43,6 +45,7 @@ describe("the encoding of a response", () => {
             typeUrl,
             nonce,
             removedResources,
+            tablesRevision,
           });
         },
       ),

@@ -5,7 +5,8 @@ import type { telemetry } from "@ripstop/model";
 import type { Logger, MetricRegistry } from "@ripstop/telemetry";
 
 import type { PeerVerifier } from "../peer-verifier.ts";
-import type { ServerTls } from "./live-credentials.ts";
+import type { ServerTls } from "./tls-listener.ts";
+import type { HandshakeLimits } from "./handshake-queue.ts";
 import type { ResourceSource } from "./snapshot.ts";
 import type { StreamLimits } from "./stream-limits.ts";
 
@@ -25,6 +26,7 @@ export interface DiscoveryServerOptions {
   /** Default 0: a free one. */
   readonly port?: number;
   readonly limits?: Partial<StreamLimits>;
+  readonly handshakes?: Partial<HandshakeLimits>;
   /** There, when other control planes share the store: a proxy may come from one that is ahead of this one. */
   readonly shared?: SharedStore;
   /** A report of an authorized proxy. `slot` tells the workers of one proxy apart. */
@@ -46,4 +48,16 @@ export interface SharedStore {
    * when that cannot be found out. Within about two seconds.
    */
   readBarrier(): Promise<boolean>;
+  /** What lies beside the revisions and goes into resources likewise: registered workloads, revocations. */
+  readonly tables?: SharedTables;
+}
+
+/** How far this control plane has come with the store's tables; their order is the same for all control planes. */
+export interface SharedTables {
+  /** The newest change that may be in what is sent. */
+  readonly newest: number;
+  /** Every change up to this one is in what is sent. */
+  readonly complete: number;
+  /** Kept with true when what a proxy has seen of them is here, or never was in the store; within about six seconds. */
+  reach(revision: number): Promise<boolean>;
 }

@@ -117,4 +117,32 @@ describe("replicas on etcd", { skip: needsEtcd() }, () => {
     assert.equal(await right.replica.readBarrier(), true);
     await Promise.all([left.store.close(), right.store.close()]);
   });
+
+  it("know in one order how far they have come with the tables, and come to what another has", async () => {
+    const prefix = `/${randomUUID()}/`;
+    const [left, right] = await Promise.all([open(prefix, "l"), open(prefix, "r")]);
+    const [ofLeft, ofRight] = [left.store.tableProgress, right.store.tableProgress];
+    assert.ok(ofLeft && ofRight);
+    for (let n = 1; n <= 20; n++) {
+      const before = ofLeft.newest;
+      await (n % 5 === 0 ? left.store.table("nodes").remove("x") : left.store.table("nodes").put("x", { n }));
+      const newest: number = ofLeft.newest;
+      assert.ok(newest > before, "each change has a number of its own");
+      assert.equal(await ofRight.reach(newest), true);
+      assert.ok(ofRight.complete >= newest);
+      assert.deepEqual(right.store.table("nodes").get("x"), n % 5 === 0 ? undefined : { n });
+    }
+    // One that opens later has all of it at once.
+    const late = await open(prefix, "late");
+    assert.ok((late.store.tableProgress?.complete ?? 0) >= ofLeft.newest);
+    // What etcd never had, because it was restored, is not waited for.
+    assert.equal(await ofRight.reach(ofLeft.newest + 1_000_000), true);
+    await etcd.kill();
+    await when(right.replica, () => right.replica.cutOffMs > 0);
+    assert.equal(await ofRight.reach(ofRight.complete + 1), false);
+    assert.equal(await ofRight.reach(ofRight.complete), true);
+    await etcd.start();
+    await Promise.all([left, right, late].map(({ replica }) => when(replica, () => replica.cutOffMs === 0)));
+    await Promise.all([left, right, late].map(({ store }) => store.close()));
+  });
 });

@@ -21,6 +21,7 @@ import type {
   Store,
   Table,
   TableName,
+  TableProgress,
   Transaction,
 } from "../store.ts";
 import { Watchers } from "../watchers.ts";
@@ -28,6 +29,7 @@ import { EtcdClient, EtcdError, type EtcdOptions, type EtcdWatch } from "./etcd-
 import { EtcdKeys, rangeEndOf, type Head } from "./etcd-keys.ts";
 import { EtcdSession } from "./etcd-session.ts";
 import { EtcdTables } from "./etcd-tables.ts";
+import { SharedQuestion } from "./shared-question.ts";
 
 /** Settings of an etcd store. */
 export interface EtcdStoreOptions extends EtcdOptions {
@@ -63,6 +65,8 @@ const MAX_OPERATIONS = 100;
 const COMMIT_PATIENCE_MS = 10_000;
 /** How long a read waits for word that it is not stale. */
 const BARRIER_MS = 2_000;
+/** How long a change of a table that another one has is awaited. */
+const TABLES_MS = 1_000;
 
 /** Opens the store; throws a RipstopError: RS3061 no answer, RS3062 of another home, RS3003 newer, RS3004 damaged. */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
@@ -100,10 +104,10 @@ class EtcdStore implements Store {
   /** Commits and what the watch brings are worked off one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
-  /** The question under way whether all is here, and the one after it. */
-  #asking: Promise<boolean> | undefined;
-  #askNext: Promise<boolean> | undefined;
+  readonly #current = new SharedQuestion(() => this.#isCurrent());
+  readonly #tablesAnew = new SharedQuestion(() => this.#inTurn(() => this.#tables.load(0)));
   readonly replication?: Replication;
+  readonly tableProgress?: TableProgress;
 
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
@@ -129,8 +133,18 @@ class EtcdStore implements Store {
         return session.cutOffMs;
       },
       announce: (record: Omit<ReplicaRecord, "id">) => session.announce(record),
-      readBarrier: () => this.#readBarrier(),
+      readBarrier: () => this.#current.ask(),
       onChange: (listener) => session.onChange(listener),
+    };
+    const tables = this.#tables;
+    this.tableProgress = {
+      get newest() {
+        return tables.newest;
+      },
+      get complete() {
+        return tables.complete;
+      },
+      reach: (revision) => this.#reachTables(revision),
     };
   }
 
@@ -176,17 +190,16 @@ class EtcdStore implements Store {
     this.#client.close();
   }
 
-  /** Several that ask at one time are answered together, by a question that is put after each of them. */
-  #readBarrier(): Promise<boolean> {
-    if (this.#asking === undefined) {
-      this.#asking = this.#isCurrent().finally(() => (this.#asking = undefined));
-      return this.#asking;
+  /** What is awaited comes by the watch; should it not, etcd has no such change any more, or the watch is broken. */
+  async #reachTables(revision: number): Promise<boolean> {
+    if (await this.#tables.comesTo(revision, this.#options.clock, TABLES_MS)) return true;
+    if ((this.#session?.cutOffMs ?? 0) > 0) return false;
+    try {
+      await this.#tablesAnew.ask();
+      return true;
+    } catch {
+      return false;
     }
-    this.#askNext ??= this.#asking.then(() => {
-      this.#askNext = undefined;
-      return this.#readBarrier();
-    });
-    return this.#askNext;
   }
 
   async #isCurrent(): Promise<boolean> {
@@ -480,7 +493,11 @@ class EtcdStore implements Store {
       else if (key === this.#keys.head && type === 0) await this.#onHead(kv);
       // oxlint-enable no-await-in-loop
     }
-    if (!response.fragment) this.#seen = Math.max(this.#seen, revisionOf(response.header));
+    // Not the header's: events of before it may still be to come, after the answer to a new watch for example.
+    const last = response.events.at(-1)?.kv;
+    if (response.fragment || last === undefined) return;
+    this.#seen = Math.max(this.#seen, last.modRevision);
+    this.#tables.completeTo(this.#seen);
   }
 
   async #onLogEntry(key: string, kv: etcd.KeyValue): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { RipstopError } from "@ripstop/core";
+import { RipstopError, type Clock } from "@ripstop/core";
 import type { etcd } from "@ripstop/model";
 
 import { etcdUnreachable } from "../../errors.ts";
@@ -26,10 +26,47 @@ export class EtcdTables {
   readonly #keys: EtcdKeys;
   readonly #entries = new Map<string, Entry>();
   readonly #watchers = new TableWatchers();
+  readonly #waiters = new Set<() => void>();
+  #newest = 0;
+  #complete = 0;
 
   constructor(client: EtcdClient, keys: EtcdKeys) {
     this.#client = client;
     this.#keys = keys;
+  }
+
+  /** etcd's revision of the newest change that is here; older ones that others made may be missing. */
+  get newest(): number {
+    return this.#newest;
+  }
+
+  /** etcd's revision up to which every change is here. */
+  get complete(): number {
+    return this.#complete;
+  }
+
+  /** Every change up to a revision of etcd has been told. */
+  completeTo(revision: number): void {
+    if (revision <= this.#complete) return;
+    this.#complete = revision;
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+
+  /** True as soon as every change up to a revision of etcd is here; false when that takes longer than `withinMs`. */
+  comesTo(revision: number, clock: Clock, withinMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        timer.clear();
+        this.#waiters.delete(check);
+        resolve(this.#complete >= revision);
+      };
+      const check = (): void => {
+        if (this.#complete >= revision) finish();
+      };
+      const timer = clock.after(withinMs, finish);
+      this.#waiters.add(check);
+      check();
+    });
   }
 
   /** Reads everything as of a revision of etcd (0: now); what is not there any more goes. */
@@ -62,10 +99,12 @@ export class EtcdTables {
       this.#entries.delete(name);
       if (text !== undefined) this.#tell(name, undefined);
     }
+    this.completeTo(revision === 0 ? (atRevision ?? 0) : revision);
   }
 
   /** A key was put, or removed (undefined). */
   onEvent(key: string, value: Buffer | undefined, modRevision: number): void {
+    this.#newest = Math.max(this.#newest, modRevision);
     const known = this.#entries.get(key);
     if ((known?.modRevision ?? 0) > modRevision) return;
     const text = value === undefined ? undefined : Buffer.from(value).toString();
@@ -133,6 +172,7 @@ export class EtcdTables {
       const done = await this.#client.txn({ compare, success: [{ request: operation }], failure: [] });
       if (!done.succeeded) return false;
       const modRevision = done.header?.revision ?? 0;
+      this.#newest = Math.max(this.#newest, modRevision);
       const known = this.#entries.get(key);
       if ((known?.modRevision ?? 0) < modRevision) {
         this.#entries.set(key, { text, modRevision });

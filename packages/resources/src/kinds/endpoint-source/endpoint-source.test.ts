@@ -50,9 +50,7 @@ describe("EndpointSource", () => {
     });
     const read = validateAll([{ file: "a.json", text }], { kinds, current: { get: () => undefined, list: () => [] } });
     assert.deepEqual(read.violations, []);
-    const [first] = read.resources;
-    assert.ok(first);
-    const { consul } = (first.resource as Resource<EndpointSourceSpec>).spec;
+    const { consul } = (read.resources[0]!.resource as Resource<EndpointSourceSpec>).spec;
     assert.deepEqual([consul?.stale, consul?.tokenSecret?.key], [false, "token"]);
   });
 

@@ -48,6 +48,11 @@ export interface DeltaDiscoveryRequest {
    * whichever control plane (system_version_info). One that is behind it does not serve this client. 0: it has no config.
    */
   seenRevision: number;
+  /**
+   * Ripstop's own, in the first request of a stream: the last `tables_revision` that the client heard, from whichever
+   * control plane. One that has not come to it does not serve this client. Absent: none was heard.
+   */
+  seenTablesRevision?: number | undefined;
 }
 
 export interface DeltaDiscoveryRequest_InitialResourceVersionsEntry {
@@ -69,6 +74,11 @@ export interface DeltaDiscoveryResponse {
   typeUrl: string;
   nonce: string;
   removedResources: string[];
+  /**
+   * Ripstop's own, of a control plane that shares its store with others: the store's own revision of the newest change of
+   * a table (registered workloads, revocations) that may be in this response. The system version orders resources only.
+   */
+  tablesRevision?: number | undefined;
 }
 
 export interface Resource {
@@ -203,6 +213,7 @@ function createBaseDeltaDiscoveryRequest(): DeltaDiscoveryRequest {
     errorDetail: undefined,
     stateChecksum: undefined,
     seenRevision: 0,
+    seenTablesRevision: undefined,
   };
 }
 
@@ -235,6 +246,9 @@ export const DeltaDiscoveryRequest: MessageFns<DeltaDiscoveryRequest> = {
     }
     if (message.seenRevision !== 0) {
       writer.uint32(8016).uint64(message.seenRevision);
+    }
+    if (message.seenTablesRevision !== undefined) {
+      writer.uint32(8024).uint64(message.seenTablesRevision);
     }
     return writer;
   },
@@ -325,6 +339,14 @@ export const DeltaDiscoveryRequest: MessageFns<DeltaDiscoveryRequest> = {
             }
 
             message.seenRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 1003: {
+            if (tag !== 8024) {
+              break;
+            }
+
+            message.seenTablesRevision = longToNumber(reader.uint64());
             continue;
           }
         }
@@ -460,7 +482,14 @@ export const StateChecksum: MessageFns<StateChecksum> = {
 };
 
 function createBaseDeltaDiscoveryResponse(): DeltaDiscoveryResponse {
-  return { systemVersionInfo: "", resources: [], typeUrl: "", nonce: "", removedResources: [] };
+  return {
+    systemVersionInfo: "",
+    resources: [],
+    typeUrl: "",
+    nonce: "",
+    removedResources: [],
+    tablesRevision: undefined,
+  };
 }
 
 export const DeltaDiscoveryResponse: MessageFns<DeltaDiscoveryResponse> = {
@@ -479,6 +508,9 @@ export const DeltaDiscoveryResponse: MessageFns<DeltaDiscoveryResponse> = {
     }
     for (const v of message.removedResources) {
       writer.uint32(50).string(v!);
+    }
+    if (message.tablesRevision !== undefined) {
+      writer.uint32(8008).uint64(message.tablesRevision);
     }
     return writer;
   },
@@ -534,6 +566,14 @@ export const DeltaDiscoveryResponse: MessageFns<DeltaDiscoveryResponse> = {
             }
 
             message.removedResources.push(reader.string());
+            continue;
+          }
+          case 1001: {
+            if (tag !== 8008) {
+              break;
+            }
+
+            message.tablesRevision = longToNumber(reader.uint64());
             continue;
           }
         }
