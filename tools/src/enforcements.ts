@@ -174,16 +174,21 @@ export const enforcements: readonly Enforcement[] = [
   },
   {
     what: "ownership of a proxy id",
-    file: `${DISCOVERY}server/discovery-server.js`,
-    function: "Endpoint.#authorize",
+    file: `${DISCOVERY}server/admission.js`,
+    function: "Admission.authorize",
     without: "{ return true; }",
     tests: [`${DISCOVERY}stream.test.js`],
   },
   {
     what: "client certificates at the stream endpoint",
-    file: `${DISCOVERY}server/live-credentials.js`,
-    function: "LiveCredentials.constructor",
-    without: "{ super({}, contextOf(tls)); }",
+    file: `${DISCOVERY}server/tls-listener.js`,
+    function: "TlsListener.constructor",
+    without:
+      "{ this.#tls = createTlsServer({ ...contextOf(options.tls), ALPNProtocols: ['h2'] }); " +
+      "this.#queue = new HandshakeQueue({ ...options, begin: (socket) => this.#begin(socket) }); " +
+      "this.#tls.on('secureConnection', (socket) => { const raw = this.#shaking.get(endOf(socket)); if (raw) this.#over(raw); " +
+      "socket.on('error', () => socket.destroy()); options.onConnection(socket); }); " +
+      "this.#server = createServer((socket) => this.#queue.add(socket)); }",
     tests: [`${DISCOVERY}server/discovery-server.test.js`],
   },
   {
