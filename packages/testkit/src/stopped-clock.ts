@@ -45,7 +45,8 @@ export class StoppedClock implements Clock {
       else next.dueMs += next.periodMs;
       next.run();
     }
-    this.#nowMs = end;
+    // A timer may have moved it further.
+    this.#nowMs = Math.max(this.#nowMs, end);
   }
 
   /** Number of timers that are set. */
