@@ -80,7 +80,12 @@ export async function runRolling(mesh: Mesh, options: RollingOptions): Promise<R
     return webSocket > 0 && grpc > 0 ? true : undefined;
   });
   const load = await Load.start(mesh, "http://shop/", rate, "mixed");
-  await mesh.until("the load is answered", async () => ((await load.report()).ok > rate / 10 ? true : undefined));
+  let answered = 0;
+  await mesh.until("the load is answered", async () => {
+    // A report is of the time since the one before.
+    answered += (await load.report()).ok;
+    return answered > rate / 10 ? true : undefined;
+  });
   onProgress(`${endpoints} instances, ${rate} requests a second`);
   const before = await look(streams);
   const already = await load.report();
