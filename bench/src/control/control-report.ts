@@ -35,6 +35,12 @@ export function controlReport({ shape, run, flat, lone, loadBefore }: ControlRep
     "",
     ...table(sizeLines(run)),
     "",
+    ...(flat.length === 0 ? [] : flatSection(flat, lone)),
+  ].join("\n");
+}
+
+function flatSection(flat: readonly FlatRow[], lone: readonly LoneProxy[]): readonly string[] {
+  return [
     "## What the size of the mesh costs those who do not use it",
     "",
     "Forty proxies on the same ten services; CPU of the control plane for one endpoint change.",
@@ -53,7 +59,7 @@ export function controlReport({ shape, run, flat, lone, loadBefore }: ControlRep
     "",
     ...table(flatLines(flat, lone)),
     "",
-  ].join("\n");
+  ];
 }
 
 function table(lines: readonly Line[]): readonly string[] {

@@ -84,4 +84,18 @@ describe("status of a route", () => {
       assert.equal(resolved.message, `${place}.requestMirror.backendRef: there is no Service shop/nowhere`);
     }
   });
+
+  it("names the same stronger route in whatever order routes came", () => {
+    const text = (name: string): string =>
+      `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: ${name}, namespace: shop}, spec: {parentRefs: [${parent}]}}`;
+    const rivals = ["b", "a"].map((name) => ({ ...readResource(kind, text(name)), kind: "GRPCRoute" }));
+    for (const inOrder of [rivals, rivals.toReversed()]) {
+      const [status] = routeStatus(readResource(kind, text("r")), {
+        findService,
+        resolveBackend: serviceBackends(findService),
+        routesOf: (_namespace, _name, wanted) => (wanted === "GRPCRoute" ? inOrder : []),
+      });
+      assert.match(status?.conditions[0]?.message ?? "", /^GRPCRoute shop\/a is attached to the same ports/);
+    }
+  });
 });

@@ -118,7 +118,10 @@ function strongerRoute(
     ),
   );
   const wanted = attachedPorts(parent, service) ?? all;
-  const [first] = rivals;
+  // Which one is named may not depend on the order in which routes came.
+  const [first] = rivals.toSorted(
+    (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || (a.metadata.name < b.metadata.name ? -1 : 1),
+  );
   if (first === undefined || !wanted.every((port) => taken.has(port))) return undefined;
   return `${first.kind} ${first.metadata.namespace}/${first.metadata.name}`;
 }
