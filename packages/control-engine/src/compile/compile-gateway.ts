@@ -198,10 +198,15 @@ function olderRival(
   const rivals = other === undefined ? [] : routes(other);
   if (rivals.length === 0) return undefined;
   const mine = new Map(attached.map((one) => [one.listener.key, one]));
-  return rivals.find(
+  const older = rivals.filter(
     (rival) =>
       isOlder(rival, route) &&
       listenersOf(view, gateway, rival).some((one) => overlap(mine.get(one.listener.key), one)),
+  );
+  // Which one is named may not depend on the order in which routes came.
+  return older.reduce<RouteResource | undefined>(
+    (oldest, rival) => (oldest === undefined || isOlder(rival, oldest) ? rival : oldest),
+    undefined,
   );
 }
 
