@@ -11,7 +11,7 @@ declare global {
 /** Views of this many lengths are kept. */
 const KEPT_VIEWS = 64;
 /** Copies up to this size are made byte by byte: a view costs more. */
-const LOOP_BYTES = 48;
+const LOOP_BYTES = 128;
 
 /** Bytes written so far are `buffer[0, length)`. The buffer is replaced when it grows: read it after writing. */
 export class ByteWriter {

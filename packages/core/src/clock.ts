@@ -18,10 +18,13 @@ export interface Clock {
   every(periodMs: number, run: () => void): Timer;
 }
 
+/** `globalThis.performance` is a getter that Node runs through each time: kept from the first reading on. */
+let performanceClock: typeof performance | undefined;
+
 /** The machine's own clock. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: () => (performanceClock ??= performance).now(),
   after(delayMs, run) {
     const handle = setTimeout(run, delayMs);
     handle.unref();

@@ -52,8 +52,10 @@ const Request = { NONE: 0, STARTED: 1, DONE: 2 } as const;
 /** Tunnel bytes kept until the upstream has accepted the tunnel; more than this resets the exchange. */
 const MAX_EARLY_TUNNEL_BYTES = 256 * 1024;
 
-/** Methods whose requests have content so usually that its absence is declared (RFC 9110 §8.6). */
-const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"]);
+/** Whether requests with `method` have content so usually that its absence is declared (RFC 9110 §8.6). */
+function hasUsuallyContent(method: string): boolean {
+  return method === "POST" || method === "PUT" || method === "PATCH";
+}
 
 /**
  * Feed it with what the transport says. One exchange at a time; the end of the response ends it: when the request
@@ -268,7 +270,7 @@ export class Http1ClientConnection implements Http1ResponseSink {
     if (isTunnelRequest) {
       if (isUpgrade) flags |= HeadFlag.UPGRADE;
     } else if (end || head.contentLength >= 0) {
-      if (head.contentLength >= 0 || METHODS_WITH_CONTENT.has(head.method)) flags |= HeadFlag.LENGTH;
+      if (head.contentLength >= 0 || hasUsuallyContent(head.method)) flags |= HeadFlag.LENGTH;
       framing = SendFraming.LENGTH;
     } else {
       flags |= HeadFlag.CHUNKED;

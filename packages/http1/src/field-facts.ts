@@ -13,7 +13,9 @@ const MAX_NOMINATED = 32;
 /** Facts of the head in hand; one instance serves all decoders of a thread because they use it at once. */
 export class FieldFacts {
   hostCount = 0;
-  host = "";
+  /** Where the value of the last Host stands in the head's text. */
+  hostStart = 0;
+  hostEnd = 0;
   /** Declared length, or −1. */
   contentLength = -1;
   isChunked = false;
@@ -44,6 +46,12 @@ export class FieldFacts {
       if (name.role === FieldRole.ORDINARY) {
         if (isPlainLine(text, start, end)) headers.appendLine(name.name, start - name.name.length - 2, end + 2);
         else headers.append(name.name, text.substring(start, end));
+        continue;
+      }
+      if (name.role === FieldRole.HOST) {
+        this.hostCount++;
+        this.hostStart = start;
+        this.hostEnd = end;
         continue;
       }
       const error = this.#collectSpecial(name.role, text.substring(start, end));
@@ -78,7 +86,6 @@ export class FieldFacts {
 
   #reset(): void {
     this.hostCount = 0;
-    this.host = "";
     this.contentLength = -1;
     this.isChunked = false;
     this.close = false;
@@ -95,10 +102,6 @@ export class FieldFacts {
 
   #collectSpecial(role: number, value: string): ErrorKind | undefined {
     switch (role) {
-      case FieldRole.HOST:
-        this.hostCount++;
-        this.host = value;
-        return undefined;
       case FieldRole.CONTENT_LENGTH:
         return this.#collectLength(value);
       case FieldRole.TRANSFER_ENCODING:
@@ -198,6 +201,13 @@ function isPlainLine(text: string, start: number, end: number): boolean {
     text.charCodeAt(start - 2) === COLON &&
     end > start
   );
+}
+
+/** Whether `text[start, end)` is `known`, without cutting it out. Both must be flat strings to be quick. */
+export function standsAt(text: string, start: number, end: number, known: string): boolean {
+  if (end - start !== known.length) return false;
+  for (let at = start; at < end; at++) if (text.charCodeAt(at) !== known.charCodeAt(at - start)) return false;
+  return true;
 }
 
 /** Whether `text` is a token of RFC 9110 §5.6.2: at least one tchar and nothing else. */

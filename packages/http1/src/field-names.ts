@@ -18,7 +18,10 @@ export const FieldRole = {
   HTTP2_SETTINGS: 9,
 } as const;
 
-/** A field name with its role, and what it looked like and what followed it the last time (a guess for the next). */
+/**
+ * A field name with its role, and what it looked like and what followed it the last time (a guess for the next). Requests
+ * and responses come in turn and differ in what follows a name that both have.
+ */
 export class FieldName {
   /** In lower case. */
   readonly name: string;
@@ -27,8 +30,10 @@ export class FieldName {
   readonly bytes: Uint8Array;
   /** The bytes as a peer spelled them, with the colon. */
   spelling: Uint8Array;
-  /** The name that came after this one. */
-  next: FieldName | undefined = undefined;
+  /** The name that came after this one in a request. */
+  nextInRequest: FieldName | undefined = undefined;
+  /** The same in a response or in trailers. */
+  nextInOther: FieldName | undefined = undefined;
   /** Forgotten: no other name may hold on to it, or strangers could make the chain grow without end. */
   isForgotten = false;
   #misses = 0;
@@ -46,10 +51,8 @@ export class FieldName {
   }
 }
 
-/** Before the first field of a request head: only its `next` counts. */
-export const BEFORE_REQUEST_FIELDS: FieldName = new FieldName("", FieldRole.ORDINARY);
-/** The same for response heads and trailers, which begin with other fields. */
-export const BEFORE_OTHER_FIELDS: FieldName = new FieldName("", FieldRole.ORDINARY);
+/** Before the first field: only what follows it counts. */
+export const BEFORE_FIELDS: FieldName = new FieldName("", FieldRole.ORDINARY);
 
 /** Fields that the codec treats in a way of their own. */
 export const SPECIAL_FIELDS: Readonly<Record<string, number>> = {
@@ -126,7 +129,8 @@ export function fieldNameAt(buf: Buffer, start: number, end: number, hash: numbe
   }
   if (entry !== undefined) {
     entry.isForgotten = true;
-    entry.next = undefined;
+    entry.nextInRequest = undefined;
+    entry.nextInOther = undefined;
   }
   learned[at] = fresh;
   return fresh;

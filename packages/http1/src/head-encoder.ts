@@ -5,7 +5,7 @@ import type { ByteWriter } from "@ripstop/core";
 import type { HeaderList, RequestHead, ResponseHead } from "@ripstop/http";
 import { CR, LF } from "./characters.ts";
 import { statusLine } from "./reason-phrases.ts";
-import { HIGH_BITS, wordsOf } from "./word-scan.ts";
+import { baseOfWords, HIGH_BITS, wordsOf } from "./word-scan.ts";
 
 /** What the encoder adds to a head; bits that can be combined. */
 export const HeadFlag = {
@@ -87,8 +87,18 @@ function lengthLines(flags: number): number {
   return (flags & (HeadFlag.LENGTH | HeadFlag.CHUNKED)) === 0 ? 0 : 1;
 }
 
+// The line written last: many messages in a row are of one length.
+let lastLength = 0;
+let lastLengthText = "content-length: 0\r\n";
+
 function lengthText(flags: number, contentLength: number): string {
-  if ((flags & HeadFlag.LENGTH) !== 0) return `content-length: ${contentLength < 0 ? 0 : contentLength}\r\n`;
+  if ((flags & HeadFlag.LENGTH) !== 0) {
+    if (contentLength !== lastLength) {
+      lastLength = contentLength;
+      lastLengthText = `content-length: ${contentLength < 0 ? 0 : contentLength}\r\n`;
+    }
+    return lastLengthText;
+  }
   return (flags & HeadFlag.CHUNKED) !== 0 ? "transfer-encoding: chunked\r\n" : "";
 }
 
@@ -161,7 +171,7 @@ export function isManaged(name: string): boolean {
 function isSafe(buf: Buffer, from: number, end: number, lines: number): boolean {
   const words = wordsOf(buf);
   // ByteWriter memory is an ArrayBuffer of its own, so offsets and words line up; other memory goes byte by byte.
-  const isAligned = buf.byteOffset === 0;
+  const isAligned = baseOfWords() === 0;
   let seen = 0;
   let at = from;
   while (at < end) {

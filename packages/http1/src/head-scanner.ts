@@ -5,7 +5,7 @@
 import type { ErrorKind } from "@ripstop/core";
 import { COLON, CR, FIELD_VALUE, HTAB, LF, SP, TARGET, TOKEN_LOWER } from "./characters.ts";
 import { http1Errors } from "./errors.ts";
-import { fieldNameAt, BEFORE_OTHER_FIELDS, BEFORE_REQUEST_FIELDS, spells, type FieldName } from "./field-names.ts";
+import { fieldNameAt, BEFORE_FIELDS, spells, type FieldName } from "./field-names.ts";
 import { FIELD_CAPACITY, MAX_METHOD_BYTES } from "./limits.ts";
 import { findControl } from "./word-scan.ts";
 
@@ -315,9 +315,9 @@ export class HeadScanner {
    */
   #scanWhole(buf: Buffer, base: number, end: number): boolean {
     let pos = base;
-    let previous = BEFORE_OTHER_FIELDS;
-    if (this.#state === State.REQUEST_START) {
-      previous = BEFORE_REQUEST_FIELDS;
+    let previous = BEFORE_FIELDS;
+    const isRequest = this.#state === State.REQUEST_START;
+    if (isRequest) {
       pos = this.#requestLineEnd(buf, base, end);
     } else if (this.#state === State.STATUS_VERSION) {
       pos = this.#statusLineEnd(buf, base, end);
@@ -326,7 +326,7 @@ export class HeadScanner {
     let count = 0;
     while (pos < end) {
       const start = pos;
-      const guess = previous.next;
+      const guess = isRequest ? previous.nextInRequest : previous.nextInOther;
       if (
         guess !== undefined &&
         !guess.isForgotten &&
@@ -347,7 +347,8 @@ export class HeadScanner {
         const name = fieldNameAt(buf, start, pos, scannedHash);
         if (!name.isForgotten) {
           name.missed(buf, start, pos);
-          previous.next = name;
+          if (isRequest) previous.nextInRequest = name;
+          else previous.nextInOther = name;
         }
         previous = name;
         pos++;

@@ -3,7 +3,7 @@
 import type { ErrorKind } from "@ripstop/core";
 import { canonicalAuthority, RequestHead } from "@ripstop/http";
 import { http1Errors } from "./errors.ts";
-import { isToken, trimOws, type FieldFacts } from "./field-facts.ts";
+import { isToken, standsAt, trimOws, type FieldFacts } from "./field-facts.ts";
 import { ScanStart, type HeadScanner } from "./head-scanner.ts";
 import { DEFAULT_HTTP1_LIMITS, type Http1Limits } from "./limits.ts";
 import { BodyFraming, MessageDecoder, type Http1BodySink } from "./message-decoder.ts";
@@ -18,6 +18,23 @@ export interface Http1RequestSink extends Http1BodySink {
 const METHODS: ReadonlyMap<string, string> = new Map(
   ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"].map((name) => [name, name]),
 );
+
+/** The method in `text[start, end)`; a common one without making a string of it. */
+function methodIn(text: string, start: number, end: number): string {
+  if (standsAt(text, start, end, "GET")) return "GET";
+  if (standsAt(text, start, end, "POST")) return "POST";
+  const method = text.substring(start, end);
+  return METHODS.get(method) ?? method;
+}
+
+// What a decoder of any connection looked up last: others take the same strings over, which then compare by address.
+let lastHost = "";
+let lastCanonical = "";
+
+/** A copy of `text` that keeps no larger string alive, as a piece of one would. */
+function flatCopy(text: string): string {
+  return Buffer.from(text, "latin1").latin1Slice();
+}
 
 /**
  * Decodes one request at a time: after each complete one `decode` takes nothing until `next`, so that the bytes
@@ -65,12 +82,11 @@ export class Http1RequestDecoder extends MessageDecoder {
     head.scheme = "";
     head.authority = "";
     head.protocol = "";
-    const method = text.substring(scanner.methodStart, scanner.methodEnd);
-    head.method = METHODS.get(method) ?? method;
+    head.method = methodIn(text, scanner.methodStart, scanner.methodEnd);
     const error =
       applyTarget(head, text.substring(scanner.methodEnd + 1, scanner.targetEnd)) ??
       facts.collect(scanner, text, head.headers) ??
-      this.#applyHost(facts) ??
+      this.#applyHost(text, facts) ??
       checkFraming(head, facts);
     if (error !== undefined) return error;
     head.contentLength = facts.contentLength;
@@ -89,13 +105,15 @@ export class Http1RequestDecoder extends MessageDecoder {
   }
 
   /** RFC 9112 §3.2: exactly one valid Host (HTTP/1.0: at most one), equal to the host of an absolute target. */
-  #applyHost(facts: FieldFacts): ErrorKind | undefined {
+  #applyHost(text: string, facts: FieldFacts): ErrorKind | undefined {
     const head = this.head;
     if (facts.hostCount !== 1) {
       if (facts.hostCount > 1) return http1Errors.hostDuplicate;
       return head.version === 11 ? http1Errors.hostMissing : undefined;
     }
-    const canonical = this.#canonicalHost(facts.host);
+    const { hostStart, hostEnd } = facts;
+    const isKnown = standsAt(text, hostStart, hostEnd, this.#hostSeen);
+    const canonical = isKnown ? this.#hostCanonical : this.#canonicalHost(text.substring(hostStart, hostEnd));
     if (canonical === undefined) return http1Errors.hostInvalid;
     if (head.authority === "") {
       head.authority = canonical;
@@ -105,12 +123,15 @@ export class Http1RequestDecoder extends MessageDecoder {
   }
 
   #canonicalHost(host: string): string | undefined {
-    if (host === this.#hostSeen) return this.#hostCanonical;
-    const canonical = canonicalAuthority(host);
-    if (canonical === undefined) return undefined;
-    this.#hostSeen = host;
-    this.#hostCanonical = canonical;
-    return canonical;
+    if (host !== lastHost || host === "") {
+      const canonical = canonicalAuthority(host);
+      if (canonical === undefined) return undefined;
+      lastHost = flatCopy(host);
+      lastCanonical = canonical === host ? lastHost : flatCopy(canonical);
+    }
+    this.#hostSeen = lastHost;
+    this.#hostCanonical = lastCanonical;
+    return lastCanonical;
   }
 }
 

@@ -30,10 +30,15 @@ function use(buf: Buffer): void {
 /** The high bit of each byte of a word. */
 export const HIGH_BITS = -0x7f7f7f80;
 
-/** The 32-bit words of a buffer that starts where its memory starts. */
+/** The 32-bit words of the memory that a buffer is in. */
 export function wordsOf(buf: Buffer): Int32Array {
   if (buf !== lastBuffer) use(buf);
   return lastWords;
+}
+
+/** Where the buffer that `wordsOf` was asked for last starts in its memory; a read of `byteOffset` is a call. */
+export function baseOfWords(): number {
+  return lastBase;
 }
 
 /**

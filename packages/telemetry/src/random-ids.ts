@@ -4,11 +4,11 @@
 import { randomFillSync } from "node:crypto";
 
 const HEX_BYTES = 8_192;
-const REQUEST_IDS = 256;
+const REQUEST_IDS = 512;
 const ID_BYTES = 16;
 const ID_CHARS = 36;
 /** A traceparent that starts a trace: 00-TRACE-SPAN-00. */
-const TRACES = 128;
+const TRACES = 512;
 const TRACE_BYTES = 24;
 const TRACE_ID_BYTES = 16;
 const TRACE_CHARS = 55;

@@ -149,7 +149,8 @@ export class Http1Pool implements HttpPool {
   /** @internal */
   becameIdle(connection: Http1Upstream): void {
     if (!connection.http1.isIdle) return;
-    if (connection.isWorn) {
+    const nowMs = this.options.clock.monotonicMs();
+    if (connection.isWorn(nowMs)) {
       connection.conn.destroy();
       return;
     }
@@ -162,8 +163,8 @@ export class Http1Pool implements HttpPool {
       connection.conn.destroy();
       return;
     }
-    connection.idleSinceMs = this.options.clock.monotonicMs();
-    if (!this.#idle.includes(connection)) this.#idle.push(connection);
+    connection.idleSinceMs = nowMs;
+    this.#idle.push(connection);
   }
 
   /** @internal */
@@ -244,9 +245,9 @@ class Http1Upstream implements ConnHandler, Http1ClientHandler, UpstreamConnecti
   }
 
   /** It has served long enough, by age or by requests. */
-  get isWorn(): boolean {
-    const { clock, maxRequests = Infinity } = this.#pool.options;
-    return this.http1.exchanges >= maxRequests || (this.http1.exchanges > 0 && clock.monotonicMs() >= this.#endsAtMs);
+  isWorn(nowMs: number): boolean {
+    const { maxRequests = Infinity } = this.#pool.options;
+    return this.http1.exchanges >= maxRequests || (this.http1.exchanges > 0 && nowMs >= this.#endsAtMs);
   }
 
   give(waiter: StreamWaiter): boolean {

@@ -233,7 +233,8 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
       const ofSession = backendOfSession(rule, this.request.headers, { backends, nowMs });
       if (ofSession >= 0) return ofSession;
     }
-    return chooseBackend(rule, this.engine.random());
+    const isOnly = rule.backends.length === 1 && rule.totalWeight > 0;
+    return isOnly ? 0 : chooseBackend(rule, this.engine.random());
   }
 
   #refuseBackend(rule: CompiledRule, backend: CompiledBackend | undefined): void {
