@@ -95,6 +95,18 @@ describe("a head that is passed on", () => {
     assert.deepEqual(["cookie", "accept", "x-up", "etag", "content-type", "constructor"].filter(isManaged), []);
   });
 
+  it("is refused for one unsafe field between lines that are passed on as they came", () => {
+    const lines = ["a: 1", "b: 2", "c: 3", "d: 4", "e: 5"];
+    for (const name of ["a", "b", "c", "e"]) {
+      for (const value of ["x\r\ny: z", "x\r", "\n", "x\0", "\u010a"]) {
+        const head = decode(lines);
+        head.headers.set("d", "safe");
+        head.headers.set(name, value);
+        assert.equal(encode(head), undefined, `${name}: ${JSON.stringify(value)}`);
+      }
+    }
+  });
+
   it("is refused when a stage put in what would split it", () => {
     const head = decode(["a: 1", "b: 2"]);
     head.headers.set("b", "2\r\nc: 3");

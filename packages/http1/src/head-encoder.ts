@@ -110,20 +110,24 @@ function lengthText(flags: number, contentLength: number): string {
 function writeSection(out: ByteWriter, start: string, startLines: number, headers: HeaderList): boolean {
   let text = start;
   let lines = startLines + 1;
+  let runs = 0;
   let runStart = 0;
   let runEnd = 0;
   const { source, length } = headers;
   for (let at = 0; at < length; at++) {
     const name = headers.nameAt(at);
     if (isManaged(name)) continue;
-    lines++;
     const lineStart = headers.lineStart(at);
     if (lineStart === runEnd && lineStart > 0) {
       runEnd = headers.lineEnd(at);
       continue;
     }
-    if (runEnd > runStart) text += source.substring(runStart, runEnd);
+    if (runEnd > runStart) {
+      noteRun(runs++, text.length, runEnd - runStart);
+      text += source.substring(runStart, runEnd);
+    }
     if (lineStart < 0) {
+      lines++;
       text = `${text}${name}: ${headers.valueAt(at)}\r\n`;
       runStart = runEnd = 0;
     } else {
@@ -131,12 +135,40 @@ function writeSection(out: ByteWriter, start: string, startLines: number, header
       runEnd = headers.lineEnd(at);
     }
   }
-  if (runEnd > runStart) text += source.substring(runStart, runEnd);
+  if (runEnd > runStart) {
+    noteRun(runs++, text.length, runEnd - runStart);
+    text += source.substring(runStart, runEnd);
+  }
   const from = out.length;
   out.latin1(text + "\r\n");
-  if (isSafe(out.buffer, from, out.length, lines)) return true;
+  if (safeLinesOutside(runs, out, from) === lines) return true;
   out.length = from;
   return false;
+}
+
+// Where the runs of the section in hand are, in bytes from its start: pairs of start and end.
+const runBounds: number[] = [];
+
+function noteRun(at: number, start: number, length: number): void {
+  runBounds[at * 2] = start;
+  runBounds[at * 2 + 1] = start + length;
+}
+
+/**
+ * The number of lines in what `out` holds from `from` on, outside of its runs; -1 when it is not safe. Runs are lines that
+ * the scanner found in another message and that are passed on as they came: it has looked at each of their bytes.
+ */
+function safeLinesOutside(runs: number, out: ByteWriter, from: number): number {
+  let lines = 0;
+  let start = from;
+  for (let run = 0; run <= runs; run++) {
+    const end = run === runs ? out.length : from + (runBounds[run * 2] ?? 0);
+    const found = safeLines(out.buffer, start, end);
+    if (found < 0) return -1;
+    lines += found;
+    start = from + (runBounds[run * 2 + 1] ?? 0);
+  }
+  return lines;
 }
 
 /**
@@ -165,10 +197,10 @@ export function isManaged(name: string): boolean {
 }
 
 /**
- * Whether `buf[from, end)` holds exactly `lines` times CRLF and no other byte below 0x20 but HTAB. The bytes are
- * looked at, not the text: characters above 255 were cut to a byte on the way.
+ * How many times `buf[from, end)` holds CRLF; -1 when it holds any other byte below 0x20 but HTAB. The bytes are looked
+ * at, not the text: characters above 255 were cut to a byte on the way.
  */
-function isSafe(buf: Buffer, from: number, end: number, lines: number): boolean {
+function safeLines(buf: Buffer, from: number, end: number): number {
   const words = wordsOf(buf);
   // ByteWriter memory is an ArrayBuffer of its own, so offsets and words line up; other memory goes byte by byte.
   const isAligned = baseOfWords() === 0;
@@ -190,10 +222,10 @@ function isSafe(buf: Buffer, from: number, end: number, lines: number): boolean 
     if (byte >= 32 || byte === 9) {
       at++;
     } else {
-      if (byte !== CR || buf[at + 1] !== LF) return false;
+      if (byte !== CR || buf[at + 1] !== LF) return -1;
       seen++;
       at += 2;
     }
   }
-  return seen === lines;
+  return seen;
 }
