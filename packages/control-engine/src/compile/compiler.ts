@@ -38,7 +38,8 @@ import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 import { maySee } from "./may-see.ts";
 import { RevisionFollower } from "./revision-follower.ts";
-import { World, type KnownPolicies, type WorldView } from "./world.ts";
+import type { KnownPolicies, WorldView } from "./world-view.ts";
+import { World } from "./world.ts";
 
 /** What the compiler compiles from. */
 export interface CompilerOptions {
