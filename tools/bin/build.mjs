@@ -83,7 +83,7 @@ for (const group of ["packages", "apps"]) {
     );
   }
 }
-compiled.push(join(root, "tools/bin/build.mjs"));
+compiled.push(join(root, "tools/bin/build.mjs"), join(root, "tools/bin/lib/bundle.mjs"));
 await whenChanged(join(root, "node_modules/.ripstop-bundle"), compiled, async () => {
   const { bundle } = await import("./lib/bundle.mjs");
   await bundle(

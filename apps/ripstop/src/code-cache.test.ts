@@ -7,16 +7,17 @@ import { after, describe, it } from "node:test";
 import { codeCacheName, readCodeCache, writeCodeCache } from "./code-cache.ts";
 
 const SOURCE = "(() => 'compiled before')";
+const BYTES = Buffer.from(SOURCE);
 
 describe("the code cache", () => {
   const folder = mkdtempSync(join(tmpdir(), "ripstop-code-"));
   const path = join(folder, "code-cache");
   after(() => rmSync(folder, { recursive: true }));
-  const write = (): void => writeCodeCache(path, SOURCE, new Script(SOURCE).createCachedData());
+  const write = (): void => writeCodeCache(path, BYTES, new Script(SOURCE).createCachedData());
 
   it("gives V8 what an earlier process compiled", () => {
     write();
-    const cachedData = readCodeCache(path, SOURCE);
+    const cachedData = readCodeCache(path, BYTES);
     assert.ok(cachedData !== undefined);
     const script = new Script(SOURCE, { cachedData });
     assert.equal(script.cachedDataRejected, false);
@@ -25,7 +26,7 @@ describe("the code cache", () => {
 
   it("is not taken for another source of the same length", () => {
     write();
-    assert.equal(readCodeCache(path, SOURCE.replace("before", "by-and")), undefined);
+    assert.equal(readCodeCache(path, Buffer.from(SOURCE.replace("before", "by-and"))), undefined);
   });
 
   it("is not taken when a byte of it changed, or when it was cut", () => {
@@ -35,11 +36,11 @@ describe("the code cache", () => {
       const changed = Buffer.from(whole);
       changed[at] = changed[at]! ^ 1;
       writeFileSync(path, changed);
-      assert.equal(readCodeCache(path, SOURCE), undefined, `byte ${at}`);
+      assert.equal(readCodeCache(path, BYTES), undefined, `byte ${at}`);
     }
     for (const length of [0, 10, 32, whole.length - 1]) {
       writeFileSync(path, whole.subarray(0, length));
-      assert.equal(readCodeCache(path, SOURCE), undefined, `${length} bytes`);
+      assert.equal(readCodeCache(path, BYTES), undefined, `${length} bytes`);
     }
   });
 
@@ -50,7 +51,7 @@ describe("the code cache", () => {
   });
 
   it("is done without where the disk refuses it", () => {
-    writeCodeCache(join(folder, "missing/code-cache"), SOURCE, Buffer.from("data"));
-    assert.equal(readCodeCache(join(folder, "missing/code-cache"), SOURCE), undefined);
+    writeCodeCache(join(folder, "missing/code-cache"), BYTES, Buffer.from("data"));
+    assert.equal(readCodeCache(join(folder, "missing/code-cache"), BYTES), undefined);
   });
 });

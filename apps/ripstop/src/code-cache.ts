@@ -14,7 +14,7 @@ export function codeCacheName(execArgv: readonly string[]): string {
 }
 
 /** The cache of `source` in the file `path`; undefined when there is none, or when it is of something else. */
-export function readCodeCache(path: string, source: string): Buffer | undefined {
+export function readCodeCache(path: string, source: Buffer): Buffer | undefined {
   let file: Buffer;
   try {
     file = readFileSync(path);
@@ -29,7 +29,7 @@ export function readCodeCache(path: string, source: string): Buffer | undefined 
  * Keeps `data` as the cache of `source` in the file `path` (put in place whole). A disk that refuses it costs
  * the next start its head start and nothing else, so nothing is said.
  */
-export function writeCodeCache(path: string, source: string, data: Buffer): void {
+export function writeCodeCache(path: string, source: Buffer, data: Buffer): void {
   const temporary = `${path}.${process.pid}.new`;
   try {
     writeFileSync(temporary, Buffer.concat([hashOf(source, data), data]));
@@ -39,6 +39,6 @@ export function writeCodeCache(path: string, source: string, data: Buffer): void
   }
 }
 
-function hashOf(source: string, data: Buffer): Buffer {
-  return createHash("sha256").update(source, "latin1").update(data).digest();
+function hashOf(source: Buffer, data: Buffer): Buffer {
+  return createHash("sha256").update(source).update(data).digest();
 }

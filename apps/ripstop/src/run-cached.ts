@@ -16,10 +16,10 @@ const WRITE_AFTER_MS = 10_000;
  * written ten seconds later. Throws what the file throws.
  */
 export function runCached(file: string, clock: Clock): { readonly fromCache: boolean } {
-  const source = readFileSync(file, "latin1");
+  const source = readWrapped(file);
   const path = join(dirname(file), codeCacheName(process.execArgv));
   const cachedData = readCodeCache(path, source);
-  const script = new Script(Module.wrap(source), {
+  const script = new Script(source.toString("latin1"), {
     filename: file,
     ...(cachedData === undefined ? {} : { cachedData }),
   });
@@ -40,4 +40,13 @@ export function runCached(file: string, clock: Clock): { readonly fromCache: boo
   const run = script.runInThisContext() as (...module: readonly unknown[]) => void;
   run.call(loaded.exports, loaded.exports, require, loaded, file, dirname(file));
   return { fromCache };
+}
+
+/**
+ * The file as the function that `require` makes of it. Put together as bytes: of text that is put together V8 keeps the
+ * parts as well.
+ */
+function readWrapped(file: string): Buffer {
+  const [before = "", after = ""] = Module.wrap("\0").split("\0");
+  return Buffer.concat([Buffer.from(before), readFileSync(file), Buffer.from(after)]);
 }

@@ -1,7 +1,7 @@
 // Listening sockets: TCP and Unix.
 
 import type { SendHandle } from "node:child_process";
-import { stat, unlink } from "node:fs/promises";
+import { rmSync, statSync } from "node:fs";
 import { connect, createServer, type ListenOptions as NodeListenOptions, type Server } from "node:net";
 import { err, ok, RipstopError, type Result } from "@ripstop/core";
 import { causeOf } from "./close-cause.ts";
@@ -65,7 +65,7 @@ async function open(options: ListenOptions, mayReplace: boolean): Promise<Result
       codeOf(bound.error) === "EADDRINUSE" &&
       (await isStale(options.path))
     ) {
-      await unlink(options.path).catch(() => undefined);
+      rmSync(options.path, { force: true });
       return open(options, false);
     }
     return err(explain(bound.error, options));
@@ -146,8 +146,7 @@ function isListeningSocket(handle: unknown): handle is ListeningSocket {
 
 /** True when `path` is a socket that nobody answers. */
 async function isStale(path: string): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isSocket()) return false;
+  if (statSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   return new Promise((resolve) => {
     const probe = connect({ path });
     probe.once("connect", () => {

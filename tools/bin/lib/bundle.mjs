@@ -35,6 +35,16 @@ export async function bundle(entry, outDir, manifest) {
 // Names stay, so that stack traces and profiles can be read.
 const minify = { compress: true, mangle: false, codegen: { removeWhitespace: true } };
 
+/** In the data plane, whose text stays in each proxy's memory, names of variables go: neither of the two shows them. */
+const minifyProxy = {
+  ...minify,
+  compress: { keepNames: { function: true, class: true } },
+  mangle: { toplevel: false, keepNames: true },
+};
+
+/** Stands for the # of a private member while the code is minified, which would shorten the names of private methods too. */
+const PRIVATE = "\u00aa";
+
 /** A part of the data plane alone, as one CommonJS file: it starts without Node's loader of modules. */
 async function bundleProxy(entry, name, outDir) {
   const build = await rolldown({
@@ -42,6 +52,7 @@ async function bundleProxy(entry, name, outDir) {
     platform: "node",
     external: (id) => id.startsWith("node:"),
     logLevel: "warn",
+    plugins: [{ name: "private-names", renderChunk: (code) => ({ code: hidePrivate(code), map: null }) }],
   });
   const { output } = await build.write({
     dir: outDir,
@@ -49,9 +60,13 @@ async function bundleProxy(entry, name, outDir) {
     sourcemap: true,
     entryFileNames: "[name].cjs",
     chunkFileNames: "chunks/proxy-[name]-[hash].cjs",
-    minify,
+    minify: minifyProxy,
   });
   await build.close();
+  for (const { fileName } of output.filter(({ type }) => type === "chunk")) {
+    const file = join(outDir, fileName);
+    writeFileSync(file, readFileSync(file, "utf8").replaceAll(PRIVATE, "#"));
+  }
   return output;
 }
 
@@ -63,6 +78,13 @@ function leanBuiltins(code) {
   return code.replace(/^import \{([^}]*)\} from "(node:[^"]+)";$/gm, (_, names, id) => {
     return `const {${names.replace(/ as /g, ": ")}} = process.getBuiltinModule("${id}");`;
   });
+}
+
+/** As many characters as before, so that the source map stays right. */
+function hidePrivate(code) {
+  if (code.includes(PRIVATE) || /#\w+ in /.test(code))
+    throw new Error("the bundle holds what private names cannot pass");
+  return code.replace(/#(?=[A-Za-z])/g, PRIVATE);
 }
 
 /** V8 keeps a chunk in memory, at two bytes a character as soon as one character is beyond Latin-1. */

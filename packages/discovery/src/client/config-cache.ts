@@ -6,7 +6,6 @@
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
 
 import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
 import { discovery } from "@ripstop/model";
@@ -184,6 +183,8 @@ export class ConfigCache {
   async #write(): Promise<void> {
     const { path, owner, logger } = this.#options;
     try {
+      // Loaded when it is needed: traffic comes first.
+      const { open, rename } = await import("node:fs/promises");
       const temporary = `${path}.new`;
       const file = await open(temporary, "w", 0o600);
       try {

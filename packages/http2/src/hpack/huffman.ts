@@ -35,8 +35,6 @@ function canonicalCodes(): Uint32Array {
   return codes;
 }
 
-const CODES: Uint32Array = canonicalCodes();
-
 interface Machine {
   /** By (state << 4 | nibble): next state, whether a symbol comes out and which, or failure. */
   readonly steps: Uint32Array;
@@ -46,13 +44,14 @@ interface Machine {
 
 /** Builds the machine that eats four bits a step. No code is shorter than 5 bits, so a step gives at most one symbol. */
 function buildMachine(): Machine {
+  const codes = canonicalCodes();
   // A binary tree: children by (node << 1 | bit); a leaf is stored as -(symbol + 1).
   const children: number[] = [0, 0];
   for (let symbol = 0; symbol < CODE_LENGTHS.length; symbol++) {
     const length = CODE_LENGTHS[symbol] ?? 0;
     let node = 0;
     for (let bit = length - 1; bit >= 0; bit--) {
-      const slot = node * 2 + (((CODES[symbol] ?? 0) >>> bit) & 1);
+      const slot = node * 2 + (((codes[symbol] ?? 0) >>> bit) & 1);
       if (bit === 0) {
         children[slot] = -(symbol + 1);
       } else {
@@ -94,7 +93,8 @@ function buildMachine(): Machine {
   return { steps, mayEnd };
 }
 
-const { steps: STEPS, mayEnd: MAY_END }: Machine = buildMachine();
+/** Built at first use: a proxy of HTTP/1.1 starts without. */
+let machine: Machine | undefined;
 
 /** The most bytes that `length` Huffman-coded bytes can decode to. */
 export function huffmanDecodedBound(length: number): number {
@@ -106,31 +106,33 @@ export function huffmanDecodedBound(length: number): number {
  * Returns the position after the last byte, or -1: EOS in the text, or padding that is not up to 7 one-bits (RFC 7541 §5.2).
  */
 export function huffmanDecode(source: Buffer, start: number, end: number, target: Buffer): number {
+  const { steps, mayEnd } = (machine ??= buildMachine());
   let state = 0;
   let at = 0;
   for (let from = start; from < end; from++) {
     const byte = source[from] ?? 0;
-    let step = STEPS[(state << 4) | (byte >> 4)] ?? FAIL;
+    let step = steps[(state << 4) | (byte >> 4)] ?? FAIL;
     if ((step & EMIT) !== 0) target[at++] = step & SYMBOL;
     if ((step & FAIL) !== 0) return -1;
     state = step >>> STATE_SHIFT;
-    step = STEPS[(state << 4) | (byte & 15)] ?? FAIL;
+    step = steps[(state << 4) | (byte & 15)] ?? FAIL;
     if ((step & EMIT) !== 0) target[at++] = step & SYMBOL;
     if ((step & FAIL) !== 0) return -1;
     state = step >>> STATE_SHIFT;
   }
-  return MAY_END[state] === 1 ? at : -1;
+  return mayEnd[state] === 1 ? at : -1;
 }
 
 /** The Huffman code of latin1 `text`. Off the hot path: the encoder sends plain text by default. */
 export function huffmanEncode(text: string): Buffer {
+  const codes = canonicalCodes();
   const bytes: number[] = [];
   let pending = 0n;
   let bits = 0;
   for (let at = 0; at < text.length; at++) {
     const symbol = text.charCodeAt(at) & 0xff;
     const length = CODE_LENGTHS[symbol] ?? 0;
-    pending = (pending << BigInt(length)) | BigInt(CODES[symbol] ?? 0);
+    pending = (pending << BigInt(length)) | BigInt(codes[symbol] ?? 0);
     bits += length;
     while (bits >= 8) {
       bits -= 8;

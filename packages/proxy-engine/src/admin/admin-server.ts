@@ -2,7 +2,7 @@
 // profiles, and sets the log level. With several workers it shows all of them as one.
 // It uses the proxy's own HTTP, so that looking inside loads nothing that the data path does not have already.
 
-import { chmod } from "node:fs/promises";
+import { chmodSync } from "node:fs";
 import { ok, type Result, type RipstopError } from "@ripstop/core";
 import { ResponseHead, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
 import { listen } from "@ripstop/net";
@@ -45,7 +45,7 @@ export interface AdminServer {
  */
 export async function startAdmin(options: AdminOptions): Promise<Result<AdminServer, RipstopError>> {
   const started = await serve(options.proxy, { path: options.path }, new AdminAcceptor(options));
-  if (started.ok) await chmod(options.path, 0o600);
+  if (started.ok) chmodSync(options.path, 0o600);
   return started;
 }
 
