@@ -164,9 +164,14 @@ function asksForHttp2(head: RequestHead, facts: FieldFacts): boolean {
   return facts.upgrade.split(",").some((item) => trimOws(item) === "h2c");
 }
 
+function isOfNeighbours(protocol: string): boolean {
+  return protocol === "h2c" || protocol.startsWith("tls/") || protocol.startsWith("http/");
+}
+
 /**
  * RFC 9110 §7.8. An upgrade is ignored, as a server may, when Connection does not nominate it, in HTTP/1.0, on a
- * request with a body, and to h2c, which is agreed on between neighbours and not passed on.
+ * request with a body, and to what is agreed on between neighbours and not passed on: another version of HTTP, and TLS
+ * (RFC 2817), which some clients offer with every request.
  */
 function applyUpgrade(head: RequestHead, facts: FieldFacts): ErrorKind | undefined {
   let protocol = "";
@@ -179,7 +184,7 @@ function applyUpgrade(head: RequestHead, facts: FieldFacts): ErrorKind | undefin
         ? isToken(candidate)
         : isToken(candidate.substring(0, slash)) && isToken(candidate.substring(slash + 1));
     if (!isValid) return http1Errors.connectionFieldInvalid;
-    if (protocol === "" && candidate !== "h2c") protocol = candidate;
+    if (protocol === "" && !isOfNeighbours(candidate)) protocol = candidate;
   }
   const hasBody = facts.isChunked || facts.contentLength > 0;
   if (facts.connectionUpgrade && head.version === 11 && !hasBody && head.method !== "CONNECT") head.protocol = protocol;

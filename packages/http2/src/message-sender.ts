@@ -24,6 +24,11 @@ export class MessageSender implements StreamOwner {
       const cause = "the peer does not allow extended CONNECT (RFC 8441)";
       return this.#failUnsent(stream, StreamErrorCode.HTTP_1_1_REQUIRED, cause);
     }
+    if (head.protocol !== "" && (head.method !== "GET" || head.protocol.includes("/"))) {
+      // RFC 8441 §5 has a GET on the other side, and :protocol no version.
+      const cause = `an upgrade of ${head.method} to ${head.protocol} cannot be said in HTTP/2 (RFC 8441)`;
+      return this.#failUnsent(stream, StreamErrorCode.HTTP_1_1_REQUIRED, cause);
+    }
     state.newestId += 2;
     stream.id = state.newestId;
     stream.sendWindow = state.peer.initialWindowBytes;

@@ -414,6 +414,17 @@ export const loadShed: ErrorKind = defineError({
   remedy: "Try again after the time in Retry-After; add instances, or give requests that matter a higher priority.",
 });
 
+export const upgradeNotCarried: ErrorKind = defineError({
+  code: "RS1079",
+  name: "upgrade_not_carried",
+  status: 501,
+  grpcStatus: 12,
+  title: "The upgrade cannot be carried to the service",
+  cause:
+    "Behind this proxy the request goes on in HTTP/2, where an upgrade is a GET to a protocol without a version (RFC 8441), as WebSocket is, and where the service has to allow it.",
+  remedy: "Use WebSocket, or CONNECT through the HTTP proxy to a port that is declared as tcp.",
+});
+
 export const deadlinePassed: ErrorKind = defineError({
   code: "RS1078",
   name: "deadline_passed",

@@ -89,6 +89,19 @@ describe("a message passed on", () => {
       },
     ));
 
+  it("keeps every address that it was forwarded for, in however many fields", () =>
+    withHop(
+      (_request, write) => write(EMPTY),
+      async ({ send, seen }) => {
+        const client = send(
+          `GET http://catalog/ HTTP/1.1\r\n${HOST}X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.2, 192.0.2.3\r\n\r\n`,
+        );
+        await client.until("\r\n\r\n");
+        const told = (seen[0] ?? "").match(/\r\nx-forwarded-for: .*/g);
+        assert.deepEqual(told, ["\r\nx-forwarded-for: 192.0.2.1, 192.0.2.2, 192.0.2.3, 127.0.0.1"]);
+      },
+    ));
+
   it("keeps credentials and challenges", () =>
     withHop(
       (_request, write) =>
@@ -246,6 +259,43 @@ describe("requests that are not passed on", () => {
         assert.match(client.received, /^HTTP\/1\.1 400 [\s\S]*\r\nconnection: close\r\n/);
         assert.equal(client.received.match(/HTTP\/1\.1/g)?.length, 1);
         assert.deepEqual(seen, []);
+      },
+    ));
+});
+
+describe("upgrades", () => {
+  it("are refused where HTTP/2 would change what they ask for, and nobody is blamed for it", () =>
+    withHop(
+      (_request, write) => write(EMPTY),
+      async ({ send, seen }) => {
+        // More often than it takes to eject an instance.
+        for (const asked of ["POST / exec", "HEAD / tcp", "GET / spdy/3.1", "OPTIONS * x"].flatMap((text) => [
+          text,
+          text,
+        ])) {
+          const [method = "", path = "", protocol = ""] = asked.split(" ");
+          const target = path === "*" ? "*" : "http://catalog/";
+          const client = send(
+            `${method} ${target} HTTP/1.1\r\n${HOST}Connection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`,
+          );
+          await client.until("\r\n\r\n");
+          assert.match(client.received, /^HTTP\/1\.1 501 [\s\S]*\r\nx-ripstop-error: RS1079\r\n/, asked);
+        }
+        assert.deepEqual(seen, []);
+        const honest = send(`GET http://catalog/ HTTP/1.1\r\n${HOST}\r\n`);
+        await honest.until("\r\n\r\n");
+        assert.match(honest.received, /^HTTP\/1\.1 200 /);
+      },
+    ));
+
+  it("to TLS or another HTTP are not passed on, and the request is served without", () =>
+    withHop(
+      (_request, write) => write(EMPTY),
+      async ({ send, seen }) => {
+        const client = send(`GET http://catalog/ HTTP/1.1\r\n${HOST}Connection: upgrade\r\nUpgrade: TLS/1.2\r\n\r\n`);
+        await client.until("\r\n\r\n");
+        assert.match(client.received, /^HTTP\/1\.1 200 /);
+        assert.doesNotMatch(seen[0] ?? "", /upgrade/i);
       },
     ));
 });

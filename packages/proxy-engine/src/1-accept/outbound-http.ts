@@ -1,7 +1,8 @@
 // HTTP of the hosted application to one host and port: on a declared upstream's port, or inside a CONNECT tunnel.
 
-import type { HeaderList, RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
+import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { Conn } from "@ripstop/net";
+import { addForwardedFor } from "../5-filter/request-duties.ts";
 import type { HostPort } from "../2-identify/authority.ts";
 import { declaredTarget, type ExchangeOrigin } from "../7-connect/exchange-start.ts";
 import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
@@ -22,16 +23,10 @@ export function serveOutboundHttp(context: OutboundContext, conn: Conn, options:
   return new Http1Session(conn, { ...parts, upgrades: conn.tls === undefined });
 }
 
-/** Adds the client of a connection that began with a PROXY protocol header to those who forwarded the request before. */
-function tellClient(headers: HeaderList, address: string): void {
-  const before = headers.get("x-forwarded-for");
-  headers.set("x-forwarded-for", before === undefined ? address : `${before}, ${address}`);
-}
-
 /** Takes requests that all go to one host and port, or, without `declared`, to the host that each of them names. */
 export class OutboundAcceptor implements RequestAcceptor {
   readonly #origin: ExchangeOrigin;
-  /** "" for the application beside the proxy. */
+  /** Of a connection that began with a PROXY protocol header; "" for the application beside the proxy. */
   readonly #clientAddress: string;
 
   /** `client` is where the requests come from. */
@@ -46,7 +41,7 @@ export class OutboundAcceptor implements RequestAcceptor {
   }
 
   onRequest(stream: ServerStream, head: RequestHead, end: boolean): ServerStreamHandler {
-    if (this.#clientAddress !== "") tellClient(head.headers, this.#clientAddress);
+    if (this.#clientAddress !== "") addForwardedFor(head.headers, this.#clientAddress);
     const exchange = new OutboundExchange(this.#origin, stream, head, end);
     exchange.start();
     return exchange;

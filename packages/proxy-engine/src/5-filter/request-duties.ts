@@ -4,6 +4,7 @@ import type { HeaderList, RequestHead } from "@ripstop/http";
 import { isTraceparent, nextTraceparent, type RandomIds } from "@ripstop/telemetry";
 
 const SOURCE_SERVICE = "x-ripstop-source-service";
+const FORWARDED_FOR = "x-forwarded-for";
 const SOURCE_IDENTITY = "x-ripstop-source-identity";
 /** The port that the caller named is declared as HTTP/2: so is the application to be spoken to, if it does not say itself. */
 const DECLARED_HTTP2 = "x-ripstop-http2";
@@ -88,6 +89,18 @@ export function claimedService(headers: HeaderList, caller: InboundCaller): stri
   return claimed.length <= MAX_SERVICE_NAME && claimed.startsWith(`${caller.namespace}/`) ? claimed : "";
 }
 
+/** Adds `address` behind those that the request was forwarded for before, in however many fields they stand. */
+export function addForwardedFor(headers: HeaderList, address: string): void {
+  const at = headers.indexOf(FORWARDED_FOR, 0);
+  if (at < 0) {
+    headers.append(FORWARDED_FOR, address);
+    return;
+  }
+  const isOne = headers.indexOf(FORWARDED_FOR, at + 1) < 0;
+  const before = isOne ? headers.valueAt(at) : headers.getAll(FORWARDED_FOR).join(", ");
+  headers.set(FORWARDED_FOR, `${before}, ${address}`);
+}
+
 /**
  * On the way to the application: ids, the caller's address and verified identity. Takes `claimedService` away: read it
  * before. True when the caller's proxy declared HTTP/2.
@@ -96,8 +109,7 @@ export function applyInboundDuties(request: RequestHead, caller: InboundCaller, 
   const { headers } = request;
   const isHttp2 = removeMeshFields(headers);
   if (caller.identity !== "") headers.append(SOURCE_IDENTITY, caller.identity);
-  const forwarded = headers.get("x-forwarded-for");
-  headers.set("x-forwarded-for", forwarded === undefined ? caller.address : `${forwarded}, ${caller.address}`);
+  addForwardedFor(headers, caller.address);
   if (headers.indexOf("x-forwarded-proto", 0) < 0)
     headers.append("x-forwarded-proto", request.scheme === "" ? "http" : request.scheme);
   addIds(headers, ids);

@@ -16,7 +16,7 @@ import { WheelTimer } from "@ripstop/net";
 import { removeMeshFields } from "../5-filter/request-duties.ts";
 import type { Engine } from "../engine.ts";
 import { spendForward } from "../5-filter/max-forwards.ts";
-import { tooManyWaiting, traceRefused, upstreamReset } from "../errors.ts";
+import { tooManyWaiting, traceRefused, upgradeNotCarried, upstreamReset } from "../errors.ts";
 import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import type { HttpPool } from "./http-pool.ts";
@@ -390,6 +390,12 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     }
     if (!this.#responseStarted) {
       this.attempt = undefined;
+      if (code === StreamErrorCode.HTTP_1_1_REQUIRED && this.request.protocol !== "") {
+        // No fault of the instance, and no other one would do better.
+        this.attemptDone(attempt);
+        this.refuse(refusal(upgradeNotCarried, cause));
+        return;
+      }
       const notSent = code === StreamErrorCode.REFUSED_STREAM;
       this.attemptFailed(attempt, { notSent, overloaded: false, code, cause });
       return;
