@@ -30,6 +30,8 @@ interface Peer {
 
 /** What the upstream does; what is left out is done right. */
 interface Behaviour {
+  /** What its first SETTINGS say. */
+  readonly first?: Buffer;
   /** A connection was made. */
   readonly hello?: (peer: Peer) => void;
   /** A request's head came. */
@@ -52,7 +54,7 @@ class RawPeer implements Peer {
   constructor(socket: Socket, behaviour: () => Behaviour) {
     this.#socket = socket;
     this.#behaviour = behaviour;
-    this.send(frame(Frame.SETTINGS, 0, 0));
+    this.send(frame(Frame.SETTINGS, 0, 0, behaviour().first));
     behaviour().hello?.(this);
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
   }
@@ -175,10 +177,8 @@ describe("an upstream that speaks HTTP/2", () => {
 
   const cases: Record<string, Behaviour & { readonly gives: string; readonly how?: Ask }> = {
     "lets no stream be open, then one": {
-      hello: (peer) => {
-        peer.settings(MAX_STREAMS, 0);
-        peer.settings(MAX_STREAMS, 1);
-      },
+      first: setting(MAX_STREAMS, 0),
+      hello: (peer) => peer.settings(MAX_STREAMS, 1),
       gives: "200 ok",
     },
     "opens its windows byte by byte": {
@@ -317,8 +317,8 @@ describe("an upstream that speaks HTTP/2", () => {
       gives: "503",
     },
     "says goodbye before it was asked, takes nothing and leaves": {
+      first: setting(MAX_STREAMS, 0),
       hello: (peer) => {
-        peer.settings(MAX_STREAMS, 0);
         peer.send(frame(Frame.GOAWAY, 0, 0, Buffer.alloc(8)));
         peer.end();
       },
