@@ -293,7 +293,7 @@ describe("a client that does not take its answers", () => {
         await untilQuiet();
       },
       (request, response) => {
-        if (request.url === "/hang") response.end(Buffer.alloc(1024 * 1024));
+        if (request.url === "/hang") response.end(Buffer.alloc(300 * 1024));
         else response.end(Buffer.alloc(10_000));
       },
     ));

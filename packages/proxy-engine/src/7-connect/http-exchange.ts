@@ -406,7 +406,9 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     this.brokenBy = cause;
     this.refused ??= this.#tunnel ? undefined : refusal(upstreamReset, cause);
     this.#finish();
-    this.downstream.reset(code === StreamErrorCode.NO_ERROR ? StreamErrorCode.INTERNAL_ERROR : code);
+    // REFUSED_STREAM would tell the client that nothing of its request was done (RFC 9113 section 8.7).
+    const isUntrue = code === StreamErrorCode.NO_ERROR || code === StreamErrorCode.REFUSED_STREAM;
+    this.downstream.reset(isUntrue ? StreamErrorCode.INTERNAL_ERROR : code);
   }
 
   /** The refusal when a pool takes no more. */
