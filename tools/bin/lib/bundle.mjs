@@ -65,7 +65,9 @@ async function bundleProxy(entry, name, outDir) {
   await build.close();
   for (const { fileName } of output.filter(({ type }) => type === "chunk")) {
     const file = join(outDir, fileName);
-    writeFileSync(file, readFileSync(file, "utf8").replaceAll(PRIVATE, "#"));
+    const code = readFileSync(file, "utf8");
+    if (/\\(xaa|u00aa|u\{aa\})/i.test(code)) throw new Error(`${fileName} holds private names in a form that stays`);
+    writeFileSync(file, code.replaceAll(PRIVATE, "#"));
   }
   return output;
 }
