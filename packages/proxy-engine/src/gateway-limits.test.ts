@@ -23,6 +23,7 @@ import { policyOf } from "./testing/test-policies.suite.ts";
 import {
   eventually,
   fetchAt,
+  greetingAt,
   httpApp,
   TcpClient,
   tcpApp,
@@ -100,14 +101,6 @@ describe("policies at a gateway", () => {
 
   const ask = (path: string): Promise<Answer> => fetchAt(port, path, { headers: { host: "a.com" } });
 
-  /** What a client of the TCP listener gets until the end: "" when it is reset, which it must be without a word. */
-  async function connectTcp(): Promise<string> {
-    const client = new TcpClient(port);
-    await client.untilEnd();
-    client.socket.destroy();
-    return client.received;
-  }
-
   async function metric(pattern: RegExp): Promise<void> {
     const { metrics } = edge.started.proxy.engine;
     await eventually(() => pattern.test(metrics.render()));
@@ -121,12 +114,7 @@ describe("policies at a gateway", () => {
     accepted = 0;
   });
 
-  afterEach(async () => {
-    assert.deepEqual(mesh.config.refused, []);
-    await eventually(() => edge.started.proxy.live.tunnels === 0 && edge.started.proxy.live.exchanges === 0);
-    await mesh.close();
-    for (const one of started) await one.close();
-  });
+  afterEach(() => edge.end(started));
 
   it("abort requests of the route that the fault names, tell outsiders no name, and end with the policy", async () => {
     await start(fault({ abort: { httpStatus: 418 } }, [{ kind: "HTTPRoute", name: "a" }]));
@@ -203,7 +191,7 @@ describe("policies at a gateway", () => {
     await start(connections());
     await serveTcp();
     edge.started.proxy.onCommand({ taps: [tap] });
-    assert.deepEqual([await connectTcp(), await connectTcp(), await connectTcp()], ["hello", "hello", ""]);
+    assert.deepEqual([await greetingAt(port), await greetingAt(port), await greetingAt(port)], ["hello", "hello", ""]);
     await metric(/ripstop_rate_limited_total\{[^}]*mode="enforce"[^}]*\} 1\n/);
     await eventually(() =>
       edge.started.reports.some(({ taps }) =>
@@ -215,7 +203,7 @@ describe("policies at a gateway", () => {
   it("let connections pass in shadow mode, and count them", async () => {
     await start(connections({ mode: "Shadow" }));
     await serveTcp();
-    for (let at = 0; at < 3; at++) assert.equal(await connectTcp(), "hello");
+    for (let at = 0; at < 3; at++) assert.equal(await greetingAt(port), "hello");
     await metric(/ripstop_rate_limited_total\{[^}]*mode="shadow"[^}]*\} 1\n/);
   });
 

@@ -20,6 +20,7 @@ import { meshEndpoint, plainEndpoint, TestMesh } from "./testing/test-mesh.suite
 import {
   eventually,
   fetchAt,
+  greetingAt,
   httpApp,
   TcpClient,
   tcpApp,
@@ -76,12 +77,7 @@ describe("connections through a gateway", () => {
     started = [];
   });
 
-  afterEach(async () => {
-    assert.deepEqual(mesh.config.refused, []);
-    await eventually(() => edge.started.proxy.live.tunnels === 0 && edge.started.proxy.live.exchanges === 0);
-    await mesh.close();
-    for (const one of started) await one.close();
-  });
+  afterEach(() => edge.end(started));
 
   /** A TCP service that says its name to whoever connects, and ends. */
   async function named(name: string, inMesh: boolean = false): Promise<string> {
@@ -105,13 +101,6 @@ describe("connections through a gateway", () => {
     return `shop/${name}`;
   }
 
-  async function connectPlain(): Promise<string> {
-    const client = new TcpClient(port);
-    await client.untilEnd();
-    client.socket.destroy();
-    return client.received;
-  }
-
   it("go by weight, to services of the mesh and outside, and the share of an invalid backend is closed", async () => {
     const [a, b] = [await named("a", true), await named("b")];
     const streams = [streamRule([a, 8080, 1], [b, 8080, 1], ["", 0, 2])];
@@ -120,7 +109,7 @@ describe("connections through a gateway", () => {
     const got: string[] = [];
     for (const draw of [0, 0.3, 0.6, 0.9]) {
       draws = [draw];
-      got.push(await connectPlain());
+      got.push(await greetingAt(port));
     }
     assert.deepEqual(got, ["a", "b", "", ""]);
   });
@@ -128,7 +117,7 @@ describe("connections through a gateway", () => {
   it("take the older of two routes, and none when none is attached", async () => {
     const [a, b] = [await named("a"), await named("b")];
     await edge.listen([listener("tcp", port, { kind: TCP })]);
-    assert.equal(await connectPlain(), "");
+    assert.equal(await greetingAt(port), "");
     const route = (name: string, created: string, service: string): void =>
       edge.route({
         name,
@@ -138,11 +127,11 @@ describe("connections through a gateway", () => {
         streams: [streamRule([service, 8080, 1])],
       });
     route("shop/new", "2026-02-01T00:00:00Z", a);
-    assert.equal(await connectPlain(), "a");
+    assert.equal(await greetingAt(port), "a");
     route("shop/old", "2026-01-01T00:00:00Z", b);
-    assert.equal(await connectPlain(), "b");
+    assert.equal(await greetingAt(port), "b");
     edge.remove("shop/old", "TCPRoute");
-    assert.equal(await connectPlain(), "a");
+    assert.equal(await greetingAt(port), "a");
   });
 
   it("carry bytes both ways until both sides have ended", async () => {

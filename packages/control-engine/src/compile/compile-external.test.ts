@@ -11,55 +11,10 @@ import {
   routesType,
   serviceType,
   workloadType,
-  type ResourceType,
 } from "@ripstop/model";
-import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry, validateAll } from "@ripstop/resources";
-import { StoppedClock } from "@ripstop/testkit";
+import { CompileBench } from "./compile-bench.suite.ts";
 
-import type { RegisteredWorkload } from "../registry/registered-workload.ts";
-import { Registry } from "../registry/registry.ts";
-import { MemoryStore } from "../store/memory-store.ts";
-import { Compiler } from "./compiler.ts";
-
-const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
-
-class Bench {
-  readonly clock = new StoppedClock();
-  readonly store: MemoryStore = new MemoryStore({ clock: this.clock });
-  readonly addresses = new Map<string, readonly string[]>();
-  readonly registry = new Registry({
-    clock: this.clock,
-    table: this.store.table<RegisteredWorkload>("workloads"),
-    trustDomain: "mesh.local",
-    isProcessAlive: () => true,
-  });
-  readonly compiler: Compiler = new Compiler({
-    store: this.store,
-    registry: this.registry,
-    policyKinds,
-    trustDomain: "mesh.local",
-    bundle: () => ({ der: [], sequence: 1 }),
-    addressesOf: (host) => this.addresses.get(host) ?? [],
-  });
-
-  async apply(text: string): Promise<void> {
-    const { resources, violations } = validateAll([{ file: "t.yaml", text }], {
-      kinds,
-      current: { get: () => undefined, list: () => [] },
-    });
-    assert.deepEqual(violations, []);
-    const puts = resources.map(({ resource }) => resource);
-    assert.ok((await this.store.commit({ author: "", reason: "", puts, deletes: [] })).ok);
-    // Age decides between resources.
-    this.clock.advance(1_000);
-  }
-
-  get<T>(type: ResourceType<T>, name: string, proxyId = "shop/web-1"): T | undefined {
-    const found = this.compiler.get(type.typeUrl, name, { proxyId, identity: "" });
-    return found === undefined ? undefined : type.decode(found.bytes);
-  }
-
+class Bench extends CompileBench {
   bound(host: string, namespace = "shop"): string | undefined {
     return this.get(hostBindingType, `${namespace}~${host}`)?.service;
   }
@@ -153,9 +108,7 @@ describe("an ExternalService in the model", () => {
     bench.compiler.watch((_typeUrl, names) => changed.push(...names));
     await bench.apply(external("api", `{hosts: ["*.example.com"], ${WEB}}`));
     assert.deepEqual(changed, ["shop~api.example.com"]);
-    assert.ok(
-      (await bench.store.commit({ author: "", reason: "", puts: [], deletes: ["ExternalService/shop/api"] })).ok,
-    );
+    await bench.delete("ExternalService/shop/api");
     assert.equal(bench.bound("api.example.com"), undefined);
   });
 });
@@ -166,18 +119,7 @@ describe("the mode of calls outside", () => {
 
   it("is that of the namespace, else that of the mesh, else allow; and an unknown word denies", async () => {
     const bench = new Bench();
-    const named = bench.registry.name({
-      service: "web",
-      namespace: "shop",
-      instance: "web-1",
-      labels: {},
-      ports: [],
-      csrPem: "",
-      pid: 1,
-    });
-    assert.ok(named.ok);
-    const request = { service: "web", namespace: "shop", instance: "web-1", labels: {}, ports: [], csrPem: "", pid: 1 };
-    const { id } = await bench.registry.register(request, { ...named.value, svidNotAfterMs: 0 });
+    const id = await bench.register({ service: "web", namespace: "shop", instance: "web-1" });
     const mode = (): EgressMode => bench.get(workloadType, id, id)?.egress ?? EgressMode.ALLOW;
     assert.equal(mode(), EgressMode.ALLOW);
     await bench.apply(label("ripstop-system", "deny"));

@@ -18,7 +18,7 @@ import { resourceName, type Resource } from "@ripstop/resources";
 
 import { localityOf } from "./locality.ts";
 import { instancesOf, type WaysOut } from "./egress-gateways.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 const MARK = ".external.";
 

@@ -24,7 +24,7 @@ import { compileGatewayRules, compileStreamRules, grantedBackends } from "@ripst
 import { resourceName, type Resource } from "@ripstop/resources";
 
 import { asHttp, finder } from "./route-views.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 /** Kinds of routes that a Gateway may have. */
 export const routeKinds = ["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"] as const;

@@ -16,35 +16,17 @@ import {
   type RegisterRequest,
   type ResourceType,
 } from "@ripstop/model";
-import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry, validateAll } from "@ripstop/resources";
-import { StoppedClock } from "@ripstop/testkit";
-
-import type { RegisteredWorkload } from "../registry/registered-workload.ts";
-import { Registry } from "../registry/registry.ts";
-import { MemoryStore } from "../store/memory-store.ts";
-import { Compiler } from "./compiler.ts";
-
-const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
+import { CompileBench } from "./compile-bench.suite.ts";
+import type { Compiler } from "./compiler.ts";
 
 describe("the wildcard of a type", () => {
-  let store: MemoryStore;
-  let registry: Registry;
+  let bench: CompileBench;
   let compiler: Compiler;
   let told: string[];
 
   beforeEach(async () => {
-    const clock = new StoppedClock();
-    store = new MemoryStore({ clock });
-    const table = store.table<RegisteredWorkload>("workloads");
-    registry = new Registry({ clock, table, trustDomain: "mesh.local", isProcessAlive: () => true });
-    compiler = new Compiler({
-      store,
-      registry,
-      policyKinds,
-      trustDomain: "mesh.local",
-      bundle: () => ({ der: [], sequence: 1 }),
-    });
+    bench = new CompileBench();
+    ({ compiler } = bench);
     told = [];
     compiler.watch((typeUrl, names) => told.push(...names.map((name) => `${typeUrl.split(".").at(-1)} ${name}`)));
     for (const service of ["web", "orders"]) await register("shop", service);
@@ -52,27 +34,11 @@ describe("the wildcard of a type", () => {
   });
 
   async function register(namespace: string, service: string, more: Partial<RegisterRequest> = {}): Promise<void> {
-    const request: RegisterRequest = {
-      service,
-      namespace,
-      instance: `${service}-1`,
-      labels: {},
+    await bench.register({
+      ...{ service, namespace, instance: `${service}-1` },
       ports: [{ port: 80, servicePort: 80, protocol: "http", applicationAddress: "127.0.0.1:80" }],
-      csrPem: "",
-      pid: 1,
       ...more,
-    };
-    const named = registry.name(request);
-    assert.ok(named.ok);
-    await registry.register(request, { ...named.value, svidNotAfterMs: 0 });
-  }
-
-  async function apply(...documents: object[]): Promise<void> {
-    const files = documents.map((document) => ({ file: "test", text: JSON.stringify(document) }));
-    const { resources } = validateAll(files, { kinds, current: { get: () => undefined, list: () => [] } });
-    const puts = resources.map(({ resource }) => resource);
-    assert.equal(puts.length, documents.length);
-    assert.ok((await store.commit({ author: "", reason: "", puts, deletes: [] })).ok);
+    });
   }
 
   const list = (type: ResourceType<unknown>, proxyId: string): readonly string[] | undefined => {
@@ -111,7 +77,7 @@ describe("the wildcard of a type", () => {
   });
 
   it("gives the policies that guard the workload", async () => {
-    await apply({
+    await bench.apply({
       apiVersion: "ripstop.mesh/v1alpha1",
       kind: "AuthorizationPolicy",
       metadata: { name: "x", namespace: "shop" },
@@ -130,22 +96,22 @@ describe("the wildcard of a type", () => {
   it("changes when a service comes or goes, and not with endpoints, other namespaces or changes of a Service", async () => {
     list(serviceType, "shop/web-1");
     const isTold = (): boolean => told.splice(0).includes("Service *shop");
-    await apply(service("shop", "new"));
+    await bench.apply(service("shop", "new"));
     assert.ok(isTold());
     assert.deepEqual(list(serviceType, "shop/web-1"), ["shop/new", "shop/orders", "shop/web"]);
     await register("shop", "jobs");
     assert.ok(isTold());
     const { computed } = compiler.statistics;
-    await registry.heartbeat("shop/web-1", { inboundAddress: "10.0.0.2:2", ready: true });
+    await bench.registry.heartbeat("shop/web-1", { inboundAddress: "10.0.0.2:2", ready: true });
     await register("shop", "web", { instance: "web-2" });
-    await apply(service("shop", "web"), service("bank", "other"));
+    await bench.apply(service("shop", "web"), service("bank", "other"));
     assert.equal(isTold(), false);
     assert.equal(compiler.statistics.computed, computed, "the list was not computed again");
-    await registry.leave("shop/jobs-1");
+    await bench.registry.leave("shop/jobs-1");
     assert.ok(isTold());
     // Declared meanwhile: it stays without its workloads.
-    await registry.leave("shop/web-1");
-    await registry.leave("shop/web-2");
+    await bench.registry.leave("shop/web-1");
+    await bench.registry.leave("shop/web-2");
     assert.equal(isTold(), false);
     assert.deepEqual(list(serviceType, "shop/orders-1"), ["shop/new", "shop/orders", "shop/web"]);
   });

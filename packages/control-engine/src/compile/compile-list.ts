@@ -18,7 +18,7 @@ import {
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
 import { compileGatewayRoutes } from "./compile-gateway.ts";
 import { compileWorkload } from "./compile-workload.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 interface Listing {
   /** Whom a list is for: proxies of one scope share it. */

@@ -11,7 +11,7 @@ import {
 } from "@ripstop/policies/http-route";
 import { judgeParent } from "./compile-gateway.ts";
 import { asHttp, finder } from "./route-views.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 /** How clients of a namespace reach a service; present, maybe without rules, for every service that exists. */
 export function compileRoutes(

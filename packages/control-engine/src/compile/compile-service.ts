@@ -25,7 +25,7 @@ import { sliceEndpoints, sliceProtocol } from "./compile-slices.ts";
 import { protocolOfAppProtocol, protocolOfRegistration } from "./protocols.ts";
 import { localityOf } from "./locality.ts";
 import type { ServicePortView, ServiceView } from "./service-view.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 const CLUSTER_SUFFIX = ".svc.cluster.local";
 

@@ -18,7 +18,7 @@ import { countAttached, judgeParent, referenceFacts, routeKinds } from "./compil
 import { compileRouteStatus } from "./compile-routes.ts";
 import { externalServiceStatus } from "./external-status.ts";
 import { finder } from "./route-views.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 /** Kinds that have a status with conditions. */
 export const statusKinds: readonly string[] = [

@@ -9,7 +9,7 @@ import { serviceOf } from "../registry/registered-workload.ts";
 import { EGRESS_GATEWAY_LABEL, NO_GATEWAY } from "./egress-gateways.ts";
 import { localityOf } from "./locality.ts";
 import { protocolOfRegistration } from "./protocols.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 const PROXY_PROTOCOLS = { v1: ProxyProtocol.V1, v2: ProxyProtocol.V2 } as const;
 

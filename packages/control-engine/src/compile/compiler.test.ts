@@ -16,27 +16,14 @@ import {
   type TrustBundle,
   workloadType,
   type RegisterRequest,
-  type ResourceType,
 } from "@ripstop/model";
-import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/policies/control";
+import { policyKinds, servicePolicyKinds } from "@ripstop/policies/control";
 import type { ServicePolicyKind } from "@ripstop/policy-api/control";
-import { coreKinds, KindRegistry, resourceKey, validateAll, type Kind, type Resource } from "@ripstop/resources";
-import { StoppedClock } from "@ripstop/testkit";
+import { resourceKey, type Kind, type Resource } from "@ripstop/resources";
 
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
-import { Registry } from "../registry/registry.ts";
-import { MemoryStore } from "../store/memory-store.ts";
+import { bundle, CompileBench, kinds, read } from "./compile-bench.suite.ts";
 import { Compiler } from "./compiler.ts";
-
-const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
-
-/** Resources as an apply makes them. */
-function read(...documents: object[]): Resource[] {
-  const files = documents.map((document) => ({ file: "test", text: JSON.stringify(document) }));
-  const { resources, violations } = validateAll(files, { kinds, current: { get: () => undefined, list: () => [] } });
-  assert.deepEqual(violations, []);
-  return resources.map(({ resource }) => resource);
-}
 
 function service(name: string, spec: object, namespace = "shop"): object {
   return { apiVersion: "v1", kind: "Service", metadata: { name, namespace }, spec };
@@ -61,55 +48,16 @@ function authorizationKind(): Kind {
   return found.kind;
 }
 
-const bundle = { der: [new Uint8Array([1, 2, 3])], sequence: 1 };
-
-class Bench {
-  readonly clock: StoppedClock = new StoppedClock();
-  readonly store: MemoryStore = new MemoryStore({ clock: this.clock });
-  readonly registry: Registry;
-  readonly compiler: Compiler;
-
-  constructor() {
-    const table = this.store.table<RegisteredWorkload>("workloads");
-    this.registry = new Registry({ clock: this.clock, table, trustDomain: "mesh.local", isProcessAlive: () => true });
-    this.compiler = this.fresh();
-  }
-
-  fresh(): Compiler {
-    const { store, registry } = this;
-    return new Compiler({ store, registry, policyKinds, trustDomain: "mesh.local", bundle: () => bundle });
-  }
-
-  async apply(...documents: object[]): Promise<void> {
-    const committed = await this.store.commit({ author: "", reason: "", puts: read(...documents), deletes: [] });
-    assert.ok(committed.ok);
-  }
-
-  async delete(...deletes: string[]): Promise<void> {
-    assert.ok((await this.store.commit({ author: "", reason: "", puts: [], deletes })).ok);
-  }
-
-  async register(instance: string, change: Partial<RegisterRequest> = {}): Promise<RegisteredWorkload> {
-    const request: RegisterRequest = {
-      service: "catalog",
-      namespace: "shop",
-      instance,
-      labels: {},
+class Bench extends CompileBench {
+  /** A ready instance of service catalog. */
+  async start(instance: string, change: Partial<RegisterRequest> = {}): Promise<RegisteredWorkload> {
+    const id = await this.register({
+      ...{ service: "catalog", namespace: "shop", instance },
       ports: [{ port: 8080, servicePort: 80, protocol: "auto", applicationAddress: "127.0.0.1:8080" }],
-      csrPem: "",
-      pid: 1,
       ...change,
-    };
-    const named = this.registry.name(request);
-    assert.ok(named.ok);
-    const { id } = await this.registry.register(request, { ...named.value, svidNotAfterMs: 0 });
+    });
     await this.registry.heartbeat(id, { inboundAddress: `10.0.0.1:${id.length}`, ready: true });
     return this.registry.get(id) as RegisteredWorkload;
-  }
-
-  get<T>(type: ResourceType<T>, name: string, proxyId = "nobody"): T | undefined {
-    const found = this.compiler.get(type.typeUrl, name, { proxyId, identity: "" });
-    return found === undefined ? undefined : type.decode(found.bytes);
   }
 }
 
@@ -121,7 +69,7 @@ describe("Compiler", () => {
   });
 
   it("implies a service for workloads that registered for a name without one", async () => {
-    await bench.register("a", {
+    await bench.start("a", {
       ports: [{ port: 9000, servicePort: 80, protocol: "http", applicationAddress: "127.0.0.1:9000" }],
     });
     assert.deepEqual(bench.get(serviceType, "shop/catalog"), {
@@ -142,14 +90,14 @@ describe("Compiler", () => {
   });
 
   it("implies no service for workloads that offer no port", async () => {
-    await bench.register("job", { service: "job", ports: [] });
+    await bench.start("job", { service: "job", ports: [] });
     assert.equal(bench.get(serviceType, "shop/job"), undefined);
     assert.equal(bench.get(hostBindingType, "shop~job"), undefined);
   });
 
   it("lets a declared service replace the implied one", async () => {
-    await bench.register("a");
-    await bench.apply(
+    await bench.start("a");
+    await bench.put(
       service("catalog", {
         selector: { app: "other" },
         clusterIP: "10.1.2.3",
@@ -165,11 +113,11 @@ describe("Compiler", () => {
   });
 
   it("selects by all labels, within the namespace", async () => {
-    await bench.apply(service("v1", { selector: { app: "catalog", version: "v1" }, ports: [{ port: 80 }] }));
-    await bench.register("a", { labels: { version: "v1" } });
-    await bench.register("b", { labels: { version: "v2" } });
-    await bench.register("c", { labels: { version: "v1" }, namespace: "other" });
-    await bench.register("d", { labels: { version: "v1" }, service: "web" });
+    await bench.put(service("v1", { selector: { app: "catalog", version: "v1" }, ports: [{ port: 80 }] }));
+    await bench.start("a", { labels: { version: "v1" } });
+    await bench.start("b", { labels: { version: "v2" } });
+    await bench.start("c", { labels: { version: "v1" }, namespace: "other" });
+    await bench.start("d", { labels: { version: "v1" }, service: "web" });
     assert.deepEqual(
       bench.get(endpointsType, "shop/v1")?.endpoints.map(({ id, version }) => [id, version]),
       [["shop/a", "v1"]],
@@ -208,14 +156,14 @@ describe("Compiler", () => {
     ["no port when none fits", { port: 5, targetPort: 6 }, [[8080, 80]], undefined],
   ] as const) {
     it(`sends a service port to ${name}`, async () => {
-      await bench.apply(service("s", { selector: { app: "catalog" }, ports: [port] }));
+      await bench.put(service("s", { selector: { app: "catalog" }, ports: [port] }));
       const registered = ports.map(([number, servicePort]) => ({
         port: number,
         servicePort,
         protocol: "auto" as const,
         applicationAddress: `127.0.0.1:${number}`,
       }));
-      await bench.register("a", { ports: registered });
+      await bench.start("a", { ports: registered });
       assert.equal(bench.get(endpointsType, "shop/s")?.endpoints[0]?.targetPorts[port.port], target);
     });
   }
@@ -225,15 +173,15 @@ describe("Compiler", () => {
     const ports = (protocol: RegisterRequest["ports"][number]["protocol"]): RegisterRequest["ports"] => [
       { port: 80, protocol, applicationAddress: "127.0.0.1:80" },
     ];
-    await bench.apply(service("s", { selector: { app: "catalog" }, ports: [{ port: 80 }] }));
+    await bench.put(service("s", { selector: { app: "catalog" }, ports: [{ port: 80 }] }));
     assert.equal(protocolOf(), Protocol.UNSPECIFIED);
-    await bench.register("a", { ports: ports("tcp") });
+    await bench.start("a", { ports: ports("tcp") });
     assert.equal(protocolOf(), Protocol.TCP);
-    await bench.register("b", { ports: ports("http") });
+    await bench.start("b", { ports: ports("http") });
     assert.equal(protocolOf(), Protocol.UNSPECIFIED);
-    await bench.apply(service("s", { selector: { app: "catalog" }, ports: [{ port: 80, name: "http2-web" }] }));
+    await bench.put(service("s", { selector: { app: "catalog" }, ports: [{ port: 80, name: "http2-web" }] }));
     assert.equal(protocolOf(), Protocol.HTTP2);
-    await bench.apply(
+    await bench.put(
       service("s", {
         selector: { app: "catalog" },
         ports: [{ port: 80, name: "http2-web", appProtocol: "kubernetes.io/ws" }],
@@ -243,8 +191,8 @@ describe("Compiler", () => {
   });
 
   it("keeps endpoints that are not ready, marked, and leaves out those that do not listen yet", async () => {
-    await bench.register("a");
-    await bench.register("b");
+    await bench.start("a");
+    await bench.start("b");
     await bench.registry.heartbeat("shop/a", { inboundAddress: "10.0.0.1:1", ready: false });
     await bench.registry.heartbeat("shop/b", { inboundAddress: "", ready: false });
     assert.deepEqual(
@@ -254,7 +202,7 @@ describe("Compiler", () => {
   });
 
   it("binds host names to services as Kubernetes' DNS does", async () => {
-    await bench.register("a");
+    await bench.start("a");
     const bind = (name: string): string | undefined => bench.get(hostBindingType, name)?.service;
     for (const host of ["catalog", "catalog.shop", "catalog.shop.svc", "catalog.shop.svc.cluster.local"]) {
       assert.equal(bind(`shop~${host}`), "shop/catalog", host);
@@ -278,19 +226,19 @@ describe("Compiler", () => {
     const bind = (): string | undefined => bench.get(hostBindingType, "web~10.96.0.1")?.service;
     assert.equal(bind(), undefined);
     const spec = { ports: [{ port: 80 }], clusterIP: "10.96.0.1" };
-    await bench.apply(service("a", spec));
+    await bench.put(service("a", spec));
     assert.equal(bind(), "shop/a");
     bench.clock.advance(5_000);
-    await bench.apply(service("a", spec, "another"));
+    await bench.put(service("a", spec, "another"));
     assert.equal(bind(), "shop/a", "a later one takes nothing over");
-    await bench.apply(service("a", { ...spec, clusterIP: "10.96.0.2" }));
+    await bench.put(service("a", { ...spec, clusterIP: "10.96.0.2" }));
     assert.equal(bind(), "another/a");
     await bench.delete("Service/another/a");
     assert.equal(bind(), undefined);
   });
 
   it("gives clients of a namespace its own routes in place of the producer's", async () => {
-    await bench.apply(
+    await bench.put(
       service("catalog", { ports: [{ port: 80 }] }),
       service("mine", { ports: [{ port: 80 }] }, "web"),
       route("producer", { parent: { name: "catalog" }, backends: [{ name: "catalog", port: 80 }] }),
@@ -308,7 +256,7 @@ describe("Compiler", () => {
   });
 
   it("marks a backend that is not there, and mends it when it comes", async () => {
-    await bench.apply(
+    await bench.put(
       service("catalog", { ports: [{ port: 80 }] }),
       route("r", { parent: { name: "catalog" }, backends: [{ name: "late", port: 80 }] }),
     );
@@ -320,15 +268,15 @@ describe("Compiler", () => {
       invalid: "there is no Service shop/late",
       filters: [],
     });
-    await bench.register("l", { service: "late" });
+    await bench.start("l", { service: "late" });
     assert.deepEqual(backend(), { service: "shop/late", port: 80, weight: 1, invalid: "", filters: [] });
   });
 
   it("names the policies that guard a workload, and compiles each", async () => {
-    const { id } = await bench.register("a");
+    const { id } = await bench.start("a");
     assert.deepEqual(bench.get(workloadType, id, id)?.policies, []);
     const rules = [{ from: [{ serviceAccounts: ["web"] }] }];
-    await bench.apply(
+    await bench.put(
       policy("all", { action: "ALLOW", rules }),
       policy("one", { action: "DENY", rules, targetRefs: [{ group: "", kind: "Service", name: "catalog" }] }),
       policy("other", { action: "DENY", rules, selector: { matchLabels: { app: "web" } } }),
@@ -347,7 +295,7 @@ describe("Compiler", () => {
   });
 
   it("shows a workload to its own proxy alone", async () => {
-    const { id } = await bench.register("a");
+    const { id } = await bench.start("a");
     assert.equal(bench.get(workloadType, id, id)?.service, "shop/catalog");
     assert.equal(bench.get(workloadType, id, "shop/other"), undefined);
   });
@@ -417,20 +365,17 @@ describe("Compiler", () => {
       metadata: { name, namespace: "shop" },
       spec: { targetRefs: [{ kind: "Service", name: on }], loadShedding: { maximum } },
     });
-    await bench.register("a");
-    await bench.register("b", { service: "web" });
+    await bench.start("a");
+    await bench.start("b", { service: "web" });
     const changed: string[] = [];
     compiler.watch((type, names) => changed.push(...names.map((name) => `${type} ${name}`)));
     assert.deepEqual([limit("shop/a"), limit("shop/b")], [undefined, undefined]);
-    await bench.apply(shedding("some", "catalog", 7));
+    await bench.put(shedding("some", "catalog", 7));
     assert.deepEqual([limit("shop/a"), limit("shop/b")], [7, undefined]);
     assert.ok(changed.some((name) => name.endsWith("Workload shop/a")));
     assert.ok(!changed.some((name) => name.endsWith("Workload shop/b")), changed.join());
     // Of several services that select it the first by name counts.
-    await bench.apply(
-      service("all", { selector: { app: "catalog" }, ports: [{ port: 80 }] }),
-      shedding("all", "all", 3),
-    );
+    await bench.put(service("all", { selector: { app: "catalog" }, ports: [{ port: 80 }] }), shedding("all", "all", 3));
     assert.equal(limit("shop/a"), 3);
     await bench.delete("ResiliencePolicy/shop/all", "ResiliencePolicy/shop/some");
     assert.equal(limit("shop/a"), undefined);
@@ -442,8 +387,8 @@ describe("Compiler", () => {
     const options = { store, registry, policyKinds: [], trustDomain: "mesh.local", bundle: () => bundle };
     const compiler = new Compiler({ ...options, servicePolicyKinds });
     const place = { "topology.kubernetes.io/region": "eu", "topology.kubernetes.io/zone": "eu-a" };
-    await bench.register("a", { labels: { ...place, track: "canary", "ripstop.mesh/weight": "7" } });
-    await bench.register("b", { labels: { track: "stable", "ripstop.mesh/weight": "many" } });
+    await bench.start("a", { labels: { ...place, track: "canary", "ripstop.mesh/weight": "7" } });
+    await bench.start("b", { labels: { track: "stable", "ripstop.mesh/weight": "many" } });
     const endpoints = (): unknown => {
       const found = compiler.get(endpointsType.typeUrl, "shop/catalog", { proxyId: "nobody", identity: "" });
       assert.ok(found);
@@ -456,7 +401,7 @@ describe("Compiler", () => {
       { id: "shop/a", weight: 7, locality, subset: undefined },
       { id: "shop/b", weight: 1, locality: undefined, subset: undefined },
     ]);
-    await bench.apply({
+    await bench.put({
       apiVersion: "ripstop.mesh/v1alpha1",
       kind: "LoadBalancingPolicy",
       metadata: { name: "p", namespace: "shop" },
@@ -491,10 +436,10 @@ describe("Compiler", () => {
       return found === undefined ? undefined : serviceType.decode(found.bytes).addresses;
     };
     const attach = (name: string, on: string): Promise<void> =>
-      bench.apply({ ...policy(name, {}), metadata: { name, namespace: "shop", labels: { on } } });
+      bench.put({ ...policy(name, {}), metadata: { name, namespace: "shop", labels: { on } } });
     const changed: string[] = [];
     compiler.watch((_type, names) => changed.push(...names));
-    await bench.apply(service("a", { ports: [{ port: 80 }] }), service("b", { ports: [{ port: 80 }] }));
+    await bench.put(service("a", { ports: [{ port: 80 }] }), service("b", { ports: [{ port: 80 }] }));
     assert.deepEqual([addresses("shop/a"), addresses("shop/b")], [[], []]);
     await attach("young", "a");
     assert.deepEqual(addresses("shop/a"), ["young"]);
@@ -526,7 +471,7 @@ describe("Compiler", () => {
 
   it("recomputes the dependents of a change and nothing else", async () => {
     for (let index = 0; index < 50; index++) {
-      await bench.register(`w${index}`, { service: `s${index}` });
+      await bench.start(`w${index}`, { service: `s${index}` });
       for (const type of [serviceType, endpointsType]) bench.get<unknown>(type, `shop/s${index}`);
       bench.get(routesType, `shop/s${index}@shop`);
       bench.get(workloadType, `shop/w${index}`, `shop/w${index}`);
@@ -546,17 +491,17 @@ describe("Compiler", () => {
       ),
       0,
     );
-    await bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s4", port: 80 }] }));
+    await bench.put(route("r", { parent: { name: "s3" }, backends: [{ name: "s4", port: 80 }] }));
     assert.equal(
-      await counted(() => bench.apply(route("r", { parent: { name: "s3" }, backends: [{ name: "s5", port: 80 }] }))),
+      await counted(() => bench.put(route("r", { parent: { name: "s3" }, backends: [{ name: "s5", port: 80 }] }))),
       1,
     );
     const selector = { matchLabels: { app: "s9" } };
-    assert.equal(await counted(() => bench.apply(policy("p", { action: "ALLOW", rules: [{}], selector }))), 1);
+    assert.equal(await counted(() => bench.put(policy("p", { action: "ALLOW", rules: [{}], selector }))), 1);
   });
 
   it("reports only names whose bytes changed, after the revision is in force", async () => {
-    await bench.register("a");
+    await bench.start("a");
     bench.get(endpointsType, "shop/catalog");
     bench.get(serviceType, "shop/catalog");
     const reported: unknown[] = [];
@@ -567,7 +512,7 @@ describe("Compiler", () => {
     assert.deepEqual(reported, []);
     await bench.registry.heartbeat("shop/a", { inboundAddress: "10.0.0.1:6", ready: false });
     assert.deepEqual(reported, [["Endpoints", ["shop/catalog"], 0, 0]]);
-    await bench.apply(service("catalog", { selector: { app: "catalog" }, ports: [{ port: 81 }] }));
+    await bench.put(service("catalog", { selector: { app: "catalog" }, ports: [{ port: 81 }] }));
     assert.deepEqual(reported.slice(1), [
       ["Service", ["shop/catalog"], 1, 1],
       ["Endpoints", ["shop/catalog"], 1, 1],
@@ -575,7 +520,7 @@ describe("Compiler", () => {
   });
 
   it("forgets what nobody subscribes to, and computes it again when asked", async () => {
-    await bench.register("a");
+    await bench.start("a");
     bench.get(serviceType, "shop/catalog");
     const { remembered } = bench.compiler.statistics;
     bench.compiler.release(serviceType.typeUrl, "shop/catalog");
@@ -616,15 +561,15 @@ describe("a namespace with a bad resource", () => {
     const version = (namespace: string, name = "p"): string =>
       compiler.get(policyType.typeUrl, `AuthorizationPolicy/${namespace}/${name}`, { proxyId: "x", identity: "" })
         ?.version ?? "";
-    await bench.apply(policy("p", rules("a"), "bad"), policy("p", rules("a"), "good"));
+    await bench.put(policy("p", rules("a"), "bad"), policy("p", rules("a"), "good"));
     version("bad");
     version("good");
     const changed: string[] = [];
     compiler.watch((_typeUrl, names) => void changed.push(...names));
     for (const account of ["b", "c", "d"]) {
-      await bench.apply(policy("p", rules(account), "bad"));
+      await bench.put(policy("p", rules(account), "bad"));
       changed.length = 0;
-      await bench.apply(policy("p", rules(account), "good"));
+      await bench.put(policy("p", rules(account), "good"));
       assert.ok(changed.includes("AuthorizationPolicy/good/p"), account);
     }
     assert.deepEqual(trouble, ["over-budget bad"]);
@@ -633,7 +578,7 @@ describe("a namespace with a bad resource", () => {
     changed.length = 0;
     clock.advance(10_000);
     assert.deepEqual(changed, ["AuthorizationPolicy/bad/p"]);
-    await bench.apply(policy("broken", rules("a"), "good"));
+    await bench.put(policy("broken", rules("a"), "good"));
     assert.equal(version("good", "broken"), "");
     assert.deepEqual(trouble.slice(1), ["failed good"]);
     compiler.close();
@@ -643,8 +588,8 @@ describe("a namespace with a bad resource", () => {
 describe("resource types", () => {
   it("are all compiled", async () => {
     const bench = new Bench();
-    const { id } = await bench.register("a");
-    await bench.apply(policy("p", { action: "ALLOW", rules: [{}] }));
+    const { id } = await bench.start("a");
+    await bench.put(policy("p", { action: "ALLOW", rules: [{}] }));
     const names: Readonly<Record<string, string>> = {
       Workload: id,
       Policy: resourceKey(read(policy("p", { action: "ALLOW", rules: [{}] }))[0] as Resource),

@@ -4,62 +4,33 @@ import { hash } from "node:crypto";
 
 import type { Clock } from "@ripstop/core";
 import type { NameList, ResourceSource, Subscriber, VersionedResource } from "@ripstop/discovery/server";
-import {
-  endpointsType,
-  gatewayRoutesType,
-  gatewayRouteType,
-  gatewayType,
-  hostBindingType,
-  parseBindingName,
-  parseWorkerStreamId,
-  policyType,
-  resourceTypes,
-  routesType,
-  serviceType,
-  telemetryType,
-  trustBundleType,
-  workloadType,
-  type ResourceType,
-  type TrustBundle,
-} from "@ripstop/model";
-import type { PolicyKind, ServicePolicyKind } from "@ripstop/policy-api/control";
-import { isDnsLabel, isDnsSubdomain } from "@ripstop/resources";
+import { endpointsType, parseWorkerStreamId, policyType, resourceTypes, trustBundleType } from "@ripstop/model";
+import type { ServicePolicyKind } from "@ripstop/policy-api/control";
 import type { Logger } from "@ripstop/telemetry";
 
 import type { Registry } from "../registry/registry.ts";
 import type { Store } from "../store/store.ts";
-import { compileGatewayResource, compileGatewayRoute, compileGatewayRoutes } from "./compile-gateway.ts";
+import { compilations, type MeshFacts } from "./compilations.ts";
 import { CompileQueue, type CompileTask } from "./compile-queue.ts";
-import { compileExternalEndpoints, compileExternalService, parseExternalServiceName } from "./compile-external.ts";
 import { compileList, listScope } from "./compile-list.ts";
-import { compileRoutes } from "./compile-routes.ts";
-import { compileEgressBinding, compileEndpoints, compileHostBinding, compileService } from "./compile-service.ts";
-import { compilePolicy, compileWorkload } from "./compile-workload.ts";
 import { DependencyMemo } from "./dependency-memo.ts";
 import { maySee } from "./may-see.ts";
 import { RevisionFollower } from "./revision-follower.ts";
-import { World, type KnownPolicies, type WorldView } from "./world.ts";
+import type { KnownPolicies, WorldView } from "./world-view.ts";
+import { World } from "./world.ts";
 
 /** What the compiler compiles from. */
-export interface CompilerOptions {
+export interface CompilerOptions extends MeshFacts {
   readonly store: Store;
   readonly registry: Registry;
-  readonly policyKinds: readonly PolicyKind[];
   /** Policies that are attached to services; default none. */
   readonly servicePolicyKinds?: readonly ServicePolicyKind[];
-  readonly trustDomain: string;
-  /** The roots to trust. */
-  bundle(): { readonly der: readonly Uint8Array[]; readonly sequence: number };
-  /** Who is refused although a root vouches for it; default nobody. */
-  revocations?(): readonly { readonly spiffeId: string; readonly serialNumber: string; readonly reason: string }[];
   /** Addresses of a host outside the mesh, as far as they are known; call `addressesChanged` when they change. */
   addressesOf?(host: string): readonly string[];
   /** Instances that registries outside the mesh name; call `importsChanged` when they change. */
   readonly imports?: NonNullable<KnownPolicies["imports"]>;
   /** Who is held down for coming and going; call `dampingChanged` when that changes. */
   readonly damper?: NonNullable<KnownPolicies["damper"]>;
-  /** Roots of the federated trust domains, by trust domain. */
-  federated?(): FederatedRoots;
   readonly logger?: Logger;
   /** Lets large changes be compiled in slices, and each namespace within its budget; absent, all is done at once. */
   readonly clock?: Clock;
@@ -76,11 +47,6 @@ export interface CompileTrouble {
   readonly namespace: string;
   readonly message: string;
 }
-
-type FederatedRoots = ReadonlyMap<
-  string,
-  { readonly x509Authorities: readonly Uint8Array[]; readonly sequence: number | undefined }
->;
 
 /** What a wildcard stands for, as it is remembered. */
 interface VersionedList extends NameList {
@@ -160,7 +126,7 @@ export class Compiler implements ResourceSource {
 
   get(typeUrl: string, name: string, subscriber: Subscriber): VersionedResource | undefined {
     if (name.length > MAX_NAME || !maySee(this.#options.registry, typeUrl, { name, subscriber })) return undefined;
-    const compile = compilers.get(typeUrl);
+    const compile = compilations.get(typeUrl);
     if (compile === undefined || name.startsWith(LIST)) return undefined;
     const compiled = this.#memo.get(`${typeUrl} ${name}`, (read) => {
       if (typeUrl === trustBundleType.typeUrl) read(BUNDLE);
@@ -314,99 +280,4 @@ function ownerOf(key: string): string {
   const tilde = name.indexOf("~");
   if (tilde >= 0) return name.slice(0, tilde);
   return second === "" ? "" : first;
-}
-
-type Compile = (view: WorldView, name: string, options: CompilerOptions) => Uint8Array | undefined;
-
-const compilers = new Map<string, Compile>([
-  define(workloadType, (view, name) => compileWorkload(view, name)),
-  define(policyType, (view, name, options) => compilePolicy(view, name, options)),
-  define(serviceType, (view, name) => {
-    const external = parseExternalServiceName(name);
-    if (external !== undefined) return compileExternalService(view, external);
-    return withService(name, (namespace, service) => compileService(view, namespace, service));
-  }),
-  define(endpointsType, (view, name) => {
-    const external = parseExternalServiceName(name);
-    if (external !== undefined) return compileExternalEndpoints(view, external);
-    return withService(name, (namespace, service) => compileEndpoints(view, namespace, service));
-  }),
-  define(hostBindingType, (view, name) => {
-    const asked = parseBindingName(name);
-    if (asked === undefined || !isDnsLabel(asked.clientNamespace)) return undefined;
-    if (asked.gateway !== "") return compileEgressBinding(view, asked);
-    return compileHostBinding(view, asked.clientNamespace, asked.host);
-  }),
-  define(routesType, (view, name) => {
-    const [target = "", clientNamespace = "", ...more] = name.split("@");
-    if (more.length > 0 || !isDnsLabel(clientNamespace)) return undefined;
-    const external = parseExternalServiceName(target);
-    if (external !== undefined) return compileExternalService(view, external) && { service: target, ports: [] };
-    return withService(target, (namespace, service) =>
-      compileRoutes(view, { namespace, name: service }, clientNamespace),
-    );
-  }),
-  define(gatewayType, (view, name) =>
-    withGateway(name, (namespace, gateway) => compileGatewayResource(view, namespace, gateway)),
-  ),
-  define(gatewayRoutesType, (view, name) =>
-    withGateway(name, (namespace, gateway) => compileGatewayRoutes(view, namespace, gateway)),
-  ),
-  define(gatewayRouteType, (view, name) => compileGatewayRoute(view, name)),
-  define(trustBundleType, (_view, name, options) => compileTrustBundle(name, options)),
-  define(telemetryType, (_view, name) => (name === "default" ? { reportIntervalMs: 1_000 } : undefined)),
-]);
-
-/** The own bundle names the federated ones, so that proxies ask for them. One that trusts nobody is none. */
-function compileTrustBundle(name: string, options: CompilerOptions): TrustBundle | undefined {
-  const federated: FederatedRoots = options.federated?.() ?? new Map<string, never>();
-  if (name === options.trustDomain) {
-    const { der, sequence } = options.bundle();
-    const federatesWith = [...federated].filter(([, { x509Authorities }]) => x509Authorities.length > 0);
-    return {
-      trustDomain: name,
-      sequence,
-      x509Authorities: der.map((root) => Buffer.from(root)),
-      federatesWith: federatesWith.map(([trustDomain]) => trustDomain).sort(),
-      revocations: (options.revocations?.() ?? []).map(({ spiffeId, serialNumber, reason }) => ({
-        spiffeId,
-        serialNumber,
-        reason,
-      })),
-    };
-  }
-  const bundle = federated.get(name);
-  if (bundle === undefined || bundle.x509Authorities.length === 0) return undefined;
-  return {
-    trustDomain: name,
-    sequence: bundle.sequence ?? 0,
-    x509Authorities: bundle.x509Authorities.map((root) => Buffer.from(root)),
-    federatesWith: [],
-    revocations: [],
-  };
-}
-
-function define<T>(
-  type: ResourceType<T>,
-  compile: (view: WorldView, name: string, options: CompilerOptions) => T | undefined,
-): readonly [string, Compile] {
-  return [
-    type.typeUrl,
-    (view, name, options) => {
-      const resource = compile(view, name, options);
-      return resource === undefined ? undefined : type.encode(resource);
-    },
-  ];
-}
-
-function withService<T>(name: string, compile: (namespace: string, service: string) => T): T | undefined {
-  const [namespace = "", service = "", ...more] = name.split("/");
-  return more.length > 0 || !isDnsLabel(namespace) || !isDnsLabel(service) ? undefined : compile(namespace, service);
-}
-
-function withGateway<T>(name: string, compile: (namespace: string, gateway: string) => T): T | undefined {
-  const [namespace = "", gateway = "", ...more] = name.split("/");
-  return more.length > 0 || !isDnsLabel(namespace) || !isDnsSubdomain(gateway)
-    ? undefined
-    : compile(namespace, gateway);
 }

@@ -15,75 +15,30 @@ import {
   serviceType,
   workloadType,
   type RegisterRequest,
-  type ResourceType,
 } from "@ripstop/model";
-import { policyKinds, policyResourceKinds } from "@ripstop/policies/control";
-import { coreKinds, KindRegistry, validateAll } from "@ripstop/resources";
-import { StoppedClock } from "@ripstop/testkit";
-
-import type { RegisteredWorkload } from "../registry/registered-workload.ts";
-import { Registry } from "../registry/registry.ts";
-import { MemoryStore } from "../store/memory-store.ts";
+import { CompileBench } from "./compile-bench.suite.ts";
 import { compileStatus } from "./compile-status.ts";
-import { Compiler } from "./compiler.ts";
 
-const kinds = new KindRegistry([...coreKinds, ...policyResourceKinds]);
 const HOST = "api.example.com";
 const DIRECT = `shop/api.external.${HOST}`;
 const THROUGH = `${DIRECT}|infra/egress`;
 
-class Bench {
-  readonly clock = new StoppedClock();
-  readonly store: MemoryStore = new MemoryStore({ clock: this.clock });
-  readonly registry = new Registry({
-    clock: this.clock,
-    table: this.store.table<RegisteredWorkload>("workloads"),
-    trustDomain: "mesh.local",
-    isProcessAlive: () => true,
-  });
-  readonly compiler: Compiler = new Compiler({
-    store: this.store,
-    registry: this.registry,
-    policyKinds,
-    trustDomain: "mesh.local",
-    bundle: () => ({ der: [], sequence: 1 }),
-    addressesOf: () => ["192.0.2.1"],
-  });
-
-  async apply(...texts: readonly string[]): Promise<void> {
-    const { resources, violations } = validateAll([{ file: "t.yaml", text: texts.join("\n---\n") }], {
-      kinds,
-      current: { get: () => undefined, list: () => [] },
-    });
-    assert.deepEqual(violations, []);
-    const puts = resources.map(({ resource }) => resource);
-    assert.ok((await this.store.commit({ author: "", reason: "", puts, deletes: [] })).ok);
-    this.clock.advance(1_000);
+class Bench extends CompileBench {
+  constructor() {
+    super();
+    this.addresses.set(HOST, ["192.0.2.1"]);
   }
 
   /** Registers a workload; with `gateway` as a ready placement of Gateway infra/egress. */
-  async register(namespace: string, instance: string, gateway?: RegisterRequest["gateway"]): Promise<string> {
-    const request: RegisterRequest = {
+  async start(namespace: string, instance: string, gateway?: RegisterRequest["gateway"]): Promise<string> {
+    const id = await this.register({
       service: gateway === undefined ? "web" : "egress-gateway",
       serviceAccount: gateway === undefined ? "web" : "gateway",
-      namespace,
-      instance,
-      labels: {},
-      ports: [],
-      csrPem: "",
-      pid: 1,
+      ...{ namespace, instance },
       ...(gateway === undefined ? {} : { gateway }),
-    };
-    const named = this.registry.name(request);
-    assert.ok(named.ok, JSON.stringify(named));
-    const { id } = await this.registry.register(request, { ...named.value, svidNotAfterMs: 0 });
+    });
     await this.registry.heartbeat(id, { inboundAddress: "", ready: true });
     return id;
-  }
-
-  get<T>(type: ResourceType<T>, name: string, proxyId = "shop/web-1"): T | undefined {
-    const found = this.compiler.get(type.typeUrl, name, { proxyId, identity: "" });
-    return found === undefined ? undefined : type.decode(found.bytes);
   }
 
   bound(namespace = "shop", host = HOST): string | undefined {
@@ -94,7 +49,7 @@ class Bench {
     return this.get(hostBindingType, egressBindingName(namespace, HOST, gateway), proxyId)?.service;
   }
 
-  addresses(service = THROUGH): readonly string[] {
+  reached(service = THROUGH): readonly string[] {
     return this.get(endpointsType, service)?.endpoints.map(({ address }) => address) ?? [];
   }
 
@@ -120,8 +75,8 @@ describe("an ExternalService that names a Gateway", () => {
   it("gives callers the Gateway's proxies in place of the host, and no TLS of their own", async () => {
     const bench = new Bench();
     await bench.apply(gateway(), external(NAMED));
-    const first = await bench.register("infra", "egress-1", PLACED);
-    const second = await bench.register("infra", "egress-2", { ...PLACED, address: "fd00::9", portOffset: 1_000 });
+    const first = await bench.start("infra", "egress-1", PLACED);
+    const second = await bench.start("infra", "egress-2", { ...PLACED, address: "fd00::9", portOffset: 1_000 });
     assert.equal(bench.bound(), THROUGH);
     const service = bench.get(serviceType, THROUGH);
     assert.deepEqual(service?.external, { host: HOST, gateway: "infra/egress", noGateway: "" });
@@ -156,21 +111,21 @@ describe("an ExternalService that names a Gateway", () => {
   it("leads each name of a wildcard out by itself", async () => {
     const bench = new Bench();
     await bench.apply(gateway(", hostname: '*.example.com'"), external(NAMED).replace(HOST, '"*.example.com"'));
-    const proxy = await bench.register("infra", "egress-1", PLACED);
+    const proxy = await bench.start("infra", "egress-1", PLACED);
     assert.equal(bench.bound("shop", "a.b.example.com"), "shop/api.external.a.b.example.com|infra/egress");
     assert.equal(bench.led(proxy), DIRECT);
-    assert.deepEqual(bench.addresses(), ["10.0.0.9:15008"]);
+    assert.deepEqual(bench.reached(), ["10.0.0.9:15008"]);
     assert.deepEqual(bench.conditions(), ["Accepted True Accepted", "Programmed True Programmed"]);
   });
 
   it("gives the Gateway's proxy the host itself, and shows that to no other proxy", async () => {
     const bench = new Bench();
     await bench.apply(gateway(), external(NAMED));
-    const proxy = await bench.register("infra", "egress-1", PLACED);
+    const proxy = await bench.start("infra", "egress-1", PLACED);
     assert.equal(bench.led(proxy), DIRECT);
     assert.equal(bench.led("shop/web-1"), undefined);
     assert.equal(bench.get(serviceType, DIRECT, proxy)?.ports[0]?.backendTls?.hostname, HOST);
-    assert.deepEqual(bench.addresses(DIRECT), ["192.0.2.1:443"]);
+    assert.deepEqual(bench.reached(DIRECT), ["192.0.2.1:443"]);
     const [listener] = bench.get(gatewayType, "infra/egress", proxy)?.listeners ?? [];
     assert.equal(listener?.kind, GatewayListener_Kind.EGRESS);
     // Not for callers who do not see the ExternalService, nor through another Gateway.
@@ -185,7 +140,7 @@ describe("an ExternalService that names a Gateway", () => {
   it("has no endpoint, and never that of the host, while no proxy is ready; the change is told", async () => {
     const bench = new Bench();
     await bench.apply(gateway(), external(NAMED));
-    assert.deepEqual(bench.addresses(), []);
+    assert.deepEqual(bench.reached(), []);
     assert.match(
       bench.get(serviceType, THROUGH)?.external?.noGateway ?? "",
       /no proxy .* is ready.*ripstop gateway egress/,
@@ -193,29 +148,29 @@ describe("an ExternalService that names a Gateway", () => {
     assert.deepEqual(bench.conditions(), ["Accepted True Accepted", "Programmed False NoInstance"]);
     const changed = new Set<string>();
     bench.compiler.watch((_typeUrl, names) => names.forEach((name) => changed.add(name)));
-    const proxy = await bench.register("infra", "egress-1", PLACED);
+    const proxy = await bench.start("infra", "egress-1", PLACED);
     assert.deepEqual([...changed], [THROUGH]);
-    assert.deepEqual(bench.addresses(), ["10.0.0.9:15008"]);
+    assert.deepEqual(bench.reached(), ["10.0.0.9:15008"]);
     await bench.registry.heartbeat(proxy, { inboundAddress: "", ready: false });
-    assert.deepEqual(bench.addresses(), []);
+    assert.deepEqual(bench.reached(), []);
   });
 
   it("passes by proxies that cannot be called: all addresses, or a port that is closed", async () => {
     const bench = new Bench();
     await bench.apply(gateway(), external(NAMED));
-    const proxy = await bench.register("infra", "egress-1", { ...PLACED, address: "0.0.0.0" });
+    const proxy = await bench.start("infra", "egress-1", { ...PLACED, address: "0.0.0.0" });
     assert.match(bench.get(serviceType, THROUGH)?.external?.noGateway ?? "", /--address/);
     await bench.apply(gateway("", ", addresses: [{value: 192.0.2.7}, {value: 192.0.2.8}]"));
-    assert.deepEqual(bench.addresses(), ["192.0.2.7:15008"]);
+    assert.deepEqual(bench.reached(), ["192.0.2.7:15008"]);
     const closedPorts = [{ gateway: "egress", address: "192.0.2.7", port: 15_008, cause: "taken" }];
     await bench.registry.heartbeat(proxy, { inboundAddress: "", ready: true, closedPorts });
-    assert.deepEqual(bench.addresses(), ["192.0.2.8:15008"]);
+    assert.deepEqual(bench.reached(), ["192.0.2.8:15008"]);
   });
 
   it("says why when the Gateway is missing, has no such listener, or does not take it", async () => {
     const bench = new Bench();
     await bench.apply(external(NAMED));
-    const proxy = await bench.register("infra", "egress-1", PLACED);
+    const proxy = await bench.start("infra", "egress-1", PLACED);
     const check = (reason: string): void => {
       assert.deepEqual(bench.conditions(), [`Accepted False ${reason}`, "Programmed False Invalid"]);
       assert.equal(bench.bound(), THROUGH);
@@ -242,7 +197,7 @@ describe("the egress gateway of a namespace", () => {
   it("is that of the callers' namespace, else of the mesh, unless the ExternalService names one", async () => {
     const bench = new Bench();
     await bench.apply(gateway(), external(", visibility: Mesh"), labelled("ripstop-system", `${LABEL}: egress.infra`));
-    const proxy = await bench.register("infra", "egress-1", PLACED);
+    const proxy = await bench.start("infra", "egress-1", PLACED);
     assert.equal(bench.bound(), THROUGH);
     assert.equal(bench.bound("bank"), THROUGH);
     assert.equal(bench.led(proxy, "bank"), DIRECT);
@@ -259,12 +214,12 @@ describe("the egress gateway of a namespace", () => {
     const bench = new Bench();
     await bench.apply(external(), labelled("shop", `${LABEL}: egress`));
     assert.equal(bench.bound(), `${DIRECT}|egress/`);
-    assert.deepEqual(bench.addresses(`${DIRECT}|egress/`), []);
+    assert.deepEqual(bench.reached(`${DIRECT}|egress/`), []);
   });
 
   it("closes the way past it, unless that is said to be open", async () => {
     const bench = new Bench();
-    const id = await bench.register("shop", "web-1");
+    const id = await bench.start("shop", "web-1");
     const mode = (): EgressMode => bench.get(workloadType, id, id)?.egress ?? EgressMode.ALLOW;
     await bench.apply(labelled("shop", `${LABEL}: egress.infra`));
     assert.equal(mode(), EgressMode.DENY);

@@ -5,7 +5,7 @@ import { egressListener, type NoWayOut, type WantedWayOut } from "@ripstop/polic
 import { RESERVED_NAMESPACE, type Resource } from "@ripstop/resources";
 
 import type { RegisteredWorkload } from "../registry/registered-workload.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 /** Label of a Namespace: "NAME.NAMESPACE" of the Gateway that its workloads reach hosts outside through, or NO_GATEWAY. */
 export const EGRESS_GATEWAY_LABEL = "ripstop.mesh/egress-gateway";

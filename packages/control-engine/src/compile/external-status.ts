@@ -5,7 +5,7 @@ import { condition, type Condition } from "@ripstop/policies/gateway";
 import type { Resource } from "@ripstop/resources";
 
 import { gatewayOf, instancesOf, refusedBy } from "./egress-gateways.ts";
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 /**
  * Accepted: the Gateway is there and lets it. Programmed: a proxy of it is ready. Judged for callers of its own namespace; the

@@ -1,82 +1,34 @@
-// A store, a registry, a compiler and conditions, for the tests of Gateways.
+// What the compile bench has, conditions, and a proxy that hosts Gateways, for the tests of Gateways.
 
 import assert from "node:assert/strict";
 
-import type { ClosedGatewayPort, RegisterRequest, ResourceType } from "@ripstop/model";
-import { policyKinds, policyResourceKinds, servicePolicyKinds } from "@ripstop/policies/control";
-import { coreKinds, isRecord, KindRegistry, validateAll, type Resource } from "@ripstop/resources";
-import { StoppedClock } from "@ripstop/testkit";
+import type { ClosedGatewayPort, ResourceType } from "@ripstop/model";
+import { isRecord, type Resource } from "@ripstop/resources";
 
-import { followGateways, infrastructureOf } from "../registry/gateway-infrastructure.ts";
-import type { RegisteredWorkload } from "../registry/registered-workload.ts";
-import { Registry } from "../registry/registry.ts";
-import { MemoryStore } from "../store/memory-store.ts";
-import { Compiler } from "./compiler.ts";
+import { CompileBench } from "./compile-bench.suite.ts";
 import { Conditions, type ConditionTimes } from "./conditions.ts";
-
-/** Every kind that the tests apply. */
-export const kinds: KindRegistry = new KindRegistry([...coreKinds, ...policyResourceKinds]);
 
 const PROXY = "infra/proxy";
 
 /** The control side of Gateways in memory. */
-export class GatewayBench {
-  readonly clock: StoppedClock = new StoppedClock();
-  readonly store: MemoryStore = new MemoryStore({ clock: this.clock });
-  readonly registry: Registry;
-  readonly compiler: Compiler;
+export class GatewayBench extends CompileBench {
   readonly conditions: Conditions;
-  readonly #unfollow: () => void;
 
   constructor() {
-    const { store, clock } = this;
-    const table = store.table<RegisteredWorkload>("workloads");
-    this.registry = new Registry({
-      ...{ clock, table, trustDomain: "mesh.local", isProcessAlive: () => true },
-      infrastructureOf: (namespace, gateways) => infrastructureOf(store, namespace, gateways),
-    });
-    this.#unfollow = followGateways(store, this.registry);
-    this.compiler = new Compiler({
-      store,
-      registry: this.registry,
-      policyKinds,
-      servicePolicyKinds,
-      trustDomain: "mesh.local",
-      bundle: () => ({ der: [], sequence: 1 }),
-    });
-    const times = store.table<ConditionTimes>("conditions");
-    this.conditions = new Conditions({ store, compiler: this.compiler, table: times, clock });
-  }
-
-  /** Applies YAML documents as `ripstop apply` would, a second after those before. */
-  async apply(...texts: readonly string[]): Promise<void> {
-    this.clock.advance(1_000);
-    const files = texts.map((text) => ({ file: "test.yaml", text }));
-    const { resources, violations } = validateAll(files, { kinds, current: { get: () => undefined, list: () => [] } });
-    assert.deepEqual(violations, []);
-    const puts = resources.map(({ resource }) => resource);
-    assert.ok((await this.store.commit({ author: "", reason: "", puts, deletes: [] })).ok);
-  }
-
-  async delete(...deletes: readonly string[]): Promise<void> {
-    assert.ok((await this.store.commit({ author: "", reason: "", puts: [], deletes })).ok);
+    super();
+    const { store, compiler, clock } = this;
+    const table = store.table<ConditionTimes>("conditions");
+    this.conditions = new Conditions({ store, compiler, table, clock });
   }
 
   /** A ready proxy that hosts Gateways of namespace infra. */
   async host(...names: readonly string[]): Promise<void> {
-    const request: RegisterRequest = {
+    await this.register({
       service: "gateway",
       namespace: "infra",
       instance: "proxy",
-      labels: {},
-      ports: [],
-      csrPem: "",
-      pid: 1,
       gateway: { names, address: "127.0.0.7", portOffset: 0 },
-    };
-    const named = this.registry.name(request);
-    assert.ok(named.ok);
-    await this.registry.register(request, { ...named.value, svidNotAfterMs: 0 });
+    });
     await this.registry.heartbeat(PROXY, { inboundAddress: "10.0.0.1:15008", ready: true });
   }
 
@@ -87,9 +39,8 @@ export class GatewayBench {
   }
 
   /** What the proxy of `host` gets. */
-  get<T>(type: ResourceType<T>, name: string): T | undefined {
-    const found = this.compiler.get(type.typeUrl, name, { proxyId: PROXY, identity: "" });
-    return found === undefined ? undefined : type.decode(found.bytes);
+  override get<T>(type: ResourceType<T>, name: string): T | undefined {
+    return super.get(type, name, PROXY);
   }
 
   resource(key: string): Resource {
@@ -120,11 +71,9 @@ export class GatewayBench {
     });
   }
 
-  close(): void {
+  override close(): void {
     this.conditions.close();
-    this.compiler.close();
-    this.#unfollow();
-    this.registry.close();
+    super.close();
   }
 }
 

@@ -6,7 +6,7 @@ import type { FindService, HttpRouteSpec } from "@ripstop/policies/http-route";
 import { tcpAsHttpRoute } from "@ripstop/policies/tcp-route";
 import type { Resource } from "@ripstop/resources";
 
-import type { WorldView } from "./world.ts";
+import type { WorldView } from "./world-view.ts";
 
 /** A GRPCRoute or TCPRoute in the words of an HTTPRoute; an HTTPRoute as it is. */
 export function asHttp(route: Resource): Resource<HttpRouteSpec> {

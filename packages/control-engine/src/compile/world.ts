@@ -13,74 +13,16 @@ import {
 } from "@ripstop/resources";
 
 import { ownerOfKey, workloadKey } from "../damping/damping-key.ts";
-import type { ImportedSet } from "../imports/imports.ts";
 import { serviceOf, type RegisteredWorkload } from "../registry/registered-workload.ts";
 import type { Registry, WorkloadChange } from "../registry/registry.ts";
 import type { Change, Store } from "../store/store.ts";
-import { GatewayIndex, type GatewayReads } from "./gateway-index.ts";
+import { GatewayIndex } from "./gateway-index.ts";
 import { MultiMap } from "./multi-map.ts";
 import { PolicyIndex } from "./policy-index.ts";
 import { ServiceNames } from "./service-names.ts";
 import { declaredService, impliedService, selects, type ServiceView } from "./service-view.ts";
-
-/** Reads that are recorded as dependencies of what is being computed. */
-export interface WorldView extends GatewayReads {
-  service(namespace: string, name: string): ServiceView | undefined;
-  /** The Service that has a virtual address; of several the oldest, of those of one age the first by key. */
-  serviceAt(address: string): { readonly namespace: string; readonly name: string } | undefined;
-  /** "NAMESPACE/NAME" of the services of a namespace, in order; a name that only clients registered for is among them. */
-  servicesIn(namespace: string): readonly string[];
-  workload(id: string): RegisteredWorkload | undefined;
-  /** Workloads that a service selects, in the order of their ids. `withState`: readiness and address matter too. */
-  members(service: ServiceView, withState: boolean): readonly RegisteredWorkload[];
-  /** EndpointSlices of the Service, sorted by key; none when it selects workloads. */
-  slicesOf(service: ServiceView): readonly Resource<EndpointSliceSpec>[];
-  /** What EndpointSources give the Service; none when it selects workloads. */
-  importsOf(service: ServiceView): readonly ImportedSet[];
-  /** The penalty that an instance is held down for, by its damping key; 0 for none. */
-  penaltyOf(key: string): number;
-  /** The penalty that a workload is held down for; 0 for none. */
-  penaltyOfWorkload(workload: RegisteredWorkload): number;
-  /** HTTPRoutes, GRPCRoutes and TCPRoutes that name the service as a parent. */
-  routesOf(namespace: string, name: string): readonly Resource<HttpRouteSpec>[];
-  /** Keys of the policies that guard a workload, in the order of kinds, then keys. */
-  policiesGuarding(workload: RegisteredWorkload): readonly string[];
-  /** "NAMESPACE/NAME" of every service that selects a workload, in order. */
-  servicesOf(workload: RegisteredWorkload): readonly string[];
-  /** The policy of each kind that is attached to a service and wins there (GEP-713), in the order of kinds. */
-  attachedTo(namespace: string, name: string): readonly AttachedPolicy[];
-  /** The ExternalService that is for a host when callers of a namespace name it. */
-  externalFor(clientNamespace: string, host: string): Resource<ExternalServiceSpec> | undefined;
-  /** Addresses of a host outside, as far as they are known. */
-  addressesOf(host: string): readonly string[];
-  /** A resource by its key. */
-  resource(key: string): Resource | undefined;
-  /** Workloads that host the Gateway and are ready. */
-  placements(namespace: string, name: string): readonly RegisteredWorkload[];
-}
-
-/** A policy attached to a service, with its kind. */
-export interface AttachedPolicy {
-  readonly policyKind: ServicePolicyKind;
-  readonly policy: Resource;
-}
-
-/** The kinds of policy that the world knows. */
-export interface KnownPolicies {
-  /** Those that guard workloads. */
-  readonly policyKinds: readonly PolicyKind[];
-  /** Those that are attached to services; default none. */
-  readonly servicePolicyKinds?: readonly ServicePolicyKind[];
-  /** Addresses of a host outside, as far as they are known; default: none are. */
-  addressesOf?(host: string): readonly string[];
-  /** Instances that registries outside name; default: none do. */
-  readonly imports?: { of(namespace: string, name: string): readonly ImportedSet[] };
-  /** Who is held down; default nobody. */
-  readonly damper?: { readonly size: number; penaltyOf(key: string): number };
-}
-
-/** As PolicyScope has it. */
-const ANY_GATEWAY = "*";
+import { ANY_GATEWAY, hostedBy, labelKey, labelKeys, WorkloadIndex } from "./workload-index.ts";
+import type { KnownPolicies, WorldView } from "./world-view.ts";
 
 /** Routes that can be attached to a Service. */
 const meshRouteKinds: ReadonlySet<string> = new Set(["HTTPRoute", "GRPCRoute", "TCPRoute"]);
@@ -90,10 +32,6 @@ export class World {
   readonly #store: Store;
   readonly #registry: Registry;
   readonly #policyKinds: readonly PolicyKind[];
-  /** "NS/KEY=VALUE" → workloads with that label. */
-  readonly #byLabel = new MultiMap<RegisteredWorkload>();
-  /** "NS/SERVICE" → workloads that registered for it. */
-  readonly #byService = new MultiMap<RegisteredWorkload>();
   /** One label that a declared Service selects by ("NS/KEY=VALUE") → such Services. */
   readonly #servicesByLabel = new MultiMap<Resource<ServiceSpec>>();
   /** "NS/SERVICE" → EndpointSlices that name it. */
@@ -107,12 +45,9 @@ export class World {
   /** "KIND NS/SERVICE" → policies of that kind that are attached to it. */
   readonly #attached = new MultiMap<Resource>();
   readonly #policies: PolicyIndex;
-  /** Namespace → workloads. */
-  readonly #byNamespace = new MultiMap<RegisteredWorkload>();
   /** "NS/SERVICE" → HTTPRoutes, GRPCRoutes and TCPRoutes that name it as a parent. */
   readonly #routes = new MultiMap<Resource<HttpRouteSpec>>();
-  /** "NS/GATEWAY" → workloads that host it; ANY_GATEWAY → all of them. */
-  readonly #placements = new MultiMap<RegisteredWorkload>();
+  readonly #workloads = new WorkloadIndex();
   readonly #gateways: GatewayIndex;
   readonly #serviceNames = new ServiceNames();
 
@@ -143,11 +78,11 @@ export class World {
    * workloads all registered for one other name (a version of it, say), that name.
    */
   canonicalService(serviceName: string): string {
-    if (this.#byService.count(serviceName) > 0) return serviceName;
+    if (this.#workloads.byService.count(serviceName) > 0) return serviceName;
     const [namespace = "", name = ""] = serviceName.split("/");
     const service = this.#service(namespace, name);
     if (service === undefined) return serviceName;
-    const members = new Set(this.#members(service, false, () => {}).map(serviceOf));
+    const members = new Set(this.#workloads.members(service, false, () => {}).map(serviceOf));
     const [only = serviceName] = members;
     return members.size === 1 ? only : serviceName;
   }
@@ -163,7 +98,7 @@ export class World {
       ...this.#gateways.reads(read),
       placements: (namespace, name) => {
         read(`placements:${namespace}/${name}`);
-        return this.#placements.sorted(`${namespace}/${name}`).filter(({ ready }) => ready);
+        return this.#workloads.placements.sorted(`${namespace}/${name}`).filter(({ ready }) => ready);
       },
       service: (namespace, name) => {
         read(`service:${namespace}/${name}`);
@@ -178,7 +113,7 @@ export class World {
         read(`workload:${id}`);
         return this.#registry.get(id);
       },
-      members: (service, withState) => this.#members(service, withState, read),
+      members: (service, withState) => this.#workloads.members(service, withState, read),
       slicesOf: ({ namespace, name, selector }) => {
         if (Object.keys(selector).length > 0) return [];
         read(`slices:${namespace}/${name}`);
@@ -253,23 +188,7 @@ export class World {
     for (const { before, after } of changes) {
       if (before !== undefined) this.#indexWorkload(before, false);
       if (after !== undefined) this.#indexWorkload(after, true);
-      const onlyState = before !== undefined && after !== undefined && sameShape(before, after);
-      if (onlyState && sameState(before, after)) continue;
-      for (const workload of [before, after]) {
-        if (workload === undefined) continue;
-        for (const gateway of hostedBy(workload)) affected.add(`placements:${gateway}`);
-        for (const label of labelKeys(workload)) {
-          affected.add(`state:${label}`);
-          if (!onlyState) affected.add(`members:${label}`);
-        }
-        if (onlyState) continue;
-        affected.add(`workload:${workload.id}`);
-        affected.add(`service:${workload.namespace}/${workload.service}`);
-        affected.add(`guards:${workload.id}`);
-        // An implied service may come or go, and with it the answer to "which services select me" of its other workloads.
-        for (const other of this.#byService.get(`${workload.namespace}/${workload.service}`))
-          affected.add(`guards:${other.id}`);
-      }
+      this.#workloads.affectedBy({ before, after }, affected);
     }
     this.#serviceNames.settle(affected);
     return affected;
@@ -284,7 +203,7 @@ export class World {
         affected.add(`imports:${serviceOfSource(owner.source) ?? ""}`);
         continue;
       }
-      for (const workload of this.#byService.get(owner.service)) {
+      for (const workload of this.#workloads.byService.get(owner.service)) {
         if (workloadKey(workload) !== key) continue;
         for (const label of labelKeys(workload)) affected.add(`state:${label}`);
       }
@@ -306,20 +225,7 @@ export class World {
   #service(namespace: string, name: string): ServiceView | undefined {
     const declared = this.#store.get(`Service/${namespace}/${name}`);
     if (declared !== undefined) return declaredService(declared as Resource<ServiceSpec>);
-    return impliedService(namespace, name, this.#byService.get(`${namespace}/${name}`));
-  }
-
-  #members(
-    service: ServiceView,
-    withState: boolean,
-    read: (dependency: string) => void,
-  ): readonly RegisteredWorkload[] {
-    const labels = Object.entries(service.selector).map(([key, value]) => labelKey(service.namespace, key, value));
-    const [rarest] = labels.sort((a, b) => this.#byLabel.count(a) - this.#byLabel.count(b));
-    if (rarest === undefined) return [];
-    // Whoever the service selects has this label: no change of the set passes this name by.
-    read(`${withState ? "state" : "members"}:${rarest}`);
-    return this.#byLabel.sorted(rarest).filter(({ labels: has }) => selects(service.selector, has));
+    return impliedService(namespace, name, this.#workloads.byService.get(`${namespace}/${name}`));
   }
 
   #facts(workload: RegisteredWorkload): WorkloadFacts {
@@ -354,9 +260,9 @@ export class World {
         affected.add(`address:${address}`);
       const { selector } = (resource as Resource<ServiceSpec>).spec;
       const label = firstLabel(resource as Resource<ServiceSpec>);
-      const selected = label === undefined ? [] : this.#byLabel.get(label);
+      const selected = label === undefined ? [] : this.#workloads.byLabel.get(label);
       for (const { id, labels } of selected) if (selects(selector, labels)) affected.add(`guards:${id}`);
-      for (const { id } of this.#byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
+      for (const { id } of this.#workloads.byService.get(`${namespace}/${name}`)) affected.add(`guards:${id}`);
       return;
     }
     if (resource.kind === "EndpointSlice") {
@@ -369,8 +275,8 @@ export class World {
     }
     if (resource.kind === "Namespace") {
       // Its labels may switch policies on and off.
-      for (const { id } of this.#byNamespace.get(name)) affected.add(`guards:${id}`);
-      for (const { id } of this.#placements.get(ANY_GATEWAY)) affected.add(`guards:${id}`);
+      for (const { id } of this.#workloads.byNamespace.get(name)) affected.add(`guards:${id}`);
+      for (const { id } of this.#workloads.placements.get(ANY_GATEWAY)) affected.add(`guards:${id}`);
       return;
     }
     if (meshRouteKinds.has(resource.kind)) {
@@ -394,19 +300,27 @@ export class World {
     const scope = policyKind.scope?.(policy);
     if (scope === undefined) return this.#registry.values();
     const { namespace, services, gateways, labels } = scope;
-    if (gateways !== undefined) return [...new Set(gateways.flatMap((gateway) => [...this.#placements.get(gateway)]))];
+    if (gateways !== undefined)
+      return [...new Set(gateways.flatMap((gateway) => [...this.#workloads.placements.get(gateway)]))];
     if (services !== undefined) {
       const found = new Set<RegisteredWorkload>();
       for (const name of services) {
-        for (const workload of this.#byService.get(name)) found.add(workload);
+        for (const workload of this.#workloads.byService.get(name)) found.add(workload);
         const declared = this.#store.get(`Service/${name}`);
         const label = declared === undefined ? undefined : firstLabel(declared as Resource<ServiceSpec>);
-        if (label !== undefined) for (const workload of this.#byLabel.get(label)) found.add(workload);
+        if (label !== undefined) for (const workload of this.#workloads.byLabel.get(label)) found.add(workload);
       }
       return [...found];
     }
     const [first] = Object.entries(labels ?? {});
-    return first === undefined ? this.#byNamespace.get(namespace) : this.#byLabel.get(labelKey(namespace, ...first));
+    return first === undefined
+      ? this.#workloads.byNamespace.get(namespace)
+      : this.#workloads.byLabel.get(labelKey(namespace, ...first));
+  }
+
+  #indexWorkload(workload: RegisteredWorkload, add: boolean): void {
+    this.#serviceNames.count(workload.namespace, workload.service, add);
+    this.#workloads.index(workload, add);
   }
 
   #indexResource(resource: Resource, add: boolean): void {
@@ -434,18 +348,6 @@ export class World {
         this.#attached.set(`${resource.kind} ${target}`, key, add ? resource : undefined);
     }
   }
-
-  #indexWorkload(workload: RegisteredWorkload, add: boolean): void {
-    const value = add ? workload : undefined;
-    this.#serviceNames.count(workload.namespace, workload.service, add);
-    for (const label of labelKeys(workload)) this.#byLabel.set(label, workload.id, value);
-    this.#byService.set(`${workload.namespace}/${workload.service}`, workload.id, value);
-    for (const gateway of hostedBy(workload)) {
-      this.#placements.set(gateway, workload.id, value);
-      this.#placements.set(ANY_GATEWAY, workload.id, value);
-    }
-    this.#byNamespace.set(workload.namespace, workload.id, value);
-  }
 }
 
 /** A host, and the wildcards above it, the most exact first. */
@@ -458,19 +360,6 @@ function hostPatterns(host: string): readonly string[] {
 /** The oldest first; sorting is stable, so those of one age stay in the order of their keys. */
 function byAge(a: Resource, b: Resource): number {
   return Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp);
-}
-
-/** "NAMESPACE/NAME" of the Gateways that a workload hosts. */
-function hostedBy({ namespace, gateway }: RegisteredWorkload): readonly string[] {
-  return (gateway?.names ?? []).map((name) => `${namespace}/${name}`);
-}
-
-function labelKey(namespace: string, key: string, value: string): string {
-  return `${namespace}/${key}=${value}`;
-}
-
-function labelKeys({ namespace, labels }: RegisteredWorkload): string[] {
-  return Object.entries(labels).map(([key, value]) => labelKey(namespace, key, value));
 }
 
 /** A label that every workload which the Service selects has; undefined when it selects none. */
@@ -490,30 +379,4 @@ function parentsOf(route: Resource<HttpRouteSpec>): readonly string[] {
     if (group === "" && kind === "Service") parents.add(`${namespace ?? route.metadata.namespace}/${name}`);
   }
   return [...parents];
-}
-
-/** Whether what clients may reach is as it was. */
-function sameState(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
-  return (
-    a.ready === b.ready &&
-    a.inboundAddress === b.inboundAddress &&
-    (a.closedPorts === b.closedPorts || JSON.stringify(a.closedPorts) === JSON.stringify(b.closedPorts))
-  );
-}
-
-/** Whether nothing changed but readiness, addresses and certificate. */
-function sameShape(a: RegisteredWorkload, b: RegisteredWorkload): boolean {
-  const shape = ({
-    inboundAddress: _address,
-    ready: _ready,
-    svidNotAfterMs: _svid,
-    svidIssuedMs: _issued,
-    svidSerialNumber: _serial,
-    rootSha256: _root,
-    registeredMs: _time,
-    pid: _pid,
-    closedPorts: _closed,
-    ...rest
-  }: RegisteredWorkload): string => JSON.stringify(rest);
-  return shape(a) === shape(b);
 }

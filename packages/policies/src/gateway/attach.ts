@@ -5,7 +5,8 @@ import type { Resource } from "@ripstop/resources";
 import type { ParentRef } from "../http-route/spec.ts";
 import { condition, GATEWAY_GROUP, type Condition } from "./condition.ts";
 import { intersection } from "./hostnames.ts";
-import { isNamespaceAllowed, type GatewayFacts, type GatewayView, type JudgedListener } from "./judge.ts";
+import type { JudgedListener } from "./judge-listener.ts";
+import { isNamespaceAllowed, type GatewayFacts, type GatewayView } from "./judge.ts";
 
 /** A route of any kind, as far as attaching goes. */
 export type RouteResource = Resource<{

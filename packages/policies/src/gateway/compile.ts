@@ -3,7 +3,8 @@
 import { ClientValidation_Mode, GatewayListener_Kind, type Gateway, type GatewayListener } from "@ripstop/model";
 
 import type { PemKeyPair } from "./certificates.ts";
-import type { GatewayView, JudgedListener } from "./judge.ts";
+import type { JudgedListener } from "./judge-listener.ts";
+import type { GatewayView } from "./judge.ts";
 import { EGRESS_PROTOCOL } from "./spec.ts";
 
 /** The model's Gateway, without listeners that are not programmed. */

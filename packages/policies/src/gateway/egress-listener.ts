@@ -1,7 +1,8 @@
 // Listeners by which workloads leave the mesh: which Gateway they are of, and for whom.
 
 import { intersection } from "./hostnames.ts";
-import { isNamespaceAllowed, type GatewayFacts, type GatewayView, type JudgedListener } from "./judge.ts";
+import type { JudgedListener } from "./judge-listener.ts";
+import { isNamespaceAllowed, type GatewayFacts, type GatewayView } from "./judge.ts";
 import { EGRESS_PROTOCOL } from "./spec.ts";
 
 /** Why a host cannot be reached through a Gateway, as reason and message of a condition. */

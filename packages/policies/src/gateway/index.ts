@@ -18,7 +18,8 @@ export {
 export { condition, CONTROLLER_NAME, DEFAULT_CLASS, GATEWAY_GROUP, type Condition } from "./condition.ts";
 export type { ReferenceFacts } from "./certificates.ts";
 export { compileGateway } from "./compile.ts";
-export { judgeGateway, type GatewayFacts, type GatewayView, type JudgedListener } from "./judge.ts";
+export type { JudgedListener } from "./judge-listener.ts";
+export { judgeGateway, type GatewayFacts, type GatewayView } from "./judge.ts";
 export { gatewayStatus, listenerSetStatus, type ListenerStatus } from "./status.ts";
 export { EGRESS_PROTOCOL, type GatewaySpec, type ListenerSetSpec, type ListenerSpec } from "./spec.ts";
 export type { StreamRouteSpec } from "./stream-route.ts";

@@ -1,7 +1,8 @@
 // Status of Gateways and ListenerSets.
 
 import type { Condition } from "./condition.ts";
-import type { GatewayView, JudgedListener } from "./judge.ts";
+import type { JudgedListener } from "./judge-listener.ts";
+import type { GatewayView } from "./judge.ts";
 
 /** Status of one listener. */
 export interface ListenerStatus {

@@ -2,13 +2,7 @@
 // policies change. A proxy of this mesh puts raw bytes into it only; one of another mesh puts everything into tunnels, so
 // that what is inside is looked at, and HTTP is served request by request under the same policies.
 
-import {
-  ResponseHead,
-  type HeaderList,
-  type RequestHead,
-  type ServerStream,
-  type ServerStreamHandler,
-} from "@ripstop/http";
+import type { RequestHead, ServerStream } from "@ripstop/http";
 import { Protocol, type InboundPort } from "@ripstop/model";
 import type { CloseCause, Conn, Connecting, DialEvents } from "@ripstop/net";
 import { forwardedFor } from "../2-identify/forwarded-for.ts";
@@ -17,8 +11,8 @@ import { InnerConnection } from "../3-detect/inner-connection.ts";
 import { claimedService } from "../5-filter/request-duties.ts";
 import { judgeConnection } from "../5-filter/judge-connection.ts";
 import { LiveTunnel } from "../7-connect/live-tunnel.ts";
-import { refusal, sendRefusal, type Refusal } from "../7-connect/local-reply.ts";
-import { StreamConn } from "../7-connect/stream-conn.ts";
+import { refusal } from "../7-connect/local-reply.ts";
+import { TunnelRequest } from "../7-connect/tunnel-request.ts";
 import { recordRefusedConnection } from "../telemetry/record-connection.ts";
 import { applicationUnreachable, policyNotInForce, portNotServed, tunnelRefused } from "../errors.ts";
 import type { ApplicationClient, HostedWorkload } from "./hosted-workload.ts";
@@ -36,30 +30,17 @@ export interface InboundTunnelParts {
 }
 
 /** One tunnel. Make it, then call `start`. */
-export class InboundTunnel implements ServerStreamHandler, DialEvents {
+export class InboundTunnel extends TunnelRequest implements DialEvents {
   readonly #parts: InboundTunnelParts;
-  readonly #request: RequestHead;
   readonly #sourceService: string;
-  /** Holds what the client sends before the answer, bounded by the stream's window. */
-  readonly #client: StreamConn;
   #dialing: Connecting | undefined = undefined;
   #port: InboundPort | undefined = undefined;
-  #over = false;
 
   constructor(parts: InboundTunnelParts, head: RequestHead) {
     const { conn, stream, workload, peer } = parts;
+    super({ engine: workload.engine, peer, stream, conn }, head);
     this.#parts = parts;
-    this.#request = workload.engine.heads.take();
-    this.#request.copyFrom(head);
     this.#sourceService = claimedService(head.headers, peer);
-    this.#client = new StreamConn(stream, {
-      remoteAddress: conn.remoteAddress,
-      remotePort: conn.remotePort,
-      localAddress: conn.localAddress,
-      localPort: conn.localPort,
-      tls: conn.tls,
-    });
-    workload.engine.live.exchanges++;
   }
 
   /** Judges, then connects or looks inside. */
@@ -76,19 +57,19 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
     if (refused !== undefined) {
       recordRefusedConnection(workload.engine, workload.inboundEdge(peer, this.#sourceService, "tcp"), {
         refused,
-        authority: this.#request.authority,
+        authority: this.request.authority,
         workload: workload.id,
         tlsVersion: peer.tlsVersion,
       });
-      this.#refuse(refused);
+      this.refuse(refused);
       return;
     }
     if (port === undefined) {
-      this.#refuse(refusal(portNotServed, `${workload.id} has no port ${peer.port}`));
+      this.refuse(refusal(portNotServed, `${workload.id} has no port ${peer.port}`));
       return;
     }
     if (isHttp) {
-      this.#refuse(refusal(tunnelRefused, `port ${peer.port} of ${workload.id} is declared as HTTP`));
+      this.refuse(refusal(tunnelRefused, `port ${peer.port} of ${workload.id} is declared as HTTP`));
       return;
     }
     this.#port = port;
@@ -97,7 +78,7 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
 
   onConnected(conn: Conn): void {
     this.#dialing = undefined;
-    const { workload, peer, stream } = this.#parts;
+    const { workload, peer } = this.#parts;
     // Policies may have changed while it was dialled.
     const refused = judgeConnection(workload, peer);
     if (refused !== undefined) {
@@ -108,20 +89,21 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
         onClose: () => undefined,
       };
       conn.destroy();
-      this.#refuse(refused);
+      this.refuse(refused);
       return;
     }
-    stream.sendResponse(new ResponseHead(), false);
-    new LiveTunnel(this.#client, conn, {
-      engine: workload.engine,
-      edge: workload.inboundEdge(peer, this.#sourceService, "tcp"),
-      registry: workload.tunnels,
-      authority: this.#request.authority,
-      workload: workload.id,
-      tlsVersion: peer.tlsVersion,
-      recheck: () => judgeConnection(workload, peer) === undefined,
-    });
-    this.#finish();
+    this.open(
+      () =>
+        new LiveTunnel(this.client, conn, {
+          engine: workload.engine,
+          edge: workload.inboundEdge(peer, this.#sourceService, "tcp"),
+          registry: workload.tunnels,
+          authority: this.request.authority,
+          workload: workload.id,
+          tlsVersion: peer.tlsVersion,
+          recheck: () => judgeConnection(workload, peer) === undefined,
+        }),
+    );
   }
 
   onFailed(cause: CloseCause): void {
@@ -129,75 +111,38 @@ export class InboundTunnel implements ServerStreamHandler, DialEvents {
     const { workload, peer } = this.#parts;
     workload.inboundEdge(peer, this.#sourceService, "tcp").recordRefused(false);
     const address = this.#port?.applicationAddress ?? "";
-    this.#refuse(refusal(applicationUnreachable, `the application of ${workload.id} at ${address}: ${cause.message}`));
+    this.refuse(refusal(applicationUnreachable, `the application of ${workload.id} at ${address}: ${cause.message}`));
   }
 
-  onBody(buf: Buffer, start: number, end: number): void {
-    this.#client.onBody(buf, start, end);
-  }
-
-  onTrailers(trailers: HeaderList): void {
-    this.#client.onTrailers(trailers);
-  }
-
-  onEnd(): void {
-    this.#client.onEnd();
-  }
-
-  onWritable(): void {
-    this.#client.onWritable();
-  }
-
-  onReset(code: number, cause: string): void {
-    this.#client.onReset(code, cause);
-    this.#finish();
+  protected stop(): void {
+    this.#dialing?.cancel();
   }
 
   /** The client as the tunnel's request tells it, else the peer. */
   #applicationClient(): ApplicationClient {
     const { conn } = this.#parts;
-    const told = forwardedFor(this.#request.headers);
+    const told = forwardedFor(this.request.headers);
     if (told === undefined) return conn;
     return { remoteAddress: told.address, remotePort: told.port, localAddress: conn.localAddress };
   }
 
   /** Opens the tunnel; what is in it decides what becomes of it. */
   #lookInside(port: InboundPort): void {
-    const { workload, peer, stream } = this.#parts;
+    const { workload, peer } = this.#parts;
     if (workload.view.chain === undefined) {
-      this.#refuse(refusal(policyNotInForce, workload.view.missing));
+      this.refuse(refusal(policyNotInForce, workload.view.missing));
       return;
     }
-    stream.sendResponse(new ResponseHead(), false);
-    new InnerConnection(this.#client, {
-      workload,
-      peer,
-      port,
-      sourceService: this.#sourceService,
-      authority: this.#request.authority,
-      client: this.#applicationClient(),
-    });
-    this.#finish();
-  }
-
-  #refuse(refused: Refusal): void {
-    if (this.#over) return;
-    const { engine } = this.#parts.workload;
-    engine.log.info("tunnel refused", {
-      code: refused.kind.code,
-      cause: refused.detail,
-      peer: this.#parts.peer.identity,
-    });
-    sendRefusal(this.#parts.stream, this.#request, refused, engine.clock.nowMs());
-    this.#finish();
-  }
-
-  #finish(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#dialing?.cancel();
-    const { engine } = this.#parts.workload;
-    engine.live.exchanges--;
-    engine.heads.release(this.#request);
+    this.open(
+      () =>
+        new InnerConnection(this.client, {
+          workload,
+          peer,
+          port,
+          sourceService: this.#sourceService,
+          authority: this.request.authority,
+          client: this.#applicationClient(),
+        }),
+    );
   }
 }

@@ -1,5 +1,6 @@
 // A Gateway of the tests: its proxy, its config written by hand, and clients that speak TLS to it.
 
+import assert from "node:assert/strict";
 import { request as httpsRequest, type Agent } from "node:https";
 import { connect as tlsConnect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import {
@@ -22,7 +23,7 @@ import {
 import { TestAuthority } from "@ripstop/testkit";
 import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { rule, type TestMesh, type TestProxy, type TestWorkload } from "./test-mesh.suite.ts";
-import { eventually, type Answer, type Ask } from "./test-peers.suite.ts";
+import { eventually, type Answer, type Ask, type Started } from "./test-peers.suite.ts";
 
 /** A listener of the tests. */
 export function listener(name: string, port: number, parts: Partial<GatewayListener> = {}): GatewayListener {
@@ -134,6 +135,15 @@ export class TestGateway {
   remove(name: string, kind: string = "HTTPRoute"): void {
     this.#routes.delete(gatewayRouteName(this.name, kind, name));
     this.#list();
+  }
+
+  /** Ends the mesh, then the peers: its proxies took all config, and what lived here is over. */
+  async end(peers: readonly Started[]): Promise<void> {
+    assert.deepEqual(this.mesh.config.refused, []);
+    const { live } = this.started.proxy;
+    await eventually(() => live.tunnels === 0 && live.exchanges === 0);
+    await this.mesh.close();
+    for (const peer of peers) await peer.close();
   }
 
   #list(): void {

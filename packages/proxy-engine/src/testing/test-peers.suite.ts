@@ -223,6 +223,14 @@ export class TcpClient {
   }
 }
 
+/** All that a server says to whoever connects, until it ends: "" when it resets without a word. */
+export async function greetingAt(port: number): Promise<string> {
+  const client = new TcpClient(port);
+  await client.untilEnd();
+  client.socket.destroy();
+  return client.received;
+}
+
 /** What a clock moves on in one turn of the event loop, and how much faster than the real one it goes at most. */
 const MS_A_TURN = 2;
 const TIMES_REAL = 10;
