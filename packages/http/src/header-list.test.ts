@@ -64,7 +64,7 @@ describe("HeaderList", () => {
   it("passes on which names must never be indexed, and forgets them when cleared", () => {
     const from = new HeaderList();
     from.append("x-secret", "1");
-    from.neverIndexed.push("x-secret");
+    from.neverIndex("x-secret");
     const copy = new HeaderList();
     copy.copyFrom(from);
     from.clear();
@@ -76,7 +76,7 @@ describe("HeaderList", () => {
     const from = new HeaderList();
     from.source = "A: 1\r\n";
     from.appendLine("a", 0, 6);
-    from.neverIndexed.push("a");
+    from.neverIndex("a");
     const to = new HeaderList();
     to.append("x", "y");
     to.takeFrom(from);
@@ -100,5 +100,17 @@ describe("HeaderList", () => {
     assert.deepEqual([list.lineStart(0), list.lineStart(1), list.lineEnd(1)], [-1, 12, 18]);
     list.set("c", "4");
     assert.equal(list.lineStart(1), -1);
+  });
+
+  it("names what is never indexed once, and changes no list that a copy has", () => {
+    const list = new HeaderList();
+    list.neverIndex("authorization");
+    const copy = new HeaderList();
+    copy.copyFrom(list);
+    list.neverIndex("authorization");
+    list.neverIndex("x-secret");
+    assert.deepEqual([list.neverIndexed, copy.neverIndexed], [["authorization", "x-secret"], ["authorization"]]);
+    list.clear();
+    assert.deepEqual([list.neverIndexed, copy.neverIndexed], [[], ["authorization"]]);
   });
 });

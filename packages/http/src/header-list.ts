@@ -1,5 +1,7 @@
 // The header section of a message (RFC 9110 §5), as both codecs produce and consume it.
 
+const NO_NAMES: readonly string[] = [];
+
 /**
  * An ordered list of header fields, reused from message to message.
  * Names are lower case; values hold no CR, LF or NUL; both are latin1 text (one character per byte).
@@ -13,9 +15,10 @@ export class HeaderList {
   #values: (string | undefined)[] = [];
   /**
    * Names whose fields must never be put into a compression table, as a sender asked (RFC 7541 §6.2.3, §7.1.3);
-   * usually empty. Codecs fill and obey it; it passes on with the fields.
+   * usually empty. Codecs fill and obey it; it passes on with the fields. Lists are never changed, so that they can be
+   * shared: emptying an array costs a call into the runtime for each message.
    */
-  neverIndexed: string[] = [];
+  neverIndexed: readonly string[] = NO_NAMES;
   /** The text that `lineStart` and `lineEnd` refer to. */
   source = "";
   /** Where the field stands in `source` as a line; −1 when it does not. */
@@ -110,7 +113,14 @@ export class HeaderList {
   clear(): void {
     this.length = 0;
     this.source = "";
-    if (this.neverIndexed.length > 0) this.neverIndexed.length = 0;
+    this.neverIndexed = NO_NAMES;
+  }
+
+  /** Adds a name to `neverIndexed`. */
+  neverIndex(name: string): void {
+    const { neverIndexed } = this;
+    if (neverIndexed.length === 0) this.neverIndexed = [name];
+    else if (!neverIndexed.includes(name)) this.neverIndexed = [...neverIndexed, name];
   }
 
   /** Becomes a copy of `other`. */
@@ -122,7 +132,7 @@ export class HeaderList {
       this.#lineStarts[at] = other.lineStart(at);
       this.#lineEnds[at] = other.lineEnd(at);
     }
-    for (const name of other.neverIndexed) this.neverIndexed.push(name);
+    this.neverIndexed = other.neverIndexed;
   }
 
   /** Becomes what `other` is, without copying; `other` is empty afterwards. */

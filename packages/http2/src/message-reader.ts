@@ -109,9 +109,7 @@ export class MessageReader implements FieldSink {
       this.#regular = true;
       this.#special(name, value, kind, flags);
     }
-    if ((flags & FieldFlag.NEVER_INDEXED) !== 0 && !this.#fields.neverIndexed.includes(name)) {
-      this.#fields.neverIndexed.push(name);
-    }
+    if ((flags & FieldFlag.NEVER_INDEXED) !== 0) this.#fields.neverIndex(name);
   }
 
   /** The block is complete: checks what can only be known now. False when malformed, see `problem`. */
@@ -161,7 +159,7 @@ export class MessageReader implements FieldSink {
           this.#malformed(":status is not three digits", "RFC 9113 §8.3.2");
           return;
         }
-        this.response.status = Number(value);
+        this.response.status = decimal(value);
     }
   }
 
@@ -209,7 +207,7 @@ export class MessageReader implements FieldSink {
     if (value === "" || value.length > 15 || (flags & FieldFlag.NOT_DIGIT) !== 0) {
       return this.#malformed("content-length is not a number", "RFC 9110 §8.6");
     }
-    const length = Number(value);
+    const length = decimal(value);
     if (this.#contentLength !== UNKNOWN_LENGTH && this.#contentLength !== length) {
       return this.#malformed("two different content-lengths", "RFC 9110 §8.6");
     }
@@ -281,6 +279,13 @@ export class MessageReader implements FieldSink {
     this.problem = problem;
     this.section = section;
   }
+}
+
+/** The number that digits say; without the call into the runtime that Number is for new text. */
+function decimal(digits: string): number {
+  let value = 0;
+  for (let at = 0; at < digits.length; at++) value = value * 10 + (digits.charCodeAt(at) - 0x30);
+  return value;
 }
 
 function describe(name: string, flags: number): string {

@@ -206,7 +206,7 @@ export class HpackDecoder {
     const length = this.#readLength(buf);
     if (length < 0) return false;
     const isKept = RepeatedValues.takes(length);
-    const literal = { start: this.#at, end: this.#at + length, coded: this.#coded };
+    const literal = { start: this.#at, end: this.#at + length, coded: this.#coded, nameLength: this.#name.length };
     const known = isKept ? this.#repeated?.find(buf, literal) : undefined;
     if (known !== undefined) {
       this.#at = literal.end;

@@ -89,6 +89,10 @@ class NameSlot {
   first: Met | undefined = undefined;
   /** New values since one was met again. */
   misses = 0;
+  /** The value that was written as one byte last, that byte, and the state of the table in which it was. */
+  hit: string | undefined = undefined;
+  hitByte = 0;
+  hitVersion = -1;
   /** The slot of the field that followed last time: messages of one kind repeat their order. */
   following: NameSlot | undefined = undefined;
 
@@ -117,6 +121,8 @@ export class HpackEncoder {
   #next = 0;
   #count = 0;
   #bytes = 0;
+  /** Counts changes of the table: as long as there are none, a pair has the same index. */
+  #version = 0;
   #maxBytes: number;
   /** Size updates owed at the start of the next block: the lowest limit since, and that an update is owed at all. */
   #lowestBytes: number;
@@ -140,6 +146,7 @@ export class HpackEncoder {
     this.#lowestBytes = this.#updateOwed ? Math.min(this.#lowestBytes, limit) : Math.min(this.#maxBytes, limit);
     this.#updateOwed = true;
     this.#maxBytes = limit;
+    this.#version++;
     this.#makeRoom(0);
   }
 
@@ -156,24 +163,24 @@ export class HpackEncoder {
   /** Appends a field. `name` is lower case; `neverIndexed` as the sender of the field asked (RFC 7541 §6.2.3). */
   field(out: ByteWriter, name: string, value: string, neverIndexed: boolean): void {
     const slot = this.#slotOf(name);
+    if (slot.hit === value && slot.hitVersion === this.#version && !neverIndexed) {
+      slot.misses = 0;
+      out.byte(slot.hitByte);
+      return;
+    }
     if (slot.handling !== Handling.INDEX || neverIndexed) {
       this.#plain(out, slot, value, neverIndexed);
       return;
     }
     const { staticValues } = slot;
     for (let at = 0; at < staticValues.length; at++) {
-      if (staticValues[at] !== value) continue;
-      out.byte(0x80 | (slot.staticIndex + at));
-      return;
+      if (staticValues[at] === value) return this.#indexed(out, slot, { value, index: slot.staticIndex + at });
     }
     const oldestLive = this.#next - this.#count;
     const { misses } = slot;
     const met = this.#find(slot, value);
     if (met !== undefined && met.index >= oldestLive) {
-      const index = STATIC_COUNT + (this.#next - met.index);
-      if (index < 0x7f) out.byte(0x80 | index);
-      else writeInteger(out, 0x80, 0x7f, index);
-      return;
+      return this.#indexed(out, slot, { value, index: STATIC_COUNT + (this.#next - met.index) });
     }
     // Values of te other than this one are for HTTP/1.1 alone (RFC 9113 §8.2.2).
     if (slot.isTe && value !== "trailers") return;
@@ -204,12 +211,12 @@ export class HpackEncoder {
   /** What the slot knows of `value`; nothing when its values hardly ever come back and this one is not looked at. */
   #find(slot: NameSlot, value: string): Met | undefined {
     const { first } = slot;
-    if (first === undefined) return undefined;
+    // Before any comparison: new ids are parts of larger texts, which V8 compares by a call into the runtime.
+    if (first === undefined || isSkipped(slot.misses++)) return undefined;
     if (first.value === value) {
       slot.misses = 0;
       return first;
     }
-    if (isSkipped(slot.misses++)) return undefined;
     let before = first;
     for (let met = first.next; met !== undefined; met = met.next) {
       if (met.value === value) {
@@ -224,8 +231,22 @@ export class HpackEncoder {
     return undefined;
   }
 
+  /** Writes an index, and remembers it as the slot's hit when it is one byte. */
+  #indexed(out: ByteWriter, slot: NameSlot, pair: { readonly value: string; readonly index: number }): void {
+    const { value, index } = pair;
+    if (index >= 0x7f) {
+      writeInteger(out, 0x80, 0x7f, index);
+      return;
+    }
+    slot.hit = value;
+    slot.hitByte = 0x80 | index;
+    slot.hitVersion = this.#version;
+    out.byte(slot.hitByte);
+  }
+
   #insert(slot: NameSlot, size: number): void {
     this.#makeRoom(size);
+    this.#version++;
     if (this.#sizes === NO_SIZES) this.#sizes = new Uint16Array(MAX_TABLE_BYTES / ENTRY_OVERHEAD);
     this.#sizes[this.#next % this.#sizes.length] = size;
     this.#count++;
@@ -317,15 +338,16 @@ function writeInteger(out: ByteWriter, pattern: number, max: number, value: numb
 
 function writeString(out: ByteWriter, text: string): void {
   const { length } = text;
-  if (length > SHORT_TEXT) {
+  if (length >= 0x7f) {
     writeInteger(out, 0x00, 0x7f, length);
     out.latin1(text);
     return;
   }
-  // A call into the runtime costs more than these few bytes.
   const at = out.reserve(length + 1);
   const { buffer } = out;
   buffer[at] = length;
-  for (let from = 0, to = at + 1; from < length; from++, to++) buffer[to] = text.charCodeAt(from);
+  // A call into the runtime costs more than few bytes.
+  if (length > SHORT_TEXT) buffer.latin1Write(text, at + 1, length);
+  else for (let from = 0, to = at + 1; from < length; from++, to++) buffer[to] = text.charCodeAt(from);
   out.length = at + 1 + length;
 }

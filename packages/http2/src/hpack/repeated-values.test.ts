@@ -72,26 +72,36 @@ describe("a literal that comes again", () => {
     const first = Buffer.from("....Bearer 0123456789abcdef....");
     const again = Buffer.from("Bearer 0123456789abcdef");
     const value = { text: "Bearer 0123456789abcdef", flags: 3 };
-    assert.equal(values.find(again, { start: 0, end: 23, coded: false }), undefined);
-    values.keep(first, { start: 4, end: 27, coded: false }, value);
+    assert.equal(values.find(again, { start: 0, end: 23, coded: false, nameLength: 13 }), undefined);
+    values.keep(first, { start: 4, end: 27, coded: false, nameLength: 13 }, value);
     // What the bytes came in is used again for other bytes.
     first.fill(0);
-    const known = values.find(again, { start: 0, end: 23, coded: false });
+    const known = values.find(again, { start: 0, end: 23, coded: false, nameLength: 13 });
     assert.deepEqual([known?.text, known?.flags], [value.text, value.flags]);
+  });
+
+  it("keeps the place of a name's value when another name has one of a length that is eight more", () => {
+    const values = new RepeatedValues();
+    const path = { start: 0, end: 20, coded: false, nameLength: ":path".length };
+    const credentials = { start: 20, end: 48, coded: false, nameLength: "authorization".length };
+    const buf = Buffer.from("/bench.Echo/Unary.aBBearer 0123456789abcdef01234");
+    values.keep(buf, path, { text: "path", flags: 0 });
+    values.keep(buf, credentials, { text: "credentials", flags: 0 });
+    assert.deepEqual([values.find(buf, path)?.text, values.find(buf, credentials)?.text], ["path", "credentials"]);
   });
 
   it("is no other one of the same length, and none of the same bytes in another coding", () => {
     const values = new RepeatedValues();
     const buf = Buffer.from("Bearer 0123456789abcdefBearer 0123456789abcdeX");
-    values.keep(buf, { start: 0, end: 23, coded: false }, { text: "kept", flags: 0 });
-    assert.equal(values.find(buf, { start: 23, end: 46, coded: false }), undefined);
-    assert.equal(values.find(buf, { start: 0, end: 23, coded: true }), undefined);
-    assert.equal(values.find(buf, { start: 0, end: 23, coded: false })?.text, "kept");
+    values.keep(buf, { start: 0, end: 23, coded: false, nameLength: 13 }, { text: "kept", flags: 0 });
+    assert.equal(values.find(buf, { start: 23, end: 46, coded: false, nameLength: 13 }), undefined);
+    assert.equal(values.find(buf, { start: 0, end: 23, coded: true, nameLength: 13 }), undefined);
+    assert.equal(values.find(buf, { start: 0, end: 23, coded: false, nameLength: 13 })?.text, "kept");
   });
 
   it("is found again after many that never came back", () => {
     const values = new RepeatedValues();
-    const at = { start: 0, end: 32, coded: false };
+    const at = { start: 0, end: 32, coded: false, nameLength: 13 };
     const id = (count: number): Buffer => Buffer.from(String(count).padStart(32, "0"));
     for (let count = 0; count < 1_000; count++) values.keep(id(count), at, { text: String(count), flags: 0 });
     const steady = Buffer.from("s".repeat(32));

@@ -17,7 +17,7 @@ export class ExchangeTimer {
   readonly #onDue: (timed: Timed) => void;
   readonly #timer: WheelTimer;
   /** Monotonic milliseconds, in the order of NAMES. */
-  readonly #atMs: number[] = NAMES.map(() => Infinity);
+  readonly #atMs: number[] = [Infinity, Infinity, Infinity, Infinity, Infinity, Infinity, Infinity];
   #setForMs = Infinity;
 
   /** `onDue` hears the name of what is over, once for each `set`. */
@@ -57,7 +57,9 @@ export class ExchangeTimer {
   }
 
   #arm(): void {
-    this.#setForMs = Math.min(...this.#atMs);
+    let nearestMs = Infinity;
+    for (const atMs of this.#atMs) if (atMs < nearestMs) nearestMs = atMs;
+    this.#setForMs = nearestMs;
     if (this.#setForMs === Infinity) return;
     this.#wheel.schedule(this.#timer, Math.max(0, this.#setForMs - this.#clock.monotonicMs()));
   }
