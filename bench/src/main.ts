@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { loadavg, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandOptions, count, flag, text } from "@ripstop/testkit";
 import { envoy } from "./peers/envoy.ts";
 import { haproxy } from "./peers/haproxy.ts";
 import { nginx } from "./peers/nginx.ts";
@@ -20,32 +20,20 @@ const documents = join(dirname(fileURLToPath(import.meta.url)), "../../docs");
 const reportFile = join(documents, "benchmarks.md");
 /** Written by hand, printed with the figures. */
 const notesFile = join(documents, "benchmarks-notes.md");
-const { values: options } = parseArgs({
-  options: {
-    list: { type: "boolean", default: false },
-    row: { type: "string", default: "" },
-    peer: { type: "string", default: "" },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "3" },
-    connections: { type: "string", default: "10000" },
-    json: { type: "string", default: "" },
-    report: { type: "string", default: "" },
-    profile: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
+const { values: options } = commandOptions(
+  { command: "npm run bench", about: "Compares this proxy with HAProxy, nginx and Envoy, row by row." },
+  {
+    list: flag("rows, and nothing is measured"),
+    row: text("WORDS", "rows whose name holds one of the words, separated by commas"),
+    peer: text("WORDS", "proxies whose name holds one of the words"),
+    rounds: count(5, "rounds, interleaved, of which the median counts"),
+    seconds: count(3, "seconds of load in a round"),
+    connections: count(10_000, "idle connections of the row about them"),
+    profile: flag("CPU profiles; a run of all rows and proxies has them anyway"),
+    report: text("FILE", "the report as Markdown; of all rows and proxies it goes to docs/benchmarks.md"),
+    json: text("FILE", "figures as JSON"),
   },
-});
-
-const HELP = `npm run bench -- [options]
-  --list           rows, and nothing is measured
-  --row WORDS      rows whose name holds one of the words, separated by commas
-  --peer WORDS     proxies whose name holds one of the words
-  --rounds N       rounds, interleaved, of which the median counts (5)
-  --seconds N      seconds of load in a round (3)
-  --connections N  idle connections of the row about them (10000)
-  --profile        CPU profiles; a run of all rows and proxies has them anyway
-  --report FILE    the report as Markdown; of all rows and proxies it goes to docs/benchmarks.md
-  --json FILE      figures as JSON
-`;
+);
 
 /** Whether a name holds one of the words, separated by commas; no word at all fits everything. */
 function fits(words: string, ...names: readonly string[]): boolean {
@@ -71,11 +59,7 @@ async function measure(row: Row, context: Omit<RowContext, "folder">, withProfil
 }
 
 async function main(): Promise<void> {
-  const chosen = rows.filter((row) => fits(options.row, row.id, row.title));
-  if (options.help) {
-    process.stdout.write(HELP);
-    return;
-  }
+  const chosen = rows.filter((row) => fits(options.row ?? "", row.id, row.title));
   if (options.list) {
     for (const row of chosen) process.stdout.write(`${row.id.padEnd(18)} ${row.title}\n`);
     return;
@@ -88,26 +72,20 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const numbers = [options.rounds, options.seconds, options.connections].map(Number);
-  if (!numbers.every((number) => Number.isInteger(number) && number >= 1)) {
-    process.stderr.write("--rounds, --seconds and --connections take whole numbers from 1\n");
-    process.exitCode = 2;
-    return;
-  }
-  const [rounds = 1, seconds = 1, idleConnections = 1] = numbers;
+  const { rounds, seconds, connections: idleConnections } = options;
   if (chosen.length === 0) {
-    process.stderr.write(`no row is called "${options.row}"; --list names them\n`);
+    process.stderr.write(`no row is called "${options.row ?? ""}"; --list names them\n`);
     process.exitCode = 2;
     return;
   }
-  const complete = options.row === "" && options.peer === "";
+  const complete = options.row === undefined && options.peer === undefined;
   endChildrenWithUs();
   const candidates: readonly Peer[] = [createRipstop([]), haproxy, nginx, envoy];
   const present = candidates.filter((peer) => peer.missing() === undefined);
   const missingPeers = candidates
     .filter((peer) => !present.includes(peer))
     .map((peer) => `${peer.name} (${peer.missing() ?? ""})`);
-  const peers = present.filter((peer) => fits(options.peer, peer.name));
+  const peers = present.filter((peer) => fits(options.peer ?? "", peer.name));
   const context = { peers, rounds, seconds, idleConnections };
   process.stdout.write(`Machine: ${machine()}. Medians of ${rounds} rounds of ${seconds} s.\n`);
   for (const missing of missingPeers) process.stdout.write(`Missing: ${missing}.\n`);
@@ -121,7 +99,7 @@ async function main(): Promise<void> {
     measured.push(done);
     process.stdout.write(`\n${rowSection(done)}`);
   }
-  if (options.json !== "") {
+  if (options.json !== undefined) {
     const content = measured.map(({ row, result, verdicts, profile }) => ({
       row: row.id,
       title: row.title,
@@ -134,8 +112,8 @@ async function main(): Promise<void> {
       `${JSON.stringify({ machine: machine(), rounds, seconds, rows: content }, undefined, 2)}\n`,
     );
   }
-  const file = options.report === "" && complete ? reportFile : options.report;
-  if (file === "") return;
+  const file = options.report ?? (complete ? reportFile : undefined);
+  if (file === undefined) return;
   mkdirSync(dirname(file), { recursive: true });
   const notes = readFileSync(notesFile, "utf8");
   writeFileSync(file, report(measured, { ...context, when: new Date(), missingPeers, loadBefore, notes }));

@@ -8,17 +8,21 @@ import { request } from "node:http";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { JoinApi, parseJoinAddress, tokenPins } from "@ripstop/agent-engine";
 import { systemClock } from "@ripstop/core";
 import { createKeyAndCsr } from "@ripstop/identity/csr";
 import type { CreatedJoinTokenView } from "@ripstop/model";
+import { commandOptions, count, flag } from "@ripstop/testkit";
 import { cpuSeconds } from "./process-usage.ts";
 
-const { values: options } = parseArgs({
-  options: { workloads: { type: "string", default: "500" }, json: { type: "boolean", default: false } },
-});
-const count = Number(options.workloads);
+const { values: options } = commandOptions(
+  {
+    command: "npm run bench:identity",
+    about: "Many workloads restart at once and join, each with a key and a token of its own.",
+  },
+  { workloads: count(500, "workloads"), json: flag("figures as JSON") },
+);
+const { workloads } = options;
 const MAX_ATTEMPTS = 20;
 let retries = 0;
 const executable = join(dirname(fileURLToPath(import.meta.url)), "../../apps/ripstop/dist/bundle/ripstop.js");
@@ -47,7 +51,7 @@ async function measure(home: string): Promise<MassRestart> {
     while (!existsSync(file)) await pause(20);
     const { apiSocket } = JSON.parse(readFileSync(file, "utf8")) as { apiSocket: string };
     const tokens: CreatedJoinTokenView[] = [];
-    for (let at = 0; at < count; at++) {
+    for (let at = 0; at < workloads; at++) {
       tokens.push(
         await post(apiSocket, "/v1/join/tokens", { namespace: "bench", serviceAccount: `w${at}`, ttlMs: 600_000 }),
       );
@@ -61,7 +65,7 @@ async function measure(home: string): Promise<MassRestart> {
     const quantile = (part: number): number => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
     const peak = /^VmHWM:\s+([0-9]+) kB/m.exec(readFileSync(`/proc/${control.pid}/status`, "utf8"))?.[1];
     return {
-      workloads: count,
+      workloads,
       processors: availableParallelism(),
       allWithinMs,
       issueP50Ms: quantile(0.5),
@@ -70,7 +74,7 @@ async function measure(home: string): Promise<MassRestart> {
       controlPeakBytes: Number(peak) * 1024,
       controlCpuSeconds: used(control.pid ?? 0) - controlBefore,
       clientCpuSeconds: used(process.pid) - clientBefore,
-      failed: count - times.length,
+      failed: workloads - times.length,
       retries,
     };
   } finally {

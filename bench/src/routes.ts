@@ -1,21 +1,24 @@
 // npm run bench:routes: what it costs to find the rule of a request on one gateway listener, by number of routes, against
 // trying all of them; and what the change of one route costs where 10,000 are attached. Prints a Markdown table.
 
-import { parseArgs } from "node:util";
 import { HeaderList } from "@ripstop/http";
 import { gatewayRouteType, PathMatch_Type, type GatewayRoute, type HttpRule } from "@ripstop/model";
 import { compareAttached, compileGatewayRoute, hostnameFit, ListenerRoutes, type RouteRequest } from "@ripstop/routing";
+import { commandOptions, count, flag } from "@ripstop/testkit";
 import { median } from "./median.ts";
 import { measureRouteChange } from "./route-change.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "15" },
-    json: { type: "boolean", default: false },
-    /** Measures the change of one route in a real mesh with so many routes; 0 leaves that out. */
-    live: { type: "string", default: "10000" },
+const { values: options } = commandOptions(
+  {
+    command: "npm run bench:routes",
+    about: "What it costs to find the rule of a request, and to change one route, by number of routes.",
   },
-});
+  {
+    rounds: count(15, "rounds, of which the median counts"),
+    live: count(10_000, "routes of a real mesh in which one changes; 0 leaves that out", 0),
+    json: flag("figures as JSON"),
+  },
+);
 
 /** How routes differ from each other. */
 interface Shape {
@@ -142,7 +145,7 @@ function changeMs(shape: Shape, count: number): number {
 }
 
 async function main(): Promise<void> {
-  const rounds = Number(options.rounds);
+  const { rounds, live } = options;
   const lines = [
     `| routes differ by | ${COUNTS.map((count) => `${count} routes`).join(" | ")} | 10,000 to 10 | trying all ${LINEAR_MOST} | one of 10,000 changes |`,
     `|---|${COUNTS.map(() => "---|").join("")}---|---|---|`,
@@ -172,7 +175,6 @@ async function main(): Promise<void> {
     );
   }
   if (!options.json) process.stdout.write(`${lines.join("\n")}\n`);
-  const live = Number(options.live);
   const change = live === 0 ? undefined : await measureRouteChange(live, CHANGES);
   if (options.json) process.stdout.write(`${JSON.stringify({ matching: results, change }, undefined, 2)}\n`);
   else if (change !== undefined)

@@ -4,6 +4,12 @@ import { join } from "node:path";
 import { root, run } from "./lib/setup.mjs";
 
 const [edits = "5000", seed = "1"] = process.argv.slice(2);
+if (![edits, seed].every((number) => /^\d{1,9}$/.test(number))) {
+  console.error(
+    "Usage: npm run edits -- [COUNT [SEED]], whole numbers: so many edits (5000) of the run with this seed (1)",
+  );
+  process.exit(process.argv.includes("--help") ? 0 : 2);
+}
 const code = await run(
   process.execPath,
   [

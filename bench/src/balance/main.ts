@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandOptions, flag } from "@ripstop/testkit";
 import { figuresOf, seriesOf, type Figures } from "./figures.ts";
 import { lineChart } from "./line-chart.ts";
 import { scenarios, type NamedScenario } from "./scenarios.ts";
@@ -13,7 +13,13 @@ import { simulate, type Strategy } from "./simulation.ts";
 const STRATEGIES: readonly Strategy[] = ["round robin", "least request", "peak EWMA", "adaptive"];
 const STEP_S = 2;
 
-const { values: options } = parseArgs({ options: { check: { type: "boolean", default: false } } });
+const { values: options } = commandOptions(
+  {
+    command: "npm run bench:balance",
+    about: "Simulates every balancing strategy and prints docs/balancing.md with its graphs.",
+  },
+  { check: flag("compares with what is there, and writes nothing") },
+);
 const docs = join(dirname(fileURLToPath(import.meta.url)), "../../../docs");
 const files = new Map<string, string>();
 const sections: string[] = [];

@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { commandOptions, count, flag, text } from "@ripstop/testkit";
 import { endChildrenWithUs } from "../processes.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { controlReport } from "./control-report.ts";
@@ -14,44 +14,34 @@ import { ProxyFleet } from "./proxy-fleet.ts";
 import { seedHome } from "./seed-home.ts";
 import { runSize, type SizeRun } from "./size-run.ts";
 
-const HELP = `npm run bench:control -- [options]
-  --services N    services (1000); the goals are set for 10000
-  --endpoints N   endpoints of each (10)
-  --proxies N     simulated proxies (200); the goals are set for 2000
-  --uses N        services that each proxy uses (20)
-  --rate N        endpoint changes a second (200)
-  --seconds N     seconds at that rate (10)
-  --documents N   documents of the large apply (1000)
-  --sizes LIST    sizes to compare the cost of one change at (100,1000,10000)
-  --only PART     "size" or "flat"
-  --flags FLAGS   flags for the control plane's Node, as --flags=--cpu-prof
-  --json          figures as JSON
-`;
-
-const number = (fallback: string): { readonly type: "string"; readonly default: string } => ({
-  type: "string",
-  default: fallback,
-});
-const { values } = parseArgs({
-  options: {
-    services: number("1000"),
-    endpoints: number("10"),
-    proxies: number("200"),
-    uses: number("20"),
-    rate: number("200"),
-    seconds: number("10"),
-    documents: number("1000"),
-    sizes: number("100,1000,10000"),
-    only: { type: "string" },
-    flags: { type: "string", default: "" },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
+const { values } = commandOptions(
+  {
+    command: "npm run bench:control",
+    about: "The control plane at size. The goals are set for 10000 services of 10 endpoints and 2000 proxies.",
   },
-});
+  {
+    services: count(1_000, "services"),
+    endpoints: count(10, "endpoints of each"),
+    proxies: count(200, "simulated proxies"),
+    uses: count(20, "services that each proxy uses"),
+    rate: count(200, "endpoint changes a second"),
+    seconds: count(10, "seconds at that rate"),
+    documents: count(1_000, "documents of the large apply"),
+    sizes: text("LIST", "sizes to compare the cost of one change at, instead of 100,1000,10000"),
+    only: text("PART", "one part", ["size", "flat"]),
+    flags: text("FLAGS", "flags for the control plane's Node, as --flags=--cpu-prof"),
+    json: flag("figures as JSON"),
+  },
+);
+const sizes = (values.sizes ?? "100,1000,10000").split(",").map(Number);
+if (!sizes.every((size) => Number.isSafeInteger(size) && size >= 1)) {
+  process.stderr.write(`--sizes takes whole numbers from 1, separated by commas, not "${values.sizes ?? ""}"\n`);
+  process.exit(2);
+}
 
 async function measureSize(shape: MeshShape): Promise<SizeRun> {
   const home = mkdtempSync(join(tmpdir(), "ripstop-bench-control-"));
-  const flags = values.flags.split(" ").filter((flag) => flag !== "");
+  const flags = (values.flags ?? "").split(" ").filter((one) => one !== "");
   const plane = new ControlPlane(home, flags);
   const fleet = new ProxyFleet(shape);
   try {
@@ -59,9 +49,9 @@ async function measureSize(shape: MeshShape): Promise<SizeRun> {
     return await runSize(plane, fleet, {
       shape,
       singleChanges: 200,
-      changesPerSecond: Number(values.rate),
-      seconds: Number(values.seconds),
-      documents: Number(values.documents),
+      changesPerSecond: values.rate,
+      seconds: values.seconds,
+      documents: values.documents,
     });
   } finally {
     await fleet.stop();
@@ -72,18 +62,17 @@ async function measureSize(shape: MeshShape): Promise<SizeRun> {
 
 async function main(): Promise<void> {
   const shape: MeshShape = {
-    services: Number(values.services),
-    endpoints: Number(values.endpoints),
-    proxies: Number(values.proxies),
-    uses: Number(values.uses),
-    pool: Number(values.services),
+    services: values.services,
+    endpoints: values.endpoints,
+    proxies: values.proxies,
+    uses: values.uses,
+    pool: values.services,
   };
   const loadBefore = loadavg()[0] ?? 0;
   const run = values.only === "flat" ? undefined : await measureSize(shape);
   const flat: FlatRow[] = [];
   const lone: LoneProxy[] = [];
   if (values.only !== "size") {
-    const sizes = values.sizes.split(",").map(Number);
     for (const size of sizes) flat.push(await flatRow(size, 400));
     for (const size of [10, Math.max(...sizes)]) lone.push(await loneProxy(size));
   }
@@ -95,5 +84,4 @@ async function main(): Promise<void> {
 }
 
 endChildrenWithUs();
-if (values.help) process.stdout.write(HELP);
-else await main();
+await main();

@@ -4,14 +4,17 @@ import { existsSync, readFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { fileURLToPath } from "node:url";
 
+/** A function as V8 names it; line and column count from 0. */
+export interface CallFrame {
+  readonly functionName: string;
+  readonly url: string;
+  readonly lineNumber: number;
+  readonly columnNumber: number;
+}
+
 interface ProfileNode {
   readonly id: number;
-  readonly callFrame: {
-    readonly functionName: string;
-    readonly url: string;
-    readonly lineNumber: number;
-    readonly columnNumber: number;
-  };
+  readonly callFrame: CallFrame;
 }
 
 /** The parts of the .cpuprofile format that are read. Times in microseconds. */
@@ -53,7 +56,7 @@ export function summarizeProfiles(profiles: readonly CpuProfile[], locate: Locat
   const functions = new Map<string, number>();
   let busy = 0;
   for (const profile of profiles) {
-    const places = new Map(profile.nodes.map((node) => [node.id, placeOf(node, locate)]));
+    const places = new Map(profile.nodes.map((node) => [node.id, placeOf(node.callFrame, locate)]));
     let at = 0;
     for (const [index, sample] of profile.samples.entries()) {
       const spent = profile.timeDeltas[index] ?? 0;
@@ -68,18 +71,18 @@ export function summarizeProfiles(profiles: readonly CpuProfile[], locate: Locat
   return { busySeconds: busy / 1e6, groups: sharesOf(groups, busy), functions: sharesOf(functions, busy) };
 }
 
-function sharesOf(times: ReadonlyMap<string, number>, busy: number): Share[] {
+/** Parts of `busy`, largest first. */
+export function sharesOf(times: ReadonlyMap<string, number>, busy: number): Share[] {
   return [...times]
     .map(([name, time]) => ({ name, share: time / Math.max(1, busy) }))
     .sort((a, b) => b.share - a.share);
 }
 
-/** Undefined for idle time. */
-function placeOf(
-  { callFrame }: ProfileNode,
+/** The package, or phase of the engine, that a function belongs to, and its name with its file; undefined for idle time. */
+export function placeOf(
+  { functionName, url, lineNumber, columnNumber }: CallFrame,
   locate: Locate,
 ): { readonly group: string; readonly name: string } | undefined {
-  const { functionName, url, lineNumber, columnNumber } = callFrame;
   const plain = functionName === "" ? "(anonymous)" : functionName;
   if (plain === "(idle)" || plain === "(root)") return undefined;
   if (plain === "(garbage collector)") return { group: "garbage collection", name: plain };

@@ -1,6 +1,8 @@
 // Host and port as Host fields, request targets and :authority carry them (RFC 3986 §3.2, RFC 9110 §4.2 and §7.2).
 // One form for both codecs: rules that match hosts must see the same text whatever version carried it.
 
+import { isIPv6 } from "node:net";
+
 const COLON = 58;
 const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
@@ -17,7 +19,7 @@ export function canonicalAuthority(text: string): string | undefined {
   if (text.charCodeAt(0) === OPEN_BRACKET) {
     at = 1;
     while (at < length && isAddressCharacter(text.charCodeAt(at))) at++;
-    if (at < 4 || text.charCodeAt(at) !== CLOSE_BRACKET) return undefined;
+    if (text.charCodeAt(at) !== CLOSE_BRACKET || !isIPv6(text.substring(1, at))) return undefined;
     hasUpper = true;
     at++;
   } else {

@@ -346,6 +346,23 @@ describe("Http1ClientConnection", () => {
     assert.deepEqual(bench.takeEvents(), ["unusable", "response 200", "body banner"]);
   });
 
+  it("cuts a tunnel by a reset, so that the upstream does not take it for a whole one", () => {
+    const bench = new Bench();
+    const stream = bench.open();
+    stream.sendRequest(request({ protocol: "x" }), false);
+    bench.receive("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    send(stream, "part");
+    stream.reset(8);
+    assert.deepEqual(bench.output.calls, ["reset"]);
+    const ended = new Bench();
+    const other = ended.open();
+    other.sendRequest(request({ protocol: "x" }), false);
+    ended.receive("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    other.sendEnd();
+    other.reset(8);
+    assert.deepEqual(ended.output.calls, ["end", "destroy"]);
+  });
+
   it("closes at once when it is shut down idle, and after the exchange otherwise", () => {
     const idle = new Bench();
     idle.connection.shutdown();

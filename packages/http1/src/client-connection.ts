@@ -412,7 +412,7 @@ export class Http1ClientConnection implements Http1ResponseSink {
     if (this.#isDead) return;
     this.#detach();
     this.#die();
-    this.#output.destroy();
+    this.#sender.cut();
   }
 
   #detach(): void {

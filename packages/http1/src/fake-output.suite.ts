@@ -6,7 +6,7 @@ import type { Flushable, FlushScheduler, Http1Output } from "./message-sender.ts
 export class FakeOutput implements Http1Output {
   /** Every write as text. */
   readonly writes: string[] = [];
-  /** "pause", "resume", "end", "destroy" in order. */
+  /** "pause", "resume", "end", "destroy", "reset" (destroy with a reset) in order. */
   readonly calls: string[] = [];
   isCongested = false;
 
@@ -27,8 +27,8 @@ export class FakeOutput implements Http1Output {
     this.calls.push("end");
   }
 
-  destroy(): void {
-    this.calls.push("destroy");
+  destroy(reset: boolean = false): void {
+    this.calls.push(reset ? "reset" : "destroy");
   }
 
   /** All that was written since the last call. */

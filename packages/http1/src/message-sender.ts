@@ -16,8 +16,8 @@ export interface Http1Output {
   resume(): void;
   /** Sends FIN after the queued bytes. The transport closes itself when both sides have ended. */
   end(): void;
-  /** Closes at once. */
-  destroy(): void;
+  /** Closes at once; with `reset` so that the peer does not take it for an orderly end. */
+  destroy(reset?: boolean): void;
 }
 
 /** Something that has gathered bytes to write. */
@@ -193,6 +193,11 @@ export class MessageSender implements Flushable {
     if (restingWriters.length < MAX_KEPT_WRITERS && writer.buffer.length <= MAX_KEPT_CAPACITY) {
       restingWriters.push(writer);
     }
+  }
+
+  /** The output is closed before its time: by a reset where no length or last chunk tells the peer what is missing. */
+  cut(): void {
+    this.#output.destroy(this.#framing === SendFraming.RAW);
   }
 
   /** The output is gone: nothing more is written. */

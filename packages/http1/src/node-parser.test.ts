@@ -18,6 +18,8 @@ const STRICTER_REQUESTS: ReadonlySet<string> = new Set([
   "A Host with a port out of range",
   "A Host with a port that is no number",
   "A Host with a user name",
+  "A Host that is an IPv6 address with a zone",
+  "A Host with brackets round a name",
   "A Host with an unclosed bracket",
   "A bare LF before a request is refused",
   "A coding that is not known, chunked last",

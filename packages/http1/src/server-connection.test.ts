@@ -219,6 +219,33 @@ describe("Http1ServerConnection", () => {
     assert.deepEqual(bench.output.calls, ["end"]);
   });
 
+  it("cuts by a reset what only the end of the connection would complete, and what has a length without one", () => {
+    for (const [asked, length, call] of [
+      ["GET / HTTP/1.0\r\n\r\n", -1, "reset"],
+      ["GET / HTTP/1.0\r\n\r\n", 9, "destroy"],
+      [GET, -1, "destroy"],
+      ["CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", -1, "reset"],
+      ["GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", -1, "reset"],
+    ] as const) {
+      const bench = new Bench();
+      bench.receive(asked);
+      const { stream, head } = bench.at(0);
+      stream.sendResponse(Object.assign(response(200, length), { protocol: head.protocol }), false);
+      send(stream, "part");
+      stream.reset(2);
+      assert.deepEqual(bench.output.calls, [call], asked);
+    }
+  });
+
+  it("does not reset a tunnel whose side towards the client has ended in order", () => {
+    const bench = new Bench();
+    bench.receive("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+    bench.at(0).stream.sendResponse(response(200), false);
+    bench.at(0).stream.sendEnd();
+    bench.at(0).stream.reset(2);
+    assert.deepEqual(bench.output.calls, ["end", "destroy"]);
+  });
+
   it("sends no interim response to HTTP/1.0", () => {
     const bench = new Bench();
     bench.receive("GET / HTTP/1.0\r\n\r\n");

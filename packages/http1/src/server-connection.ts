@@ -245,7 +245,7 @@ export class Http1ServerConnection implements Http1RequestSink {
       this.#linger();
     } else {
       this.#die();
-      this.#output.destroy();
+      this.#sender.cut();
     }
     handler?.onReset(StreamErrorCode.PROTOCOL_ERROR, `${error.title} (${error.code})`);
   }
@@ -387,7 +387,7 @@ export class Http1ServerConnection implements Http1RequestSink {
       // Fewer bytes than declared: only the end of the connection tells the client.
       this.#detach();
       this.#die();
-      this.#output.destroy();
+      this.#sender.cut();
       return;
     }
     this.#detach();
@@ -398,7 +398,7 @@ export class Http1ServerConnection implements Http1RequestSink {
   reset(): void {
     this.#detach();
     this.#die();
-    this.#output.destroy();
+    this.#sender.cut();
   }
 
   /** For the exchange. */
@@ -531,7 +531,7 @@ export class Http1ServerConnection implements Http1RequestSink {
       return;
     }
     this.#die();
-    this.#output.destroy();
+    this.#sender.cut();
   }
 
   /** The response that the engine wants to send cannot be one. */
@@ -573,7 +573,7 @@ export class Http1ServerConnection implements Http1RequestSink {
     const handler = this.#handler;
     this.#detach();
     this.#die();
-    this.#output.destroy();
+    this.#sender.cut();
     handler?.onReset(code, cause);
   }
 

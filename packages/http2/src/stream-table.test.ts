@@ -83,4 +83,12 @@ describe("the stream table", () => {
     assert.equal(table.past(1_999 - 2 * 255, 1_999), PastStream.ENDED);
     assert.equal(table.past(1, 1_999), PastStream.FORGOTTEN);
   });
+
+  it("still knows how the latest streams ended when one ends that lived long", () => {
+    const table = new StreamTable();
+    for (let id = 3; id <= 1_001; id += 2) table.close(id, PastStream.ENDED);
+    table.close(1, PastStream.RESET_BY_PEER);
+    for (let id = 1_001 - 2 * 255; id <= 1_001; id += 2) assert.equal(table.past(id, 1_001), PastStream.ENDED);
+    assert.equal(table.past(1, 1_001), PastStream.FORGOTTEN);
+  });
 });

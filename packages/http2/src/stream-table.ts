@@ -91,7 +91,8 @@ export class StreamTable {
     const slot = (entry >>> HOW_BITS) & (this.#past.length - 1);
     const before = this.#past[slot] ?? 0;
     if (before !== 0 && before >>> HOW_BITS !== entry >>> HOW_BITS && this.#past.length < REMEMBERED) return false;
-    this.#past[slot] = entry;
+    // A stream that lived long is forgotten at once rather than push out one of the latest.
+    if (before >>> HOW_BITS <= entry >>> HOW_BITS) this.#past[slot] = entry;
     return true;
   }
 

@@ -274,6 +274,29 @@ describe("a client that does not take its answers", () => {
       },
     );
   });
+
+  it("does not use up the connection between the proxies, which carries others' requests too", () =>
+    withAttackMesh(
+      async ({ port, seen, othersAreServed, untilQuiet }) => {
+        const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
+        const clients = [new RawHttp2Client(port, noWindow), new RawHttp2Client(port, noWindow)];
+        const STREAMS = 160;
+        for (const client of clients)
+          for (let at = 0; at < STREAMS; at++) await client.write(frame(Frame.HEADERS, DONE, 2 * at + 1, head()));
+        await eventually(() => seen.length === clients.length * STREAMS);
+        let served = 0;
+        for (let at = 1; at <= 50; at++) {
+          void othersAreServed().then(() => served++);
+          await eventually(() => served === at);
+        }
+        for (const client of clients) client.socket.destroy();
+        await untilQuiet();
+      },
+      (request, response) => {
+        if (request.url === "/hang") response.end(Buffer.alloc(1024 * 1024));
+        else response.end(Buffer.alloc(10_000));
+      },
+    ));
 });
 
 describe("an upstream that misbehaves", () => {

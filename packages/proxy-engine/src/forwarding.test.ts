@@ -6,7 +6,7 @@ import { meshEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
 import { http2Client, TcpClient, tcpApp, type Started } from "./testing/test-peers.suite.ts";
 
 /** What an application made by hand does with the text of a request; `socket` takes the answer. */
-type Answer = (request: string, write: (text: string) => void, close: () => void) => void;
+type Answer = (request: string, write: (text: string) => void, close: () => void, reset: () => void) => void;
 
 interface Hop {
   /** Sends text to the client's HTTP proxy on a new connection. */
@@ -37,6 +37,7 @@ async function withHop(answer: Answer, run: (hop: Hop) => Promise<void>): Promis
             head,
             (bytes) => socket.write(bytes, "latin1"),
             () => socket.end(),
+            () => socket.resetAndDestroy(),
           );
         }
       });
@@ -282,6 +283,32 @@ describe("responses that break the protocol", () => {
         assert.doesNotMatch(client.received, /\r\n0\r\n\r\n$/);
       },
     ));
+
+  for (const [what, head] of [
+    ["to a client of HTTP/1.0, which knows no chunks", "GET http://catalog/ HTTP/1.0\r\n"],
+    ["in an upgraded connection", "GET http://catalog/ HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: x\r\n"],
+  ] as const) {
+    it(`that break off end by a reset, not in order: ${what}`, () => {
+      let breakOff = (): void => undefined;
+      return withHop(
+        (request, write, _close, reset) => {
+          breakOff = reset;
+          write(
+            request.includes("upgrade: x")
+              ? "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello"
+              : "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+          );
+        },
+        async ({ send }) => {
+          const client = send(`${head}${HOST}\r\n`);
+          await client.until("hello");
+          breakOff();
+          await client.untilEnd();
+          assert.equal(client.ended, false);
+        },
+      );
+    });
+  }
 });
 
 describe("requests whose connection breaks before an answer", () => {

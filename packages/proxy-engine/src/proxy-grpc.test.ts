@@ -6,7 +6,7 @@ import { describe, it } from "node:test";
 import { Protocol } from "@ripstop/model";
 import { StoppedClock } from "@ripstop/testkit";
 import { meshEndpoint, TestMesh, type TestProxy } from "./testing/test-mesh.suite.ts";
-import { eventually, http2App, http2Client, TcpClient } from "./testing/test-peers.suite.ts";
+import { eventually, http2App, http2Client, passTime, TcpClient } from "./testing/test-peers.suite.ts";
 
 const INTERNAL_ERROR = 2;
 const CANCEL = 8;
@@ -226,6 +226,24 @@ describe("a call that the application resets", () => {
       calls[0]?.destroy(new Error("broken"));
       await closed;
       assert.equal(stream.rstCode, INTERNAL_ERROR);
+      await quiet(parts);
+    }));
+});
+
+describe("a call whose application breaks off", () => {
+  it("is made once only: the application may have done what it asked for", () =>
+    withGrpc(async (parts) => {
+      const { session, calls, webClock } = parts;
+      const stream = call(session);
+      stream.end();
+      let head: Record<string, unknown> | undefined;
+      void headOf(stream).then((answer) => (head = answer));
+      await passTime(webClock, () => {
+        for (const { session: carrier } of calls) carrier?.destroy();
+        return head !== undefined;
+      });
+      assert.equal(calls.length, 1);
+      assert.deepEqual([head?.["grpc-status"], head?.["x-ripstop-error"]], ["14", "RS1006"]);
       await quiet(parts);
     }));
 });

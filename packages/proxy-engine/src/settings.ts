@@ -55,6 +55,11 @@ export const PLAIN_IDLE_MS = 4_000;
 export const PLAIN_MAX_AGE_MS = 1_800_000;
 export const PLAIN_MAX_REQUESTS = 1_000_000;
 /**
+ * Seconds of silence until an HTTP/2 server outside the mesh is sent a PING. gRPC servers end connections that send one
+ * more often than every five minutes while nothing else passes ("too_many_pings", gRPC A8).
+ */
+export const PLAIN_PING_AFTER_S = 310;
+/**
  * Connections to peers are replaced at this age, give or take AGE_SPREAD, so that load spreads again over what is behind
  * an address, and no connection outlives the certificates it was made with for long. The new one is opened first.
  */

@@ -1,8 +1,7 @@
 // `npm run conformance -- [WORD ...] [--address HOST:PORT] [--json] [--record] [--manifests]`: runs our conformance suite of the
 // Gateway API against a mesh of its own, or the half that only needs traffic against any address.
 
-import { parseArgs } from "node:util";
-
+import { commandOptions, count, flag, text } from "@ripstop/testkit";
 import { allCases } from "./cases/index.ts";
 import { runCases } from "./run.ts";
 import { addressTarget, commonManifests, startTarget } from "./target.ts";
@@ -10,20 +9,24 @@ import { needsOnlyTraffic } from "./case.ts";
 import { summary, table } from "./report.ts";
 import { merged, readRecord, recordOf, writeRecord } from "./record.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    address: { type: "string" },
-    json: { type: "boolean", default: false },
-    record: { type: "boolean", default: false },
-    manifests: { type: "boolean", default: false },
-    patience: { type: "string", default: "10000" },
-    "at-once": { type: "string", default: "3" },
+const { values, words } = commandOptions(
+  {
+    command: "npm run conformance",
+    about: "Runs the Gateway API cases whose name, features or tests hold all the words; all of them without a word.",
+    words: "[WORD ...]",
   },
-});
+  {
+    address: text("HOST:PORT", "a gateway that is there, instead of a mesh of its own"),
+    json: flag("results as JSON"),
+    record: flag("keeps the results that the claims are generated from"),
+    manifests: flag("prints what a gateway at --address must be given, and runs nothing"),
+    patience: count(10_000, "milliseconds that a case waits for what it expects"),
+    "at-once": count(3, "cases at a time"),
+  },
+);
 
 const chosen = allCases.filter((one) =>
-  positionals.every((word) =>
+  words.every((word) =>
     [
       one.name,
       one.holds,
@@ -61,8 +64,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 try {
   const outcomes = await runCases(chosen, target, {
     trafficOnly: parts !== undefined,
-    patienceMs: Number(values.patience),
-    atOnce: Number(values["at-once"]),
+    patienceMs: values.patience,
+    atOnce: values["at-once"],
     say: (line) => void (values.json ? process.stderr : process.stdout).write(`${line}\n`),
   });
   if (values.record) writeRecord(recordOf(merged(allCases, outcomes, readRecord()?.cases ?? [])));

@@ -1,22 +1,20 @@
 // `npm run soak:heap -- [--requests N] [--slice N]`: the look at memory as long as wanted; a Markdown table on stdout.
 
-import { parseArgs } from "node:util";
+import { commandOptions, count } from "@ripstop/testkit";
 import { Mesh, stopOnSignal } from "../mesh.ts";
 import { problemsOf, runHeap, sampleHead, sampleRow, trendLine } from "./run.ts";
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: "string", default: "10000000" },
-    slice: { type: "string", default: "500000" },
-  },
-});
+const { values } = commandOptions(
+  { command: "npm run soak:heap", about: "Looks at the memory of proxies over many requests: it must stay flat." },
+  { requests: count(10_000_000, "requests in all"), slice: count(500_000, "requests between two looks") },
+);
 const mesh = new Mesh();
 stopOnSignal(mesh);
 try {
   await mesh.startControl();
   const report = await runHeap(mesh, {
-    requests: Number(values.requests),
-    slice: Number(values.slice),
+    requests: values.requests,
+    slice: values.slice,
     onProgress: (line) => process.stderr.write(`${line}\n`),
   });
   const problems = problemsOf(report);

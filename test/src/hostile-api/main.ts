@@ -1,8 +1,16 @@
 // `npm run hostile:api`: the table of hostile inputs in full size, with what a neighbour notices of each.
 
+import { commandOptions } from "@ripstop/testkit";
 import { Mesh, stopOnSignal } from "../mesh.ts";
 import { runHostileTable } from "./run-table.ts";
 
+commandOptions(
+  {
+    command: "npm run hostile:api",
+    about: "Hostile inputs to the API in full size, with what a neighbour notices of each.",
+  },
+  {},
+);
 const mesh = new Mesh();
 stopOnSignal(mesh);
 let failed = false;

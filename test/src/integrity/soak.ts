@@ -1,27 +1,32 @@
 // `npm run soak -- [--requests N] [--seed S] [--first I] [--lanes L] [--transport T]`: the integrity run as long as wanted.
 
-import { parseArgs } from "node:util";
+import { commandOptions, count, text } from "@ripstop/testkit";
 import { Mesh, stopOnSignal } from "../mesh.ts";
 import { problemsOf, runIntegrity } from "./run.ts";
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: "string", default: "200000" },
-    seed: { type: "string", default: "1" },
-    first: { type: "string", default: "1" },
-    lanes: { type: "string", default: "32" },
-    transport: { type: "string" },
+const { values } = commandOptions(
+  {
+    command: "npm run soak",
+    about:
+      "Random exchanges through a mesh of real processes: no byte may be wrong, nothing may be left. See docs/soak.md.",
   },
-});
+  {
+    requests: count(200_000, "exchanges"),
+    seed: count(1, "another random run", 0),
+    first: count(1, "begin with this exchange, to repeat a finding", 0),
+    lanes: count(32, "exchanges at a time"),
+    transport: text("TIER", "transport of the proxies, else they choose", ["raw", "onread", "public"]),
+  },
+);
 const mesh = new Mesh();
 stopOnSignal(mesh);
 try {
   await mesh.startControl();
   const report = await runIntegrity(mesh, {
-    seed: Number(values.seed),
-    first: Number(values.first),
-    requests: Number(values.requests),
-    lanes: Number(values.lanes),
+    seed: values.seed,
+    first: values.first,
+    requests: values.requests,
+    lanes: values.lanes,
     ...(values.transport === undefined ? {} : { transport: values.transport }),
     onProgress: (line) => process.stderr.write(`${line}\n`),
   });

@@ -2,16 +2,19 @@
 // well, one proxy killed, the control plane killed. Prints what passed in each phase; ends with 1 when one is off by more
 // than 5 %.
 
-import { parseArgs } from "node:util";
-
+import { commandOptions, count } from "@ripstop/testkit";
 import { Mesh, stopOnSignal, type Running } from "../mesh.ts";
 import { steadyLoad } from "./load.ts";
 
-const { values } = parseArgs({
-  options: { seconds: { type: "string", default: "20" }, limit: { type: "string", default: "100" } },
-});
-const seconds = Number(values.seconds);
-const limit = Number(values.limit);
+const {
+  values: { seconds, limit },
+} = commandOptions(
+  { command: "npm run global-limit", about: "Four services with unequal load share one limit of a whole mesh." },
+  {
+    seconds: count(20, "seconds of load in each case"),
+    limit: count(100, "requests a second that all may make together"),
+  },
+);
 /** Load of each service, as a part of the limit: skewed, and above the limit without the busiest too. */
 const SKEW = { stock: 0.2, orders: 0.5, carts: 0.9, search: 2.4 } as const;
 const TOLERANCE = 0.05;

@@ -1,28 +1,34 @@
 // `npm run replicas -- [--clients N] [--rounds N] [--faults follower,leader,etcd,network] [--history FILE]`: takes control planes, etcd and the network away, for the record.
 
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
-
+import { commandOptions, count, text } from "@ripstop/testkit";
 import { runReplicas, type Fault } from "./run.ts";
 
-const { values } = parseArgs({
-  options: {
-    clients: { type: "string", default: "3" },
-    rounds: { type: "string", default: "1" },
-    faults: { type: "string", default: "follower,leader,etcd,network" },
-    history: { type: "string" },
+const { values } = commandOptions(
+  {
+    command: "npm run replicas",
+    about: "Three control planes on etcd lose members one after the other; no write may be lost.",
   },
-});
+  {
+    clients: count(3, "clients that write and read"),
+    rounds: count(1, "times that all faults come"),
+    faults: text("LIST", "faults, separated by commas, instead of follower,leader,etcd,network"),
+    history: text("FILE", "keeps all operations as JSON"),
+  },
+);
 /** An outage that lasts at least as long as the lease of a workload. */
 const LASTS_MS: Readonly<Record<Fault, number>> = { follower: 12_000, leader: 12_000, etcd: 3_000, network: 10_000 };
 const MOVED_WITHIN_MS = 5_000;
 
-const known = new Set<string>(Object.keys(LASTS_MS));
-const named = values.faults.split(",").filter((fault): fault is Fault => known.has(fault));
-const faults = Array.from({ length: Number(values.rounds) }, () => named);
+const named = values.faults?.split(",") ?? Object.keys(LASTS_MS);
+if (!named.every((fault): fault is Fault => Object.hasOwn(LASTS_MS, fault))) {
+  process.stderr.write(`--faults takes some of ${Object.keys(LASTS_MS).join(",")}, not "${named.join(",")}"\n`);
+  process.exit(2);
+}
+const faults = Array.from({ length: values.rounds }, () => named);
 const report = await runReplicas({
   faults: faults.flat(),
-  clients: Number(values.clients),
+  clients: values.clients,
   lastsMs: LASTS_MS,
   say: (line) => process.stdout.write(`${line}\n`),
 });

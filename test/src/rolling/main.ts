@@ -1,25 +1,26 @@
 // `npm run rolling -- [--endpoints N] [--rate R] [--changes C]`: a rolling update under load, as large as wanted.
 
-import { parseArgs } from "node:util";
+import { commandOptions, count } from "@ripstop/testkit";
 import { failures } from "../load/load.ts";
 import { Mesh, stopOnSignal } from "../mesh.ts";
 import { runRolling } from "./run.ts";
 
-const { values } = parseArgs({
-  options: {
-    endpoints: { type: "string", default: "20" },
-    rate: { type: "string", default: "1000" },
-    changes: { type: "string", default: "1000" },
+const { values } = commandOptions(
+  { command: "npm run rolling", about: "Replaces all instances of a service under load: no request may fail." },
+  {
+    endpoints: count(20, "instances that are replaced"),
+    rate: count(1_000, "requests a second"),
+    changes: count(1_000, "changes of other things meanwhile", 0),
   },
-});
+);
 const mesh = new Mesh();
 stopOnSignal(mesh);
 try {
   await mesh.startControl();
   const report = await runRolling(mesh, {
-    endpoints: Number(values.endpoints),
-    rate: Number(values.rate),
-    changes: Number(values.changes),
+    endpoints: values.endpoints,
+    rate: values.rate,
+    changes: values.changes,
     onProgress: (line) => process.stderr.write(`${line}\n`),
   });
   const { load, held } = report;

@@ -1,18 +1,21 @@
 // `npm run rotation -- [--services N] [--rate R] [--frozen SECONDS]`: rotations of the root under load, for the record.
 
-import { parseArgs } from "node:util";
-
+import { commandOptions, count } from "@ripstop/testkit";
 import { Mesh } from "../mesh.ts";
 import { Ring, type RingCounts } from "./ring.ts";
 import { noticed, rotate, rotateWithFrozen } from "./rotate.ts";
 
-const { values } = parseArgs({
-  options: {
-    services: { type: "string", default: "10" },
-    rate: { type: "string", default: "1000" },
-    frozen: { type: "string", default: "30" },
+const { values } = commandOptions(
+  {
+    command: "npm run rotation",
+    about: "Rotates the root of a mesh under load: no request may fail, no connection may close.",
   },
-});
+  {
+    services: count(10, "services that call each other in a ring", 2),
+    rate: count(1_000, "requests a second"),
+    frozen: count(30, "seconds that one proxy is stopped for in the second rotation"),
+  },
+);
 const mesh = new Mesh();
 const say = (what: string, seconds: number, seen: RingCounts): boolean => {
   const { sent, failed, closed, pings, causes } = seen;
@@ -30,12 +33,12 @@ const timed = async (ring: Ring, what: string, work: () => Promise<void>): Promi
 try {
   await mesh.startControl();
   mesh.ripstop(["run", "--service", "bystander", "--", process.execPath, "--eval", "setInterval(() => {}, 1000)"]);
-  const ring = await Ring.start(mesh, Number(values.services), Number(values.rate));
+  const ring = await Ring.start(mesh, values.services, values.rate);
   const frozen = (await ring.workloads()).find(({ service }) => service.endsWith("bystander"));
   if (frozen === undefined) throw new Error("the bystander is not there");
   const plain = await timed(ring, `rotation over ${values.services} services`, async () => void (await rotate(mesh)));
   const held = await timed(ring, `with one proxy stopped for ${values.frozen} s`, async () => {
-    const { held: statuses } = await rotateWithFrozen(mesh, frozen, Number(values.frozen));
+    const { held: statuses } = await rotateWithFrozen(mesh, frozen, values.frozen);
     const reasons = new Set(
       statuses.flatMap(({ holding }) => holding.map((one) => `${one.workloadId}: ${one.reason}`)),
     );

@@ -1,17 +1,22 @@
 // `npm run retry-storm -- [--requests N] [--rate R]`: a service that fails half of what it is asked at 80 % of its capacity,
 // once with the retry budget of 20 % and once with budgets off. Prints a table; exit code 1 when the first is no better.
 
-import { parseArgs } from "node:util";
+import { commandOptions, count } from "@ripstop/testkit";
 import { Mesh, stopOnSignal } from "../mesh.ts";
 import { amplification, phaseOf, runStorm, type StormReport } from "./run.ts";
 
-const { values } = parseArgs({
-  options: { requests: { type: "string", default: "3200" }, rate: { type: "string", default: "160" } },
-});
-const requests = Number(values.requests);
+const {
+  values: { requests, rate },
+} = commandOptions(
+  {
+    command: "npm run retry-storm",
+    about: "A service fails half of what it is asked, once with a retry budget of 20 % and once with budgets off.",
+  },
+  { requests: count(3_200, "requests while it fails"), rate: count(160, "requests a second: 80 % of its capacity") },
+);
 const UTILIZATION = 0.8;
 const WORK_MS = 20;
-const atATime = Math.max(1, Math.round(((Number(values.rate) / UTILIZATION) * WORK_MS) / 1000));
+const atATime = Math.max(1, Math.round(((rate / UTILIZATION) * WORK_MS) / 1000));
 const mesh = new Mesh();
 stopOnSignal(mesh);
 

@@ -391,4 +391,17 @@ describe("an HTTP/2 client connection", () => {
     pass(late(HEAD_TIMEOUT_MS));
     assert.ok(conn.closed);
   });
+
+  it("is cut soon when the client goes on after the goodbye that a broken rule brought it", () => {
+    const { conn, pass } = serve(Http2Session);
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    const broken = frame(Frame.PING, 0, 1, Buffer.alloc(8));
+    conn.receive(broken);
+    assert.equal(conn.ended, true);
+    for (let waited = 0; waited < late(HEAD_TIMEOUT_MS); waited += SESSION_CHECK_MS) {
+      conn.receive(broken);
+      pass(SESSION_CHECK_MS);
+    }
+    assert.equal(conn.closed, true);
+  });
 });

@@ -254,6 +254,7 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
   #idleChecks = 0;
   #silentChecks = 0;
   #settingsChecks = 0;
+  #lingerChecks = 0;
 
   constructor(conn: Conn, options: SessionOptions) {
     this.conn = conn;
@@ -302,6 +303,11 @@ export class Http2Session implements HttpSession, Http2Output, Http2ServerHandle
       }
     } else {
       this.#writes = undefined;
+    }
+    if (http2.dead) {
+      // Goodbye is said; a client that takes it and does not close is cut.
+      if (this.#writes === undefined && ++this.#lingerChecks > HEAD_CHECKS) this.conn.destroy();
+      return;
     }
     const requests = this.#requests;
     this.#headChecks = http2.isReceivingHead && requests === this.#checkedRequests ? this.#headChecks + 1 : 0;

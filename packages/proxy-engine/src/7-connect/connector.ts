@@ -22,6 +22,7 @@ import {
   PLAIN_IDLE_MS,
   PLAIN_MAX_AGE_MS,
   PLAIN_MAX_REQUESTS,
+  PLAIN_PING_AFTER_S,
 } from "../settings.ts";
 import { Http1Pool } from "./http1-pool.ts";
 import { Http2Pool } from "./http2-pool.ts";
@@ -61,6 +62,7 @@ export type ConnectTimeout = () => number;
 const defaultConnectTimeout: ConnectTimeout = () => CONNECT_TIMEOUT_MS;
 
 const SWEEP_MS = 1_000;
+const PLAIN_HTTP2 = { idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS, pingAfterS: PLAIN_PING_AFTER_S } as const;
 const PLAIN_HTTP1 = { idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS, maxRequests: PLAIN_MAX_REQUESTS } as const;
 
 type AnyPool = Http1Pool | Http2Pool;
@@ -132,10 +134,7 @@ export class Connector {
       },
       dial: (events: DialEvents): Connecting => this.#dialHttp(target, connectTimeout(), { http2, events }),
     };
-    if (http2)
-      return this.#keep(
-        new Http2Pool({ dialer, clock, flush, random, idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS, ...own }),
-      );
+    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, random, ...PLAIN_HTTP2, ...own }));
     return this.#keep(new Http1Pool({ dialer, clock, random, ...PLAIN_HTTP1, ...own }));
   }
 
@@ -149,10 +148,7 @@ export class Connector {
       },
       dial: (events: DialEvents): Connecting => this.dialTunnel(tunnels, target, connectTimeout(), events),
     };
-    if (http2)
-      return this.#keep(
-        new Http2Pool({ dialer, clock, flush, random, idleMs: PLAIN_IDLE_MS, maxAgeMs: PLAIN_MAX_AGE_MS }),
-      );
+    if (http2) return this.#keep(new Http2Pool({ dialer, clock, flush, random, ...PLAIN_HTTP2 }));
     return this.#keep(new Http1Pool({ dialer, clock, random, ...PLAIN_HTTP1 }));
   }
 

@@ -34,19 +34,30 @@ export interface Http2PoolOptions {
   readonly limits?: PoolLimits;
   /** Connections are replaced at this age, give or take AGE_SPREAD; default never. */
   readonly maxAgeMs?: number;
+  /** Seconds of silence until a peer is asked for a sign of life; default PING_AFTER_S. */
+  readonly pingAfterS?: number;
   /** Numbers in [0, 1), for the spread of ages. */
   readonly random: () => number;
 }
 
 const MAX_CONNECTIONS = 8;
+/** Connections besides those that take no more requests and wait for the end of the ones they have. */
+const MAX_LEAVING = 64;
 /**
- * Requests of many clients share a connection: its window is so large that a few clients that do not read use up their
- * streams' windows and not everybody's.
+ * Requests of many clients share a connection: its window is that of so many streams, and again as much for those that
+ * grow, so clients that do not read use up their streams' windows and not everybody's. With more, another is opened.
  */
-const SETTINGS = { initialWindowBytes: 256 * 1024, connectionWindowBytes: 64 * 1024 * 1024 } as const;
-/** Seconds of silence until a peer is asked for a sign of life, and until it is given up. */
-const PING_AFTER_CHECKS = 15;
-const DEAD_AFTER_CHECKS = 25;
+const EASY_STREAMS = 256;
+const INITIAL_WINDOW_BYTES = 256 * 1024;
+const SETTINGS = {
+  initialWindowBytes: INITIAL_WINDOW_BYTES,
+  connectionWindowBytes: 2 * EASY_STREAMS * INITIAL_WINDOW_BYTES,
+} as const;
+/** Seconds of silence until a peer is asked for a sign of life, and from there until it is given up. */
+const PING_AFTER_S = 15;
+const NO_ANSWER_S = 10;
+/** Seconds until a connection whose codec has ended is cut, when the peer does not close it. */
+const LINGER_S = 5;
 /** A connection that is too old is tried to be replaced this often. */
 const REPLACE_RETRY_MS = 10_000;
 /** One that is too old and was not used for so long needs no successor. */
@@ -128,6 +139,7 @@ export class Http2Pool implements HttpPool, DialEvents {
    */
   closeIdle(nowMs: number): void {
     this.#waiting.expire(nowMs, Math.max(POOL_WAIT_MS, this.options.dialer.timeoutMs));
+    this.drain();
     const idleMs = this.options.limits?.idleMs || this.options.idleMs;
     for (const connection of [...this.#open]) {
       connection.checkPeer();
@@ -158,8 +170,7 @@ export class Http2Pool implements HttpPool, DialEvents {
 
   onFailed(cause: CloseCause): void {
     this.#dialing = undefined;
-    // With a live connection those who wait get their turn on it.
-    if (this.#open.length === 0) this.#waiting.fail(cause.message);
+    this.failWithoutHope(cause.message);
   }
 
   /** Gives streams to those who wait, as far as there are any. */
@@ -181,9 +192,14 @@ export class Http2Pool implements HttpPool, DialEvents {
   connectionGone(connection: Http2Upstream, cause: string): void {
     const at = this.#open.indexOf(connection);
     if (at >= 0) this.#open.splice(at, 1);
-    // A peer that closes before it has said anything would do the same again.
-    if (!connection.http2.peerSettingsReceived && this.#open.length === 0) this.#waiting.fail(cause);
-    if (this.#waiting.length > 0) this.drain();
+    // A peer that closes before it has taken anything would do the same again: the next dial is one of the next look.
+    if (connection.isUnused) this.failWithoutHope(cause);
+    else if (this.#waiting.length > 0) this.drain();
+  }
+
+  /** @internal Those who wait get their turn on a live connection; when there is none, they are told that nothing comes. */
+  failWithoutHope(cause: string): void {
+    if (!this.#open.some((connection) => connection.isStaying)) this.#waiting.fail(cause);
   }
 
   get hasWaiting(): boolean {
@@ -191,7 +207,10 @@ export class Http2Pool implements HttpPool, DialEvents {
   }
 
   #give(waiter: StreamWaiter): boolean {
-    return this.#leastBusy()?.give(waiter) === true;
+    const connection = this.#leastBusy();
+    if (connection === undefined) return false;
+    if (connection.http2.activeStreams >= EASY_STREAMS) this.#dialIfNeeded();
+    return connection.give(waiter);
   }
 
   #leastBusy(): Http2Upstream | undefined {
@@ -203,11 +222,17 @@ export class Http2Pool implements HttpPool, DialEvents {
     return best;
   }
 
-  /** One dial at a time, and none while a new connection is about to take more. */
+  /** One dial at a time, and none while a connection is empty: it is about to take more, or its peer takes nothing. */
   #dialIfNeeded(): void {
     const most = this.options.limits?.maxConnections || MAX_CONNECTIONS;
-    if (this.#dialing !== undefined || this.#open.length >= most) return;
-    for (const connection of this.#open) if (connection.starting) return;
+    if (this.#dialing !== undefined || this.#open.length >= most + MAX_LEAVING) return;
+    let staying = 0;
+    for (const connection of this.#open) {
+      if (!connection.isStaying) continue;
+      if (connection.http2.activeStreams === 0) return;
+      staying++;
+    }
+    if (staying >= most) return;
     this.#dialing = this.options.dialer.dial(this);
   }
 }
@@ -229,6 +254,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
   #served = 0;
   #heard = true;
   #silentChecks = 0;
+  #lingerChecks = 0;
   #leaving = false;
   #gone = false;
 
@@ -254,19 +280,20 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
     conn.handler = this;
   }
 
-  /** The peer has not spoken yet: how much it takes, and whether WebSockets, is not known. */
-  get starting(): boolean {
-    return !this.#leaving && !this.#gone && !this.http2.peerSettingsReceived;
-  }
-
   get usable(): boolean {
     return (
-      !this.#leaving &&
-      !this.#gone &&
-      this.http2.peerSettingsReceived &&
-      !this.http2.draining &&
-      this.http2.activeStreams < this.http2.maxConcurrentStreams
+      this.isStaying && this.http2.peerSettingsReceived && this.http2.activeStreams < this.http2.maxConcurrentStreams
     );
+  }
+
+  /** It takes requests, if not now, then when others have ended. */
+  get isStaying(): boolean {
+    return !this.#leaving && !this.#gone && !this.http2.draining;
+  }
+
+  /** It has not taken a request. */
+  get isUnused(): boolean {
+    return this.#served === 0;
   }
 
   give(waiter: StreamWaiter): boolean {
@@ -282,14 +309,19 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
 
   /** A peer that is silent for long is asked, and given up when it does not answer. */
   checkPeer(): void {
+    if (this.http2.dead) {
+      if (++this.#lingerChecks >= LINGER_S) this.cut();
+      return;
+    }
     if (this.#heard) {
       this.#heard = false;
       this.#silentChecks = 0;
       return;
     }
+    const pingAfterS = this.#pool.options.pingAfterS ?? PING_AFTER_S;
     this.#silentChecks++;
-    if (this.#silentChecks === PING_AFTER_CHECKS) this.http2.ping(0);
-    else if (this.#silentChecks >= DEAD_AFTER_CHECKS) this.cut();
+    if (this.#silentChecks === pingAfterS) this.http2.ping(0);
+    else if (this.#silentChecks >= pingAfterS + NO_ANSWER_S) this.cut();
   }
 
   /** Closes it at once, and takes no request from now on: a connection tells of its close in a later turn. */
@@ -352,6 +384,7 @@ class Http2Upstream implements ConnHandler, Http2Output, Http2ConnectionHandler,
 
   onGoaway(_lastStreamId: number, _code: number, _debug: string): void {
     this.#leaving = true;
+    if (this.isUnused) this.#pool.failWithoutHope("the peer takes no requests");
   }
 
   onPong(_value: number): void {}

@@ -16,7 +16,7 @@ import { CountedLoad } from "./counted-load.ts";
 import type { AttemptFailure } from "./http-exchange.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { tooManyPending, tooManyRequests, tooSlowForMore } from "./load-refusals.ts";
-import { refusal, type Refusal } from "./local-reply.ts";
+import { ERROR_HEADER, refusal, type Refusal } from "./local-reply.ts";
 import { noInstance, portNotOfInstance } from "./outbound-refusals.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import {
@@ -261,6 +261,11 @@ export abstract class TriedExchange extends TimedExchange {
   #repeats({ notSent, overloaded }: AttemptFailure): boolean {
     if (overloaded) return false;
     if (notSent) return this.#retriesOn(RETRY_ON.refusedStream);
+    return this.#repeatsBroken;
+  }
+
+  /** Whether a request goes out again whose connection broke when it may have been processed. */
+  get #repeatsBroken(): boolean {
     return this.#isRepeatable && this.#retriesOn(RETRY_ON.reset);
   }
 
@@ -275,7 +280,10 @@ export abstract class TriedExchange extends TimedExchange {
   #isRetryable(head: ResponseHead, end: boolean): boolean {
     const resilience = this.cluster?.resilience;
     if (resilience === undefined) return false;
-    if (this.isGrpc && resilience.retryGrpcStatuses.includes(bareGrpcStatus(head.headers, end))) return true;
+    if (this.isGrpc && resilience.retryGrpcStatuses.includes(bareGrpcStatus(head.headers, end))) {
+      // The server's proxy speaks for an application that broke off: that one may have done something.
+      return head.headers.get(ERROR_HEADER) !== upstreamReset.code || this.#repeatsBroken;
+    }
     const policy = this.rule?.retry;
     if (policy !== undefined) return policy.codes.includes(head.status);
     return wantsRetryOf(head.status, resilience) && this.#isRepeatable;
