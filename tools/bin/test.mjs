@@ -3,6 +3,7 @@
 //   npm test -- --unit           unit tests only
 //   npm test -- --e2e            end-to-end tests only
 //   npm test -- WORD …           only test files whose path holds one of the words
+//   --alone                      each file in a process of its own, to see whether unit tests disturb each other
 //   --no-setup                   takes the build as it is
 // With RIPSTOP_REQUIRE_ALL=1 a skipped test is a failure.
 import { existsSync, readdirSync } from "node:fs";
@@ -10,6 +11,7 @@ import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { run as runTests } from "node:test";
 import { root, setUp } from "./lib/setup.mjs";
+import { groupTests } from "./lib/test-groups.mjs";
 
 const args = process.argv.slice(2);
 const words = args.filter((arg) => !arg.startsWith("--"));
@@ -25,12 +27,15 @@ function testFiles(folder) {
     .sort();
 }
 
-const unit = [];
-for (const group of ["packages", "apps"]) {
-  for (const name of readdirSync(join(root, group))) unit.push(...testFiles(join(root, group, name, "dist")));
-}
-unit.push(...testFiles(join(root, "tools/dist")), ...testFiles(join(root, "bench/dist")));
+/** Test files by package. */
+const unit = ["packages", "apps"].flatMap((group) =>
+  readdirSync(join(root, group)).map((name) => testFiles(join(root, group, name, "dist"))),
+);
+unit.push(testFiles(join(root, "tools/dist")), testFiles(join(root, "bench/dist")));
 const endToEnd = testFiles(join(root, "test/dist"));
+
+const groups = groupTests(unit);
+process.on("exit", groups.remove);
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
@@ -42,7 +47,13 @@ function describeError(error) {
   return typeof cause === "string" ? cause : JSON.stringify(cause);
 }
 
-/** Runs test files in processes of their own, `concurrency` at a time. */
+/** A process that ends too early is named by the files that it ran. */
+function describeFile(name) {
+  const members = groups.filesOf(name).map((file) => relative(root, file));
+  return members.length === 0 ? name : `a process that ran ${members.join(", ")}`;
+}
+
+/** Runs each file in a process of its own, `concurrency` at a time. */
 function runFiles(files, concurrency, timeoutMs) {
   return new Promise((resolve) => {
     if (files.length === 0) return resolve();
@@ -65,7 +76,7 @@ function runFiles(files, concurrency, timeoutMs) {
       )
         return;
       counts.failed++;
-      failures.push({ name: data.name, file: data.file ?? data.name, error: describeError(cause) });
+      failures.push({ name: describeFile(data.name), file: data.file ?? data.name, error: describeError(cause) });
       process.stderr.write(`  FAILED ${data.name}\n`);
     });
     stream.on("test:stderr", (data) => process.stderr.write(data.message));
@@ -81,8 +92,9 @@ process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ""} --enable-source-ma
 const started = performance.now();
 const seconds = () => ((performance.now() - started) / 1000).toFixed(0);
 if (!only("--e2e")) {
-  process.stderr.write(`  unit tests: ${unit.length} files\n`);
-  await runFiles(unit, availableParallelism(), 300_000);
+  const files = unit.flat();
+  process.stderr.write(`  unit tests: ${files.length} files\n`);
+  await runFiles(only("--alone") ? files : groups.entries, availableParallelism(), groups.timeoutMs);
   process.stderr.write(`  ${counts.passed} passed after ${seconds()} s\n`);
 }
 if (!only("--unit")) {

@@ -61,25 +61,31 @@ describe("the reader of certificates", () => {
 
   it("never throws, and reads nothing else than the library, whatever bytes are changed", () => {
     let compared = 0;
+    const change = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }));
+    const changes = fc.array(change, { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(
         fc.array(fc.nat(), { minLength: 40, maxLength: 400 }),
-        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 }),
-        (numbers, changes) => {
-          const { der } = makeCertificate("spiffe://test.mesh/a", randomShape(issuer, numbers));
-          for (const [at, value] of changes) der[at % der.length] = value;
-          const found = readCertificateFields(der);
-          if (!found || !opensslReads(der)) return;
-          const expected = byLibrary(der);
-          if (!expected) return;
-          compared++;
-          assert.deepEqual(found.uriNames, expected.uriNames);
-          assert.equal(found.isCa, expected.isCa);
-          assert.equal(found.keyUsage, expected.keyUsage);
-          assert.deepEqual(found.extendedKeyUsages, expected.extendedKeyUsages);
+        fc.array(changes, { minLength: 5, maxLength: 5 }),
+        (numbers, variants) => {
+          const { der: made } = makeCertificate("spiffe://test.mesh/a", randomShape(issuer, numbers));
+          // To make one costs as much as to read several.
+          for (const variant of variants) {
+            const der = Buffer.from(made);
+            for (const [at, value] of variant) der[at % der.length] = value;
+            const found = readCertificateFields(der);
+            if (!found || !opensslReads(der)) continue;
+            const expected = byLibrary(der);
+            if (!expected) continue;
+            compared++;
+            assert.deepEqual(found.uriNames, expected.uriNames);
+            assert.equal(found.isCa, expected.isCa);
+            assert.equal(found.keyUsage, expected.keyUsage);
+            assert.deepEqual(found.extendedKeyUsages, expected.extendedKeyUsages);
+          }
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: 400 },
     );
     assert.ok(compared > 500, `only ${compared} were readable`);
   });

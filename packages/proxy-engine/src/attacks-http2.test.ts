@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Endpoint_Reach, Protocol } from "@ripstop/model";
+import { Protocol } from "@ripstop/model";
 import { withAttackMesh } from "./testing/attack-mesh.suite.ts";
 import {
   block,
@@ -17,7 +17,7 @@ import {
   requestHead,
   u32,
 } from "./testing/http2-bytes.suite.ts";
-import { TestMesh } from "./testing/test-mesh.suite.ts";
+import { plainEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
 import { eventually, fetchVia, httpApp, tcpApp } from "./testing/test-peers.suite.ts";
 
 const ENHANCE_YOUR_CALM = 0xb;
@@ -313,19 +313,7 @@ describe("an upstream that misbehaves", () => {
     try {
       mesh.service("shop/bad", {
         ports: [{ port: 80, protocol: Protocol.HTTP2 }],
-        endpoints: [
-          {
-            id: "bad",
-            reach: Endpoint_Reach.PLAIN,
-            address: `127.0.0.1:${bad.port}`,
-            spiffeId: "",
-            weight: 1,
-            healthy: true,
-            locality: undefined,
-            targetPorts: { 80: bad.port },
-            version: "",
-          },
-        ],
+        endpoints: [plainEndpoint(bad.port, { 80: bad.port })],
         resilience: { requestTimeoutMs: 500 },
       });
       const web = await mesh.start({ id: "shop/web-1" });
@@ -368,19 +356,7 @@ describe("an upstream that misbehaves", () => {
       try {
         mesh.service("shop/bad", {
           ports: [{ port: 80, protocol: Protocol.HTTP2 }],
-          endpoints: [
-            {
-              id: "bad",
-              reach: Endpoint_Reach.PLAIN,
-              address: `127.0.0.1:${bad.port}`,
-              spiffeId: "",
-              weight: 1,
-              healthy: true,
-              locality: undefined,
-              targetPorts: { 80: bad.port },
-              version: "",
-            },
-          ],
+          endpoints: [plainEndpoint(bad.port, { 80: bad.port })],
           resilience: { requestTimeoutMs: 2_000 },
         });
         const web = await mesh.start({ id: "shop/web-1" });

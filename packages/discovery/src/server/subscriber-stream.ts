@@ -67,9 +67,11 @@ export class SubscriberStream {
     }
     if (request.responseNonce !== "") this.#onAnswer(request, state);
     const dirtyBefore = state.dirty.size;
+    const wasDue = isDue(state);
     for (const name of unsubscribe) this.#unsubscribe(request.typeUrl, state, name);
-    // What was given up no longer keeps a revision from being live.
-    if (state.dirty.size < dirtyBefore) this.#events.onAnswered(request.typeUrl, undefined, 0);
+    // What was given up no longer keeps a revision from being live: names, or a wildcard that was not answered yet.
+    if (state.dirty.size < dirtyBefore || (wasDue && !isDue(state)))
+      this.#events.onAnswered(request.typeUrl, undefined, 0);
     const isWildcard = subscribe.includes(WILDCARD) || (isFirst && isLegacyWildcard(request));
     const problem = this.#subscribe(request, state) ?? (isWildcard ? this.#subscribeAll(request, state) : undefined);
     if (problem !== undefined) return problem;

@@ -192,6 +192,16 @@ describe("a subscription to everything", () => {
     assert.equal(proxy.responses.length, 0);
   });
 
+  it("keeps no revision from being live when it is given up before it was answered", () => {
+    source.setList(policyType, []);
+    const proxy = open();
+    proxy.subscribe(policyType, ["*"]);
+    const revision = source.setList(policyType, []);
+    unsubscribe(proxy, "*");
+    settle(proxy);
+    assert.deepEqual(distributor.live(revision).pending, []);
+  });
+
   it("gives exactly what is listed or named, in any order of events, and both ends agree by checksum", () => {
     const name = fc.constantFrom("a", "b", "c", "d");
     const step = fc.oneof(

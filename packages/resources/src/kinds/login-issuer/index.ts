@@ -2,6 +2,7 @@
 
 import type { JsonSchema, Kind } from "../../kind.ts";
 import { tokenIssuerKind, type TokenIssuerSpec } from "../token-issuer/index.ts";
+import { issuerProperties } from "../token-issuer/schema.ts";
 
 /** An OpenID Connect provider. */
 export interface LoginIssuerSpec extends Pick<TokenIssuerSpec, "issuer" | "audience" | "jwksUri" | "jwks" | "caPem"> {
@@ -9,40 +10,18 @@ export interface LoginIssuerSpec extends Pick<TokenIssuerSpec, "issuer" | "audie
   readonly nameClaim: string;
 }
 
-const url = { type: "string", maxLength: 2048, pattern: "^https?://", "x-remedy": "write an https:// address" };
-
 /** Schema of LoginIssuerSpec. */
 export const loginIssuerSchema: JsonSchema = {
   type: "object",
   description: "An OpenID Connect provider with whose ID tokens people call the API.",
   required: ["issuer", "audience"],
   properties: {
-    issuer: { ...url, description: "The iss of its tokens, exactly; discovery starts from it." },
+    ...issuerProperties,
     audience: {
       type: "string",
       minLength: 1,
       maxLength: 1024,
       description: "The client id of Ripstop at the provider: a token must be made for it.",
-    },
-    jwksUri: { ...url, description: "Address of its keys; default: found by discovery." },
-    jwks: {
-      type: "object",
-      description: "Its keys themselves (RFC 7517); nothing is fetched then.",
-      required: ["keys"],
-      properties: {
-        keys: {
-          type: "array",
-          minItems: 1,
-          maxItems: 64,
-          description: "Public keys.",
-          items: { type: "object", "x-preserve-unknown-fields": true },
-        },
-      },
-    },
-    caPem: {
-      type: "string",
-      maxLength: 65_536,
-      description: "Certificate authorities of its server, PEM; default: those of the system.",
     },
     nameClaim: {
       type: "string",

@@ -27,37 +27,43 @@ export interface TokenIssuerSpec {
 
 const url = { type: "string", maxLength: 2048, pattern: "^https?://", "x-remedy": "write an https:// address" };
 
+/** What every issuer of tokens says of itself and of its keys. */
+export const issuerProperties: Readonly<Record<string, JsonSchema>> = {
+  issuer: { ...url, description: "The iss of its tokens, exactly; discovery starts from it." },
+  jwksUri: { ...url, description: "Address of its keys; default: found by discovery." },
+  jwks: {
+    type: "object",
+    description: "Its keys themselves (RFC 7517); nothing is fetched then.",
+    required: ["keys"],
+    properties: {
+      keys: {
+        type: "array",
+        minItems: 1,
+        maxItems: 64,
+        description: "Public keys.",
+        items: { type: "object", "x-preserve-unknown-fields": true },
+      },
+    },
+  },
+  caPem: {
+    type: "string",
+    maxLength: 65_536,
+    description: "Certificate authorities of its server, PEM; default: those of the system.",
+  },
+};
+
 /** Schema of TokenIssuerSpec. */
 export const tokenIssuerSchema: JsonSchema = {
   type: "object",
   description: "A platform whose signed JWTs are proofs.",
   required: ["issuer", "audience"],
   properties: {
-    issuer: { ...url, description: "The iss of its tokens, exactly; discovery starts from it." },
+    ...issuerProperties,
     audience: {
       type: "string",
       minLength: 1,
       maxLength: 1024,
       description: "A token must be made for this audience.",
-    },
-    jwksUri: { ...url, description: "Address of its keys; default: found by discovery." },
-    jwks: {
-      type: "object",
-      description: "Its keys themselves (RFC 7517); nothing is fetched then.",
-      required: ["keys"],
-      properties: {
-        keys: {
-          type: "array",
-          minItems: 1,
-          maxItems: 64,
-          items: { type: "object", "x-preserve-unknown-fields": true },
-        },
-      },
-    },
-    caPem: {
-      type: "string",
-      maxLength: 65_536,
-      description: "Certificate authorities of its server, PEM; default: those of the system.",
     },
     kubernetes: {
       type: "boolean",
