@@ -4,11 +4,15 @@
 import { randomFillSync } from "node:crypto";
 
 const HEX_BYTES = 8_192;
-const REQUEST_IDS = 512;
+/**
+ * Ids are cut out of the text of so many. It must be gone before the collector has met it twice, some hundreds of requests
+ * later: with 512 at a time a loaded proxy had 24 MB in its old space after 200,000 requests, with 64 it has 9 to 13.
+ */
+const REQUEST_IDS = 64;
 const ID_BYTES = 16;
 const ID_CHARS = 36;
 /** A traceparent that starts a trace: 00-TRACE-SPAN-00. */
-const TRACES = 512;
+const TRACES = 64;
 const TRACE_BYTES = 24;
 const TRACE_ID_BYTES = 16;
 const TRACE_CHARS = 55;
