@@ -1,7 +1,7 @@
 // Listening sockets: TCP and Unix.
 
 import type { SendHandle } from "node:child_process";
-import { rmSync, statSync } from "node:fs";
+import { promises } from "node:fs";
 import { connect, createServer, type ListenOptions as NodeListenOptions, type Server } from "node:net";
 import { err, ok, RipstopError, type Result } from "@ripstop/core";
 import { causeOf } from "./close-cause.ts";
@@ -65,7 +65,8 @@ async function open(options: ListenOptions, mayReplace: boolean): Promise<Result
       codeOf(bound.error) === "EADDRINUSE" &&
       (await isStale(options.path))
     ) {
-      rmSync(options.path, { force: true });
+      // One that cannot be removed is found in use again, which is then the answer.
+      await promises.unlink(options.path).catch(() => undefined);
       return open(options, false);
     }
     return err(explain(bound.error, options));
@@ -146,7 +147,8 @@ function isListeningSocket(handle: unknown): handle is ListeningSocket {
 
 /** True when `path` is a socket that nobody answers. */
 async function isStale(path: string): Promise<boolean> {
-  if (statSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
+  const found = await promises.stat(path).catch(() => undefined);
+  if (!found?.isSocket()) return false;
   return new Promise((resolve) => {
     const probe = connect({ path });
     probe.once("connect", () => {

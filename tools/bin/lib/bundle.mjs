@@ -66,6 +66,8 @@ async function bundleProxy(entry, name, outDir) {
   for (const { fileName } of output.filter(({ type }) => type === "chunk")) {
     const file = join(outDir, fileName);
     const code = readFileSync(file, "utf8");
+    if (!fileName.startsWith("chunks/") && /\bimport\(/.test(code))
+      throw new Error(`${fileName} imports while it runs, which a script from a cache cannot`);
     if (/\\(xaa|u00aa|u\{aa\})/i.test(code)) throw new Error(`${fileName} holds private names in a form that stays`);
     writeFileSync(file, code.replaceAll(PRIVATE, "#"));
   }

@@ -5,7 +5,7 @@
 // revision that the config was of, its tables revision that of the tables.
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { promises, readFileSync } from "node:fs";
 
 import { err, ok, type Clock, type Result, type Timer } from "@ripstop/core";
 import { discovery } from "@ripstop/model";
@@ -183,8 +183,8 @@ export class ConfigCache {
   async #write(): Promise<void> {
     const { path, owner, logger } = this.#options;
     try {
-      // Loaded when it is needed: traffic comes first.
-      const { open, rename } = await import("node:fs/promises");
+      // node:fs loads these when they are asked for: traffic comes first.
+      const { open, rename } = promises;
       const temporary = `${path}.new`;
       const file = await open(temporary, "w", 0o600);
       try {
