@@ -174,13 +174,13 @@ export class HpackEncoder {
     }
     const { staticValues } = slot;
     for (let at = 0; at < staticValues.length; at++) {
-      if (staticValues[at] === value) return this.#indexed(out, slot, { value, index: slot.staticIndex + at });
+      if (staticValues[at] === value) return this.#indexed(out, slot, value, slot.staticIndex + at);
     }
     const oldestLive = this.#next - this.#count;
     const { misses } = slot;
     const met = this.#find(slot, value);
     if (met !== undefined && met.index >= oldestLive) {
-      return this.#indexed(out, slot, { value, index: STATIC_COUNT + (this.#next - met.index) });
+      return this.#indexed(out, slot, value, STATIC_COUNT + (this.#next - met.index));
     }
     // Values of te other than this one are for HTTP/1.1 alone (RFC 9113 §8.2.2).
     if (slot.isTe && value !== "trailers") return;
@@ -232,8 +232,7 @@ export class HpackEncoder {
   }
 
   /** Writes an index, and remembers it as the slot's hit when it is one byte. */
-  #indexed(out: ByteWriter, slot: NameSlot, pair: { readonly value: string; readonly index: number }): void {
-    const { value, index } = pair;
+  #indexed(out: ByteWriter, slot: NameSlot, value: string, index: number): void {
     if (index >= 0x7f) {
       writeInteger(out, 0x80, 0x7f, index);
       return;

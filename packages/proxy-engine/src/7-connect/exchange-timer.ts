@@ -7,6 +7,8 @@ import { WheelTimer, type TimerWheel } from "@ripstop/net";
 export type Timed = "config" | "request" | "try" | "header" | "body" | "idle" | "hedge";
 
 const NAMES: readonly Timed[] = ["config", "request", "try", "header", "body", "idle", "hedge"];
+/** Nothing is timed. */
+const NONE_SET: readonly number[] = NAMES.map(() => Infinity);
 /** What ends with the try that it belongs to. */
 const OF_A_TRY: readonly Timed[] = ["try", "header", "body", "hedge"];
 
@@ -17,7 +19,7 @@ export class ExchangeTimer {
   readonly #onDue: (timed: Timed) => void;
   readonly #timer: WheelTimer;
   /** Monotonic milliseconds, in the order of NAMES. */
-  readonly #atMs: number[] = [Infinity, Infinity, Infinity, Infinity, Infinity, Infinity, Infinity];
+  readonly #atMs: number[] = NONE_SET.slice();
   #setForMs = Infinity;
 
   /** `onDue` hears the name of what is over, once for each `set`. */
