@@ -1,5 +1,7 @@
 // A growable region that encoders write into; reused, so that the hot path allocates nothing.
 
+import { LOOP_BYTES } from "./copy-bytes.ts";
+
 declare global {
   interface Buffer {
     /** Node's own latin1 codec without the encoding dispatch of `write` and `toString`. */
@@ -10,8 +12,6 @@ declare global {
 
 /** Views of this many lengths are kept. */
 const KEPT_VIEWS = 64;
-/** Copies up to this size are made byte by byte: a view costs more. */
-const LOOP_BYTES = 128;
 
 /** Bytes written so far are `buffer[0, length)`. The buffer is replaced when it grows: read it after writing. */
 export class ByteWriter {

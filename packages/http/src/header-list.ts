@@ -125,14 +125,20 @@ export class HeaderList {
 
   /** Becomes a copy of `other`. */
   copyFrom(other: HeaderList): void {
-    this.clear();
+    const { length } = other;
+    this.length = length;
     this.source = other.source;
-    for (let at = 0; at < other.length; at++) {
-      this.append(other.nameAt(at), other.valueAt(at));
-      this.#lineStarts[at] = other.lineStart(at);
-      this.#lineEnds[at] = other.lineEnd(at);
-    }
     this.neverIndexed = other.neverIndexed;
+    const names = this.#names;
+    const values = this.#values;
+    const starts = this.#lineStarts;
+    for (let at = 0; at < length; at++) {
+      const start = other.lineStart(at);
+      names[at] = other.nameAt(at);
+      values[at] = other.#values[at];
+      starts[at] = start;
+      if (start >= 0) this.#lineEnds[at] = other.lineEnd(at);
+    }
   }
 
   /** Becomes what `other` is, without copying; `other` is empty afterwards. */

@@ -8,9 +8,6 @@ const CLASSES = 7;
 /** Bytes kept in each class at most. */
 const KEPT_BYTES = 1024 * 1024;
 
-/** Copies up to this size are made byte by byte. */
-const LOOP_BYTES = 128;
-
 /** Hands out buffers of at least the size asked for and takes them back. */
 export class BufferPool {
   readonly #free: Buffer[][] = Array.from({ length: CLASSES }, () => []);
@@ -46,13 +43,4 @@ function classOf(bytes: number): number {
   let index = 0;
   while (bytes > 1 << (SMALLEST_SHIFT + index) && index < CLASSES) index++;
   return index;
-}
-
-/** Copies `source[start, end)` to `target` at `at`. Short copies are made byte by byte: a view costs more. */
-export function copyBytes(target: Buffer, at: number, source: Buffer, start: number, end: number): void {
-  if (end - start <= LOOP_BYTES) {
-    for (let from = start, to = at; from < end; from++, to++) target[to] = source[from] ?? 0;
-    return;
-  }
-  source.copy(target, at, start, end);
 }

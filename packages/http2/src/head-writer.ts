@@ -2,6 +2,7 @@
 
 import type { HeaderList, RequestHead } from "@ripstop/http";
 import type { ByteWriter } from "@ripstop/core";
+import { decimalText } from "./decimal-text.ts";
 import type { HpackEncoder } from "./hpack/encoder.ts";
 
 /** Appends the header block of a request. `head.protocol` makes it an extended CONNECT (RFC 8441 §4). */
@@ -20,7 +21,7 @@ export function writeRequestHead(encoder: HpackEncoder, out: ByteWriter, head: R
   if (head.authority !== "") encoder.field(out, ":authority", head.authority, false);
   // A tunnel has no content (RFC 9110 §9.3.6).
   if (head.contentLength >= 0 && head.protocol === "" && head.method !== "CONNECT") {
-    encoder.field(out, "content-length", decimal(head.contentLength), false);
+    encoder.field(out, "content-length", decimalText(head.contentLength), false);
   }
   if (head.expectsContinue) encoder.field(out, "expect", "100-continue", false);
   writeFields(encoder, out, head.headers);
@@ -29,8 +30,8 @@ export function writeRequestHead(encoder: HpackEncoder, out: ByteWriter, head: R
 /** Begins the header block of a response, without content-length when `contentLength` is negative; its fields follow. */
 export function writeStatus(encoder: HpackEncoder, out: ByteWriter, status: number, contentLength: number): void {
   encoder.begin(out);
-  encoder.field(out, ":status", decimal(status), false);
-  if (contentLength >= 0) encoder.field(out, "content-length", decimal(contentLength), false);
+  encoder.field(out, ":status", decimalText(status), false);
+  if (contentLength >= 0) encoder.field(out, "content-length", decimalText(contentLength), false);
 }
 
 /** Appends the header block of trailers. */
@@ -53,11 +54,4 @@ export function writeFields(encoder: HpackEncoder, out: ByteWriter, fields: Head
     const name = fields.nameAt(at);
     encoder.field(out, name, fields.valueAt(at), isOne ? name === first : neverIndexed.includes(name));
   }
-}
-
-/** Texts of small numbers: statuses and short lengths cost no string. */
-const SMALL: readonly string[] = Array.from({ length: 1024 }, (_, value) => String(value));
-
-function decimal(value: number): string {
-  return SMALL[value] ?? String(value);
 }

@@ -16,6 +16,13 @@ export interface ReadRules {
   readonly extendedConnect: boolean;
 }
 
+/** What a header block said; one of them is there. */
+export interface ReadMessage {
+  readonly request: RequestHead | undefined;
+  readonly response: ResponseHead | undefined;
+  readonly trailers: HeaderList | undefined;
+}
+
 const BAD_ANYWHERE = FieldFlag.CONTROL | FieldFlag.EDGE_SPACE | FieldFlag.BAD_NAME;
 const BAD_IN_PATH = FieldFlag.SPACE | FieldFlag.OBS_TEXT | FieldFlag.HASH;
 
@@ -115,9 +122,31 @@ export class MessageReader implements FieldSink {
   /** The block is complete: checks what can only be known now. False when malformed, see `problem`. */
   finish(): boolean {
     if (this.problem !== "" || this.tooLarge) return false;
-    if (this.#part === "request") this.#finishRequest();
-    else if (this.#part === "response") this.#finishResponse();
+    const part = this.#part;
+    // Once is enough.
+    this.#part = "ignored";
+    if (part === "request") this.#finishRequest();
+    else if (part === "response") this.#finishResponse();
     return this.problem === "";
+  }
+
+  /** A copy of what `finish` found to be well-formed, for `recall`. */
+  copy(part: MessagePart): ReadMessage {
+    const request = part === "request" ? new RequestHead() : undefined;
+    const response = part === "response" ? new ResponseHead() : undefined;
+    const trailers = part === "trailers" ? new HeaderList() : undefined;
+    request?.copyFrom(this.request);
+    response?.copyFrom(this.response);
+    trailers?.copyFrom(this.trailers);
+    return { request, response, trailers };
+  }
+
+  /** In place of a block: what one just like it said. `finish` has nothing to find any more. */
+  recall({ request, response, trailers }: ReadMessage): void {
+    this.#part = "ignored";
+    if (request !== undefined) this.request.copyFrom(request);
+    else if (response !== undefined) this.response.copyFrom(response);
+    else if (trailers !== undefined) this.trailers.copyFrom(trailers);
   }
 
   #pseudo(name: string, value: string, kind: number, flags: number): void {

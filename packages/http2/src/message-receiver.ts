@@ -6,12 +6,20 @@ import { AFTER_END, malformedMessage, WRONG_LENGTH, type ConnectionState } from 
 import { HTTP2_COMPRESSION_ERROR, HTTP2_FLOW_CONTROL_ERROR, HTTP2_HEADERS_TOO_LARGE, Http2Error } from "./errors.ts";
 import { FrameType } from "./frames.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
-import { MessageReader, urgencyOf, type MessagePart, type ReadRules } from "./message-reader.ts";
+import { MessageReader, urgencyOf, type MessagePart, type ReadMessage, type ReadRules } from "./message-reader.ts";
+import { RepeatedBlock } from "./repeated-block.ts";
 import { Http2Stream, type StreamOwner } from "./stream.ts";
 import { PastStream } from "./stream-table.ts";
 
-/** Heads are read here, one block at a time for the whole process: idle connections hold no header text. */
+/** Heads are read here, one block at a time for the whole process: connections hold no heads but those of RepeatedBlock. */
 const sharedReader: MessageReader = new MessageReader();
+
+/** A header block: `buf[start, end)`. */
+interface Block {
+  readonly buf: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
 
 /** One per connection. */
 export class MessageReceiver {
@@ -19,6 +27,9 @@ export class MessageReceiver {
   readonly #state: ConnectionState;
   readonly #owner: StreamOwner;
   readonly #rules: ReadRules;
+  #requests: RepeatedBlock<ReadMessage> | undefined = undefined;
+  #responses: RepeatedBlock<ReadMessage> | undefined = undefined;
+  #trailers: RepeatedBlock<ReadMessage> | undefined = undefined;
   /** The stream of the DATA frame that is coming in; undefined when its content is dropped. */
   #dataStream: Http2Stream | undefined = undefined;
 
@@ -96,7 +107,7 @@ export class MessageReceiver {
     reader.busy = true;
     try {
       reader.begin(part, this.#rules);
-      if (!this.decoder.decode(buf, start, end, reader)) {
+      if (!this.#read(part, reader, { buf, start, end })) {
         const rule = { section: "RFC 7541", message: this.decoder.problem };
         state.fail(new Http2Error(HTTP2_COMPRESSION_ERROR, StreamErrorCode.COMPRESSION_ERROR, rule));
       } else if (part === "request") {
@@ -108,6 +119,36 @@ export class MessageReceiver {
       }
     } finally {
       reader.busy = false;
+    }
+  }
+
+  /** Reads a block, or recalls what the same one said before. False on a compression error. */
+  #read(part: MessagePart, reader: MessageReader, { buf, start, end }: Block): boolean {
+    const { decoder } = this;
+    const repeated = this.#repeatedOf(part);
+    const { version } = decoder;
+    const isSame = repeated?.isSame(buf, start, end, version) === true;
+    if (isSame && repeated?.message !== undefined) {
+      reader.recall(repeated.message);
+      return true;
+    }
+    if (!decoder.decode(buf, start, end, reader)) return false;
+    // A priority is no part of the head.
+    if (isSame && decoder.version === version && reader.finish() && reader.priority === "")
+      repeated.message = reader.copy(part);
+    return true;
+  }
+
+  #repeatedOf(part: MessagePart): RepeatedBlock<ReadMessage> | undefined {
+    switch (part) {
+      case "request":
+        return (this.#requests ??= new RepeatedBlock());
+      case "response":
+        return (this.#responses ??= new RepeatedBlock());
+      case "trailers":
+        return (this.#trailers ??= new RepeatedBlock());
+      default:
+        return undefined;
     }
   }
 

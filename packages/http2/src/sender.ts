@@ -2,7 +2,8 @@
 // the connection window fairly among the streams that wait for it (RFC 9113 §5.2, §5.1; RFC 9218 §10).
 
 import { HeaderList } from "@ripstop/http";
-import { copyBytes, sharedPool } from "./buffer-pool.ts";
+import { copyBytes } from "@ripstop/core";
+import { sharedPool } from "./buffer-pool.ts";
 import { FrameWriter, FULL_REGION_BYTES } from "./frame-writer.ts";
 import { DEFAULT_MAX_FRAME_BYTES, DEFAULT_WINDOW, FrameFlag, FrameType } from "./frames.ts";
 import { writeTrailers } from "./head-writer.ts";

@@ -1,6 +1,7 @@
 // The HPACK decoder (RFC 7541): header block fragments to fields. Strings are made once, when they arrive as literals;
 // a field that is in a table is handed out with the same strings and without another look at its bytes.
 
+import { knownDecimal } from "../decimal-text.ts";
 import { classifyName, classifyValue, FieldFlag, fieldKindOf } from "../field-kind.ts";
 import { huffmanDecode, huffmanDecodedBound } from "./huffman.ts";
 import { RepeatedValues } from "./repeated-values.ts";
@@ -36,6 +37,8 @@ const internedKinds: Uint8Array = new Uint8Array(INTERNED_SLOTS);
 export class HpackDecoder {
   /** What was wrong when `decode` returned false. */
   problem = "";
+  /** Counts changes of the table and of its limit: as long as there are none, the same block says the same. */
+  version = 0;
 
   // The dynamic table: a ring; entry k (1 = newest) is at (next - k) & mask.
   #names: string[] = [];
@@ -75,6 +78,7 @@ export class HpackDecoder {
 
   /** The peer has acknowledged our SETTINGS_HEADER_TABLE_SIZE. */
   setAllowedTableBytes(bytes: number): void {
+    this.version++;
     if (bytes < this.#maxBytes) this.#mustUpdate = true;
     this.#allowedBytes = bytes;
   }
@@ -223,7 +227,9 @@ export class HpackDecoder {
 
   #takeValue(): void {
     this.#textFlags = classifyValue(this.#source, this.#sourceStart, this.#sourceEnd);
-    this.#text = this.#source.latin1Slice(this.#sourceStart, this.#sourceEnd);
+    this.#text =
+      knownDecimal(this.#source, this.#sourceStart, this.#sourceEnd) ??
+      this.#source.latin1Slice(this.#sourceStart, this.#sourceEnd);
   }
 
   #source: Buffer = scratch;
@@ -287,6 +293,7 @@ export class HpackDecoder {
   }
 
   #insert(name: string, value: string, kind: number, flags: number): void {
+    this.version++;
     const size = name.length + value.length + ENTRY_OVERHEAD;
     while (this.#count > 0 && this.#bytes + size > this.#maxBytes) this.#evict();
     if (size > this.#maxBytes) return;
@@ -308,6 +315,7 @@ export class HpackDecoder {
   }
 
   #resize(maxBytes: number): void {
+    this.version++;
     this.#maxBytes = maxBytes;
     while (this.#bytes > maxBytes) this.#evict();
     const mask = ringMask(maxBytes);

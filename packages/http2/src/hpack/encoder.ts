@@ -90,7 +90,7 @@ class NameSlot {
   /** New values since one was met again. */
   misses = 0;
   /** The value that was written as one byte last, that byte, and the state of the table in which it was. */
-  hit: string | undefined = undefined;
+  hit = "";
   hitByte = 0;
   hitVersion = -1;
   /** The slot of the field that followed last time: messages of one kind repeat their order. */
@@ -163,7 +163,7 @@ export class HpackEncoder {
   /** Appends a field. `name` is lower case; `neverIndexed` as the sender of the field asked (RFC 7541 §6.2.3). */
   field(out: ByteWriter, name: string, value: string, neverIndexed: boolean): void {
     const slot = this.#slotOf(name);
-    if (slot.hit === value && slot.hitVersion === this.#version && !neverIndexed) {
+    if (slot.hitVersion === this.#version && slot.hit === value && !neverIndexed) {
       slot.misses = 0;
       out.byte(slot.hitByte);
       return;
