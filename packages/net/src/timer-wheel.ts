@@ -63,13 +63,17 @@ export class TimerWheel {
 
   /** Lets `timer` fire `delayMs` (≥ 0) from now, at most two ticks late; one that is scheduled already is moved. */
   schedule(timer: WheelTimer, delayMs: number): void {
+    this.scheduleAt(timer, this.#clock.monotonicMs() + delayMs);
+  }
+
+  /** As `schedule`, for a moment of the clock (monotonic); one that is past is the next tick. */
+  scheduleAt(timer: WheelTimer, atMs: number): void {
     if (timer.previous) this.#unlink(timer);
     if (!this.#ticking) {
       this.#tick = this.#tickNow();
       this.#ticking = this.#clock.every(this.#tickMs, () => this.#advance());
     }
-    const dueMs = this.#clock.monotonicMs() - this.#startMs + delayMs;
-    timer.dueTick = Math.max(Math.ceil(dueMs / this.#tickMs), this.#tick + 1);
+    timer.dueTick = Math.max(Math.ceil((atMs - this.#startMs) / this.#tickMs), this.#tick + 1);
     const head = this.#slots[timer.dueTick % SLOTS];
     const last = head?.previous;
     if (!head || !last) return;

@@ -3,27 +3,29 @@
 import type { Clock } from "@ripstop/core";
 import { WheelTimer, type TimerWheel } from "@ripstop/net";
 
-/** What is timed. `hedge` is no time-out: it begins a second try. */
-export type Timed = "config" | "request" | "try" | "header" | "body" | "idle" | "hedge";
+/** What is timed. HEDGE is no time-out: it begins a second try. */
+export const Timed = { CONFIG: 0, REQUEST: 1, TRY: 2, HEADER: 3, BODY: 4, IDLE: 5, HEDGE: 6 } as const;
+/** A value of Timed. */
+export type TimedValue = (typeof Timed)[keyof typeof Timed];
 
-const NAMES: readonly Timed[] = ["config", "request", "try", "header", "body", "idle", "hedge"];
+const ALL: readonly TimedValue[] = Object.values(Timed);
 /** Nothing is timed. */
-const NONE_SET: readonly number[] = NAMES.map(() => Infinity);
+const NONE_SET: readonly number[] = ALL.map(() => Infinity);
 /** What ends with the try that it belongs to. */
-const OF_A_TRY: readonly Timed[] = ["try", "header", "body", "hedge"];
+const OF_A_TRY: readonly TimedValue[] = [Timed.TRY, Timed.HEADER, Timed.BODY, Timed.HEDGE];
 
 /** Made only for an exchange that has a time-out. */
 export class ExchangeTimer {
   readonly #wheel: TimerWheel;
   readonly #clock: Clock;
-  readonly #onDue: (timed: Timed) => void;
+  readonly #onDue: (timed: TimedValue) => void;
   readonly #timer: WheelTimer;
-  /** Monotonic milliseconds, in the order of NAMES. */
+  /** Monotonic milliseconds, by Timed. */
   readonly #atMs: number[] = NONE_SET.slice();
   #setForMs = Infinity;
 
   /** `onDue` hears the name of what is over, once for each `set`. */
-  constructor(context: { readonly wheel: TimerWheel; readonly clock: Clock }, onDue: (timed: Timed) => void) {
+  constructor(context: { readonly wheel: TimerWheel; readonly clock: Clock }, onDue: (timed: TimedValue) => void) {
     this.#wheel = context.wheel;
     this.#clock = context.clock;
     this.#onDue = onDue;
@@ -31,19 +33,19 @@ export class ExchangeTimer {
   }
 
   /** Lets `timed` end at `atMs` (monotonic), in place of what was set for it before. */
-  set(timed: Timed, atMs: number): void {
-    this.#atMs[NAMES.indexOf(timed)] = atMs;
+  set(timed: TimedValue, atMs: number): void {
+    this.#atMs[timed] = atMs;
     if (atMs < this.#setForMs || !this.#timer.scheduled) this.#arm();
   }
 
   /** When `timed` ends; Infinity when it is not set. */
-  at(timed: Timed): number {
-    return this.#atMs[NAMES.indexOf(timed)] ?? Infinity;
+  at(timed: TimedValue): number {
+    return this.#atMs[timed] ?? Infinity;
   }
 
   /** `timed` does not end any more. The timer may fire for nothing. */
-  clear(timed: Timed): void {
-    this.#atMs[NAMES.indexOf(timed)] = Infinity;
+  clear(timed: TimedValue): void {
+    this.#atMs[timed] = Infinity;
   }
 
   /** Whatever belongs to one try does not end any more. */
@@ -53,7 +55,8 @@ export class ExchangeTimer {
 
   /** Nothing ends any more. */
   cancel(): void {
-    this.#atMs.fill(Infinity);
+    // In place of `fill`, which is a call into the runtime.
+    for (const timed of ALL) this.#atMs[timed] = Infinity;
     this.#setForMs = Infinity;
     this.#wheel.cancel(this.#timer);
   }
@@ -62,15 +65,14 @@ export class ExchangeTimer {
     let nearestMs = Infinity;
     for (const atMs of this.#atMs) if (atMs < nearestMs) nearestMs = atMs;
     this.#setForMs = nearestMs;
-    if (this.#setForMs === Infinity) return;
-    this.#wheel.schedule(this.#timer, Math.max(0, this.#setForMs - this.#clock.monotonicMs()));
+    if (nearestMs < Infinity) this.#wheel.scheduleAt(this.#timer, nearestMs);
   }
 
   #look(): void {
     this.#setForMs = Infinity;
     const nowMs = this.#clock.monotonicMs();
-    let nearest: Timed | undefined;
-    for (const timed of NAMES) {
+    let nearest: TimedValue | undefined;
+    for (const timed of ALL) {
       if (this.at(timed) <= nowMs && (nearest === undefined || this.at(timed) < this.at(nearest))) nearest = timed;
     }
     if (nearest !== undefined) {

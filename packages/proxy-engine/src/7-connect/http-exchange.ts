@@ -2,7 +2,7 @@
 // on the other, back-pressure both ways. What to connect to, and whether to try again, is decided by the two kinds of
 // exchange (outbound and inbound) that extend this.
 
-import type { ErrorKind } from "@ripstop/core";
+import { copyBytes, type ErrorKind } from "@ripstop/core";
 import {
   HeaderList,
   httpDate,
@@ -19,6 +19,7 @@ import { spendForward } from "../5-filter/max-forwards.ts";
 import { tooManyWaiting, traceRefused, upgradeNotCarried, upstreamReset } from "../errors.ts";
 import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
+import { giveBodyMemory, takeBodyMemory } from "./body-memory.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { ERROR_HEADER, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
 import type { AnswerWatch } from "../mirror/mirror-comparison.ts";
@@ -495,16 +496,20 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     const needed = this.#keptLength + (end - start);
     let kept = this.#kept;
     if (kept === undefined || kept.length < needed) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, (kept?.length ?? 0) * 2));
-      if (kept !== undefined) kept.copy(grown, 0, 0, this.#keptLength);
+      const grown = takeBodyMemory(Math.max(needed, (kept?.length ?? 0) * 2));
+      if (kept !== undefined) {
+        copyBytes(grown, 0, kept, 0, this.#keptLength);
+        giveBodyMemory(kept);
+      }
       this.#kept = grown;
       kept = grown;
     }
-    buf.copy(kept, this.#keptLength, start, end);
+    copyBytes(kept, this.#keptLength, buf, start, end);
     this.#keptLength = needed;
   }
 
   #forgetBody(): void {
+    if (this.#kept !== undefined) giveBodyMemory(this.#kept);
     this.#kept = undefined;
     this.#keptLength = 0;
     this.#replayable = false;

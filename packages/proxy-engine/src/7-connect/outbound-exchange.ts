@@ -25,6 +25,7 @@ import { MirrorComparison } from "../mirror/mirror-comparison.ts";
 import type { Edge } from "../telemetry/edge.ts";
 import { recordExchange, type ExchangeFacts } from "../telemetry/record-exchange.ts";
 import type { AskedFor, BackendSource, EdgeEntry, RouteRules } from "./exchange-start.ts";
+import { Timed } from "./exchange-timer.ts";
 import { MAX_EXCHANGES } from "./http-exchange.ts";
 import { isGrpc, refusal, type Refusal } from "./local-reply.ts";
 import { mirroredRequests } from "./mirrored-request.ts";
@@ -108,7 +109,7 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
       return;
     }
     this.#waiting = true;
-    this.time("config", this.startedMs + CONFIG_WAIT_MS);
+    this.time(Timed.CONFIG, this.startedMs + CONFIG_WAIT_MS);
   }
 
   /** A request that came in by a gateway: judged first, then routed by what is attached to the listener, or by its host. */
@@ -146,7 +147,7 @@ export class OutboundExchange extends TriedExchange implements HostWaiter, Excha
   onHostReady(host: HostEntry): void {
     if (!this.#waiting) return;
     this.#waiting = false;
-    this.untime("config");
+    this.untime(Timed.CONFIG);
     this.nowMs = this.engine.clock.monotonicMs();
     if (!this.finished) this.#route(host);
   }

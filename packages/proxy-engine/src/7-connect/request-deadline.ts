@@ -35,12 +35,19 @@ export function inheritedMs(headers: HeaderList, deadlines: ReadonlyMap<string, 
   return endsAtMs === undefined ? NO_LIMIT : Math.max(0, endsAtMs - nowMs);
 }
 
+/** What was written last: calls with the same limit mostly have the same left, and the same text costs encoders less. */
+const written = { ms: 0, text: "", grpcText: "" };
+
 /** Tells the next hop that `leftMs` are left. */
 export function writeAllowed(headers: HeaderList, leftMs: number, isGrpc: boolean): void {
   const whole = Math.max(1, Math.floor(leftMs));
-  headers.set(TIMEOUT_HEADER, String(whole));
-  if (!isGrpc) return;
-  headers.set(GRPC_TIMEOUT, whole <= MAX_GRPC_MS ? `${whole}m` : `${Math.floor(whole / 1000)}S`);
+  if (whole !== written.ms) {
+    written.ms = whole;
+    written.text = String(whole);
+    written.grpcText = whole <= MAX_GRPC_MS ? `${whole}m` : `${Math.floor(whole / 1000)}S`;
+  }
+  headers.set(TIMEOUT_HEADER, written.text);
+  if (isGrpc) headers.set(GRPC_TIMEOUT, written.grpcText);
 }
 
 function headerMs(field: string | undefined): number {

@@ -9,7 +9,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { bodyTimedOut, deadlinePassed, headerTimedOut, requestTimedOut, streamIdle, tryTimedOut } from "../errors.ts";
 import type { CountedLoad } from "./counted-load.ts";
 import type { ExchangeOrigin } from "./exchange-start.ts";
-import { ExchangeTimer, type Timed } from "./exchange-timer.ts";
+import { ExchangeTimer, Timed, type TimedValue } from "./exchange-timer.ts";
 import { DisturbedExchange } from "./disturbed-exchange.ts";
 import { refusal } from "./local-reply.ts";
 import { allowedMs, inheritedMs, namesTime, NO_LIMIT, writeAllowed } from "./request-deadline.ts";
@@ -63,12 +63,12 @@ export abstract class TimedExchange extends DisturbedExchange {
   abstract get retries(): number;
 
   /** Lets `timed` end at `atMs` (monotonic). */
-  protected time(timed: Timed, atMs: number): void {
+  protected time(timed: TimedValue, atMs: number): void {
     this.#made().timer.set(timed, atMs);
   }
 
   /** `timed` does not end any more. */
-  protected untime(timed: Timed): void {
+  protected untime(timed: TimedValue): void {
     this.#times?.timer.clear(timed);
   }
 
@@ -84,7 +84,7 @@ export abstract class TimedExchange extends DisturbedExchange {
 
   /** When the whole request ends; Infinity when it may take any time. */
   protected get requestEndsMs(): number {
-    return this.#times?.timer.at("request") ?? NO_LIMIT;
+    return this.#times?.timer.at(Timed.REQUEST) ?? NO_LIMIT;
   }
 
   #made(): Times {
@@ -120,22 +120,22 @@ export abstract class TimedExchange extends DisturbedExchange {
       const times = this.#made();
       times.requestMs = requestMs;
       times.isClients = isClients;
-      times.timer.set("request", this.startedMs + requestMs);
+      times.timer.set(Timed.REQUEST, this.startedMs + requestMs);
     }
     return true;
   }
 
   /** Times a try that begins now; `tryMs` 0 = for any time. */
   protected timeTry(tryMs: number): void {
-    if (tryMs > 0) this.time("try", this.nowMs + tryMs);
+    if (tryMs > 0) this.time(Timed.TRY, this.nowMs + tryMs);
     const { cluster } = this;
     if (cluster?.resilience.timesTries !== true) return;
     const { headerTimeoutMs, streamIdleMs, hedgeDelayMs } = cluster.resilience;
-    if (headerTimeoutMs > 0) this.time("header", this.nowMs + headerTimeoutMs);
+    if (headerTimeoutMs > 0) this.time(Timed.HEADER, this.nowMs + headerTimeoutMs);
     if (streamIdleMs > 0) this.#watchIdle(streamIdleMs);
     const hedgeMs = hedgeDelayMs || (cluster.latencies?.ms ?? 0);
     if (hedgeMs > 0 && this.attempts === 1 && isIdempotent(this.request.method))
-      this.time("hedge", this.nowMs + hedgeMs);
+      this.time(Timed.HEDGE, this.nowMs + hedgeMs);
   }
 
   /** How long one try may take; 0 = any time. */
@@ -151,12 +151,12 @@ export abstract class TimedExchange extends DisturbedExchange {
 
   #timeBody(nowMs: number, bodyMs: number): void {
     const { timer } = this.#made();
-    timer.clear("header");
-    timer.clear("hedge");
+    timer.clear(Timed.HEADER);
+    timer.clear(Timed.HEDGE);
     if (this.tunnel) {
-      timer.clear("request");
-      timer.clear("try");
-    } else if (bodyMs > 0) timer.set("body", nowMs + bodyMs);
+      timer.clear(Timed.REQUEST);
+      timer.clear(Timed.TRY);
+    } else if (bodyMs > 0) timer.set(Timed.BODY, nowMs + bodyMs);
   }
 
   /** Looks several times within `idleMs` whether anything passed: nothing is counted while bytes pass. */
@@ -164,7 +164,7 @@ export abstract class TimedExchange extends DisturbedExchange {
     const times = this.#made();
     times.idleMark = this.bytesSent + this.bytesReceived;
     times.idleLooks = 0;
-    times.timer.set("idle", this.nowMs + idleMs / IDLE_LOOKS);
+    times.timer.set(Timed.IDLE, this.nowMs + idleMs / IDLE_LOOKS);
   }
 
   #lookAtIdle(): void {
@@ -173,30 +173,30 @@ export abstract class TimedExchange extends DisturbedExchange {
     if (this.bytesSent + this.bytesReceived !== times.idleMark) {
       this.#watchIdle(idleMs);
     } else if (++times.idleLooks < IDLE_LOOKS) {
-      times.timer.set("idle", this.nowMs + idleMs / IDLE_LOOKS);
+      times.timer.set(Timed.IDLE, this.nowMs + idleMs / IDLE_LOOKS);
     } else {
       this.#expire(streamIdle, idleMs, "and its client sent nothing for");
     }
   }
 
-  #onDue(timed: Timed): void {
+  #onDue(timed: TimedValue): void {
     if (this.finished) return;
     this.nowMs = this.engine.clock.monotonicMs();
     const times = this.#made();
     switch (timed) {
-      case "config":
+      case Timed.CONFIG:
         return this.configMissing();
-      case "hedge":
+      case Timed.HEDGE:
         return this.hedge();
-      case "idle":
+      case Timed.IDLE:
         return this.#lookAtIdle();
-      case "try":
-      case "header":
+      case Timed.TRY:
+      case Timed.HEADER:
         return this.#tryTimedOut(timed);
-      case "body":
+      case Timed.BODY:
         this.#expire(bodyTimedOut, this.cluster?.resilience.bodyTimeoutMs ?? 0, "did not end its answer within");
         return;
-      case "request":
+      case Timed.REQUEST:
         // A client that allows too little time says nothing about the endpoint.
         if (!times.isClients && !this.pausing) this.#blame();
         this.#expire(requestTimedOut, times.requestMs, "did not answer within");
@@ -204,10 +204,10 @@ export abstract class TimedExchange extends DisturbedExchange {
   }
 
   /** One try took too long: another one follows if it may. */
-  #tryTimedOut(timed: "try" | "header"): void {
+  #tryTimedOut(timed: typeof Timed.TRY | typeof Timed.HEADER): void {
     this.#blame();
     if (this.goOnAfterTimeout()) return;
-    if (timed === "try") this.#expire(tryTimedOut, this.tryMs, "did not answer within");
+    if (timed === Timed.TRY) this.#expire(tryTimedOut, this.tryMs, "did not answer within");
     else this.#expire(headerTimedOut, this.cluster?.resilience.headerTimeoutMs ?? 0, "did not begin its answer within");
   }
 
@@ -242,9 +242,9 @@ export abstract class TimedExchange extends DisturbedExchange {
 
   #tellTime({ timer, requestMs }: Times): boolean {
     const now = this.engine.clock.monotonicMs();
-    const leftMs = Math.min(timer.at("request"), timer.at("try")) - now;
+    const leftMs = Math.min(timer.at(Timed.REQUEST), timer.at(Timed.TRY)) - now;
     if (leftMs === Number.POSITIVE_INFINITY) return true;
-    if (timer.at("request") <= now) {
+    if (timer.at(Timed.REQUEST) <= now) {
       this.refuse(refusal(deadlinePassed, `${Math.floor(requestMs)} ms were over before the request could be sent`));
       return false;
     }

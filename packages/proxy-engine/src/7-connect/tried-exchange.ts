@@ -13,6 +13,7 @@ import type { UpstreamEndpoint } from "../6-balance/upstream-endpoint.ts";
 import { connectFailed, connectTimedOut, unknownHost, upstreamReset } from "../errors.ts";
 import { Attempt } from "./attempt.ts";
 import { CountedLoad } from "./counted-load.ts";
+import { Timed } from "./exchange-timer.ts";
 import type { AttemptFailure } from "./http-exchange.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { tooManyPending, tooManyRequests, tooSlowForMore } from "./load-refusals.ts";
@@ -397,7 +398,7 @@ export abstract class TriedExchange extends TimedExchange {
     this.#charged = true;
     if (limiter !== undefined) (this.load ??= new CountedLoad()).endpointLimiter = limiter;
     const { tryMs } = this;
-    if (tryMs > 0) this.time("try", attempt.startedMs + tryMs);
+    if (tryMs > 0) this.time(Timed.TRY, attempt.startedMs + tryMs);
   }
 
   #dropHedge(tries: Tries): void {
