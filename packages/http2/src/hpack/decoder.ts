@@ -2,8 +2,9 @@
 // a field that is in a table is handed out with the same strings and without another look at its bytes.
 
 import { knownDecimal } from "../decimal-text.ts";
-import { classifyName, classifyValue, FieldFlag, fieldKindOf } from "../field-kind.ts";
+import { classifyName, classifyValue, FieldFlag, FieldKind, fieldKindOf } from "../field-kind.ts";
 import { huffmanDecode, huffmanDecodedBound } from "./huffman.ts";
+import { KnownTexts } from "./known-texts.ts";
 import { RepeatedValues } from "./repeated-values.ts";
 import { STATIC_COUNT, STATIC_FLAGS, STATIC_KINDS, STATIC_NAMES, STATIC_VALUES } from "./static-table.ts";
 
@@ -28,10 +29,18 @@ const MAX_INTEGER = 0x0fff_ffff;
 /** Huffman-coded strings are decoded here, one at a time, synchronously. */
 let scratch: Buffer = Buffer.allocUnsafeSlow(32 * 1024);
 
-/** Names that arrive as literals again and again, by hash: they cost no new string. */
-const INTERNED_SLOTS = 1024;
-const internedNames: string[] = Array.from({ length: INTERNED_SLOTS }, () => "");
-const internedKinds: Uint8Array = new Uint8Array(INTERNED_SLOTS);
+/** Names that arrive as literals, with their FieldKind. */
+const NAME_SLOTS = 1024;
+const MOST_NAME_BYTES = 64;
+const knownNames = new KnownTexts(NAME_SLOTS);
+const nameKinds: Uint8Array = new Uint8Array(NAME_SLOTS);
+
+/**
+ * Values that were put into tables, at most 64 KB of them. What its sender lets be indexed is no secret (RFC 7541 section
+ * 7.1.3); cookies are left out all the same.
+ */
+const knownValues = new KnownTexts(256);
+const MOST_VALUE_BYTES = 256;
 
 /** One decoder per connection and direction of receipt. */
 export class HpackDecoder {
@@ -166,7 +175,7 @@ export class HpackDecoder {
     } else {
       return this.#fail(index < 0 ? "an integer is cut off or too large" : "an index beyond the table");
     }
-    if (!(max === NOT_INDEXED ? this.#readRepeated(buf) : this.#readValue(buf))) return false;
+    if (!(max === NOT_INDEXED ? this.#readRepeated(buf) : this.#readValue(buf, kind))) return false;
     this.#textKind = kind;
     return true;
   }
@@ -177,31 +186,26 @@ export class HpackDecoder {
     const start = this.#sourceStart;
     const end = this.#sourceEnd;
     this.#textFlags = classifyName(text, start, end);
-    if (end - start > 64) {
+    if (end - start > MOST_NAME_BYTES) {
       this.#text = text.latin1Slice(start, end);
       this.#textKind = fieldKindOf(this.#text);
       return true;
     }
-    let hash = end - start;
-    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (text[at] ?? 0)) | 0;
-    const slot = (hash ^ (hash >>> 10)) & (INTERNED_SLOTS - 1);
-    const candidate = internedNames[slot] ?? "";
-    if (sameText(candidate, text, start, end)) {
-      this.#text = candidate;
-      this.#textKind = internedKinds[slot] ?? 0;
-      return true;
-    }
-    const name = text.latin1Slice(start, end);
-    this.#text = name;
-    this.#textKind = fieldKindOf(name);
-    internedNames[slot] = name;
-    internedKinds[slot] = this.#textKind;
+    this.#text = knownNames.take(text, start, end);
+    if (knownNames.isNew) nameKinds[knownNames.slot] = fieldKindOf(this.#text);
+    this.#textKind = nameKinds[knownNames.slot] ?? 0;
     return true;
   }
 
-  #readValue(buf: Buffer): boolean {
+  /** Reads a value that is put into the table. */
+  #readValue(buf: Buffer, kind: number): boolean {
     if (!this.#readString(buf)) return false;
-    this.#takeValue();
+    const text = this.#source;
+    const start = this.#sourceStart;
+    const end = this.#sourceEnd;
+    this.#textFlags = classifyValue(text, start, end);
+    const isShared = kind !== FieldKind.COOKIE && end - start <= MOST_VALUE_BYTES;
+    this.#text = isShared ? knownValues.take(text, start, end) : text.latin1Slice(start, end);
     return true;
   }
 
@@ -348,10 +352,4 @@ function ringMask(maxBytes: number): number {
   let slots = 1;
   while (slots < maxBytes / ENTRY_OVERHEAD) slots *= 2;
   return slots - 1;
-}
-
-function sameText(text: string, buf: Buffer, start: number, end: number): boolean {
-  if (text.length !== end - start) return false;
-  for (let at = start; at < end; at++) if (text.charCodeAt(at - start) !== buf[at]) return false;
-  return true;
 }
