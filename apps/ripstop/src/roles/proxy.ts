@@ -32,8 +32,9 @@ const SAY_WHAT_IS_MISSING_MS = 3_000;
  * Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. Its
  * supervisor adds "--slot N" (which of the proxy's processes this is), "--processes N" (how many there are), "--take-over" (listening sockets come on the
  * channel), "--follow" (another process writes the state directory and opens the sockets of Gateways, until "lead").
+ * Gives the proxy when it has begun; undefined when it cannot.
  */
-export async function proxyRole(argv: readonly string[]): Promise<void> {
+export async function proxyRole(argv: readonly string[]): Promise<Proxy | undefined> {
   const directory = optionOf(argv, "--state-dir");
   const follows = argv.includes("--follow");
   const sockets = argv.includes("--take-over") ? await takeOverSockets() : undefined;
@@ -44,7 +45,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
       `ripstop: ${stateDirectoryInvalid.title} (${stateDirectoryInvalid.code}): ${reason}\n  ${stateDirectoryInvalid.remedy}\n`,
     );
     process.exitCode = 2;
-    return;
+    return undefined;
   }
   const { bootstrap, bundlePem, identities, ports } = state.value;
   const log = createLogger({ clock: systemClock, level: logLevel(), format: logFormatFor(process.stderr) }).child({
@@ -124,7 +125,10 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   }
   const proxy = started.value;
   commands.passTo(proxy);
-  if (!follows) writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
+  const portsText = JSON.stringify(proxy.ports);
+  // Made durable, which takes its time, only when they are others.
+  if (!follows && portsText !== JSON.stringify(ports))
+    writeFileAtomically(join(directory, stateFiles.ports), portsText);
   const lead = new LeadDuties({ directory, bootstrap, proxy, client, log, metrics });
   const hostsGateways = bootstrap.workloads.some(({ gateway }) => gateway !== undefined);
   const role = new SupervisedProxy({ directory, proxy, client, log, lead, expiry, hostsGateways });
@@ -141,6 +145,7 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   systemClock.after(SAY_WHAT_IS_MISSING_MS, () => {
     if (!ready) log.warn("not ready yet", { missing: proxy.missing, connected: client.connected });
   });
+  return proxy;
 }
 
 /** What the running proxy does for its supervisor. */
