@@ -28,6 +28,9 @@ import { isSocket, isSupervisorMessage, takeOverSockets, tell, tellSocket } from
 /** A proxy that is not ready after this long says what it waits for. */
 const SAY_WHAT_IS_MISSING_MS = 3_000;
 
+/** Connections that wait already are served before the proxy turns to the control plane and its admin socket. */
+const TRAFFIC_FIRST_MS = 10;
+
 /**
  * Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. Its
  * supervisor adds "--slot N" (which of the proxy's processes this is), "--processes N" (how many there are), "--take-over" (listening sockets come on the
@@ -48,9 +51,11 @@ export async function proxyRole(argv: readonly string[]): Promise<Proxy | undefi
     return undefined;
   }
   const { bootstrap, bundlePem, identities, ports } = state.value;
-  const log = createLogger({ clock: systemClock, level: logLevel(), format: logFormatFor(process.stderr) }).child({
-    proxy: bootstrap.proxyId,
-  });
+  const log = createLogger({ clock: systemClock, level: logLevel(), format: () => logFormatFor(process.stderr) }).child(
+    {
+      proxy: bootstrap.proxyId,
+    },
+  );
   const metrics = createMetricRegistry();
   const verifyPeer = createPeerVerification(systemClock);
   const [workload] = bootstrap.workloads;
@@ -68,6 +73,8 @@ export async function proxyRole(argv: readonly string[]): Promise<Proxy | undefi
       cache: join(directory, stateFiles.cache),
     },
     verifyPeer,
+    // What takes over sockets waits for complete config.
+    servesFirst: sockets === undefined,
     clock: systemClock,
     logger: log,
     metrics,
@@ -141,7 +148,10 @@ export async function proxyRole(argv: readonly string[]): Promise<Proxy | undefi
   if (hostsGateways) tell({ type: "closed-ports", ports: proxy.closedPorts });
   for (const [id, identity] of identities) role.tellIdentity(id, identity);
   sayReady();
-  if (!follows) await lead.begin();
+  systemClock.after(TRAFFIC_FIRST_MS, () => {
+    client.connect();
+    if (!follows) void lead.begin();
+  });
   systemClock.after(SAY_WHAT_IS_MISSING_MS, () => {
     if (!ready) log.warn("not ready yet", { missing: proxy.missing, connected: client.connected });
   });
