@@ -13,15 +13,23 @@ describe("the code cache", () => {
   const folder = mkdtempSync(join(tmpdir(), "ripstop-code-"));
   const path = join(folder, "code-cache");
   after(() => rmSync(folder, { recursive: true }));
-  const write = (): void => writeCodeCache(path, BYTES, new Script(SOURCE).createCachedData());
+  const write = (warm = false): void =>
+    writeCodeCache(path, BYTES, { data: new Script(SOURCE).createCachedData(), warm });
 
   it("gives V8 what an earlier process compiled", () => {
     write();
-    const cachedData = readCodeCache(path, BYTES);
-    assert.ok(cachedData !== undefined);
-    const script = new Script(SOURCE, { cachedData });
+    const cached = readCodeCache(path, BYTES);
+    assert.ok(cached !== undefined);
+    const script = new Script(SOURCE, { cachedData: cached.data });
     assert.equal(script.cachedDataRejected, false);
     assert.equal((script.runInThisContext() as () => string)(), "compiled before");
+  });
+
+  it("says whether the process that wrote it had done work", () => {
+    for (const warm of [true, false]) {
+      write(warm);
+      assert.equal(readCodeCache(path, BYTES)?.warm, warm);
+    }
   });
 
   it("is not taken for another source of the same length", () => {
@@ -38,7 +46,7 @@ describe("the code cache", () => {
       writeFileSync(path, changed);
       assert.equal(readCodeCache(path, BYTES), undefined, `byte ${at}`);
     }
-    for (const length of [0, 10, 32, whole.length - 1]) {
+    for (const length of [0, 10, 32, 40, whole.length - 1]) {
       writeFileSync(path, whole.subarray(0, length));
       assert.equal(readCodeCache(path, BYTES), undefined, `${length} bytes`);
     }
@@ -51,7 +59,7 @@ describe("the code cache", () => {
   });
 
   it("is done without where the disk refuses it", () => {
-    writeCodeCache(join(folder, "missing/code-cache"), BYTES, Buffer.from("data"));
+    writeCodeCache(join(folder, "missing/code-cache"), BYTES, { data: Buffer.from("data"), warm: true });
     assert.equal(readCodeCache(join(folder, "missing/code-cache"), BYTES), undefined);
   });
 });

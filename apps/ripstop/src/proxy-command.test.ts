@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -31,6 +33,21 @@ describe("the command of a proxy", () => {
       env: { ...process.env, IDENTITY: JSON.stringify({ key: keyPem, cert: chainPem }) },
     });
     assert.equal(stdout.trim(), "1");
+  });
+
+  it("gives no option that makes V8 refuse Node's own code where the program does without it", () => {
+    const young = "--max-semi-space-size=2";
+    assert.ok(proxyCommand(main).execArgs.includes(young));
+    const folder = mkdtempSync(join(tmpdir(), "ripstop-command-"));
+    try {
+      for (const name of ["ripstop.js", "proxy-start.cjs"]) writeFileSync(join(folder, name), "");
+      const { modulePath, execArgs } = proxyCommand(join(folder, "ripstop.js"));
+      assert.equal(modulePath, join(realpathSync(folder), "proxy-start.cjs"));
+      // Since Node 22 `--no-maglev` is one as well.
+      assert.equal(execArgs.includes(young), Number.parseInt(process.versions.node) >= 22);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("leaves OpenSSL's configuration to the operator who has chosen one", () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,6 +49,29 @@ describe("a file that runs with V8's code cache", () => {
     clock.advance(10_000);
     assert.equal(runCached(file, clock).fromCache, true);
     assert.equal(caches().length, 1);
+  });
+
+  it("is written once more when the program has done work", () => {
+    const clock = new StoppedClock();
+    const ends = `\nlet warm = false;\nexports.isWarm = () => warm;\nexports.work = () => { warm = true; };`;
+    writeFileSync(file, `${SOURCE}${ends}`);
+    const load = (): { work(): void } => createRequire(file)(file) as { work(): void };
+    runCached(file, clock);
+    clock.advance(10_000);
+    const [name = ""] = caches();
+    const cold = readFileSync(join(folder, name));
+    // Whoever starts from it writes it again, when there is more to keep.
+    assert.equal(runCached(file, clock).fromCache, true);
+    clock.advance(10_000);
+    assert.deepEqual(readFileSync(join(folder, name)), cold);
+    load().work();
+    clock.advance(10_000);
+    const warm = readFileSync(join(folder, name));
+    assert.ok(warm.length > cold.length, `${warm.length} bytes after ${cold.length}`);
+    assert.equal(runCached(file, clock).fromCache, true);
+    load().work();
+    clock.advance(60_000);
+    assert.deepEqual(readFileSync(join(folder, name)), warm);
   });
 
   it("does not hide what the file throws", () => {

@@ -7,32 +7,49 @@ import { dirname, join } from "node:path";
 import { Script } from "node:vm";
 import type { Clock } from "@ripstop/core";
 import { codeCacheName, readCodeCache, writeCodeCache } from "./code-cache.ts";
+import { underStartOptions } from "./young-generation.ts";
 
-/** By then a proxy has compiled what it needs for its first requests, and the cache has that too. */
-const WRITE_AFTER_MS = 10_000;
+/** How often a process without a complete cache asks whether it can write one. */
+const WRITE_EVERY_MS = 10_000;
+
+/** What a file may export for its cache. */
+interface Program {
+  /** Whether it has done work, and so compiled the code for it; without this it has by the time that the cache is written. */
+  readonly isWarm?: () => boolean;
+}
 
 /**
  * Runs `file`, which holds Latin-1, as `require` would; says whether V8 took the cache. Without one that V8 takes, it is
- * written ten seconds later. Throws what the file throws.
+ * written ten seconds later, and once more when the program has done work. Throws what the file throws.
  */
 export function runCached(file: string, clock: Clock): { readonly fromCache: boolean } {
   const source = readWrapped(file);
   const path = join(dirname(file), codeCacheName(process.execArgv));
-  const cachedData = readCodeCache(path, source);
+  const cached = readCodeCache(path, source);
   const script = new Script(source.toString("latin1"), {
     filename: file,
-    ...(cachedData === undefined ? {} : { cachedData }),
+    ...(cached === undefined ? {} : { cachedData: cached.data }),
   });
   const refused = script.cachedDataRejected === true;
-  const fromCache = cachedData !== undefined && !refused;
-  if (!fromCache) {
-    clock.after(WRITE_AFTER_MS, () => {
+  const fromCache = cached !== undefined && !refused;
+  const loaded = new Module(file);
+  if (!fromCache || !cached.warm) {
+    let isDue = !fromCache;
+    let isUseless = refused;
+    const timer = clock.every(WRITE_EVERY_MS, () => {
+      const { isWarm } = loaded.exports as Program;
+      const warm = isWarm === undefined || isWarm();
+      if (!isDue && !warm) return;
       // Proxies that started together need not all write it.
-      if (refused || readCodeCache(path, source) === undefined) writeCodeCache(path, source, script.createCachedData());
+      const there = isUseless ? undefined : readCodeCache(path, source);
+      if (there === undefined || (warm && !there.warm))
+        writeCodeCache(path, source, { data: underStartOptions(() => script.createCachedData()), warm });
+      isDue = false;
+      isUseless = false;
+      if (warm) timer.clear();
     });
   }
   // What the file loads later requires it by its path.
-  const loaded = new Module(file);
   loaded.filename = file;
   loaded.loaded = true;
   const require = createRequire(file);

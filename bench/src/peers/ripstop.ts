@@ -1,6 +1,7 @@
 // Our own proxy, all mesh duties on: outbound of a workload with one declared upstream, or inbound of a workload.
 
 import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -16,7 +17,7 @@ import {
   type Endpoint,
   type HttpRule,
 } from "@ripstop/model";
-import { codeCacheName } from "ripstop/dist/code-cache.js";
+import { codeCacheName, isWarmCodeCache } from "ripstop/dist/code-cache.js";
 import { proxyCommand as shippedCommand } from "ripstop/dist/proxy-command.js";
 import { freePort, pause, startServer } from "../processes.ts";
 import { createMeshIdentities, NAMESPACE, type MeshIdentities } from "./mesh-identities.ts";
@@ -119,10 +120,18 @@ export function createRipstop(nodeFlags: readonly string[]): Peer {
       const listen = await freePort();
       const { execArgs } = shippedCommand(bundle);
       const cache = join(dirname(bundle), codeCacheName([...execArgs, ...nodeFlags]));
-      const launch = await this.plain({ protocol: "http1", listen, upstreams: [await freePort()], folder });
+      const upstream = createServer((_request, response) => response.end("hello"));
+      await new Promise<void>((resolve) => void upstream.listen(0, "127.0.0.1", resolve));
+      const address = upstream.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      const launch = await this.plain({ protocol: "http1", listen, upstreams: [port], folder });
       const { pids, stop } = await startServer(launch, listen);
-      while (!existsSync(cache) && existsSync(`/proc/${pids[0]}`)) await pause(100);
+      // The code of a request is in the cache once requests were served.
+      await (await fetch(`http://127.0.0.1:${listen}/api/items`)).text();
+      while (!isWarmCodeCache(cache) && existsSync(`/proc/${pids[0]}`)) await pause(100);
       await stop();
+      upstream.close();
+      upstream.closeAllConnections();
     },
     async plain({ protocol, listen, upstreams, folder }) {
       const mesh = await createMeshIdentities(folder);

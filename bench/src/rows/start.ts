@@ -87,7 +87,7 @@ async function measure(context: RowContext): Promise<RowResult> {
 export const start: Row = {
   id: "start",
   title: "Start to first answered request",
-  what: `From the start of the process until a GET through it is answered with 200, asked again every millisecond; ${STARTS} starts of each in turn, config and certificates on disk. No proxy's first start on the machine: Ripstop has kept what V8 compiled then.`,
+  what: `From the start of the process until a GET through it is answered with 200, asked again every millisecond; ${STARTS} starts of each in turn, config and certificates on disk. No proxy's first start on the machine: Ripstop has kept what V8 compiled then, for a first request too.`,
   columns: [
     { key: "medianMs", heading: "median ms", digits: 0 },
     { key: "worstMs", heading: "worst ms", digits: 0 },

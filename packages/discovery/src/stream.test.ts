@@ -150,6 +150,30 @@ describe("the config stream", () => {
     assert.equal(mesh.serverMetrics.total(RESENT), 1);
   });
 
+  it("connects when it is told to where the disk holds config, and at once where it holds none", async () => {
+    mesh.source.put(policyType, "a", policy("kept"));
+    const server = await mesh.server();
+    const first = await mesh.client("web", server.address, { servesFirst: true });
+    const view = new View<Policy>(mesh.changes);
+    first.watch(policyType, "a", view);
+    await mesh.changes.until(() => view.current !== undefined);
+    await first.close();
+
+    mesh.source.put(policyType, "a", policy("new"));
+    const again = new View<Policy>(mesh.changes);
+    const restarted = await mesh.client("web", server.address, { servesFirst: true });
+    restarted.watch(policyType, "a", again);
+    // Another one that began later is served by now.
+    const other = new View<Policy>(mesh.changes);
+    (await mesh.client("api", server.address)).watch(policyType, "a", other);
+    await mesh.changes.until(() => textOf(other) === "new");
+    assert.equal(restarted.connected, false);
+    assert.equal(textOf(again), "kept");
+    restarted.connect();
+    restarted.connect();
+    await mesh.changes.until(() => textOf(again) === "new");
+  });
+
   it("leaves a damaged cache aside with a warning", async () => {
     await writeFile(
       join(mesh.directory, "web.cache.bin"),

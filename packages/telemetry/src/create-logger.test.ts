@@ -32,6 +32,22 @@ describe("the logger", () => {
     );
   });
 
+  it("asks how to write when there is a first line to write", () => {
+    let asked = 0;
+    const lines: string[] = [];
+    const format = (): "text" => {
+      asked++;
+      return "text";
+    };
+    const logger = createLogger({ clock: new StoppedClock(0), format, write: (line) => lines.push(line) });
+    logger.debug("not written");
+    assert.equal(asked, 0);
+    logger.info("one");
+    logger.child({}).info("two");
+    assert.equal(asked, 1);
+    assert.deepEqual(lines, ["00:00:00.000 info  one\n", "00:00:00.000 info  two\n"]);
+  });
+
   it("writes short text for people", () => {
     const { logger, lines } = recorder("text");
     logger.info("listening", { address: "127.0.0.1:80", why: "two words" });

@@ -3,13 +3,16 @@
 import type { Clock } from "@ripstop/core";
 import type { LogFields, Logger, LogLevel } from "./log.ts";
 
+/** How lines are written. */
+export type LogFormat = "json" | "text";
+
 /** Where and how to log. */
 export interface LoggerOptions {
   readonly clock: Clock;
   /** Default "info". */
   readonly level?: LogLevel;
-  /** Default "json"; roles choose "text" on a terminal (see `logFormatFor`). */
-  readonly format?: "json" | "text";
+  /** Default "json"; roles choose "text" on a terminal (see `logFormatFor`). A function is asked at the first line. */
+  readonly format?: LogFormat | (() => LogFormat);
   /** Takes one whole line, newline included. Default: standard error. */
   readonly write?: (line: string) => void;
 }
@@ -22,19 +25,18 @@ const PEM_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 const BEARER = /\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}/gi;
 
 /** "text" for a terminal, else "json"; `NO_COLOR` and such play no part, there are no colours. */
-export function logFormatFor(stream: { readonly isTTY?: boolean }): "json" | "text" {
+export function logFormatFor(stream: { readonly isTTY?: boolean }): LogFormat {
   return stream.isTTY === true ? "text" : "json";
 }
 
 /** A logger; children share its level and output. */
 export function createLogger(options: LoggerOptions): Logger {
-  const state: State = {
-    clock: options.clock,
-    level: options.level ?? "info",
-    format: options.format ?? "json",
-    write: options.write ?? standardError(),
-  };
-  return new LineLogger(state, {});
+  const { clock, level = "info", format = "json", write } = options;
+  // Standard error is opened by the first line: few proxies write one while they start.
+  let output: Output | undefined;
+  const open = (): Output =>
+    (output ??= { format: typeof format === "string" ? format : format(), write: write ?? standardError() });
+  return new LineLogger({ clock, level, open }, {});
 }
 
 /** Writes to standard error; when its reader is gone, lines are lost. */
@@ -49,7 +51,11 @@ function loseLine(): void {}
 interface State {
   readonly clock: Clock;
   level: LogLevel;
-  readonly format: "json" | "text";
+  readonly open: () => Output;
+}
+
+interface Output {
+  readonly format: LogFormat;
   readonly write: (line: string) => void;
 }
 
@@ -91,9 +97,10 @@ class LineLogger implements Logger {
   }
 
   #log(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    const { clock, format, write } = this.#state;
+    const { clock, open } = this.#state;
     if (RANKS[level] < RANKS[this.#state.level]) return;
     try {
+      const { format, write } = open();
       const time = new Date(clock.nowMs()).toISOString();
       const line: Line = { time, level, message: clean(message), fields: { ...this.#fields, ...fields } };
       write(format === "json" ? jsonLine(line) : textLine(line));

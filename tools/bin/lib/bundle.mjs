@@ -50,6 +50,8 @@ async function bundleProxy(entry, name, outDir) {
   const build = await rolldown({
     input: { [name]: entry },
     platform: "node",
+    // One file, also when it exports something itself.
+    preserveEntrySignatures: "allow-extension",
     external: (id) => id.startsWith("node:"),
     logLevel: "warn",
     plugins: [{ name: "private-names", renderChunk: (code) => ({ code: hidePrivate(code), map: null }) }],

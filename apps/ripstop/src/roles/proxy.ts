@@ -28,12 +28,16 @@ import { isSocket, isSupervisorMessage, takeOverSockets, tell, tellSocket } from
 /** A proxy that is not ready after this long says what it waits for. */
 const SAY_WHAT_IS_MISSING_MS = 3_000;
 
+/** Connections that wait already are served before the proxy turns to the control plane and its admin socket. */
+const TRAFFIC_FIRST_MS = 10;
+
 /**
  * Runs the data plane until its supervisor closes the channel, or until SIGTERM or SIGINT without a supervisor. Its
  * supervisor adds "--slot N" (which of the proxy's processes this is), "--processes N" (how many there are), "--take-over" (listening sockets come on the
  * channel), "--follow" (another process writes the state directory and opens the sockets of Gateways, until "lead").
+ * Gives the proxy when it has begun; undefined when it cannot.
  */
-export async function proxyRole(argv: readonly string[]): Promise<void> {
+export async function proxyRole(argv: readonly string[]): Promise<Proxy | undefined> {
   const directory = optionOf(argv, "--state-dir");
   const follows = argv.includes("--follow");
   const sockets = argv.includes("--take-over") ? await takeOverSockets() : undefined;
@@ -44,12 +48,14 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
       `ripstop: ${stateDirectoryInvalid.title} (${stateDirectoryInvalid.code}): ${reason}\n  ${stateDirectoryInvalid.remedy}\n`,
     );
     process.exitCode = 2;
-    return;
+    return undefined;
   }
   const { bootstrap, bundlePem, identities, ports } = state.value;
-  const log = createLogger({ clock: systemClock, level: logLevel(), format: logFormatFor(process.stderr) }).child({
-    proxy: bootstrap.proxyId,
-  });
+  const log = createLogger({ clock: systemClock, level: logLevel(), format: () => logFormatFor(process.stderr) }).child(
+    {
+      proxy: bootstrap.proxyId,
+    },
+  );
   const metrics = createMetricRegistry();
   const verifyPeer = createPeerVerification(systemClock);
   const [workload] = bootstrap.workloads;
@@ -67,6 +73,8 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
       cache: join(directory, stateFiles.cache),
     },
     verifyPeer,
+    // What takes over sockets waits for complete config.
+    servesFirst: sockets === undefined,
     clock: systemClock,
     logger: log,
     metrics,
@@ -124,7 +132,10 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   }
   const proxy = started.value;
   commands.passTo(proxy);
-  if (!follows) writeFileAtomically(join(directory, stateFiles.ports), JSON.stringify(proxy.ports));
+  const portsText = JSON.stringify(proxy.ports);
+  // Made durable, which takes its time, only when they are others.
+  if (!follows && portsText !== JSON.stringify(ports))
+    writeFileAtomically(join(directory, stateFiles.ports), portsText);
   const lead = new LeadDuties({ directory, bootstrap, proxy, client, log, metrics });
   const hostsGateways = bootstrap.workloads.some(({ gateway }) => gateway !== undefined);
   const role = new SupervisedProxy({ directory, proxy, client, log, lead, expiry, hostsGateways });
@@ -137,10 +148,14 @@ export async function proxyRole(argv: readonly string[]): Promise<void> {
   if (hostsGateways) tell({ type: "closed-ports", ports: proxy.closedPorts });
   for (const [id, identity] of identities) role.tellIdentity(id, identity);
   sayReady();
-  if (!follows) await lead.begin();
+  systemClock.after(TRAFFIC_FIRST_MS, () => {
+    client.connect();
+    if (!follows) void lead.begin();
+  });
   systemClock.after(SAY_WHAT_IS_MISSING_MS, () => {
     if (!ready) log.warn("not ready yet", { missing: proxy.missing, connected: client.connected });
   });
+  return proxy;
 }
 
 /** What the running proxy does for its supervisor. */

@@ -25,6 +25,8 @@ export interface DiscoveryClientOptions {
   /** Paths: the own SVID (leaf first) and key, the roots (all PEM), and the cache of the last good config. */
   readonly files: { readonly svid: string; readonly key: string; readonly bundle: string; readonly cache: string };
   readonly verifyPeer: PeerVerifier;
+  /** Where the disk holds config, nothing is connected before `connect`; default false. */
+  readonly servesFirst?: boolean;
   readonly clock: Clock;
   readonly logger?: Logger;
   readonly metrics?: MetricRegistry;
@@ -44,6 +46,8 @@ export interface DiscoveryClient extends ConfigClient {
    * returns.
    */
   watchAll<T>(type: ResourceType<T>, watcher: ListWatcher<T>): Subscription;
+  /** Begins to connect, unless it has begun already. */
+  connect(): void;
   /** SVID or bundle files were replaced: the next connection uses them; the open one lives on. */
   reloadIdentity(): void;
   /** The control planes are these now ("HOST:PORT"): for the next connection. */
@@ -57,7 +61,7 @@ export interface DiscoveryClient extends ConfigClient {
   seal(): Promise<void>;
 }
 
-/** Reads the cache (synchronously: once, at the start) and begins to connect. */
+/** Reads the cache (synchronously: once, at the start) and begins to connect, or waits for `connect` (`servesFirst`). */
 export function startDiscoveryClient(options: DiscoveryClientOptions): DiscoveryClient {
   return new Client(options);
 }
@@ -72,6 +76,7 @@ class Client implements DiscoveryClient {
   readonly #config: ConfigStream;
   readonly #cache: ConfigCache;
   readonly #audit: Timer;
+  #hasBegun = false;
 
   constructor(options: DiscoveryClientOptions) {
     const { proxyId, clock, logger, metrics, files } = options;
@@ -113,7 +118,7 @@ class Client implements DiscoveryClient {
     this.telemetry = new TelemetryStream({ proxyId: streamId, clock, ...observers });
     this.#connection.use(this.#config);
     this.#connection.use(this.telemetry);
-    this.#connection.start();
+    if (options.servesFirst !== true || !this.hasCache) this.connect();
     this.#audit = clock.every(AUDIT_MS, () => this.#config.audit());
   }
 
@@ -127,6 +132,12 @@ class Client implements DiscoveryClient {
 
   watchAll<T>(type: ResourceType<T>, watcher: ListWatcher<T>): Subscription {
     return this.#config.watchAll(type, watcher);
+  }
+
+  connect(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#connection.start();
   }
 
   reloadIdentity(): void {
@@ -147,6 +158,7 @@ class Client implements DiscoveryClient {
 
   async close(): Promise<void> {
     this.#audit.clear();
+    this.#hasBegun = true;
     this.#connection.close();
     await this.#cache.seal();
   }
