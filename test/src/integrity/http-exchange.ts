@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 import { ContentCheck } from "./content.ts";
 import type { Seen } from "./outcome.ts";
 import { downSeed, type Plan } from "./plan.ts";
-import { hardReset, receiveContent, sendContent } from "./streams.ts";
+import { hardReset, receiveContent, resetStream, sendContent } from "./streams.ts";
 
 const MAX_DETAIL = 300;
 const CLIENT_WINDOW = 8 * 1024 * 1024;
@@ -178,8 +178,7 @@ export async function overHttp2(plan: Plan, way: Way, shared: ClientHttp2Session
   );
   const cutter = new Cutter(plan, () => {
     if (own) session.destroy();
-    // Node's close() ends the body in order before it resets; destroy() with an error does not.
-    else stream.destroy(new Error("cut"));
+    else resetStream(stream);
   });
   let status = 0;
   let sized = false;

@@ -9,7 +9,7 @@ import { createServer as createTcpServer, Socket } from "node:net";
 import type { Duplex, Readable, Writable } from "node:stream";
 import { ContentCheck } from "./content.ts";
 import { downSeed, type ServerPlan } from "./plan.ts";
-import { hardReset, receiveContent, sendContent } from "./streams.ts";
+import { hardReset, receiveContent, resetStream, sendContent } from "./streams.ts";
 
 const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const HTTP2_WINDOW = 4 * 1024 * 1024;
@@ -107,10 +107,7 @@ async function serveHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeader
     stream.end("ready");
     return;
   }
-  // Node's close() ends the body in order before it resets; destroy() with an error does not.
-  const cut = (): void => {
-    stream.destroy(new Error("cut"));
-  };
+  const cut = (): void => resetStream(stream);
   if (headers[":method"] === "CONNECT") {
     stream.respond({ ":status": 200 });
     await serveTunnel(plan, stream, cut);
@@ -151,7 +148,7 @@ async function serveTunnel(plan: ServerPlan, stream: Duplex, cut: () => void): P
       if (check.wrongAt !== -1) wrong(plan, `tunnel upload differs at ${check.wrongAt}`);
       if (clean && check.received > plan.up) wrong(plan, `tunnel gave ${check.received} of ${plan.up} bytes`);
       // A client that went away without a reset looks half closed: no tunnel is kept for it, as no real server does.
-      if (check.received < plan.up) stream.destroy();
+      if (check.received < plan.up) cut();
     });
     look();
   });

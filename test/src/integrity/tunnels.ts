@@ -8,7 +8,7 @@ import { ContentCheck } from "./content.ts";
 import type { Way } from "./http-exchange.ts";
 import type { Seen } from "./outcome.ts";
 import { downSeed, type Plan } from "./plan.ts";
-import { hardReset, receiveContent, sendContent } from "./streams.ts";
+import { hardReset, receiveContent, resetStream, sendContent } from "./streams.ts";
 
 const CANCEL = 8;
 
@@ -83,7 +83,7 @@ export async function webSocketHttp2(plan: Plan, way: Way, session: ClientHttp2S
     stream.close(CANCEL);
     return failed(plan, status, detail);
   }
-  return converse(plan, stream, 200, () => stream.destroy(new Error("cut")));
+  return converse(plan, stream, 200, () => resetStream(stream));
 }
 
 /** Raw TCP to the declared upstream, or by CONNECT at the HTTP proxy. */
