@@ -77,7 +77,13 @@ export interface HttpStreamHandler {
 }
 
 /** What the downstream side hears. The request itself arrives through the connection's `onRequest`. */
-export interface ServerStreamHandler extends HttpStreamHandler {}
+export interface ServerStreamHandler extends HttpStreamHandler {
+  /**
+   * The client need not go on with its request now: it was not told to continue yet (RFC 9110 §10.1.1), or it calls a
+   * method that streams at its own pace. Asked seldom, of requests whose body comes slowly; default false.
+   */
+  readonly mayPause?: boolean;
+}
 
 /** What the upstream side hears. */
 export interface ClientStreamHandler extends HttpStreamHandler {

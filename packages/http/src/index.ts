@@ -1,6 +1,7 @@
 // L0: HTTP semantics shared by both codecs and the engine.
 
 export { canonicalAuthority, hasPort } from "./authority.ts";
+export { ByteBudget, queuedBodies } from "./byte-budget.ts";
 export { HeaderList } from "./header-list.ts";
 export { httpDate } from "./http-date.ts";
 export { RequestHead, ResponseHead, UNKNOWN_LENGTH, type HttpVersion } from "./heads.ts";

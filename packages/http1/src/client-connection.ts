@@ -192,7 +192,7 @@ export class Http1ClientConnection implements Http1ResponseSink {
 
   /** The output takes bytes again after a write that returned false. */
   writable(): void {
-    this.#sender.isBlocked = false;
+    this.#sender.unblock();
     if (!this.#wantsWritable) return;
     this.#wantsWritable = false;
     this.#handler?.onWritable();

@@ -39,6 +39,9 @@ export const ScanStart: { readonly REQUEST: number; readonly RESPONSE: number; r
 /** How a scan ended. */
 export const ScanResult = { INCOMPLETE: 0, COMPLETE: 1, FAILED: 2 } as const;
 
+/** Two empty lines: what old clients send behind a body, and then some. */
+const MAX_BLANK_BYTES = 4;
+
 const VERSION_BYTES = [72, 84, 84, 80, 47];
 
 // One scan runs at a time and its result is used before the next starts, so all connections share these tables;
@@ -86,6 +89,12 @@ export class HeadScanner {
     this.error = undefined;
     this.#savedOffsets = undefined;
     this.#savedNames = undefined;
+  }
+
+  /** A head has begun. An empty line or two before a request line are no part of one (RFC 9112 §2.2); more count. */
+  get hasBegun(): boolean {
+    const isBlank = this.#state === State.REQUEST_START || this.#state === State.REQUEST_START_LF;
+    return this.length > (isBlank ? MAX_BLANK_BYTES : 0);
   }
 
   /** Whether the part in hand is the request target (for the choice between 414 and 431). */

@@ -92,7 +92,7 @@ export abstract class MessageDecoder {
 
   /** Part of a head has arrived. */
   get isInHead(): boolean {
-    return this.#phase === Phase.HEAD && this.#scanner.length > 0;
+    return this.#phase === Phase.HEAD && this.#scanner.hasBegun;
   }
 
   /** Body bytes that are still declared to come; 0 when unknown or none. */

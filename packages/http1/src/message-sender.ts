@@ -2,7 +2,7 @@
 // declared length enforced (RFC 9112 §6 and §7).
 
 import { ByteWriter } from "@ripstop/core";
-import type { HeaderList } from "@ripstop/http";
+import { queuedBodies, type HeaderList } from "@ripstop/http";
 import { encodeTrailers } from "./head-encoder.ts";
 
 /** What a connection writes to; a Conn of packages/net fits as it is. */
@@ -93,19 +93,31 @@ export const SendFraming = {
 
 /** Sends messages to one output. */
 export class MessageSender implements Flushable {
-  /** The last write was not taken whole; cleared by `unblock`. */
-  isBlocked = false;
   readonly #output: Http1Output;
   readonly #scheduler: FlushScheduler;
   #writer: ByteWriter | undefined = undefined;
   #isScheduled = false;
   #isClosed = false;
+  #isBlocked = false;
+  /** Bytes written since the output was last empty. */
+  #waiting = 0;
   #framing: number = SendFraming.NONE;
   #remaining = 0;
 
   constructor(output: Http1Output, scheduler: FlushScheduler) {
     this.#output = output;
     this.#scheduler = scheduler;
+  }
+
+  /** The last write was not taken whole. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  /** The output is empty again. */
+  unblock(): void {
+    this.#isBlocked = false;
+    if (this.#waiting > 0) this.#wait(-this.#waiting);
   }
 
   /** Where to write a head. It leaves with the first body bytes, or at the next flush. */
@@ -153,7 +165,7 @@ export class MessageSender implements Flushable {
         break;
       default:
     }
-    return !this.isBlocked;
+    return !this.#isBlocked;
   }
 
   /** Ends the body, with `trailers` when its framing can carry them. Returns false when declared bytes are missing. */
@@ -183,9 +195,9 @@ export class MessageSender implements Flushable {
     if (writer.length > 0 && !this.#isClosed) {
       const output = this.#output;
       if (output.give === undefined) {
-        if (!output.write(writer.buffer, 0, writer.length)) this.isBlocked = true;
+        if (!output.write(writer.buffer, 0, writer.length)) this.#block(writer.length);
       } else if (!output.give(writer.view())) {
-        this.isBlocked = true;
+        this.#block(writer.length);
         return;
       }
     }
@@ -204,6 +216,7 @@ export class MessageSender implements Flushable {
   close(): void {
     this.#isClosed = true;
     this.writeGathered();
+    this.#wait(-this.#waiting);
   }
 
   #chunk(buf: Buffer, start: number, end: number): void {
@@ -232,6 +245,17 @@ export class MessageSender implements Flushable {
 
   #direct(buf: Buffer, start: number, end: number): void {
     this.writeGathered();
-    if (!this.#isClosed && !this.#output.write(buf, start, end)) this.isBlocked = true;
+    if (!this.#isClosed && !this.#output.write(buf, start, end)) this.#block(end - start);
+  }
+
+  #block(count: number): void {
+    this.#isBlocked = true;
+    this.#wait(count);
+  }
+
+  /** So many bytes more wait, or fewer. */
+  #wait(count: number): void {
+    this.#waiting += count;
+    queuedBodies.add(count);
   }
 }

@@ -1,5 +1,10 @@
 // When to stop reading from a peer: it has sent more than was passed on, or its bytes have to wait for their turn.
 
+import { queuedBodies } from "@ripstop/http";
+
+/** What may be unconsumed while too much waits for slow readers. */
+const TIGHT_BYTES = 16 * 1024;
+
 /** The part of the output that a gate needs. */
 export interface Pausable {
   pause(): void;
@@ -28,7 +33,8 @@ export class ReadGate {
   /** `count` bytes go to the handler. */
   received(count: number): void {
     this.#unconsumed += count;
-    if (this.#unconsumed <= this.#limit || this.#isFull) return;
+    const limit = queuedBodies.isTight ? TIGHT_BYTES : this.#limit;
+    if (this.#unconsumed <= limit || this.#isFull) return;
     this.#isFull = true;
     this.#update();
   }

@@ -197,7 +197,7 @@ export class Http1ServerConnection implements Http1RequestSink {
 
   /** The output takes bytes again after a write that returned false. */
   writable(): void {
-    this.#sender.isBlocked = false;
+    this.#sender.unblock();
     if (this.#wantsWritable) {
       this.#wantsWritable = false;
       this.#handler?.onWritable();

@@ -1,7 +1,7 @@
 // What the parts of a connection share: its state, and every way in which a stream or the connection ends.
 
 import type { Clock } from "@ripstop/core";
-import { StreamErrorCode } from "@ripstop/http";
+import { queuedBodies, StreamErrorCode } from "@ripstop/http";
 import type { Http2ConnectionHandler, Http2Options, Http2Output, Http2ServerHandler } from "./connection-types.ts";
 import {
   HTTP2_FLOOD,
@@ -11,7 +11,7 @@ import {
   Http2Error,
 } from "./errors.ts";
 import { FloodBudget } from "./flood-budget.ts";
-import { DEFAULT_WINDOW, FrameType, MAX_31_BIT } from "./frames.ts";
+import { DEFAULT_WINDOW, FrameType, MAX_31_BIT, SettingId } from "./frames.ts";
 import { DEFAULT_LIMITS, DEFAULT_SETTINGS, type Http2Limits, type Http2Settings } from "./limits.ts";
 import { PeerSettings } from "./peer-settings.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
@@ -25,6 +25,9 @@ const MAX_WINDOW_UPDATE_CREDIT = 10_000;
 
 /** Each exchange that both sides finish makes up for one reset and for so many frames without content. */
 const IDLE_FRAMES_PER_EXCHANGE = 4;
+
+/** The window of a stream while too much waits for slow readers: enough for most messages. */
+const TIGHT_WINDOW_BYTES = 16 * 1024;
 
 /** First word of the PINGs that measure the round trip. */
 export const TUNER_PING = 0x5253_5033;
@@ -70,6 +73,11 @@ export class ConnectionState implements SenderOwner {
   #toGrant = 0;
   /** The window that new streams give the peer: the default until a smaller one is acknowledged (RFC 9113 §6.5.3). */
   streamWindow: number;
+  /** The same as of our last SETTINGS, and whether their acknowledgement is awaited. */
+  toldWindow: number;
+  settingsPending = true;
+  /** That was told while too much waited for slow readers in this process. */
+  isTight = false;
 
   /** Made when a stream has used up half of its window. */
   tuner: WindowTuner | undefined = undefined;
@@ -94,6 +102,7 @@ export class ConnectionState implements SenderOwner {
     this.newestId = options.role === "server" ? 0 : -1;
     this.peer = new PeerSettings(options.role === "client");
     this.streamWindow = Math.max(DEFAULT_WINDOW, this.settings.initialWindowBytes);
+    this.toldWindow = this.settings.initialWindowBytes;
     this.receiveWindow = Math.max(DEFAULT_WINDOW, this.settings.connectionWindowBytes);
     this.resets = new FloodBudget(this.limits.resets);
     this.control = new FloodBudget(this.limits.control);
@@ -141,10 +150,32 @@ export class ConnectionState implements SenderOwner {
     stream.toGrant += count;
     const window = this.streamWindow + stream.extraWindow;
     if (stream.toGrant === 0 || stream.toGrant * 2 < window) return;
-    const granted = stream.toGrant + (count === 0 ? 0 : this.#growWindow(stream, window));
+    let granted = stream.toGrant;
+    if (!queuedBodies.isTight) granted += count === 0 ? 0 : this.#growWindow(stream, window);
+    else if (stream.extraWindow > 0) granted -= this.tuner?.shrink(stream, granted) ?? 0;
+    stream.toGrant = 0;
+    if (granted === 0) return;
     this.sender.writer.windowUpdate(stream.id, granted);
     stream.receiveWindow += granted;
-    stream.toGrant = 0;
+    this.sender.schedule();
+  }
+
+  /**
+   * Too much waits for slow readers, or no longer: the windows of all streams become small, or as they were, by the
+   * difference (RFC 9113 §6.9.2). Call it where bytes come in or are asked for and `queuedBodies.isTight` is not `isTight`.
+   */
+  adaptWindows(): void {
+    // Not before the peer has our last word: then it is clear what it keeps to.
+    if (this.settingsPending || this.dead) return;
+    const { initialWindowBytes } = this.settings;
+    this.isTight = queuedBodies.isTight;
+    this.toldWindow = this.isTight ? Math.min(TIGHT_WINDOW_BYTES, initialWindowBytes) : initialWindowBytes;
+    this.settingsPending = true;
+    const { writer } = this.sender;
+    writer.header(6, FrameType.SETTINGS, 0, 0);
+    writer.byte(SettingId.INITIAL_WINDOW_SIZE >>> 8);
+    writer.byte(SettingId.INITIAL_WINDOW_SIZE);
+    writer.u32(this.toldWindow);
     this.sender.schedule();
   }
 

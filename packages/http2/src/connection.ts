@@ -70,7 +70,7 @@ export class Http2Connection implements Flushable {
     return this.#state.peer.received;
   }
 
-  /** The peer has acknowledged our SETTINGS; if it has not after a while, the owner should `abort` (SETTINGS_TIMEOUT). */
+  /** The peer has acknowledged our first SETTINGS; if it has not after a while, the owner should `abort` (SETTINGS_TIMEOUT). */
   get settingsAcknowledged(): boolean {
     return this.#control.settingsAcknowledged;
   }

@@ -19,8 +19,7 @@ const MAX_DEBUG_BYTES = 256;
 export class ControlReceiver {
   readonly #state: ConnectionState;
   readonly #decoder: HpackDecoder;
-  /** SETTINGS of ours that the peer has not acknowledged. */
-  #unacked = 1;
+  #isAcknowledged = false;
   #shutdownAnnounced = false;
 
   constructor(state: ConnectionState, decoder: HpackDecoder) {
@@ -28,9 +27,9 @@ export class ControlReceiver {
     this.#decoder = decoder;
   }
 
-  /** The peer has acknowledged our SETTINGS. */
+  /** The peer has acknowledged our first SETTINGS. */
   get settingsAcknowledged(): boolean {
-    return this.#unacked === 0;
+    return this.#isAcknowledged;
   }
 
   /** Sends a PING whose answer becomes `onPong(value)`. */
@@ -118,7 +117,7 @@ export class ControlReceiver {
     if (streamId !== 0) return state.protocolError("RFC 9113 §6.5", "SETTINGS on a stream");
     if ((flags & FrameFlag.ACK) !== 0) {
       if (start !== end) return state.frameSizeError("RFC 9113 §6.5", "SETTINGS acknowledgement");
-      if (this.#unacked > 0) this.#onSettingsAck();
+      if (state.settingsPending) this.#onSettingsAck();
       else state.spend(state.control, "control frames");
       return;
     }
@@ -162,9 +161,10 @@ export class ControlReceiver {
   /** From here on the peer keeps to our table size and windows. */
   #onSettingsAck(): void {
     const state = this.#state;
-    this.#unacked--;
+    state.settingsPending = false;
+    this.#isAcknowledged = true;
     this.#decoder.setAllowedTableBytes(state.settings.headerTableBytes);
-    const delta = state.settings.initialWindowBytes - state.streamWindow;
+    const delta = state.toldWindow - state.streamWindow;
     if (delta === 0) return;
     state.streamWindow += delta;
     for (const stream of state.streams.snapshot()) {

@@ -1,7 +1,7 @@
 // Incoming messages: header blocks and DATA frames to the calls of a stream's handler, with the rules on their order,
 // length and flow control (RFC 9113 §5.1, §6.1, §6.9, §8.1).
 
-import { httpDate, StreamErrorCode, type RequestHead } from "@ripstop/http";
+import { httpDate, queuedBodies, StreamErrorCode, type RequestHead } from "@ripstop/http";
 import { AFTER_END, malformedMessage, WRONG_LENGTH, type ConnectionState } from "./connection-state.ts";
 import { HTTP2_COMPRESSION_ERROR, HTTP2_FLOW_CONTROL_ERROR, HTTP2_HEADERS_TOO_LARGE, Http2Error } from "./errors.ts";
 import { FrameType } from "./frames.ts";
@@ -62,6 +62,7 @@ export class MessageReceiver {
     stream.receiveWindow -= length;
     stream.receivedLength += length - padding;
     if (padding > 0) state.grant(stream, padding);
+    if (queuedBodies.isTight !== state.isTight) state.adaptWindows();
     if (length > padding) state.onDataReceived();
     this.#dataStream = stream;
   }

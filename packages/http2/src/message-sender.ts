@@ -1,6 +1,13 @@
 // What a stream's owner asks for: heads, bodies, ends and grants (RFC 9113 §8.1).
 
-import { StreamErrorCode, UNKNOWN_LENGTH, type HeaderList, type RequestHead, type ResponseHead } from "@ripstop/http";
+import {
+  queuedBodies,
+  StreamErrorCode,
+  UNKNOWN_LENGTH,
+  type HeaderList,
+  type RequestHead,
+  type ResponseHead,
+} from "@ripstop/http";
 import type { ConnectionState } from "./connection-state.ts";
 import { FrameType } from "./frames.ts";
 import { writeFields, writeRequestHead, writeStatus } from "./head-writer.ts";
@@ -29,6 +36,7 @@ export class MessageSender implements StreamOwner {
       const cause = `an upgrade of ${head.method} to ${head.protocol} cannot be said in HTTP/2 (RFC 8441)`;
       return this.#failUnsent(stream, StreamErrorCode.HTTP_1_1_REQUIRED, cause);
     }
+    if (queuedBodies.isTight !== state.isTight) state.adaptWindows();
     state.newestId += 2;
     stream.id = state.newestId;
     stream.sendWindow = state.peer.initialWindowBytes;

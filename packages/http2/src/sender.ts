@@ -1,8 +1,8 @@
 // The sending half of a connection: composes frames, keeps to the peer's windows, queues what cannot leave, and shares
 // the connection window fairly among the streams that wait for it (RFC 9113 §5.2, §5.1; RFC 9218 §10).
 
-import { HeaderList } from "@ripstop/http";
 import { copyBytes } from "@ripstop/core";
+import { HeaderList, queuedBodies } from "@ripstop/http";
 import { sharedPool } from "./buffer-pool.ts";
 import { FrameWriter, FULL_REGION_BYTES } from "./frame-writer.ts";
 import { DEFAULT_MAX_FRAME_BYTES, DEFAULT_WINDOW, FrameFlag, FrameType } from "./frames.ts";
@@ -117,7 +117,8 @@ export class Sender {
       if (at === end) return true;
     }
     this.#enqueue(stream, buf, at, end);
-    const mark = this.#queuedBytes > this.#maxQueuedBodyBytes ? LOW_WATER_BYTES : HIGH_WATER_BYTES;
+    const isFull = queuedBodies.isTight || this.#queuedBytes > this.#maxQueuedBodyBytes;
+    const mark = isFull ? LOW_WATER_BYTES : HIGH_WATER_BYTES;
     if (stream.queuedBytes <= mark) return true;
     stream.wantsWritable = true;
     return false;
@@ -261,6 +262,7 @@ export class Sender {
         );
         copyBytes(grown, 0, stream.queue, stream.queueStart, stream.queueEnd);
         if (stream.queue.length > 0) sharedPool.give(stream.queue);
+        queuedBodies.add(grown.length - stream.queue.length);
         stream.queue = grown;
       } else {
         stream.queue.copyWithin(0, stream.queueStart, stream.queueEnd);
@@ -275,7 +277,10 @@ export class Sender {
   }
 
   #releaseQueue(stream: Http2Stream): void {
-    if (stream.queue.length > 0) sharedPool.give(stream.queue);
+    if (stream.queue.length > 0) {
+      sharedPool.give(stream.queue);
+      queuedBodies.add(-stream.queue.length);
+    }
     stream.queue = NO_QUEUE;
     stream.queueStart = 0;
     stream.queueEnd = 0;

@@ -65,6 +65,14 @@ export class WindowTuner {
     return extra;
   }
 
+  /** Takes back up to `bytes` that the window of `stream` had grown by. Returns how many. */
+  shrink(stream: Http2Stream, bytes: number): number {
+    const back = Math.min(stream.extraWindow, bytes);
+    stream.extraWindow -= back;
+    this.#extraBytes -= back;
+    return back;
+  }
+
   /** The PING was answered. */
   onPong(): void {
     if (!this.#pingUnderWay) return;

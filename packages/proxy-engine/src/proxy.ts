@@ -2,6 +2,7 @@
 
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
 import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
+import { queuedBodies } from "@ripstop/http";
 import {
   bundleFileSequence,
   trustBundleType,
@@ -43,7 +44,7 @@ import { retire } from "./drain/retire.ts";
 import { closeSocket } from "./gateway/gateway-sockets.ts";
 import { HostedGateway } from "./gateway/hosted-gateway.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
-import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, TUNNEL_IDLE_MS } from "./settings.ts";
+import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, QUEUED_BODIES_BYTES, TUNNEL_IDLE_MS } from "./settings.ts";
 import { MirrorTable } from "./mirror/mirror-table.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
@@ -191,6 +192,7 @@ class RunningProxy implements Proxy {
 
   constructor(options: ProxyOptions) {
     this.#options = options;
+    queuedBodies.limitBytes = QUEUED_BODIES_BYTES;
     const { clock, log, metrics } = options;
     this.#startedMs = clock.monotonicMs();
     const edges = new EdgeTable(metrics);
@@ -329,7 +331,10 @@ class RunningProxy implements Proxy {
       for (const port of [inbound.value.port, httpProxy.value.port, ...upstreams]) this.#ownPorts.add(port);
     }
     this.#ports = { workloads: ports };
+    const { name, help } = metricNames.QUEUED_BODIES;
+    const queued = metrics.gauge(name, help);
     this.#byteCount = clock.every(COUNT_BYTES_MS, () => {
+      queued.set(queuedBodies.heldBytes);
       for (const workload of this.workloads.values()) workload.countBytes();
     });
     this.#opened = true;

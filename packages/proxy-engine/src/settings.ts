@@ -36,6 +36,12 @@ export const SETTINGS_TIMEOUT_MS = 10_000;
 export const PING_AFTER_MS = 60_000;
 export const DEAD_AFTER_MS = 90_000;
 
+/**
+ * Body bytes of all connections together that may wait for slow readers. Above, every stream is granted a small window only
+ * (16 KiB), in place of 256 KiB and more, and the queues are kept shorter, until half of this is free again.
+ */
+export const QUEUED_BODIES_BYTES: number = 64 * 1024 * 1024;
+
 /** Live connections per listener; more are closed at once. */
 export const MAX_LISTENER_CONNECTIONS = 16_384;
 

@@ -70,6 +70,10 @@ export const CONNECTIONS_REVOKED: MetricName = metric(
   "Live connections that were closed because the identity or certificate of an end was revoked, by workload.",
 );
 export const TRANSPORT: MetricName = metric("ripstop_transport_info", "1 for the transport tier in use.");
+export const QUEUED_BODIES: MetricName = metric(
+  "ripstop_queued_body_bytes",
+  "Memory of bodies that wait for slow readers, in bytes; above its limit, senders get small windows.",
+);
 export const ENDPOINT_EJECTIONS: MetricName = metric(
   "ripstop_endpoint_ejections_total",
   "Endpoints ejected as outliers.",

@@ -8,6 +8,7 @@ import { StoppedClock, TestAuthority } from "@ripstop/testkit";
 import type { Conn } from "../conn.ts";
 import type { Listener } from "../listen.ts";
 import { listenEdge } from "./edge-listener.ts";
+import { HANDSHAKE_PATIENCE_MS } from "./handshake-room.ts";
 import { EdgeTerminator } from "./edge-terminator.ts";
 import type { TlsRefusal } from "./tls-observer.ts";
 
@@ -128,6 +129,26 @@ describe("a listener for TLS of clients", () => {
     assert.deepEqual(
       refused.slice(1).map(({ reason }) => reason),
       ["timeout", "timeout"],
+    );
+  });
+
+  it("gives the place of the slowest to a newcomer when too many are slow, and nobody's at once", async () => {
+    const slow = plain();
+    const gone = closed(slow);
+    await turn(() => listener.connections === 1);
+    clock.advance(HANDSHAKE_PATIENCE_MS - 1);
+    const other = plain();
+    await turn(() => listener.connections === 2);
+    await closed(plain());
+    assert.ok(!slow.destroyed);
+    clock.advance(1);
+    assert.ok(await finishes("a.com"));
+    await turn(() => conns.length === 1);
+    await gone;
+    assert.ok(!other.destroyed);
+    assert.deepEqual(
+      refused.map(({ reason }) => reason),
+      ["too_many_handshakes", "too_many_handshakes"],
     );
   });
 

@@ -11,6 +11,7 @@ import { SocketConn } from "../tiers/socket-conn.ts";
 import type { Acceptor, Tier } from "../tiers/tier.ts";
 import { ClientHelloReader, type ClientHello } from "./client-hello.ts";
 import type { EdgeTerminator } from "./edge-terminator.ts";
+import { makeRoom, type PendingHandshake } from "./handshake-room.ts";
 import { secureConn } from "./secure-conn.ts";
 import type { TlsObserver } from "./tls-observer.ts";
 
@@ -93,10 +94,15 @@ const UNRECOGNIZED_NAME: Buffer = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
 const HANDSHAKES_PER_TURN = 4;
 
+interface Pending extends PendingHandshake {
+  isQueued: boolean;
+  readonly done: () => void;
+}
+
 class EdgeHandshakes {
   acceptor: Acceptor | undefined = undefined;
   readonly #options: EdgeListenOptions;
-  readonly #pending = new Set<Socket>();
+  readonly #pending = new Map<Socket, Pending>();
   /** Handshakes that are to be started. */
   readonly #queue: (() => void)[] = [];
   #choice: EdgeChoice | undefined = undefined;
@@ -113,11 +119,12 @@ class EdgeHandshakes {
   start(socket: Socket): void {
     const { clock, maxHandshakes = 1_024, handshakeTimeoutMs = 10_000 } = this.#options;
     socket.on("error", () => undefined);
+    const sinceMs = clock.monotonicMs();
+    if (this.#pending.size >= maxHandshakes) makeRoom(this.#pending.values(), sinceMs);
     if (this.#pending.size >= maxHandshakes || this.acceptor?.admit() !== true) {
       this.#refuse(socket, "too_many_handshakes", "too many handshakes under way, or too many connections");
       return;
     }
-    this.#pending.add(socket);
     const timer = clock.after(handshakeTimeoutMs, () =>
       this.#refuse(socket, "timeout", `no complete handshake within ${handshakeTimeoutMs} ms`),
     );
@@ -125,6 +132,12 @@ class EdgeHandshakes {
       timer.clear();
       this.#pending.delete(socket);
     };
+    const giveUp = (): void => {
+      done();
+      this.#refuse(socket, "too_many_handshakes", "its peer was the slowest of too many under way");
+    };
+    const pending: Pending = { sinceMs, isQueued: false, done, giveUp };
+    this.#pending.set(socket, pending);
     socket.once("close", done);
     const reader = new ClientHelloReader();
     const held: Buffer[] = [];
@@ -136,16 +149,19 @@ class EdgeHandshakes {
         const state = reader.feed(chunk, 0, chunk.length);
         if (state === "more") continue;
         socket.off("readable", onReadable);
+        socket.off("end", onEnd);
         if (state === "invalid" || reader.hello === undefined) {
           this.#refuse(socket, "not_tls", "the first bytes are no TLS hello");
           return;
         }
         socket.unshift(Buffer.concat(held));
-        this.#chosen(socket, reader.hello, done);
+        this.#chosen(socket, reader.hello, pending);
         return;
       }
     };
+    const onEnd = (): void => this.#refuse(socket, "connection_lost", "the peer closed before its hello was complete");
     socket.on("readable", onReadable);
+    socket.once("end", onEnd);
   }
 
   handOver(conn: Conn): void {
@@ -155,10 +171,10 @@ class EdgeHandshakes {
   }
 
   close(): void {
-    for (const socket of this.#pending) socket.destroy();
+    for (const socket of this.#pending.keys()) socket.destroy();
   }
 
-  #chosen(socket: Socket, hello: ClientHello, done: () => void): void {
+  #chosen(socket: Socket, hello: ClientHello, pending: Pending): void {
     const choice = this.#options.choose(hello);
     if (choice === undefined) {
       socket.end(UNRECOGNIZED_NAME);
@@ -167,15 +183,17 @@ class EdgeHandshakes {
     }
     const { terminator } = choice;
     if (terminator === undefined) {
-      done();
+      pending.done();
       this.#accept(choice, new SocketConn(socket, { onGone: () => this.acceptor?.onGone() }));
       return;
     }
+    pending.isQueued = true;
     this.#queue.push(() => {
+      pending.isQueued = false;
       if (socket.destroyed) return;
       terminator.accept(socket, hello.serverName, {
         onSecure: (secured, info) => {
-          done();
+          pending.done();
           this.#options.observer.accepted("server", info.resumed);
           this.#accept(
             choice,

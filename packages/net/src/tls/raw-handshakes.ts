@@ -8,6 +8,7 @@ import { libuv, type SocketAddress, type StreamHandle, type StreamOwner } from "
 import type { Acceptor } from "../tiers/tier.ts";
 import { handshakeTimeoutMs, maxHandshakes, type AcceptTlsOptions } from "./accept-options.ts";
 import { handshakeProblem } from "./handshake-problem.ts";
+import { makeRoom, type PendingHandshake } from "./handshake-room.ts";
 import { issuersAbove, type Handshake } from "./handshake.ts";
 import { InboundChoice } from "./inbound-choice.ts";
 import { PeerLeaves } from "./peer-leaves.ts";
@@ -52,6 +53,7 @@ export class RawHandshakes {
   /** Takes an accepted handle. */
   start(handle: StreamHandle): void {
     const limit = maxHandshakes(this.options);
+    if (this.pending.size >= limit) makeRoom(this.pending, this.options.clock.monotonicMs());
     if (this.pending.size >= limit || !this.acceptor.admit()) {
       this.refuse(
         addressOf(handle).peer,
@@ -92,12 +94,13 @@ export class RawHandshakes {
 }
 
 /** One accepted handle: first waiting for its ClientHello, then in its handshake, then the ground of a connection. */
-class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
+class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner, PendingHandshake {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
   readonly localPort: number;
   owner: TlsCarrierOwner | undefined = undefined;
+  readonly sinceMs: number;
   readonly #all: RawHandshakes;
   readonly #tcp: StreamHandle;
   #tls: TlsHandle | undefined = undefined;
@@ -110,6 +113,7 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
   constructor(all: RawHandshakes, tcp: StreamHandle) {
     this.#all = all;
     this.#tcp = tcp;
+    this.sinceMs = all.options.clock.monotonicMs();
     const { address, port, localAddress, localPort } = addressOf(tcp);
     this.remoteAddress = address;
     this.remotePort = port;
@@ -133,6 +137,14 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner {
 
   get handle(): StreamHandle {
     return this.#tls ?? this.#tcp;
+  }
+
+  get isQueued(): boolean {
+    return this.#hello !== undefined;
+  }
+
+  giveUp(): void {
+    this.#refuse("too_many_handshakes", "its peer was the slowest of too many under way");
   }
 
   /** The first bytes, or the end, of a peer that has no TLS state yet. */

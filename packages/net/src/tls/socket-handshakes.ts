@@ -9,11 +9,13 @@ import type { Acceptor, TierName } from "../tiers/tier.ts";
 import { handshakeTimeoutMs, maxHandshakes, type AcceptTlsOptions } from "./accept-options.ts";
 import { acceptPeer } from "./accept-peer.ts";
 import { handshakeProblem } from "./handshake-problem.ts";
+import { makeRoom, type PendingHandshake } from "./handshake-room.ts";
 import { socketHandshake } from "./handshake.ts";
 import { InboundChoice } from "./inbound-choice.ts";
 import { secureConn } from "./secure-conn.ts";
 
-interface Pending {
+interface Pending extends PendingHandshake {
+  isQueued: boolean;
   readonly key: string;
   readonly socket: Socket;
   readonly timer: Timer;
@@ -67,6 +69,7 @@ export class SocketHandshakes {
     const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`;
     const limit = maxHandshakes(this.#options);
     socket.on("error", () => undefined);
+    if (this.#pending.size >= limit) makeRoom(this.#pending.values(), this.#options.clock.monotonicMs());
     if (this.#pending.size >= limit || !this.#acceptor.admit()) {
       this.#refuse({ peer }, "too_many_handshakes", `more than ${limit} handshakes under way, or too many connections`);
       socket.destroy();
@@ -77,7 +80,23 @@ export class SocketHandshakes {
       this.#refuse(pending, "timeout", `no complete handshake within ${this.#handshakeTimeoutMs} ms`);
       socket.destroy();
     });
-    const pending: Pending = { key, socket, timer, peer, addresses: undefined, settled: false };
+    const giveUp = (): void => {
+      this.#refuse(pending, "too_many_handshakes", "its peer was the slowest of too many under way");
+      this.#pending.delete(key);
+      socket.destroy();
+    };
+    const sinceMs = this.#options.clock.monotonicMs();
+    const pending: Pending = {
+      key,
+      socket,
+      timer,
+      peer,
+      addresses: undefined,
+      settled: false,
+      sinceMs,
+      isQueued: false,
+      giveUp,
+    };
     this.#pending.set(key, pending);
     this.#bySocket.set(socket, pending);
     socket.once("close", () => {
@@ -90,6 +109,7 @@ export class SocketHandshakes {
     });
     // A silent peer costs a plain socket only; the TLS state is made once it has spoken.
     const start = (): void => {
+      pending.isQueued = true;
       this.#helloQueue.push(pending);
       this.#scheduleStart();
     };
@@ -142,6 +162,7 @@ export class SocketHandshakes {
     setImmediate(() => {
       this.#startScheduled = false;
       for (const pending of this.#helloQueue.splice(0, this.#options.handshakesPerTurn ?? 4)) {
+        pending.isQueued = false;
         if (!pending.socket.destroyed) this.#server.emit("connection", pending.socket);
       }
       if (this.#helloQueue.length > 0) this.#scheduleStart();

@@ -9,6 +9,7 @@ import type { CloseCause, Conn } from "../conn.ts";
 import { connSuite, Recorder, type ConnHarness } from "../conn.suite.ts";
 import type { Listener } from "../listen.ts";
 import type { TierName } from "../tiers/tier.ts";
+import { HANDSHAKE_PATIENCE_MS } from "./handshake-room.ts";
 import { IdentityTable } from "./identity-table.ts";
 import { meshServerName } from "./mesh-server-name.ts";
 import type { PeerVerdict } from "./peer-verdict.ts";
@@ -579,6 +580,20 @@ for (const tierName of ["raw", "public"] as const)
       await w.outcomes.until(() => w.outcomes.refusals.length === 3);
       assert.deepEqual([...new Set(w.outcomes.reasons("server"))], ["too_many_handshakes"]);
       for (const socket of sockets) socket.destroy();
+    });
+
+    test("gives the place of the slowest handshake to a newcomer when too many are under way", async () => {
+      const clock = new StoppedClock();
+      const w = await world({ clock, maxHandshakes: 1 });
+      const slow = netConnect({ port: w.listener.port, host: "127.0.0.1" });
+      const gone = new Promise((resolve) => slow.once("close", resolve));
+      slow.on("error", () => undefined).resume();
+      while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+      clock.advance(HANDSHAKE_PATIENCE_MS);
+      const { conn } = connected(await w.dial());
+      await gone;
+      assert.deepEqual(w.outcomes.reasons("server"), ["too_many_handshakes"]);
+      conn.destroy();
     });
 
     test("fails at once, and explained, while there is no certificate", async () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { ResponseHead, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
-import { CLIENT_PREFACE } from "@ripstop/http2";
+import { CLIENT_PREFACE, DEFAULT_SETTINGS } from "@ripstop/http2";
 import { FlushScheduler, TimerWheel } from "@ripstop/net";
 import { createMetricRegistry, RandomIds, type Logger } from "@ripstop/telemetry";
 import { StoppedClock } from "@ripstop/testkit";
@@ -63,6 +63,9 @@ function makeEngine(clock: StoppedClock): Engine {
 class Application implements RequestAcceptor, ServerStreamHandler {
   readonly streams: ServerStream[] = [];
   readonly resets: string[] = [];
+  mayPause = false;
+  /** Does not pass on what it gets. */
+  keeps = false;
   onRequest(stream: ServerStream, _head: RequestHead, _end: boolean): ServerStreamHandler {
     this.streams.push(stream);
     return this;
@@ -74,7 +77,7 @@ class Application implements RequestAcceptor, ServerStreamHandler {
     if (bodyBytes > 0) this.streams.at(-1)?.sendBody(Buffer.alloc(bodyBytes), 0, bodyBytes);
   }
   onBody(_buf: Buffer, start: number, end: number): void {
-    this.streams.at(-1)?.consumed(end - start);
+    if (!this.keeps) this.streams.at(-1)?.consumed(end - start);
   }
   onTrailers(): void {}
   onEnd(): void {}
@@ -105,6 +108,8 @@ function serve(Session: typeof Http1Session | typeof Http2Session): Served {
   });
   return { clock, conn, app, session, pass: (ms) => clock.advance(ms) };
 }
+
+const WINDOW_BYTES = DEFAULT_SETTINGS.initialWindowBytes;
 
 /** The latest that a deadline of `ms` is met. */
 const late = (ms: number): number => ms + 2 * SESSION_CHECK_MS;
@@ -179,6 +184,31 @@ describe("an HTTP/1.1 client connection", () => {
     assert.ok(!conn.ended);
     pass(3 * SESSION_CHECK_MS);
     assert.ok(conn.ended);
+  });
+
+  it("is idle and not slow with a head when empty lines came behind a body", () => {
+    const { conn, app, session, pass } = serve(Http1Session);
+    conn.receive("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi\r\n");
+    app.answer();
+    conn.receive("\r\n");
+    assert.ok(session.idle);
+    pass(SESSION_IDLE_MS - SESSION_CHECK_MS);
+    assert.ok(!conn.ended);
+    conn.receive("GET / HTTP/1.1\r\nhost: a\r\n\r\n\r");
+    app.answer();
+    assert.equal(app.streams.length, 2);
+    pass(late(SESSION_IDLE_MS));
+    assert.ok(conn.ended);
+    assert.equal(conn.written.includes("HTTP/1.1 408"), false);
+  });
+
+  it("is answered 408 when empty lines are all that comes", () => {
+    const { conn, pass } = serve(Http1Session);
+    for (let spent = 0; spent < late(HEAD_TIMEOUT_MS); spent += 1000) {
+      conn.receive("\r\n");
+      pass(1000);
+    }
+    assert.match(conn.written.toString("latin1"), /^HTTP\/1\.1 408 /);
   });
 
   it("is cut when the client takes nothing of its answer", () => {
@@ -347,20 +377,70 @@ describe("an HTTP/2 client connection", () => {
     assert.ok(!conn.ended);
   });
 
-  it("loses a stream whose declared body does not come, and not one that streams", () => {
-    const { conn, app, pass } = serve(Http2Session);
-    conn.receive(Buffer.concat([hello(), acknowledged]));
-    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 1, request([["content-length", "10"]])));
-    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 3, request()));
-    for (let spent = 0; spent < late(BODY_TIMEOUT_MS); spent += SESSION_CHECK_MS) {
+  /** Time in which streams 1 and 3, and so on up to `last`, each get `bytes` of body now and then. */
+  const trickle = ({ conn, pass }: Served, ms: number, last: number, bytes: number): void => {
+    for (let spent = 0; spent < ms; spent += SESSION_CHECK_MS) {
+      for (let stream = 1; stream <= last; stream += 2) conn.receive(frame(Frame.DATA, 0, stream, Buffer.alloc(bytes)));
       conn.receive(frame(Frame.PING, 0, 0, Buffer.alloc(8)));
       pass(SESSION_CHECK_MS);
     }
+  };
+  const streamsOf = (conn: FakeConn, type: number): number[] =>
+    framesOf(conn.written, type).map((one) => one.readUInt32BE(5));
+
+  it("is answered 408 on streams whose body trickles or does not come, and keeps the others", () => {
+    const served = serve(Http2Session);
+    const { conn, app } = served;
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 1, request()));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 3, request([["content-length", "1000000"]])));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 5, request([["content-length", "10"]])));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 7, request()));
+    trickle(served, late(BODY_TIMEOUT_MS), 3, 1);
+    assert.deepEqual(streamsOf(conn, Frame.HEADERS), [1, 3, 5]);
+    const answers = framesOf(conn.written, Frame.HEADERS);
+    for (const answer of answers) assert.equal((answer[4] ?? 0) & Flag.END_STREAM, Flag.END_STREAM);
+    // The others repeat it by its place in the table.
+    assert.ok(answers[0]?.includes("408") === true && answers[0].includes("RS5210"));
+    const resets = framesOf(conn.written, Frame.RST_STREAM);
     assert.deepEqual(
-      framesOf(conn.written, Frame.RST_STREAM).map((reset) => reset.readUInt32BE(5)),
-      [1],
+      resets.map((reset) => [reset.readUInt32BE(5), reset.readUInt32BE(9)]),
+      [1, 3, 5].map((stream) => [stream, 0]),
     );
-    assert.match(app.resets[0] ?? "", /0 of 10 declared bytes came/);
+    assert.match(app.resets[1] ?? "", /of 1000000 declared bytes of the request's body came/);
+    assert.match(app.resets[2] ?? "", /^RS5210 0 of 10 declared bytes/);
+    assert.ok(!conn.ended);
+  });
+
+  it("may send a body slowly, and as slowly as it likes once it was answered", () => {
+    const served = serve(Http2Session);
+    const { conn, app } = served;
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 1, request()));
+    trickle(served, 10 * BODY_TIMEOUT_MS, 1, Math.ceil((BODY_MIN_BYTES * SESSION_CHECK_MS) / BODY_TIMEOUT_MS));
+    assert.equal(conn.written.includes("408"), false);
+    app.streams[0]?.sendResponse(new ResponseHead(), false);
+    trickle(served, 2 * BODY_TIMEOUT_MS, 1, 1);
+    trickle(served, 2 * BODY_TIMEOUT_MS, 0, 0);
+    assert.deepEqual(app.resets, []);
+  });
+
+  it("is not slow while the proxy holds its windows closed, or was not asked to go on", () => {
+    const served = serve(Http2Session);
+    const { conn, app } = served;
+    app.keeps = true;
+    conn.receive(Buffer.concat([hello(), acknowledged]));
+    conn.receive(frame(Frame.HEADERS, Flag.END_HEADERS, 1, request()));
+    for (let sent = 0; sent < WINDOW_BYTES; sent += 16_384) conn.receive(frame(Frame.DATA, 0, 1, Buffer.alloc(16_384)));
+    trickle(served, 2 * BODY_TIMEOUT_MS, 0, 0);
+    assert.deepEqual(app.resets, []);
+    app.mayPause = true;
+    app.streams[0]?.consumed(WINDOW_BYTES);
+    trickle(served, 2 * BODY_TIMEOUT_MS, 0, 0);
+    assert.deepEqual(app.resets, []);
+    app.mayPause = false;
+    trickle(served, late(BODY_TIMEOUT_MS), 0, 0);
+    assert.match(app.resets[0] ?? "", /bytes of the request's body came/);
   });
 
   it("is asked for a sign of life while streams are open, and cut when none comes", () => {

@@ -60,7 +60,11 @@ const WRITE_CHECKS = checks(WRITE_STALL_MS);
 const SETTINGS_CHECKS = checks(SETTINGS_TIMEOUT_MS);
 const PING_CHECKS = checks(PING_AFTER_MS);
 const DEAD_CHECKS = checks(DEAD_AFTER_MS);
-const STALL_LIMITS = { bodyLooks: BODY_CHECKS, sendLooks: checks(STREAM_STALL_MS) } as const;
+const STALL_LIMITS = {
+  bodyLooks: BODY_CHECKS,
+  bodyMinBytes: BODY_MIN_BYTES,
+  sendLooks: checks(STREAM_STALL_MS),
+} as const;
 
 /** What a connection waits for; a deadline runs while the stage and the request stay the same. */
 type Stage = "idle" | "head" | "body" | "answer";

@@ -21,7 +21,7 @@ import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
 import { giveBodyMemory, takeBodyMemory } from "./body-memory.ts";
 import type { HttpPool } from "./http-pool.ts";
-import { ERROR_HEADER, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
+import { ERROR_HEADER, isStreamingCall, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
 import type { AnswerWatch } from "../mirror/mirror-comparison.ts";
 import type { MirroredRequest } from "./mirrored-request.ts";
 
@@ -252,6 +252,11 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   }
 
   // The client's side.
+
+  get mayPause(): boolean {
+    const { request } = this;
+    return request.expectsContinue || (request.contentLength < 0 && isStreamingCall(request));
+  }
 
   onBody(buf: Buffer, start: number, end: number): void {
     const count = end - start;

@@ -53,6 +53,11 @@ export function isGrpc(request: RequestHead): boolean {
   return type !== undefined && type.startsWith("application/grpc") && !type.startsWith("application/grpc-web");
 }
 
+/** Whether the request is a call of a method that may stream, over HTTP/2: gRPC, or Connect's streaming methods. */
+export function isStreamingCall(request: RequestHead): boolean {
+  return isGrpc(request) || request.headers.get("content-type")?.startsWith("application/connect+") === true;
+}
+
 function prefersText(accept: string | undefined): boolean {
   if (accept === undefined) return false;
   const text = accept.indexOf("text/plain");

@@ -93,6 +93,7 @@ describe("the admin socket", () => {
       metrics: "# HELP ripstop_test_total Test.\n# TYPE ripstop_test_total counter\nripstop_test_total 40\n",
       connections: {
         live: { exchanges: 2, tunnels: 1, mirrors: 1 },
+        queuedBodies: { bytes: 123, limitBytes: 1_000, isTight: true },
         workloads: [
           { id: "shop/web-1", inbound: [], outbound: [{ address: "a" }], pools: [{ address: "p" }], tunnels: 1 },
         ],
@@ -107,9 +108,11 @@ describe("the admin socket", () => {
       assert.match((await send(path, "GET", "/metrics")).body, /^ripstop_test_total 42$/m);
       const connections = JSON.parse((await send(path, "GET", "/connections")).body) as {
         live: object;
+        queuedBodies: object;
         workloads: { outbound: object[]; tunnels: number }[];
       };
       assert.deepEqual(connections.live, { exchanges: 2, tunnels: 1, mirrors: 1 });
+      assert.deepEqual(connections.queuedBodies, { bytes: 123, limitBytes: 1_000, isTight: true });
       assert.deepEqual(connections.workloads[0]?.outbound, [{ address: "a", pid: 4711 }]);
       assert.match((await send(path, "GET", "/pools")).body, /"address": "p"/);
       assert.deepEqual((JSON.parse((await send(path, "GET", "/config")).body) as { workers: number[] }).workers, [

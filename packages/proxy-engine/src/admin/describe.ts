@@ -1,5 +1,6 @@
 // The state of a proxy as plain data, for operators.
 
+import { queuedBodies } from "@ripstop/http";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import type { Cluster } from "../6-balance/cluster.ts";
 import type { LiveCounts } from "../engine.ts";
@@ -74,18 +75,29 @@ export interface WorkloadConnections {
   readonly tunnels: number;
 }
 
+/** Bodies that wait for slow readers, against what may wait in each process; `isTight` in one of them at least. */
+export interface QueuedBodies {
+  readonly bytes: number;
+  readonly limitBytes: number;
+  readonly isTight: boolean;
+}
+
 /** What a proxy has open. */
 export interface Connections {
   readonly live: LiveCounts;
+  readonly queuedBodies: QueuedBodies;
   readonly workloads: readonly WorkloadConnections[];
 }
 
 /** One proxy's connections from those of its processes; with several, each entry says the process that holds it. */
 export function mergeConnections(parts: readonly { readonly pid: number; readonly answer: unknown }[]): Connections {
   const live: LiveCounts = { exchanges: 0, tunnels: 0, mirrors: 0 };
+  let queued: QueuedBodies = { bytes: 0, limitBytes: 0, isTight: false };
   const workloads = new Map<string, WorkloadConnections>();
   for (const { pid, answer } of parts) {
     if (!isConnections(answer)) continue;
+    const { bytes, limitBytes, isTight } = answer.queuedBodies;
+    queued = { bytes: queued.bytes + bytes, limitBytes, isTight: queued.isTight || isTight };
     live.exchanges += answer.live.exchanges;
     live.tunnels += answer.live.tunnels;
     live.mirrors += answer.live.mirrors;
@@ -102,18 +114,25 @@ export function mergeConnections(parts: readonly { readonly pid: number; readonl
       });
     }
   }
-  return { live, workloads: [...workloads.values()] };
+  return { live, queuedBodies: queued, workloads: [...workloads.values()] };
 }
 
 // Another process of the same program sent it: one look says whether it is an answer at all.
 function isConnections(value: unknown): value is Connections {
-  return typeof value === "object" && value !== null && "live" in value && "workloads" in value;
+  return (
+    typeof value === "object" && value !== null && ["live", "queuedBodies", "workloads"].every((key) => key in value)
+  );
 }
 
 /** What is open: connections of clients and peers, pools, raw tunnels. */
 export function describeConnections(proxy: Proxy): Connections {
   return {
     live: proxy.live,
+    queuedBodies: {
+      bytes: queuedBodies.heldBytes,
+      limitBytes: queuedBodies.limitBytes,
+      isTight: queuedBodies.isTight,
+    },
     workloads: [...proxy.workloads.values()].map((workload) => ({
       id: workload.id,
       inbound: [...workload.inboundSessions].map((session) => ({

@@ -95,6 +95,7 @@ export class RawHttp2Client {
       this.#received.push(chunk);
       this.#wake();
     });
+    this.socket.on("drain", () => this.#wake());
     this.socket.on("close", () => {
       this.closed = true;
       this.#wake();
@@ -125,13 +126,20 @@ export class RawHttp2Client {
     return this.#when(() => this.closed);
   }
 
+  /** Waits until the peer has handled all that was sent. */
+  async roundTrip(): Promise<void> {
+    const answers = (): number => framesOf(this.received, Frame.PING).length;
+    const before = answers();
+    await this.write(frame(Frame.PING, 0, 0, Buffer.alloc(8)));
+    await this.#when(() => this.closed || answers() > before);
+  }
+
   /** Waits until frame `type` came. */
   untilFrame(type: number): Promise<void> {
     return this.#when(() => this.closed || framesOf(this.received, type).length > 0);
   }
 
   async #when(condition: () => boolean): Promise<void> {
-    this.socket.once("drain", () => this.#wake());
     while (!condition()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
