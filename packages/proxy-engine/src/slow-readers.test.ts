@@ -73,21 +73,21 @@ describe("the memory for bodies that wait for slow readers", () => {
     withLimit(async ({ web, othersAreServed }) => {
       const port = web.ports.upstreams[0] ?? 0;
       const first = new RawHttp2Client(port, NO_WINDOW);
-      const FIRST = 24;
+      const FIRST = 16;
       await ask(first, 0, FIRST);
       await eventually(() => queuedBodies.isTight && answers(first) === FIRST);
       await othersAreServed();
       const second = new RawHttp2Client(port, NO_WINDOW);
-      const SECOND = 100;
+      const SECOND = 48;
       await ask(second, 0, SECOND);
       await eventually(() => answers(second) === SECOND);
       // Time for what is granted to come: other bodies pass whole meanwhile.
-      for (let at = 0; at < 10; at++) {
+      for (let at = 0; at < 5; at++) {
         const answer = await fetchVia(web.ports.httpProxy, "http://stock/slow");
         assert.equal(answer.body, BODY.toString("latin1"));
       }
       // The first ones may have all that they were granted before; a later one a small window in one proxy, and one read
-      // from the application in the other, both in memory of the next power of two. Without a bound it is 40 MB.
+      // from the application in the other, both in memory of the next power of two. Without a bound it is a third more.
       const most = FIRST * 400 * KIB + SECOND * 160 * KIB;
       assert.ok(queuedBodies.heldBytes < most, `${queuedBodies.heldBytes} bytes wait`);
       for (const [client, count] of [
