@@ -18,6 +18,8 @@ export const FieldKind = {
   CONNECTION_SPECIFIC: 12,
   EXPECT: 13,
   PRIORITY: 14,
+  /** What nobody else may see; passed on like OTHER. */
+  CREDENTIALS: 15,
 } as const;
 
 const KINDS: ReadonlyMap<string, number> = new Map<string, number>([
@@ -38,6 +40,9 @@ const KINDS: ReadonlyMap<string, number> = new Map<string, number>([
   ["upgrade", FieldKind.CONNECTION_SPECIFIC],
   ["expect", FieldKind.EXPECT],
   ["priority", FieldKind.PRIORITY],
+  ["authorization", FieldKind.CREDENTIALS],
+  ["proxy-authorization", FieldKind.CREDENTIALS],
+  ["set-cookie", FieldKind.CREDENTIALS],
 ]);
 
 /** The FieldKind of a lower-case name. */

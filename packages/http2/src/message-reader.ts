@@ -218,6 +218,9 @@ export class MessageReader implements FieldSink {
         this.#cookieAt = this.#fields.length;
         this.#fields.append(name, value);
         return;
+      case FieldKind.CREDENTIALS:
+        this.#fields.append(name, value);
+        return;
       case FieldKind.EXPECT:
         if (this.#part === "trailers") return;
         if (this.#part === "request" && value.length === 12 && value.toLowerCase() === "100-continue") {

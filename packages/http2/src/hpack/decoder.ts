@@ -37,7 +37,7 @@ const nameKinds: Uint8Array = new Uint8Array(NAME_SLOTS);
 
 /**
  * Values that were put into tables, at most 64 KB of them. What its sender lets be indexed is no secret (RFC 7541 section
- * 7.1.3); cookies are left out all the same.
+ * 7.1.3); cookies and credentials are left out all the same.
  */
 const knownValues = new KnownTexts(256);
 const MOST_VALUE_BYTES = 256;
@@ -204,7 +204,8 @@ export class HpackDecoder {
     const start = this.#sourceStart;
     const end = this.#sourceEnd;
     this.#textFlags = classifyValue(text, start, end);
-    const isShared = kind !== FieldKind.COOKIE && end - start <= MOST_VALUE_BYTES;
+    const isSecret = kind === FieldKind.COOKIE || kind === FieldKind.CREDENTIALS;
+    const isShared = !isSecret && end - start <= MOST_VALUE_BYTES;
     this.#text = isShared ? knownValues.take(text, start, end) : text.latin1Slice(start, end);
     return true;
   }
