@@ -232,24 +232,39 @@ class RawHandshake implements StreamOwner, TlsCarrier, TlsHandshakeOwner, Pendin
     if (this.#closing) return;
     this.#closing = true;
     this.#settle();
-    this.#tcp.close(() => this.#gone());
+    this.#closeNow();
   }
 
   #lost(): void {
     this.#refuse("connection_lost", "the peer closed before the handshake was complete");
   }
 
+  /**
+   * OpenSSL's alert tells the peer why. When the peer was quicker than our turn, the alert waits until Node counts our
+   * flight as written, which it does at the end of the turn: closing before that loses it.
+   */
   #failed(error: unknown): void {
     const [reason, message] = handshakeProblem(error);
-    this.#refuse(reason, message);
+    this.#report(reason, message);
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#tls?.readStop();
+    setImmediate(() => this.#closeNow());
   }
 
   #refuse(reason: string, message: string): void {
-    if (!this.#settled) {
-      this.#settle();
-      this.#all.refuse(`${this.remoteAddress}:${this.remotePort}`, reason, message);
-    }
+    this.#report(reason, message);
     this.destroy();
+  }
+
+  #report(reason: string, message: string): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#all.refuse(`${this.remoteAddress}:${this.remotePort}`, reason, message);
+  }
+
+  #closeNow(): void {
+    this.#tcp.close(() => this.#gone());
   }
 
   #settle(): void {
