@@ -229,6 +229,7 @@ describe("etcd", { skip }, () => {
     const options = { endpoints: [own.endpoint], clock: systemClock, homeId: "home" };
     const [writer, reader] = await Promise.all([openEtcdStore(options), openEtcdStore(options)]);
     await put(writer, "tom", 1);
+    await reached(reader, 1);
     await own.kill();
     assert.equal(reader.get("Pet/home/tom")?.metadata.name, "tom");
     // The commit is asked for while etcd is away, and is done once it is back.
