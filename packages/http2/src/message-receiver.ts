@@ -270,7 +270,8 @@ export class MessageReceiver {
     if (this.#state.role === "client" && !stream.responseStarted) {
       return malformedMessage("RFC 9113 §8.1", "DATA before HEADERS");
     }
-    if (length > stream.receiveWindow) return windowExceeded("stream");
+    // Of a window that was made smaller less than nothing may be left; a frame without content may always come (§6.9.1).
+    if (length > Math.max(0, stream.receiveWindow)) return windowExceeded("stream");
     if (stream.expectedLength >= 0 && stream.receivedLength + content > stream.expectedLength) return WRONG_LENGTH;
     return undefined;
   }
