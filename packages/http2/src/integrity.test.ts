@@ -299,6 +299,7 @@ function run(seed: number): void {
   let idle = 0;
   for (let turn = 0; idle < 200; turn++) {
     assert.ok(turn < 1_000_000, `run ${seed} does not come to rest`);
+    clock.advance(dice.roll(2));
     if (dice.roll(50) === 0) queuedBodies.limitBytes = dice.roll(2) === 0 ? Infinity : dice.roll(100_000) - 1;
     let busy = clientPipe.carry(server, client);
     busy = serverPipe.carry(client, server) || busy;
