@@ -14,6 +14,9 @@ import { PastStream } from "./stream-table.ts";
 /** Heads are read here, one block at a time for the whole process: connections hold no heads but those of RepeatedBlock. */
 const sharedReader: MessageReader = new MessageReader();
 
+/** A head of more is decoded each time. */
+const MOST_RECALLED_BYTES = 4 * 1024;
+
 /** A header block: `buf[start, end)`. */
 interface Block {
   readonly buf: Buffer;
@@ -134,9 +137,9 @@ export class MessageReceiver {
       return true;
     }
     if (!decoder.decode(buf, start, end, reader)) return false;
-    // A priority is no part of the head.
-    if (isSame && decoder.version === version && reader.finish() && reader.priority === "")
-      repeated.message = reader.copy(part);
+    // A priority is no part of the head. What says much in few bytes, by the table, would be held by idle connections.
+    const isKept = isSame && decoder.version === version && reader.listBytes <= MOST_RECALLED_BYTES;
+    if (isKept && reader.finish() && reader.priority === "") repeated.message = reader.copy(part);
     return true;
   }
 
