@@ -2,6 +2,7 @@
 // give the same events and frames, nothing may be thrown, nothing follows the end, and all memory goes back.
 
 import assert from "node:assert/strict";
+import { queuedBodies } from "@ripstop/http";
 import { fuzz, type SeededRandom } from "@ripstop/testkit";
 import { sharedPool } from "./buffer-pool.ts";
 import { parseFrame } from "./testing/frame-text.suite.ts";
@@ -108,6 +109,8 @@ fuzz("http2 connection", (random) => {
   };
   const limits = { empty: { burst: 3, perSecond: 1 }, resets: { burst: 4, perSecond: 1 }, maxQueuedControlBytes: 3000 };
   const before = sharedPool.outstanding;
+  const heldBytes = queuedBodies.heldBytes;
+  queuedBodies.limitBytes = random.pick([Infinity, 40_000, -1]);
   const outcomes = [Infinity, 1 + random.integer(40)].map((pieceBytes) => {
     const endpoint = new ScriptedEndpoint({ role, settings, limits });
     endpoint.run(script, pieceBytes);
@@ -119,4 +122,5 @@ fuzz("http2 connection", (random) => {
   });
   assert.deepEqual(outcomes[1], outcomes[0], script.join("\n"));
   assert.equal(sharedPool.outstanding, before, "all memory went back");
+  assert.equal(queuedBodies.heldBytes, heldBytes, "nothing is counted as waiting");
 });

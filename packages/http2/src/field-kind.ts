@@ -45,11 +45,18 @@ const KINDS: ReadonlyMap<string, number> = new Map<string, number>([
   ["set-cookie", FieldKind.CREDENTIALS],
 ]);
 
-/** The FieldKind of a lower-case name. */
+/** Names by which applications pass secrets on: x-api-key, x-auth-token, x-csrf-token, x-goog-iap-jwt-assertion ... */
+const SECRET = /auth|token|secret|passw|session|cookie|signature|credential|jwt|csrf|xsrf|key$/i;
+
+/** Longer names are not worth a look. */
+const LONG_NAME = 64;
+
+/** The FieldKind of a lower-case name. Of the others, those that HTTP/2 does not allow, only what may be a secret matters. */
 export function fieldKindOf(name: string): number {
   const kind = KINDS.get(name);
   if (kind !== undefined) return kind;
-  return name.charCodeAt(0) === 0x3a ? FieldKind.UNKNOWN_PSEUDO : FieldKind.OTHER;
+  if (name.charCodeAt(0) === 0x3a) return FieldKind.UNKNOWN_PSEUDO;
+  return name.length > LONG_NAME || SECRET.test(name) ? FieldKind.CREDENTIALS : FieldKind.OTHER;
 }
 
 /** Facts about a field, or-ed together over the bytes of its value, and three about the whole field. */

@@ -130,6 +130,11 @@ export class MessageReader implements FieldSink {
     return this.problem === "";
   }
 
+  /** Bytes of the block's fields as the limit counts them. */
+  get listBytes(): number {
+    return this.#listBytes;
+  }
+
   /** A copy of what `finish` found to be well-formed, for `recall`. */
   copy(part: MessagePart): ReadMessage {
     const request = part === "request" ? new RequestHead() : undefined;

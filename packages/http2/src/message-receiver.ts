@@ -14,6 +14,9 @@ import { PastStream } from "./stream-table.ts";
 /** Heads are read here, one block at a time for the whole process: connections hold no heads but those of RepeatedBlock. */
 const sharedReader: MessageReader = new MessageReader();
 
+/** A head of more is decoded each time. */
+const MOST_RECALLED_BYTES = 4 * 1024;
+
 /** A header block: `buf[start, end)`. */
 interface Block {
   readonly buf: Buffer;
@@ -134,9 +137,9 @@ export class MessageReceiver {
       return true;
     }
     if (!decoder.decode(buf, start, end, reader)) return false;
-    // A priority is no part of the head.
-    if (isSame && decoder.version === version && reader.finish() && reader.priority === "")
-      repeated.message = reader.copy(part);
+    // A priority is no part of the head. What says much in few bytes, by the table, would be held by idle connections.
+    const isKept = isSame && decoder.version === version && reader.listBytes <= MOST_RECALLED_BYTES;
+    if (isKept && reader.finish() && reader.priority === "") repeated.message = reader.copy(part);
     return true;
   }
 
@@ -270,7 +273,8 @@ export class MessageReceiver {
     if (this.#state.role === "client" && !stream.responseStarted) {
       return malformedMessage("RFC 9113 §8.1", "DATA before HEADERS");
     }
-    if (length > stream.receiveWindow) return windowExceeded("stream");
+    // Of a window that was made smaller less than nothing may be left; a frame without content may always come (§6.9.1).
+    if (length > Math.max(0, stream.receiveWindow)) return windowExceeded("stream");
     if (stream.expectedLength >= 0 && stream.receivedLength + content > stream.expectedLength) return WRONG_LENGTH;
     return undefined;
   }

@@ -70,6 +70,19 @@ describe("a header block that comes again", () => {
     assert.equal(recall.mock.callCount(), 90);
   });
 
+  it("is not kept when it says much in few bytes: sixteen cookies of one entry would stay for each idle connection", (test) => {
+    const recall = test.mock.method(MessageReader.prototype, "recall");
+    const value = "c".repeat(3_500);
+    const peer = new Peer();
+    peer.ask(Buffer.concat([GET, inserted("cookie", value)]));
+    const cookies = Array.from({ length: 16 }, () => NEWEST);
+    const heard = `${HEARD} {cookie: ${cookies.map(() => value).join("; ")}} end`;
+    for (let turn = 0; turn < OFTEN; turn++) assert.equal(peer.ask(Buffer.concat([GET, ...cookies])), heard);
+    assert.equal(recall.mock.callCount(), 0);
+    for (let turn = 0; turn < OFTEN; turn++) peer.ask(Buffer.concat([GET, NEWEST]));
+    assert.ok(recall.mock.callCount() > 0);
+  });
+
   it("says something else once the table has changed", () => {
     const peer = new Peer();
     peer.ask(Buffer.concat([GET, inserted("x-a", "one")]));

@@ -12,7 +12,10 @@ const ROOM_BYTES = 4 * 1024;
 
 /** How many looks in a row without progress end a stream. */
 export interface StallLimits {
-  /** Server: in so many looks each request body must bring `bodyMinBytes`, or its end, until it is answered. */
+  /**
+   * Server: in so many looks each request body must bring `bodyMinBytes`, or its end, until it is answered; or else all of
+   * them together so much for each. A client on a slow path may send one body after the other.
+   */
   readonly bodyLooks: number;
   readonly bodyMinBytes: number;
   /** The peer does not take what is queued for it. */
@@ -23,12 +26,19 @@ interface Wait {
   readonly sending: boolean;
   readonly mark: number;
   readonly looks: number;
+  /** What had come of all bodies when this stretch began, and of this one at the last look. */
+  readonly allMark: number;
+  readonly seen: number;
 }
 
 /** One per connection that is looked at. */
 export class StallWatch {
   readonly #state: ConnectionState;
   #waits = new Map<Http2Stream, Wait>();
+  /** Bytes that came of bodies while they were owed. */
+  #bodyBytes = 0;
+  /** Bodies that are owed at this look. */
+  #bodies = 0;
 
   constructor(state: ConnectionState) {
     this.#state = state;
@@ -39,7 +49,10 @@ export class StallWatch {
     const state = this.#state;
     const before = this.#waits;
     const now = new Map<Http2Stream, Wait>();
-    for (const stream of state.streams.snapshot()) {
+    const streams = state.streams.snapshot();
+    this.#countBodies(streams, before);
+    for (const stream of streams) {
+      if (stream.closed) continue;
       const wait = this.#waitOf(stream, before.get(stream), limits);
       if (wait === undefined) continue;
       const allowed = wait.sending ? limits.sendLooks : limits.bodyLooks;
@@ -54,14 +67,31 @@ export class StallWatch {
     this.#waits = now;
   }
 
+  #countBodies(streams: readonly Http2Stream[], before: ReadonlyMap<Http2Stream, Wait>): void {
+    this.#bodies = 0;
+    for (const stream of streams) {
+      if (!this.#isOwedBody(stream)) continue;
+      this.#bodies++;
+      const wait = before.get(stream);
+      if (wait?.sending === false) this.#bodyBytes += stream.receivedLength - wait.seen;
+    }
+  }
+
   #waitOf(stream: Http2Stream, before: Wait | undefined, limits: StallLimits): Wait | undefined {
     const sending = stream.queuedBytes > 0;
     if (!sending && !this.#isOwedBody(stream)) return undefined;
+    const allMark = this.#bodyBytes;
+    const seen = stream.receivedLength;
     // Both numbers only stand still when nothing moves: sent bytes leave the queue's front or shrink the window.
-    const mark = sending ? stream.sendWindow * 2 + stream.queueStart : stream.receivedLength;
-    if (before === undefined || before.sending !== sending) return { sending, mark, looks: 0 };
+    const mark = sending ? stream.sendWindow * 2 + stream.queueStart : seen;
+    const fresh = { sending, mark, looks: 0, allMark, seen };
+    if (before === undefined || before.sending !== sending) return fresh;
+    const looks = before.looks + 1;
     const moved = sending ? mark !== before.mark : mark - before.mark >= limits.bodyMinBytes;
-    return moved ? { sending, mark, looks: 0 } : { sending, mark: before.mark, looks: before.looks + 1 };
+    if (moved) return fresh;
+    const isOver = !sending && looks >= limits.bodyLooks;
+    if (isOver && allMark - before.allMark >= limits.bodyMinBytes * this.#bodies) return fresh;
+    return { ...before, looks, seen };
   }
 
   /** The client owes the rest of a request body: nothing was answered, it may send, and we do not hold it back. */

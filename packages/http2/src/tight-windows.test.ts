@@ -60,6 +60,15 @@ describe("the windows of streams while too much waits for slow readers", () => {
     );
   });
 
+  it("let a body end by an empty frame when less than nothing is left of them", () => {
+    const endpoint = serve();
+    squeeze(true);
+    endpoint.run([...data(1, 64 * KIB), "SETTINGS ACK"]);
+    endpoint.events.length = 0;
+    endpoint.run(["DATA END_STREAM stream=1"]);
+    assert.deepEqual(endpoint.events, ["end 1"]);
+  });
+
   it("are what they were when it is over", () => {
     const endpoint = serve();
     squeeze(true);

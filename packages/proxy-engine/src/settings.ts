@@ -14,7 +14,8 @@ export const PROXY_HEADER_TIMEOUT_MS = 5_000;
 export const SILENCE_MS = 2;
 /**
  * While a request body is awaited and nothing was answered, each stretch of this length must bring at least
- * BODY_MIN_BYTES or the end. Time in which the proxy itself holds the client back does not count.
+ * BODY_MIN_BYTES or the end; of several bodies on one HTTP/2 connection, it is enough when all together bring so much for
+ * each. Time in which the proxy itself holds the client back does not count.
  */
 export const BODY_TIMEOUT_MS = 60_000;
 export const BODY_MIN_BYTES = 1_024;

@@ -37,7 +37,7 @@ const nameKinds: Uint8Array = new Uint8Array(NAME_SLOTS);
 
 /**
  * Values that were put into tables, at most 64 KB of them. What its sender lets be indexed is no secret (RFC 7541 section
- * 7.1.3); cookies and credentials are left out all the same.
+ * 7.1.3); but encoders index whatever they are not told about, so cookies, credentials and queries are left out.
  */
 const knownValues = new KnownTexts(256);
 const MOST_VALUE_BYTES = 256;
@@ -204,8 +204,7 @@ export class HpackDecoder {
     const start = this.#sourceStart;
     const end = this.#sourceEnd;
     this.#textFlags = classifyValue(text, start, end);
-    const isSecret = kind === FieldKind.COOKIE || kind === FieldKind.CREDENTIALS;
-    const isShared = !isSecret && end - start <= MOST_VALUE_BYTES;
+    const isShared = end - start <= MOST_VALUE_BYTES && !isSecret(kind, text, start, end);
     this.#text = isShared ? knownValues.take(text, start, end) : text.latin1Slice(start, end);
     return true;
   }
@@ -346,6 +345,17 @@ export class HpackDecoder {
     this.problem = problem;
     return false;
   }
+}
+
+const QUESTION_MARK = 0x3f;
+
+/** Whether a value may be nobody else's to know. */
+function isSecret(kind: number, text: Buffer, start: number, end: number): boolean {
+  if (kind === FieldKind.COOKIE || kind === FieldKind.CREDENTIALS) return true;
+  if (kind !== FieldKind.PATH && kind !== FieldKind.OTHER) return false;
+  // Links that let their holder in have the secret in the query: :path, referer, location.
+  for (let at = start; at < end; at++) if (text[at] === QUESTION_MARK) return true;
+  return false;
 }
 
 /** Mask of the smallest power-of-two ring that holds every entry of a table of `maxBytes`. */
