@@ -14,13 +14,6 @@ import { PastStream } from "./stream-table.ts";
 /** Heads are read here, one block at a time for the whole process: connections hold no heads but those of RepeatedBlock. */
 const sharedReader: MessageReader = new MessageReader();
 
-/** A header block: `buf[start, end)`. */
-interface Block {
-  readonly buf: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
 /** One per connection. */
 export class MessageReceiver {
   readonly decoder: HpackDecoder = new HpackDecoder();
@@ -108,7 +101,7 @@ export class MessageReceiver {
     reader.busy = true;
     try {
       reader.begin(part, this.#rules);
-      if (!this.#read(part, reader, { buf, start, end })) {
+      if (!this.#read(part, reader, buf, start, end)) {
         const rule = { section: "RFC 7541", message: this.decoder.problem };
         state.fail(new Http2Error(HTTP2_COMPRESSION_ERROR, StreamErrorCode.COMPRESSION_ERROR, rule));
       } else if (part === "request") {
@@ -123,8 +116,8 @@ export class MessageReceiver {
     }
   }
 
-  /** Reads a block, or recalls what the same one said before. False on a compression error. */
-  #read(part: MessagePart, reader: MessageReader, { buf, start, end }: Block): boolean {
+  /** Reads the block `buf[start, end)`, or recalls what the same one said before. False on a compression error. */
+  #read(part: MessagePart, reader: MessageReader, buf: Buffer, start: number, end: number): boolean {
     const { decoder } = this;
     const repeated = this.#repeatedOf(part);
     const { version } = decoder;
