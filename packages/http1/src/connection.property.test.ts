@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
   HeaderList,
+  queuedBodies,
   RequestHead,
   ResponseHead,
   type HttpStream,
@@ -266,8 +267,10 @@ function runExchanges(seed: number, count: number): number {
 
 describe("client and server connection over hostile pipes", () => {
   it("lose no byte and end idle", () => {
+    const queuedBefore = queuedBodies.heldBytes;
     let moved = 0;
     for (let seed = 1; seed <= 25; seed++) moved += runExchanges(seed, 5);
     assert.ok(moved > 1_000_000);
+    assert.equal(queuedBodies.heldBytes, queuedBefore, "nothing waits any more");
   });
 });
