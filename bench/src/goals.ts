@@ -15,6 +15,13 @@ export function atMostTimes(entries: readonly Entry[], key: string, factor: numb
   return compare(entries, key, `≤ ${factor} × ${peer}`, peer, (ratio) => ratio <= factor);
 }
 
+/** CPU per request is at most so many times that of each peer. */
+export function cpuPerRequest(entries: readonly Entry[], factors: Readonly<Record<string, number>>): Verdict[] {
+  return Object.entries(factors).map(([peer, factor]) =>
+    about("CPU per request", atMostTimes(entries, "cpuUs", factor, peer)),
+  );
+}
+
 /** Ours is at least `factor` times what `peer` has. */
 export function atLeastTimes(entries: readonly Entry[], key: string, factor: number, peer: string): Verdict {
   return compare(entries, key, `≥ ${factor} × ${peer}`, peer, (ratio) => ratio >= factor);

@@ -2,13 +2,13 @@
 // in for each other.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:https";
 import { connect } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { TestAuthority } from "@ripstop/testkit";
 import { freeOffset } from "./free-offset.ts";
 import { Mesh, type Running } from "./mesh.ts";
+import { isGone, isStopped } from "./process-state.ts";
 import { echoServer } from "./programs.ts";
 
 const PORTS = [443, 444, 445, 5432];
@@ -109,19 +109,6 @@ describe("the processes of a gateway", () => {
       const said = gateway.output().match(new RegExp(`gateway listening.*127\\.0\\.0\\.1:${offset + port}\\b`, "g"));
       return said !== null && said.length >= count ? true : undefined;
     });
-  /** Linux tells; elsewhere the signal is taken for the deed. */
-  const isStopped = (pid: number): boolean => {
-    const file = `/proc/${pid}/stat`;
-    return !existsSync(file) || /\) T /.test(readFileSync(file, "utf8"));
-  };
-  const isGone = (pid: number): boolean => {
-    try {
-      process.kill(pid, 0);
-      return false;
-    } catch {
-      return true;
-    }
-  };
   /** Asks while only one process can answer, for each of the two. */
   const askEach = async (ports: readonly number[]): Promise<void> => {
     for (const stopped of await workers(2)) {

@@ -2,11 +2,11 @@
 // without a failed request.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { after, before, describe, it } from "node:test";
 import { MeshClient } from "./http-client.ts";
 import { Mesh } from "./mesh.ts";
+import { isGone, isStopped } from "./process-state.ts";
 import { echoServer } from "./programs.ts";
 
 interface WorkloadRow {
@@ -50,19 +50,6 @@ describe("the processes of a proxy", () => {
       outgoing.end();
     });
   const portOf = async (id: string): Promise<number> => (await show(id)).ports.workloads[id]?.httpProxy ?? 0;
-  /** Linux tells; elsewhere the signal is taken for the deed. */
-  const isStopped = (pid: number): boolean => {
-    const file = `/proc/${pid}/stat`;
-    return !existsSync(file) || /\) T /.test(readFileSync(file, "utf8"));
-  };
-  const isGone = (pid: number): boolean => {
-    try {
-      process.kill(pid, 0);
-      return false;
-    } catch {
-      return true;
-    }
-  };
 
   before(async () => {
     await mesh.startControl();

@@ -228,7 +228,7 @@ export const enforcements: readonly Enforcement[] = [
       const verdict = rules.verifyPeer(leaf);
       return { info: { version: "TLSv1.3", cipher: "", alpn: rules.alpn, serverName, peerId: verdict.id ?? "", resumed: socket.isSessionReused() }, leaf };
     }`,
-    tests: [`${NET}tls/tls.test.js`],
+    tests: [`${NET}tls/tls-peers.test.js`],
   },
   {
     what: "the rules for a peer's leaf certificate",

@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:http2";
 import { join } from "node:path";
-import { about, atMostTimes } from "../goals.ts";
+import { cpuPerRequest } from "../goals.ts";
 import { h2load } from "../load.ts";
 import { GRPC_PATH, grpcMessage, grpcUpstreams } from "../upstream.ts";
 import { meanColumns, requestRow } from "./request-row.ts";
@@ -35,10 +35,7 @@ export const grpcUnary: Row = requestRow({
   load: (port, seconds) =>
     h2load(`http://127.0.0.1:${port}${GRPC_PATH}`, { connections: 4, streams: 16, seconds, bodyFile, headers }),
   check: checkTrailer,
-  judge: (entries) => [
-    about("CPU per request", atMostTimes(entries, "cpuUs", 0.8, "HAProxy")),
-    about("CPU per request", atMostTimes(entries, "cpuUs", 0.4, "Envoy")),
-  ],
+  judge: (entries) => cpuPerRequest(entries, { HAProxy: 0.8, Envoy: 0.4 }),
 });
 
 /** One call; rejects unless the answer ends with grpc-status 0. */

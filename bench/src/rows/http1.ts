@@ -1,6 +1,6 @@
 // HTTP/1.1 with a realistic request.
 
-import { about, atMostTimes } from "../goals.ts";
+import { cpuPerRequest } from "../goals.ts";
 import { wrk } from "../load.ts";
 import { http1Upstreams } from "../upstream.ts";
 import { percentileColumns, requestRow } from "./request-row.ts";
@@ -14,8 +14,5 @@ export const http1: Row = requestRow({
   latency: percentileColumns,
   upstreams: http1Upstreams,
   load: (port, seconds) => wrk(`http://127.0.0.1:${port}/api/items?page=2`, 32, seconds),
-  judge: (entries) => [
-    about("CPU per request", atMostTimes(entries, "cpuUs", 1.15, "HAProxy")),
-    about("CPU per request", atMostTimes(entries, "cpuUs", 0.7, "Envoy")),
-  ],
+  judge: (entries) => cpuPerRequest(entries, { HAProxy: 1.15, Envoy: 0.7 }),
 });

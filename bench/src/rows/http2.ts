@@ -1,6 +1,6 @@
 // HTTP/2 with prior knowledge on both sides: many requests on few connections, and one at a time on many.
 
-import { about, atMostTimes } from "../goals.ts";
+import { cpuPerRequest } from "../goals.ts";
 import { h2load } from "../load.ts";
 import { http2Upstreams } from "../upstream.ts";
 import { meanColumns, requestRow } from "./request-row.ts";
@@ -14,10 +14,7 @@ export const http2Multiplexed: Row = requestRow({
   latency: meanColumns,
   upstreams: http2Upstreams,
   load: (port, seconds) => h2load(`http://127.0.0.1:${port}/`, { connections: 4, streams: 16, seconds }),
-  judge: (entries) => [
-    about("CPU per request", atMostTimes(entries, "cpuUs", 0.8, "HAProxy")),
-    about("CPU per request", atMostTimes(entries, "cpuUs", 0.4, "Envoy")),
-  ],
+  judge: (entries) => cpuPerRequest(entries, { HAProxy: 0.8, Envoy: 0.4 }),
 });
 
 export const http2Single: Row = requestRow({
@@ -28,8 +25,5 @@ export const http2Single: Row = requestRow({
   latency: meanColumns,
   upstreams: http2Upstreams,
   load: (port, seconds) => h2load(`http://127.0.0.1:${port}/`, { connections: 32, streams: 1, seconds }),
-  judge: (entries) => [
-    about("CPU per request", atMostTimes(entries, "cpuUs", 1.1, "HAProxy")),
-    about("CPU per request", atMostTimes(entries, "cpuUs", 0.7, "Envoy")),
-  ],
+  judge: (entries) => cpuPerRequest(entries, { HAProxy: 1.1, Envoy: 0.7 }),
 });

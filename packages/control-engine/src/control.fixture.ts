@@ -1,7 +1,7 @@
 // A control plane on a throwaway home, and a client of its API; for tests.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -37,24 +37,36 @@ export function send(
   headers: Record<string, string> = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ ...target, method, path, agent: false, headers }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += chunk));
-      response.on("error", reject);
-      response.on("end", () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          text,
-          json: <T>() => JSON.parse(text) as T,
-        }),
-      );
-    });
-    request.on("error", reject);
-    if (body !== undefined) request.write(typeof body === "string" ? body : JSON.stringify(body));
-    request.end();
+    const request = httpRequest({ ...target, method, path, agent: false, headers }, (response) =>
+      resolve(readAnswer(response)),
+    );
+    sendBody(request, body, reject);
   });
+}
+
+/** The whole of a response. */
+export function readAnswer(response: IncomingMessage): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    response.setEncoding("utf8");
+    response.on("data", (chunk: string) => (text += chunk));
+    response.on("error", reject);
+    response.on("end", () =>
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        text,
+        json: <T>() => JSON.parse(text) as T,
+      }),
+    );
+  });
+}
+
+/** Ends a request with `body`: text as it is, else as JSON; undefined is no body. */
+export function sendBody(request: ClientRequest, body: unknown, reject: (error: Error) => void): void {
+  request.on("error", reject);
+  if (body !== undefined) request.write(typeof body === "string" ? body : JSON.stringify(body));
+  request.end();
 }
 
 /** A registered workload with its key. */

@@ -1,6 +1,6 @@
 // A growable region that encoders write into; reused, so that the hot path allocates nothing.
 
-import { LOOP_BYTES } from "./copy-bytes.ts";
+import { copyBytes } from "./copy-bytes.ts";
 
 declare global {
   interface Buffer {
@@ -43,15 +43,10 @@ export class ByteWriter {
   }
 
   /** Appends `source[start, end)`. */
-  bytes(source: Uint8Array, start: number, end: number): void {
+  bytes(source: Buffer, start: number, end: number): void {
     const at = this.reserve(end - start);
     this.length = at + (end - start);
-    if (end - start <= LOOP_BYTES) {
-      const { buffer } = this;
-      for (let from = start, to = at; from < end; from++, to++) buffer[to] = source[from] ?? 0;
-      return;
-    }
-    this.buffer.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
+    copyBytes(this.buffer, at, source, start, end);
   }
 
   /** Appends one byte. */

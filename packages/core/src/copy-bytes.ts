@@ -1,7 +1,7 @@
 // Copies of few bytes and of many.
 
 /** Copies up to this size are made byte by byte: a view costs more. */
-export const LOOP_BYTES = 128;
+const LOOP_BYTES = 128;
 
 /** Copies `source[start, end)` to `target` at `at`. */
 export function copyBytes(target: Buffer, at: number, source: Buffer, start: number, end: number): void {

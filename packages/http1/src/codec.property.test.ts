@@ -42,7 +42,7 @@ const request = fc.record({
   path,
   authority,
   fields,
-  body: fc.uint8Array({ maxLength: 300 }),
+  body: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   chunked: fc.boolean(),
 });
 

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { queuedBodies } from "@ripstop/http";
 import { fuzz, type SeededRandom } from "@ripstop/testkit";
-import { sharedPool } from "./buffer-pool.ts";
+import { sharedPool } from "./shared-pool.ts";
 import { parseFrame } from "./testing/frame-text.suite.ts";
 import { ScriptedEndpoint } from "./testing/scripted-endpoint.suite.ts";
 

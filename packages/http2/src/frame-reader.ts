@@ -3,7 +3,7 @@
 // CONTINUATION frames are put together here, within limits.
 
 import { copyBytes } from "@ripstop/core";
-import { sharedPool } from "./buffer-pool.ts";
+import { sharedPool } from "./shared-pool.ts";
 import { HTTP2_BAD_PREFACE, HTTP2_FLOOD, HTTP2_FRAME_SIZE_ERROR, HTTP2_PROTOCOL_ERROR, Http2Error } from "./errors.ts";
 import { CLIENT_PREFACE, FRAME_HEADER_BYTES, FrameFlag, FrameType, readU31 } from "./frames.ts";
 import { StreamErrorCode } from "@ripstop/http";

@@ -1,7 +1,7 @@
 // Composes frames into one region of memory, which leaves in one write (RFC 9113 §4, §6).
 
 import { ByteWriter, copyBytes } from "@ripstop/core";
-import { sharedPool } from "./buffer-pool.ts";
+import { sharedPool } from "./shared-pool.ts";
 import { DEFAULT_MAX_FRAME_BYTES, FRAME_HEADER_BYTES, FrameFlag, FrameType, writeU32 } from "./frames.ts";
 
 const FIRST_REGION_BYTES = 16 * 1024;

@@ -15,7 +15,7 @@ import {
 } from "@ripstop/http";
 import { StoppedClock } from "@ripstop/testkit";
 import fc from "fast-check";
-import { sharedPool } from "./buffer-pool.ts";
+import { sharedPool } from "./shared-pool.ts";
 import { Http2Connection } from "./connection.ts";
 import type { Flushable, Http2Output, Http2ServerHandler } from "./connection-types.ts";
 import { frame } from "./testing/frame-text.suite.ts";

@@ -17,13 +17,6 @@ const sharedReader: MessageReader = new MessageReader();
 /** A head of more is decoded each time. */
 const MOST_RECALLED_BYTES = 4 * 1024;
 
-/** A header block: `buf[start, end)`. */
-interface Block {
-  readonly buf: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
 /** One per connection. */
 export class MessageReceiver {
   readonly decoder: HpackDecoder = new HpackDecoder();
@@ -111,7 +104,7 @@ export class MessageReceiver {
     reader.busy = true;
     try {
       reader.begin(part, this.#rules);
-      if (!this.#read(part, reader, { buf, start, end })) {
+      if (!this.#read(part, reader, buf, start, end)) {
         const rule = { section: "RFC 7541", message: this.decoder.problem };
         state.fail(new Http2Error(HTTP2_COMPRESSION_ERROR, StreamErrorCode.COMPRESSION_ERROR, rule));
       } else if (part === "request") {
@@ -126,8 +119,8 @@ export class MessageReceiver {
     }
   }
 
-  /** Reads a block, or recalls what the same one said before. False on a compression error. */
-  #read(part: MessagePart, reader: MessageReader, { buf, start, end }: Block): boolean {
+  /** Reads the block `buf[start, end)`, or recalls what the same one said before. False on a compression error. */
+  #read(part: MessagePart, reader: MessageReader, buf: Buffer, start: number, end: number): boolean {
     const { decoder } = this;
     const repeated = this.#repeatedOf(part);
     const { version } = decoder;

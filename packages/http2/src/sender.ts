@@ -3,7 +3,7 @@
 
 import { copyBytes } from "@ripstop/core";
 import { HeaderList, queuedBodies } from "@ripstop/http";
-import { sharedPool } from "./buffer-pool.ts";
+import { sharedPool } from "./shared-pool.ts";
 import { FrameWriter, FULL_REGION_BYTES } from "./frame-writer.ts";
 import { DEFAULT_MAX_FRAME_BYTES, DEFAULT_WINDOW, FrameFlag, FrameType } from "./frames.ts";
 import { writeTrailers } from "./head-writer.ts";

@@ -1,7 +1,7 @@
 // Listening sockets: TCP and Unix.
 
 import type { SendHandle } from "node:child_process";
-import { promises } from "node:fs";
+import { chmodSync, promises } from "node:fs";
 import { connect, createServer, type ListenOptions as NodeListenOptions, type Server } from "node:net";
 import { err, ok, RipstopError, type Result } from "@ripstop/core";
 import { causeOf } from "./close-cause.ts";
@@ -17,6 +17,8 @@ export interface ListenOptions {
   /** 0 lets the system choose. */
   readonly port?: number;
   readonly path?: string;
+  /** Mode of the Unix socket's file, set before anything is accepted; default as the umask says. */
+  readonly mode?: number;
   /** A listening socket of another process, instead of an address (`Listener.socket`, sent over an IPC channel). */
   readonly socket?: ListeningSocket;
   /** Connections that wait to be accepted; default 4096, capped by the system. */
@@ -71,11 +73,29 @@ async function open(options: ListenOptions, mayReplace: boolean): Promise<Result
     }
     return err(explain(bound.error, options));
   }
+  const closed = setMode(options);
+  if (closed !== undefined) {
+    bound.value.close();
+    return err(closed);
+  }
   try {
     return ok(new OpenListener(bound.value, tier, options));
   } catch (error) {
     bound.value.close();
     return err(explain(error, options));
+  }
+}
+
+/** Sets the mode of a Unix socket's file; what is wrong when that cannot be done. */
+function setMode({ path, mode }: ListenOptions): RipstopError | undefined {
+  if (path === undefined || mode === undefined) return undefined;
+  try {
+    chmodSync(path, mode);
+    return undefined;
+  } catch (error) {
+    const { code, message } = causeOf(error);
+    const details = { address: path, cause: code };
+    return new RipstopError(LISTEN_FAILED, `cannot set who may use ${path}: ${message}`, details);
   }
 }
 

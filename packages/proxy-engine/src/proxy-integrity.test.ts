@@ -7,6 +7,7 @@ import type { Readable } from "node:stream";
 import { describe, it } from "node:test";
 import { Protocol } from "@ripstop/model";
 import { SeededRandom } from "@ripstop/testkit";
+import { bodyMemory } from "./7-connect/body-memory.ts";
 import { meshEndpoint, TestMesh } from "./testing/test-mesh.suite.ts";
 import {
   eventually,
@@ -130,6 +131,7 @@ describe("random traffic through two proxies", () => {
     ["HTTP/2", http2Echo, Protocol.HTTP2, "raw"],
   ] as const) {
     it(`arrives byte for byte at an ${name} application over the ${transport} transport, from HTTP/1.1 and HTTP/2 clients together`, async () => {
+      const keptBefore = bodyMemory.outstanding;
       const mesh = await TestMesh.create(transport);
       const app = await echo();
       const agent = new Agent({ keepAlive: true, maxSockets: 12 });
@@ -172,6 +174,7 @@ describe("random traffic through two proxies", () => {
         session.close();
         agent.destroy();
         await eventually(() => client.proxy.live.exchanges === 0 && server.proxy.live.exchanges === 0);
+        assert.ok(bodyMemory.outstanding <= keptBefore, "the memory of all bodies went back");
         await eventually(() =>
           [...(client.proxy.workloads.get("shop/web-1")?.connector.pools ?? [])].every((pool) => pool.active === 0),
         );

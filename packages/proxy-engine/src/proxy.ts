@@ -1,33 +1,23 @@
 // The proxy: listeners, hosted workloads, config, readiness, drain. Roles and tests start it; it knows nothing of processes.
 
 import { err, ok, type Clock, type Result, type RipstopError, type Timer } from "@ripstop/core";
-import type { ConfigClient, Subscription } from "@ripstop/discovery/client";
+import type { ConfigClient } from "@ripstop/discovery/client";
 import { queuedBodies } from "@ripstop/http";
 import {
-  bundleFileSequence,
-  trustBundleType,
   type telemetry,
-  type BootstrapUpstream,
   type ClosedGatewayPort,
   type GatewayRegistration,
-  type ListenerSide,
   type ProxyBootstrap,
   type ProxyPorts,
-  type TrustBundle,
 } from "@ripstop/model";
 import {
-  awaitProxyHeader,
   createTlsObserver,
   FlushScheduler,
   IdentityTable,
-  listen,
   listenTls,
   type ListeningSocket,
-  RevocationList,
   TimerWheel,
   TlsDialer,
-  type Conn,
-  type Listener,
   type TlsIdentity,
   type TlsObserver,
   type VerifyPeer,
@@ -35,16 +25,14 @@ import {
 import type { FilterFactory } from "@ripstop/policy-api/proxy";
 import { metricNames, RandomIds, type Logger, type MetricRegistry } from "@ripstop/telemetry";
 import { HostedWorkload } from "./1-accept/hosted-workload.ts";
-import type { HostPort } from "./2-identify/authority.ts";
-import { acceptInbound } from "./1-accept/inbound-acceptor.ts";
-import { ProxyConnection } from "./1-accept/proxy-connection.ts";
-import { bundlePem } from "./config/bundle-pem.ts";
+import { ProxyListeners, type ProxyListener, type WorkloadPorts } from "./1-accept/proxy-listeners.ts";
+import { MeshTrust } from "./config/mesh-trust.ts";
 import { drainInbound } from "./drain/drain-inbound.ts";
 import { retire } from "./drain/retire.ts";
 import { closeSocket } from "./gateway/gateway-sockets.ts";
 import { HostedGateway } from "./gateway/hosted-gateway.ts";
 import { HeadPool, type Engine, type LiveCounts } from "./engine.ts";
-import { MAX_LISTENER_CONNECTIONS, PROXY_HEADER_TIMEOUT_MS, QUEUED_BODIES_BYTES, TUNNEL_IDLE_MS } from "./settings.ts";
+import { QUEUED_BODIES_BYTES, TUNNEL_IDLE_MS } from "./settings.ts";
 import { MirrorTable } from "./mirror/mirror-table.ts";
 import { EdgeTable } from "./telemetry/edge.ts";
 import { TelemetryReporter, type ReportSink } from "./telemetry/telemetry-reporter.ts";
@@ -90,14 +78,6 @@ export interface ProxyOptions {
   readonly onClosedPorts?: () => void;
   /** Numbers in [0, 1); default Math.random. */
   readonly random?: () => number;
-}
-
-/** One listening socket of a proxy. */
-export interface ProxyListener {
-  /** The same in every process of this proxy: "WORKLOAD inbound", "WORKLOAD http-proxy", "WORKLOAD upstream HOST:PORT". */
-  readonly key: string;
-  readonly side: ListenerSide;
-  readonly socket: ListeningSocket | undefined;
 }
 
 /** A telemetry command. */
@@ -152,16 +132,11 @@ export async function startProxy(options: ProxyOptions): Promise<Result<Proxy, R
   return ok(proxy);
 }
 
-const INBOUND_HOST_DEFAULT = "127.0.0.1";
-const LOOPBACK = "127.0.0.1";
 const MAX_CLOSED_PORTS = 256;
 const COUNT_BYTES_MS = 1_000;
 const WHEEL_TICK_MS = 50;
 /** Longest time that taken-over sockets wait for the first complete config. */
 const TAKE_OVER_WAIT_MS = 5_000;
-
-/** An address to listen on, or a socket that listens already. */
-type Where = { readonly port: number } | { readonly socket: ListeningSocket };
 
 class RunningProxy implements Proxy {
   readonly live: LiveCounts = { exchanges: 0, tunnels: 0, mirrors: 0 };
@@ -169,22 +144,15 @@ class RunningProxy implements Proxy {
   readonly #options: ProxyOptions;
   readonly engine: Engine;
   readonly #identities = new IdentityTable();
-  readonly #bundles = new Map<string, string>();
+  readonly #trust: MeshTrust;
   readonly #ownPorts = new Set<number>();
-  readonly #inbound: Listener[] = [];
-  readonly #outbound: Listener[] = [];
-  readonly #subscriptions: Subscription[] = [];
-  /** Subscriptions to the bundles of other trust domains, by trust domain. */
-  readonly #federated = new Map<string, Subscription>();
+  readonly #observer: TlsObserver;
+  readonly #listeners: ProxyListeners;
   readonly #startedMs: number;
   #ports: ProxyPorts = { workloads: {} };
   #byteCount: Timer | undefined = undefined;
   #opened = false;
   #ready = false;
-  #bundleKnown = false;
-  readonly #sides = new Map<string, { readonly side: ListenerSide; readonly listener: Listener }>();
-  /** Of the newest bundle of the own trust domain that is in force. */
-  #bundleSequence = 0;
   #draining: Promise<void> | undefined = undefined;
   #retiring: Promise<void> | undefined = undefined;
   #wakeWhenReady: () => void = () => undefined;
@@ -222,6 +190,26 @@ class RunningProxy implements Proxy {
       live: this.live,
       random,
     };
+    const { engine, workloads } = this;
+    const identities = this.#identities;
+    this.#trust = new MeshTrust({
+      engine,
+      trustDomain: options.bootstrap.trustDomain,
+      config: options.config,
+      identities,
+      workloads,
+      onChanged: () => this.#checkReady(),
+    });
+    this.#observer = createTlsObserver(metrics, log, clock);
+    this.#listeners = new ProxyListeners({
+      engine,
+      identities,
+      verifyPeer: options.verifyPeer,
+      observer: this.#observer,
+      workloads,
+      ports: options.ports,
+      sockets: options.sockets ?? new Map<string, ListeningSocket>(),
+    });
   }
 
   get ports(): ProxyPorts {
@@ -237,7 +225,7 @@ class RunningProxy implements Proxy {
   }
 
   get missing(): string {
-    if (!this.#bundleKnown) return "the trust bundle has not arrived";
+    if (!this.#trust.isKnown) return "the trust bundle has not arrived";
     for (const workload of this.workloads.values()) if (!workload.ready) return workload.missing;
     return "";
   }
@@ -247,15 +235,14 @@ class RunningProxy implements Proxy {
   }
 
   async open(): Promise<Result<void, RipstopError>> {
-    const { bootstrap, config, clock, log, metrics, identities, verifyPeer } = this.#options;
+    const { bootstrap, config, clock, metrics, identities, verifyPeer } = this.#options;
     for (const [workloadId, identity] of identities) {
       const set = this.#identities.setIdentity(workloadId, identity);
       if (!set.ok) return set;
     }
     const set = this.setBundle(this.#options.bundlePem);
     if (!set.ok) return set;
-    const observer = createTlsObserver(metrics, log, clock);
-    const tls = new TlsDialer({ identities: this.#identities, verifyPeer, observer, clock });
+    const tls = new TlsDialer({ identities: this.#identities, verifyPeer, observer: this.#observer, clock });
     for (const workload of bootstrap.workloads) {
       this.workloads.set(
         workload.id,
@@ -274,61 +261,22 @@ class RunningProxy implements Proxy {
         }),
       );
     }
-    this.#subscriptions.push(
-      config.watch(trustBundleType, bootstrap.trustDomain, {
-        onResource: (bundle) => this.#onBundle(bundle),
-        onRemoved: () => undefined,
-      }),
-    );
+    this.#trust.watch();
     if ((this.#options.sockets?.size ?? 0) > 0) await this.#waitUntilReady();
-    const ports: Record<string, { inbound: number; httpProxy: number; upstreams: number[] }> = {};
+    const ports: Record<string, WorkloadPorts> = {};
     for (const workload of bootstrap.workloads) {
       const hosted = this.workloads.get(workload.id);
       if (hosted === undefined) continue;
       if (workload.gateway !== undefined) {
-        this.#hostGateways(hosted, workload.gateway, observer);
+        this.#hostGateways(hosted, workload.gateway);
         ports[workload.id] = { inbound: 0, httpProxy: 0, upstreams: [] };
         continue;
       }
-      const before = this.#options.ports?.workloads[workload.id];
-      const inbound = await this.#take(`${workload.id} inbound`, before?.inbound ?? 0, (where) =>
-        listenTls({
-          host: workload.inboundHost === "" ? INBOUND_HOST_DEFAULT : workload.inboundHost,
-          ...where,
-          identities: this.#identities,
-          verifyPeer,
-          observer,
-          clock,
-          maxConnections: MAX_LISTENER_CONNECTIONS,
-          namelessWorkloadId: workload.id,
-          proxyProtocol: workload.inboundProxyProtocol ?? false,
-          onConn: (conn) => acceptInbound(conn, this.workloads, hosted),
-        }),
-      );
-      if (!inbound.ok) return inbound;
-      this.#inbound.push(inbound.value);
-      const httpProxy = await this.#take(`${workload.id} http-proxy`, before?.httpProxy ?? 0, (where) =>
-        listen({
-          host: LOOPBACK,
-          ...where,
-          maxConnections: MAX_LISTENER_CONNECTIONS,
-          onConn: (conn) => new ProxyConnection(hosted, conn),
-        }),
-      );
-      if (!httpProxy.ok) return httpProxy;
-      this.#outbound.push(httpProxy.value);
-      const upstreams: number[] = [];
-      for (const [at, upstream] of workload.upstreams.entries()) {
-        const key = `${workload.id} upstream ${upstream.host}:${upstream.port}`;
-        const listener = await this.#take(key, before?.upstreams[at] ?? 0, (where) =>
-          this.#listenUpstream(hosted, upstream, where),
-        );
-        if (!listener.ok) return listener;
-        this.#outbound.push(listener.value);
-        upstreams.push(listener.value.port);
-      }
-      ports[workload.id] = { inbound: inbound.value.port, httpProxy: httpProxy.value.port, upstreams };
-      for (const port of [inbound.value.port, httpProxy.value.port, ...upstreams]) this.#ownPorts.add(port);
+      const opened = await this.#listeners.open(hosted, workload);
+      if (!opened.ok) return opened;
+      ports[workload.id] = opened.value;
+      const { inbound, httpProxy, upstreams } = opened.value;
+      for (const port of [inbound, httpProxy, ...upstreams]) this.#ownPorts.add(port);
     }
     this.#ports = { workloads: ports };
     const { name, help } = metricNames.QUEUED_BODIES;
@@ -347,11 +295,11 @@ class RunningProxy implements Proxy {
   }
 
   get bundleSequence(): number {
-    return this.#bundleSequence;
+    return this.#trust.sequence;
   }
 
   setBundle(text: string): Result<void, RipstopError> {
-    return this.#takeBundle(text, bundleFileSequence(text));
+    return this.#trust.setBundle(text);
   }
 
   lead(keys: readonly string[]): void {
@@ -375,11 +323,11 @@ class RunningProxy implements Proxy {
 
   drain(deadlineMs: number): Promise<void> {
     this.#draining ??= (async () => {
-      for (const listener of this.#inbound) listener.close();
+      this.#listeners.close("inbound");
       for (const gateway of this.#gateways) gateway.stopListening();
       await drainInbound({
         workloads: [...this.workloads.values()],
-        connections: () => this.#inbound.reduce((sum, { connections }) => sum + connections, 0),
+        connections: () => this.#listeners.connections("inbound"),
         clock: this.#options.clock,
         deadlineMs,
       });
@@ -388,18 +336,17 @@ class RunningProxy implements Proxy {
   }
 
   get listeners(): readonly ProxyListener[] {
-    return [...this.#sides].map(([key, { side, listener }]) => ({ key, side, socket: listener.socket }));
+    return this.#listeners.all;
   }
 
   retire(deadlineMs: number): Promise<void> {
     this.#retiring ??= (async () => {
-      const listeners = [...this.#inbound, ...this.#outbound];
-      for (const listener of listeners) listener.close();
+      this.#listeners.close();
       const gateways = this.#gateways;
       for (const gateway of gateways) gateway.stopListening();
       await retire({
         workloads: [...this.workloads.values()],
-        connections: () => [...listeners, ...gateways].reduce((sum, { connections }) => sum + connections, 0),
+        connections: () => gateways.reduce((sum, { connections }) => sum + connections, this.#listeners.connections()),
         clock: this.#options.clock,
         deadlineMs,
       });
@@ -411,22 +358,22 @@ class RunningProxy implements Proxy {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const listener of [...this.#inbound, ...this.#outbound]) listener.close();
-    for (const subscription of [...this.#subscriptions, ...this.#federated.values()]) subscription.cancel();
+    this.#listeners.close();
+    this.#trust.close();
     for (const workload of this.workloads.values()) workload.close();
     this.#byteCount?.clear();
     this.engine.reporter.close();
   }
 
   /** Gateways open their sockets themselves, when what they need is there. */
-  #hostGateways(hosted: HostedWorkload, placement: GatewayRegistration, observer: TlsObserver): void {
+  #hostGateways(hosted: HostedWorkload, placement: GatewayRegistration): void {
     for (const name of placement.names) {
       hosted.gateways.push(
         new HostedGateway({
           gateway: `${hosted.namespace}/${name}`,
           workload: hosted,
           config: this.#options.config,
-          observer,
+          observer: this.#observer,
           address: placement.address,
           portOffset: placement.portOffset,
           listenMesh: (where) =>
@@ -434,7 +381,7 @@ class RunningProxy implements Proxy {
               ...where,
               identities: this.#identities,
               verifyPeer: this.#options.verifyPeer,
-              observer,
+              observer: this.#observer,
               clock: this.#options.clock,
             }),
           sharing: {
@@ -450,51 +397,6 @@ class RunningProxy implements Proxy {
     }
   }
 
-  #listenUpstream(
-    hosted: HostedWorkload,
-    upstream: BootstrapUpstream,
-    where: Where,
-  ): Promise<Result<Listener, RipstopError>> {
-    const target = { host: upstream.host.toLowerCase(), port: upstream.port };
-    return listen({
-      host: LOOPBACK,
-      ...where,
-      maxConnections: MAX_LISTENER_CONNECTIONS,
-      onConn: (conn) => {
-        if (upstream.proxyProtocol === true) this.#awaitHeader(hosted, conn, target);
-        else hosted.serveConnection(conn, target);
-      },
-    });
-  }
-
-  /** Connections of a load balancer, which says whom it speaks for. */
-  #awaitHeader(hosted: HostedWorkload, conn: Conn, target: HostPort): void {
-    const { clock, log } = this.engine;
-    awaitProxyHeader(conn, {
-      clock,
-      timeoutMs: PROXY_HEADER_TIMEOUT_MS,
-      onConn: (proxied) => hosted.serveConnection(proxied, target),
-      onRefused: (cause) => log.warn("connection refused", { host: target.host, port: target.port, cause }),
-    });
-  }
-
-  /** Opens a listener on the socket of another process, else on the port of an earlier run, else on any. */
-  async #take(
-    key: string,
-    port: number,
-    open: (where: Where) => Promise<Result<Listener, RipstopError>>,
-  ): Promise<Result<Listener, RipstopError>> {
-    const socket = this.#options.sockets?.get(key);
-    let opened = await open(socket === undefined ? { port } : { socket });
-    if (!opened.ok && (port !== 0 || socket !== undefined)) {
-      this.#options.log.warn("port of the last run is taken, taking another", { port, cause: opened.error.message });
-      opened = await open({ port: 0 });
-    }
-    if (opened.ok)
-      this.#sides.set(key, { side: key.endsWith(" inbound") ? "inbound" : "outbound", listener: opened.value });
-    return opened;
-  }
-
   /** Connections wait in the queues of sockets that were taken over: nothing is accepted that could not be served. */
   #waitUntilReady(): Promise<void> {
     if (this.missing === "") return Promise.resolve();
@@ -505,83 +407,6 @@ class RunningProxy implements Proxy {
         resolve();
       };
     });
-  }
-
-  #onBundle(bundle: TrustBundle): void {
-    const set = this.#takeBundle(bundlePem(bundle.x509Authorities), bundle.sequence);
-    if (!set.ok) throw set.error;
-    // Revocations, of whatever trust domain, are this mesh's own word.
-    this.#identities.setRevocations(new RevocationList(bundle.revocations));
-    this.#cutRevoked();
-    this.#federate(bundle.federatesWith);
-    this.#useBundles();
-    this.#bundleKnown = true;
-    this.#checkReady();
-  }
-
-  /** The stream, its cache and the supervisor's file all bring bundles: an older one never replaces a newer one. */
-  #takeBundle(pem: string, sequence: number): Result<void, RipstopError> {
-    const { trustDomain } = this.#options.bootstrap;
-    if (sequence < this.#bundleSequence) return ok(undefined);
-    if (sequence === this.#bundleSequence && sequence > 0 && this.#bundles.has(trustDomain)) return ok(undefined);
-    const set = this.#identities.setBundles(new Map([...this.#bundles, [trustDomain, pem]]));
-    if (!set.ok) return set;
-    this.#bundles.set(trustDomain, pem);
-    this.#bundleSequence = sequence;
-    return set;
-  }
-
-  /** Ends every connection of a revoked peer, and all those that a revoked workload of this proxy made or took. */
-  #cutRevoked(): void {
-    for (const workload of this.workloads.values()) {
-      const own = this.#identities.ownRevocation(workload.id);
-      const cut = workload.cutPeers(
-        ({ peerId, peerSerial }) =>
-          own !== undefined || this.#identities.revocationOf(peerId, peerSerial) !== undefined,
-      );
-      if (own !== undefined) {
-        this.engine.log.error("the identity of this workload was revoked: it has no part in the mesh any more", {
-          workload: workload.id,
-          identity: own.spiffeId,
-          reason: own.by.reason,
-        });
-      }
-      if (cut === 0) continue;
-      const { name, help } = metricNames.CONNECTIONS_REVOKED;
-      this.engine.metrics.counter(name, help, { workload: workload.id }).add(cut);
-      this.engine.log.warn("connections of revoked identities were closed", { workload: workload.id, count: cut });
-    }
-  }
-
-  /** Asks for the bundles of these trust domains, and believes no other ones any more. */
-  #federate(trustDomains: readonly string[]): void {
-    for (const [trustDomain, subscription] of this.#federated) {
-      if (trustDomains.includes(trustDomain)) continue;
-      subscription.cancel();
-      this.#federated.delete(trustDomain);
-      this.#bundles.delete(trustDomain);
-    }
-    for (const trustDomain of trustDomains) {
-      if (trustDomain === this.#options.bootstrap.trustDomain || this.#federated.has(trustDomain)) continue;
-      this.#federated.set(
-        trustDomain,
-        this.#options.config.watch(trustBundleType, trustDomain, {
-          onResource: (bundle) => this.#onFederatedBundle(trustDomain, bundlePem(bundle.x509Authorities)),
-          onRemoved: () => this.#onFederatedBundle(trustDomain, ""),
-        }),
-      );
-    }
-  }
-
-  #onFederatedBundle(trustDomain: string, pem: string): void {
-    if (pem === "") this.#bundles.delete(trustDomain);
-    else this.#bundles.set(trustDomain, pem);
-    this.#useBundles();
-  }
-
-  #useBundles(): void {
-    const set = this.#identities.setBundles(new Map(this.#bundles));
-    if (!set.ok) throw set.error;
   }
 
   #checkReady(): void {
@@ -608,8 +433,7 @@ class RunningProxy implements Proxy {
   }
 
   #stats(): telemetry.ProxyStats {
-    let openConnections = 0;
-    for (const listener of [...this.#inbound, ...this.#outbound]) openConnections += listener.connections;
+    let openConnections = this.#listeners.connections();
     for (const { connections } of this.#gateways) openConnections += connections;
     return {
       residentBytes: process.memoryUsage.rss(),

@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 
 import type { AccessTokenRequest, CreatedAccessTokenView, WatchLine } from "@ripstop/model";
 
-import type { Answer, TestControl } from "../control.fixture.ts";
+import { readAnswer, sendBody, type Answer, type TestControl } from "../control.fixture.ts";
 
 /** Somebody with a token, or without. */
 export class RemoteCaller {
@@ -24,20 +24,7 @@ export class RemoteCaller {
 
   send(method: string, path: string, body?: unknown): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.#open(method, path, body, reject, (response) => {
-        let text = "";
-        response.setEncoding("utf8");
-        response.on("data", (chunk: string) => (text += chunk));
-        response.on("error", reject);
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text,
-            json: <T>() => JSON.parse(text) as T,
-          }),
-        );
-      });
+      this.#open(method, path, body, reject, (response) => resolve(readAnswer(response)));
     });
   }
 
@@ -74,9 +61,7 @@ export class RemoteCaller {
       },
       answered,
     );
-    request.on("error", reject);
-    if (body !== undefined) request.write(typeof body === "string" ? body : JSON.stringify(body));
-    request.end();
+    sendBody(request, body, reject);
   }
 }
 

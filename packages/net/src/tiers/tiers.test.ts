@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PatientClock, StoppedClock } from "@ripstop/testkit";
@@ -157,6 +157,22 @@ for (const tier of TIERS) {
       assert.equal(opened.value.connections, 1);
       first.destroy();
       opened.value.close();
+    });
+
+    it("sets the mode of a Unix socket, and does not listen when it cannot", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "ripstop-net-"));
+      const path = join(folder, "s.sock");
+      const opened = await listen({ tier, path, mode: 0o600, onConn: () => undefined });
+      assert.ok(opened.ok);
+      assert.equal(statSync(path).mode & 0o777, 0o600);
+      opened.value.close();
+      const other = join(folder, "other.sock");
+      const refused = await listen({ tier, path: other, mode: -1, onConn: () => assert.fail("accepted") });
+      assert.ok(!refused.ok);
+      assert.equal(refused.error.kind.code, "RS5004");
+      assert.match(refused.error.message, /cannot set who may use .*other\.sock/);
+      assert.ok("code" in (await dialed({ path: other })), "nobody listens there");
+      rmSync(folder, { recursive: true });
     });
 
     it("listens on Unix sockets, replaces a dead one and respects a live one", async () => {

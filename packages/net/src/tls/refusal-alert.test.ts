@@ -58,6 +58,6 @@ it("tells a client without a certificate what is missing, also when its answer i
     assert.deepEqual(reasons, ["no_certificate"]);
   } finally {
     await client.terminate();
-    await opened.value.close();
+    opened.value.close();
   }
 });

@@ -19,7 +19,7 @@ import { spendForward } from "../5-filter/max-forwards.ts";
 import { tooManyWaiting, traceRefused, upgradeNotCarried, upstreamReset } from "../errors.ts";
 import { HALF_CLOSED_IDLE_MS } from "../settings.ts";
 import { Attempt, type AttemptOwner } from "./attempt.ts";
-import { giveBodyMemory, takeBodyMemory } from "./body-memory.ts";
+import { bodyMemory } from "./body-memory.ts";
 import type { HttpPool } from "./http-pool.ts";
 import { ERROR_HEADER, isStreamingCall, refusal, sendRefusal, type Refusal } from "./local-reply.ts";
 import type { AnswerWatch } from "../mirror/mirror-comparison.ts";
@@ -501,10 +501,10 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
     const needed = this.#keptLength + (end - start);
     let kept = this.#kept;
     if (kept === undefined || kept.length < needed) {
-      const grown = takeBodyMemory(Math.max(needed, (kept?.length ?? 0) * 2));
+      const grown = bodyMemory.take(Math.max(needed, (kept?.length ?? 0) * 2));
       if (kept !== undefined) {
         copyBytes(grown, 0, kept, 0, this.#keptLength);
-        giveBodyMemory(kept);
+        bodyMemory.give(kept);
       }
       this.#kept = grown;
       kept = grown;
@@ -514,7 +514,7 @@ export abstract class HttpExchange implements ServerStreamHandler, AttemptOwner 
   }
 
   #forgetBody(): void {
-    if (this.#kept !== undefined) giveBodyMemory(this.#kept);
+    if (this.#kept !== undefined) bodyMemory.give(this.#kept);
     this.#kept = undefined;
     this.#keptLength = 0;
     this.#replayable = false;

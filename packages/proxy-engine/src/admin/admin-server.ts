@@ -2,7 +2,6 @@
 // profiles, and sets the log level. With several workers it shows all of them as one.
 // It uses the proxy's own HTTP, so that looking inside loads nothing that the data path does not have already.
 
-import { chmodSync } from "node:fs";
 import { ok, type Result, type RipstopError } from "@ripstop/core";
 import { ResponseHead, type RequestHead, type ServerStream, type ServerStreamHandler } from "@ripstop/http";
 import { listen } from "@ripstop/net";
@@ -43,10 +42,8 @@ export interface AdminServer {
  * /log-level?level=L, /drain?deadline-ms=N, /profile/cpu?seconds=N, /profile/heap?seconds=N, /profile/snapshot. `/ready`
  * is 503 with what is missing until the first complete config is in force, and while draining.
  */
-export async function startAdmin(options: AdminOptions): Promise<Result<AdminServer, RipstopError>> {
-  const started = await serve(options.proxy, { path: options.path }, new AdminAcceptor(options));
-  if (started.ok) chmodSync(options.path, 0o600);
-  return started;
+export function startAdmin(options: AdminOptions): Promise<Result<AdminServer, RipstopError>> {
+  return serve(options.proxy, { path: options.path, mode: 0o600 }, new AdminAcceptor(options));
 }
 
 /** Serves GET /metrics, and nothing else, on a loopback port: for Prometheus, which reads no Unix sockets. */
@@ -56,7 +53,7 @@ export function startMetrics(options: MetricsOptions): Promise<Result<AdminServe
 
 async function serve(
   { engine }: Proxy,
-  where: { readonly path: string } | { readonly host: string; readonly port: number },
+  where: { readonly path: string; readonly mode: number } | { readonly host: string; readonly port: number },
   acceptor: RequestAcceptor,
 ): Promise<Result<AdminServer, RipstopError>> {
   const registry: SessionRegistry = new Set();
