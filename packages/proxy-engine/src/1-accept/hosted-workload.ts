@@ -33,7 +33,7 @@ import type { Engine } from "../engine.ts";
 import type { HostedGateway } from "../gateway/hosted-gateway.ts";
 import { CONNECT_TIMEOUT_MS, SESSION_CHECK_MS } from "../settings.ts";
 import type { Edge } from "../telemetry/edge.ts";
-import type { HttpSession } from "./http-sessions.ts";
+import type { HttpSession } from "./http-session.ts";
 import type { OutboundContext } from "./outbound-context.ts";
 
 /** An exchange that can be judged again. */

@@ -11,7 +11,8 @@ import { refusal } from "../7-connect/local-reply.ts";
 import { tunnelsOnly, wrongDestination } from "../errors.ts";
 import { MESH_HTTP2_LIMITS } from "../settings.ts";
 import type { HostedWorkload } from "./hosted-workload.ts";
-import { Http2Session, type RequestAcceptor } from "./http-sessions.ts";
+import type { RequestAcceptor } from "./http-session.ts";
+import { Http2Session } from "./http2-session.ts";
 import { InboundTunnel } from "./inbound-tunnel.ts";
 import { RefusedRequest } from "./refused-request.ts";
 

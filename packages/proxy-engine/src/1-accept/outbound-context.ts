@@ -9,7 +9,7 @@ import type { LiveTunnel } from "../7-connect/live-tunnel.ts";
 import type { HttpPool } from "../7-connect/http-pool.ts";
 import type { EgressCheck } from "../egress/egress-guard.ts";
 import type { Engine } from "../engine.ts";
-import type { SessionRegistry } from "./http-sessions.ts";
+import type { SessionRegistry } from "./http-session.ts";
 import type { Edge } from "../telemetry/edge.ts";
 
 /** The outbound side of a hosted workload. */

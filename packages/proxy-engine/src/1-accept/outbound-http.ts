@@ -6,7 +6,9 @@ import { addForwardedFor } from "../5-filter/request-duties.ts";
 import type { HostPort } from "../2-identify/authority.ts";
 import { declaredTarget, type ExchangeOrigin } from "../7-connect/exchange-start.ts";
 import { OutboundExchange } from "../7-connect/outbound-exchange.ts";
-import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
+import type { HttpSession, RequestAcceptor } from "./http-session.ts";
+import { Http1Session } from "./http1-session.ts";
+import { Http2Session } from "./http2-session.ts";
 import type { OutboundContext } from "./outbound-context.ts";
 
 /** How to serve. */

@@ -13,7 +13,7 @@ import {
 import { OutboundConnection } from "../3-detect/outbound-connection.ts";
 import { FIRST_BYTE_TIMEOUT_MS, HEAD_TIMEOUT_MS } from "../settings.ts";
 import { ConnectRequest } from "./connect-request.ts";
-import type { RequestAcceptor } from "./http-sessions.ts";
+import type { RequestAcceptor } from "./http-session.ts";
 import type { OutboundContext } from "./outbound-context.ts";
 import { OutboundAcceptor, serveOutboundHttp } from "./outbound-http.ts";
 

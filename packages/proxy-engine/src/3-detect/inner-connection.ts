@@ -8,7 +8,9 @@ import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/ht
 import { Protocol, type InboundPort } from "@ripstop/model";
 import type { CloseCause, Conn, ConnHandler, Connecting, DialEvents } from "@ripstop/net";
 import type { ApplicationClient, HostedWorkload } from "../1-accept/hosted-workload.ts";
-import { Http1Session, Http2Session, type RequestAcceptor } from "../1-accept/http-sessions.ts";
+import type { RequestAcceptor } from "../1-accept/http-session.ts";
+import { Http1Session } from "../1-accept/http1-session.ts";
+import { Http2Session } from "../1-accept/http2-session.ts";
 import { RefusedRequest } from "../1-accept/refused-request.ts";
 import type { InboundPeer } from "../2-identify/inbound-peer.ts";
 import { judgeConnection } from "../5-filter/judge-connection.ts";

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { StoppedClock } from "@ripstop/testkit";
-import type { HttpSession } from "../1-accept/http-sessions.ts";
+import type { HttpSession } from "../1-accept/http-session.ts";
 import { FakeConn } from "../testing/fake-conn.suite.ts";
 import { drainInbound } from "./drain-inbound.ts";
 

@@ -2,7 +2,7 @@
 // the deadline.
 
 import type { Clock } from "@ripstop/core";
-import type { HttpSession, SessionRegistry } from "../1-accept/http-sessions.ts";
+import type { HttpSession, SessionRegistry } from "../1-accept/http-session.ts";
 
 const CHECK_MS = 50;
 /**

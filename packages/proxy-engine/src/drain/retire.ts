@@ -3,7 +3,7 @@
 
 import type { Clock } from "@ripstop/core";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
-import type { HttpSession } from "../1-accept/http-sessions.ts";
+import type { HttpSession } from "../1-accept/http-session.ts";
 
 const CHECK_MS = 50;
 

@@ -3,7 +3,7 @@
 
 import type { RequestHead, ServerStream, ServerStreamHandler } from "@ripstop/http";
 import type { Conn } from "@ripstop/net";
-import type { RequestAcceptor } from "../1-accept/http-sessions.ts";
+import type { RequestAcceptor } from "../1-accept/http-session.ts";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";
 import type { HostPort } from "../2-identify/authority.ts";

@@ -3,7 +3,7 @@
 
 import { parseSpiffeId } from "@ripstop/identity";
 import { parseMeshServerName, type Conn } from "@ripstop/net";
-import type { RequestAcceptor } from "../1-accept/http-sessions.ts";
+import type { RequestAcceptor } from "../1-accept/http-session.ts";
 import { refuseConnection, serveInbound } from "../1-accept/inbound-acceptor.ts";
 import type { HostedWorkload } from "../1-accept/hosted-workload.ts";
 import type { OutboundContext } from "../1-accept/outbound-context.ts";

@@ -27,7 +27,9 @@ import { EdgeTable } from "../telemetry/edge.ts";
 import { TelemetryReporter } from "../telemetry/telemetry-reporter.ts";
 import { FakeConn } from "../testing/fake-conn.suite.ts";
 import { acknowledged, block, Flag, frame, framesOf, Frame, hello } from "../testing/http2-bytes.suite.ts";
-import { Http1Session, Http2Session, type HttpSession, type RequestAcceptor } from "./http-sessions.ts";
+import type { HttpSession, RequestAcceptor } from "./http-session.ts";
+import { Http1Session } from "./http1-session.ts";
+import { Http2Session } from "./http2-session.ts";
 
 const silent: Logger = {
   level: "error",
