@@ -93,7 +93,7 @@ function findAdminSocket(home: string, workloadId: string): string {
 
 function get(socketPath: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, path }, (response) => {
+    const outgoing = request({ socketPath, path, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (text += chunk));

@@ -155,7 +155,14 @@ export class Mesh {
   api(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve, reject) => {
       const outgoing = request(
-        { socketPath: this.controlFile().apiSocket, method, path, headers: { "content-type": "application/json" } },
+        {
+          socketPath: this.controlFile().apiSocket,
+          method,
+          path,
+          headers: { "content-type": "application/json" },
+          // On a machine that stands still a kept connection is closed by the other side before it is used again.
+          agent: false,
+        },
         (response) => {
           let text = "";
           response.setEncoding("utf8");

@@ -40,7 +40,13 @@ async function sends(stream: Writable): Promise<boolean> {
 
 server.listen(0, "127.0.0.1", async () => {
   const { port } = server.address() as AddressInfo;
-  const upload = request({ port, host: "127.0.0.1", method: "POST", headers: { "content-length": length } });
+  const upload = request({
+    port,
+    host: "127.0.0.1",
+    method: "POST",
+    headers: { "content-length": length },
+    agent: false,
+  });
   upload.on("error", () => undefined);
   const complete = new Promise<boolean>((resolve) => {
     upload.on("response", (answer) => answer.resume().on("end", () => resolve(answer.complete)));

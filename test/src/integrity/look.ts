@@ -97,7 +97,7 @@ async function look(mesh: Mesh, row: WorkloadRow): Promise<Leftover> {
 
 function get(socketPath: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, path }, (response) => {
+    const outgoing = request({ socketPath, path, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (text += chunk));

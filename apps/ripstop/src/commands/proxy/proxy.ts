@@ -129,7 +129,7 @@ async function health(directory: string): Promise<Result<number, string>> {
 function call(method: string, path: string, directory: string): Promise<Result<Answer, string>> {
   const socketPath = join(directory, stateFiles.adminSocket);
   return new Promise((resolve) => {
-    const outgoing = request({ socketPath, method, path, headers: { host: "proxy" } }, (response) => {
+    const outgoing = request({ socketPath, method, path, headers: { host: "proxy" }, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on("data", (chunk: Buffer) => {
