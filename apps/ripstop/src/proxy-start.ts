@@ -3,11 +3,11 @@
 
 import { dirname, join } from "node:path";
 import { systemClock } from "@ripstop/core";
+import { holdMemory } from "./memory-options.ts";
 import { runCached } from "./run-cached.ts";
-import { holdYoungGeneration, sizesYoungGeneration } from "./young-generation.ts";
 
 /** By then it has started, and is not yet larger than it should be. */
 const HOLD_AFTER_MS = 100;
 
 runCached(join(dirname(process.argv[1] ?? ""), "proxy.cjs"), systemClock);
-if (!sizesYoungGeneration(process.execArgv)) systemClock.after(HOLD_AFTER_MS, holdYoungGeneration);
+systemClock.after(HOLD_AFTER_MS, () => holdMemory(process.execArgv));

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { Script } from "node:vm";
 import type { Clock } from "@ripstop/core";
 import { codeCacheName, readCodeCache, writeCodeCache } from "./code-cache.ts";
-import { underStartOptions } from "./young-generation.ts";
+import { underStartOptions } from "./memory-options.ts";
 
 /** How often a process without a complete cache asks whether it can write one. */
 const WRITE_EVERY_MS = 10_000;
